@@ -1,0 +1,196 @@
+"""Depth Anything, metric and relative, through `transformers`: frames in, metres and disparity out.
+
+A checkpoint is named by a hub id with its revision, by a local folder in the hub's format, or by `starter`: the small
+network shipped in `models/starter/`. Weights are read from safetensors only. The picture is prepared as the hub's
+image processor does (bicubic to a multiple of the patch, ImageNet mean and deviation), without torchvision.
+
+Metric depth depends on the focal length, which a picture does not tell. A checkpoint whose config.json holds
+`canonical_focal_ratio` r predicts depth for a camera with focal length = r x image width; metres are then
+prediction x (focal / width) / r. Checkpoints without that key are taken as they are.
+"""
+
+import hashlib
+import json
+import re
+from pathlib import Path
+from typing import Literal
+
+import numpy as np
+import torch
+from huggingface_hub import snapshot_download
+from huggingface_hub.errors import HfHubHTTPError
+from jaxtyping import Float, UInt8
+from PIL import Image
+from pydantic import BaseModel, ConfigDict, Field, model_validator
+from torch.nn.functional import interpolate
+from transformers import DepthAnythingForDepthEstimation
+
+from pipeline.errors import InputError
+
+STARTER = Path(__file__).parent / "starter"
+IMAGENET_MEAN, IMAGENET_STD = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)
+
+Kind = Literal["metric", "relative"]
+
+
+class DepthModelsConfig(BaseModel):
+    """Which two networks predict depth, and where they run."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+    metric: str = "starter"
+    """Hub id, local folder or `starter`; e.g. depth-anything/Depth-Anything-V2-Metric-Indoor-Small-hf."""
+    metric_revision: str | None = None
+    """Commit of the hub repository; needed for a hub id."""
+    metric_short_px: int | None = Field(None, ge=28)
+    """Shorter side of the network's input; None is what the checkpoint was made for."""
+    relative: str = "starter"
+    """Hub id, local folder or `starter`; e.g. depth-anything/Depth-Anything-V2-Small-hf."""
+    relative_revision: str | None = None
+    relative_short_px: int | None = Field(None, ge=28)
+    device: str = "cpu"
+    batch: int = Field(4, ge=1)
+    """Frames per pass."""
+
+    @model_validator(mode="after")
+    def _hub_models_are_pinned(self):
+        for kind in ("metric", "relative"):
+            name, revision = getattr(self, kind), getattr(self, f"{kind}_revision")
+            if _is_hub_id(name) and revision is None:
+                raise ValueError(f"{kind}: the hub model {name!r} needs {kind}_revision, the commit to use")
+        return self
+
+
+class DepthNetwork:
+    """One loaded checkpoint."""
+
+    def __init__(self, kind: Kind, name: str, revision: str | None, short_px: int | None, device: str):
+        """Load a checkpoint; InputError says which key names it and what to fetch."""
+        folder = checkpoint_folder(kind, name, revision)
+        self.kind, self.name, self.device = kind, name, torch.device(device)
+        self.digest = digest(folder)
+        try:
+            settings = json.loads((folder / "config.json").read_text())
+        except json.JSONDecodeError as error:
+            raise InputError(folder / "config.json", f"is not readable JSON ({error})", "fetch the folder again") from error
+        found = settings.get("model_type"), settings.get("depth_estimation_type", "relative")
+        if found != ("depth_anything", kind):
+            raise InputError(
+                folder / "config.json",
+                f"is a model of type {found[0]!r} for {found[1]!r} depth, expected 'depth_anything' for {kind!r}",
+                f"set depth.models.{kind} to a {kind} Depth Anything checkpoint",
+            )
+        # Shipped weights are float16 to be small; arithmetic is float32 everywhere.
+        self.network = DepthAnythingForDepthEstimation.from_pretrained(folder, use_safetensors=True, dtype=torch.float32)
+        self.network = self.network.to(self.device).eval()
+        self.patch = int(self.network.config.patch_size)
+        self.canonical_focal_ratio: float | None = settings.get("canonical_focal_ratio")
+        processor = folder / "preprocessor_config.json"
+        preset = json.loads(processor.read_text()) if processor.is_file() else {}
+        self.short_px = short_px or int(preset.get("size", {}).get("height", 518))
+        self.mean = torch.tensor(preset.get("image_mean", IMAGENET_MEAN)).view(3, 1, 1)
+        self.std = torch.tensor(preset.get("image_std", IMAGENET_STD)).view(3, 1, 1)
+
+    def input_size(self, height_px: int, width_px: int) -> tuple[int, int]:
+        """Height and width of the network's input: the shorter side as asked, each side a multiple of the patch."""
+        scale = self.short_px / min(height_px, width_px)
+        height, width = (max(1, round(scale * side / self.patch)) * self.patch for side in (height_px, width_px))
+        return height, width
+
+    def prepare(self, images: UInt8[np.ndarray, "n height width 3"]) -> Float[torch.Tensor, "n 3 rows cols"]:
+        """Resize and normalise as the hub's image processor for Depth Anything does."""
+        height, width = self.input_size(*images.shape[1:3])
+        resized = [np.asarray(Image.fromarray(image).resize((width, height), Image.Resampling.BICUBIC)) for image in images]
+        pixels = torch.from_numpy(np.stack(resized)).permute(0, 3, 1, 2).float() / 255.0
+        return (pixels - self.mean) / self.std
+
+    @torch.inference_mode()
+    def predict(
+        self, images: UInt8[np.ndarray, "n height width 3"], batch: int
+    ) -> Float[np.ndarray, "n height width"]:
+        """The network's own output, resized to the images: metres at the canonical focal length, or disparity."""
+        outputs = []
+        for start in range(0, len(images), batch):
+            pixels = self.prepare(images[start : start + batch]).to(self.device)
+            predicted = self.network(pixel_values=pixels).predicted_depth[:, None]
+            # Bilinear, not bicubic: no overshoot at the edge of furniture.
+            predicted = interpolate(predicted, size=images.shape[1:3], mode="bilinear", align_corners=False)
+            outputs.append(predicted[:, 0].cpu().numpy().astype(np.float64))
+        return np.concatenate(outputs)
+
+
+class DepthModels:
+    """The metric and the relative network together."""
+
+    def __init__(self, config: DepthModelsConfig):
+        """Load both; raises InputError (see `DepthNetwork`)."""
+        self.config = config
+        self.metric = DepthNetwork("metric", config.metric, config.metric_revision, config.metric_short_px, config.device)
+        self.relative = DepthNetwork(
+            "relative", config.relative, config.relative_revision, config.relative_short_px, config.device
+        )
+
+    @property
+    def needs_focal(self) -> bool:
+        """Whether metres depend on a focal length that the caller gives."""
+        return self.metric.canonical_focal_ratio is not None
+
+    def predict_metric(
+        self, images: UInt8[np.ndarray, "n height width 3"], focal_px: float | None = None
+    ) -> Float[np.ndarray, "n height width"]:
+        """Depth along the optical axis, metres. Without `focal_px` the checkpoint's canonical camera is assumed."""
+        predicted = self.metric.predict(images, self.config.batch)
+        if self.metric.canonical_focal_ratio is not None and focal_px is not None:
+            predicted *= focal_px / images.shape[2] / self.metric.canonical_focal_ratio
+        return predicted
+
+    def predict_disparity(
+        self, images: UInt8[np.ndarray, "n height width 3"]
+    ) -> Float[np.ndarray, "n height width"]:
+        """Inverse depth up to one scale and one offset, larger is nearer."""
+        return self.relative.predict(images, self.config.batch)
+
+
+def checkpoint_digests(config: DepthModelsConfig) -> dict[str, str]:
+    """SHA-256 of the weights of both checkpoints, for the key of an artefact; loads no network."""
+    return {
+        "depth_metric": digest(checkpoint_folder("metric", config.metric, config.metric_revision)),
+        "depth_relative": digest(checkpoint_folder("relative", config.relative, config.relative_revision)),
+    }
+
+
+def digest(folder: Path) -> str:
+    """SHA-256 over the safetensors files of a checkpoint and its JSON files, in the order of their names."""
+    state = hashlib.sha256()
+    for path in sorted([*folder.glob("*.safetensors"), *folder.glob("*.json")]):
+        state.update(path.name.encode() + b"\0" + hashlib.sha256(path.read_bytes()).digest())
+    return state.hexdigest()
+
+
+def checkpoint_folder(kind: Kind, name: str, revision: str | None) -> Path:
+    """The folder that holds a named checkpoint, fetched from the hub if it is a hub id."""
+    key = f"depth.models.{kind}"
+    if name == "starter":
+        folder = STARTER / f"depth_{kind}"
+    elif _is_hub_id(name):
+        try:
+            # safetensors and JSON only: a pickle is never fetched, let alone loaded.
+            folder = Path(snapshot_download(name, revision=revision, allow_patterns=["*.json", "*.safetensors"]))
+        except (OSError, ValueError, HfHubHTTPError) as error:
+            raise InputError(
+                name,
+                f"cannot be fetched from the model hub ({type(error).__name__})",
+                f"fetch the folder at revision {revision} where the hub can be reached and set {key} to its path, "
+                f"or set {key}: starter",
+            ) from error
+    else:
+        folder = Path(name)
+    missing = [part for part in ("config.json", "*.safetensors") if not any(folder.glob(part))]
+    if missing:
+        raise InputError(
+            folder, f"is not a checkpoint folder ({' and '.join(missing)} missing)", f"correct {key}, or set it to starter"
+        )
+    return folder
+
+
+def _is_hub_id(name: str) -> bool:
+    return name != "starter" and re.fullmatch(r"[\w.-]+/[\w.-]+", name) is not None and not Path(name).is_dir()

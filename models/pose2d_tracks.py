@@ -1,0 +1,269 @@
+"""Tracks of people in the image: one crop follows each person from frame to frame.
+
+A single-person network finds whoever fills its crop best. So: each track looks only where its person was; at intervals
+the rest of the image is searched for others, with the people already tracked painted out; two tracks that land on one
+person are resolved by the look of the torso; pieces of one person's track, before and after a gap, are joined by place
+and look.
+"""
+
+from collections import deque
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, field
+
+import cv2
+import numpy as np
+from jaxtyping import Float, UInt8
+
+from models.pose2d_tflite import Crop, Pose2D, TflitePose
+
+SURE = 0.5
+"""Mean score above which the first look is believed."""
+
+
+@dataclass
+class Tracklet:
+    """One person from when they were found until they were lost."""
+
+    poses: dict[int, Pose2D] = field(default_factory=dict)
+    """By frame number; frames in which the person was not found are missing."""
+    looks: list[Float[np.ndarray, "bin"]] = field(default_factory=list)
+    """Colour histograms of the torso."""
+    crop: Crop | None = None
+    """Where to look next."""
+
+    @property
+    def first(self) -> int:
+        return min(self.poses)
+
+    @property
+    def last(self) -> int:
+        return max(self.poses)
+
+    @property
+    def score(self) -> float:
+        return float(np.mean([pose.score for pose in self.poses.values()]))
+
+    @property
+    def look(self) -> Float[np.ndarray, "bin"]:
+        return np.mean(self.looks, axis=0)
+
+
+def size_px(keypoints_px: Float[np.ndarray, "17 2"], scores: Float[np.ndarray, "17"]) -> float:
+    """Extent of a person in the image: the diagonal of the box of the keypoints that count."""
+    good = scores >= min(0.2, float(np.median(scores)))
+    return float(np.linalg.norm(np.ptp(keypoints_px[good], axis=0))) + 1e-6
+
+
+def distance(a: Pose2D, b: Pose2D) -> float:
+    """Median distance of two skeletons' keypoints, as a share of the larger one's extent."""
+    apart = np.linalg.norm(a.keypoints_px - b.keypoints_px, axis=-1)
+    weight = np.minimum(a.scores, b.scores) >= 0.15
+    apart = apart[weight] if weight.sum() >= 4 else apart
+    return float(np.median(apart)) / max(size_px(a.keypoints_px, a.scores), size_px(b.keypoints_px, b.scores))
+
+
+def torso_look(rgb: UInt8[np.ndarray, "height width 3"], pose: Pose2D) -> Float[np.ndarray, "bin"] | None:
+    """Square root of the colour histogram (Lab, 4 x 6 x 6 bins) of the torso; None if it is hardly in view."""
+    corners = pose.keypoints_px[[5, 6, 12, 11]]
+    centre = corners.mean(0)
+    # Shoulders seen from the side leave a sliver: widen it.
+    corners = centre + (corners - centre) * [1.2, 1.0] + np.sign(corners - centre) * 0.03 * size_px(
+        pose.keypoints_px, pose.scores
+    )
+    mask = np.zeros(rgb.shape[:2], np.uint8)
+    cv2.fillConvexPoly(mask, cv2.convexHull(corners.round().astype(np.int32)), 1)
+    if mask.sum() < 30:
+        return None
+    x0, y0, w, h = cv2.boundingRect(mask)
+    lab = cv2.cvtColor(rgb[y0 : y0 + h, x0 : x0 + w], cv2.COLOR_RGB2LAB)
+    ranges = [0, 256, 64, 192, 64, 192]
+    histogram = cv2.calcHist([lab], [0, 1, 2], mask[y0 : y0 + h, x0 : x0 + w], [4, 6, 6], ranges).ravel()
+    return np.sqrt(histogram / max(float(histogram.sum()), 1.0)).astype(np.float64)
+
+
+def unlike(a: Float[np.ndarray, "bin"], b: Float[np.ndarray, "bin"]) -> float:
+    """Hellinger distance of two looks, 0 the same to 1 nothing in common."""
+    a, b = a / (np.linalg.norm(a) + 1e-9), b / (np.linalg.norm(b) + 1e-9)
+    return float(np.sqrt(max(0.0, 1.0 - float(a @ b))))
+
+
+class Tracker:
+    """Follows people through one clip with a single-person network."""
+
+    def __init__(
+        self,
+        network: TflitePose | Callable[..., Pose2D],
+        most_people: int,
+        search_every_s: float,
+        lost_after_s: float,
+        least_score: float,
+    ):
+        self.network = network
+        self.most_people, self.search_every_s, self.lost_after_s = most_people, search_every_s, lost_after_s
+        self.least_score = least_score
+        self.active: list[Tracklet] = []
+        self.done: list[Tracklet] = []
+
+    def run(self, frames: Iterable[tuple[float, UInt8[np.ndarray, "height width 3"]]]) -> list[Tracklet]:
+        """Follow everyone through all frames; the tracklets in the order in which they were found."""
+        recent: deque[tuple[int, UInt8[np.ndarray, "height width 3"]]] = deque(maxlen=8)
+        last_search, previous, times = -np.inf, None, []
+        for index, (time_s, rgb) in enumerate(frames):
+            times.append(time_s)
+            for track in self.active:
+                self._follow(track, index, rgb)
+            self._resolve(index)
+            for track in [t for t in self.active if time_s - times[t.last] > self.lost_after_s]:
+                self.active.remove(track)
+                self.done.append(track)
+            wait = self.search_every_s / (1.0 if any(index in t.poses for t in self.active) else 2.0)
+            if time_s - last_search >= wait and len(self.active) < self.most_people:
+                last_search = time_s
+                moved = None if previous is None else _moving_box(previous, rgb)
+                previous = rgb
+                for found in self._search(index, rgb, moved):
+                    self._backwards(found, recent)
+            recent.append((index, rgb))
+        return sorted(self.done + self.active, key=lambda track: track.first)
+
+    def _follow(self, track: Tracklet, index: int, rgb: UInt8[np.ndarray, "height width 3"]) -> None:
+        found = self.network.zoom(rgb, track.crop, SURE)
+        before = track.poses[track.last]
+        box, centre = found.box_px, np.array(track.crop.centre_px)
+        jump = float(np.linalg.norm((box[:2] + box[2:]) / 2.0 - centre)) / track.crop.side_px
+        # Frames of real recordings jump; a step of half a body is believed, more is somebody else.
+        scale = size_px(found.keypoints_px, found.scores) / size_px(before.keypoints_px, before.scores)
+        if found.score < self.least_score or jump > 0.45 or not 0.4 < scale < 2.5:
+            # Looking wider catches a person who moved on while unseen.
+            wider = min(track.crop.side_px * 1.05, 1.5 * before.crop(0).side_px)
+            track.crop = Crop(track.crop.centre_px, wider, track.crop.turn)
+            return
+        self._accept(track, index, rgb, found)
+
+    def _accept(self, track: Tracklet, index: int, rgb: UInt8[np.ndarray, "height width 3"], found: Pose2D) -> None:
+        track.poses[index] = found
+        crop = found.crop(found.turn)
+        if track.crop is not None:
+            # A crop that breathes with every frame shakes the keypoints.
+            side = max(crop.side_px, 0.7 * track.crop.side_px + 0.3 * crop.side_px)
+            crop = Crop(crop.centre_px, side, crop.turn)
+        track.crop = crop
+        if found.score >= 0.4:
+            look = torso_look(rgb, found)
+            if look is not None:
+                track.looks.append(look)
+
+    def _resolve(self, index: int) -> None:
+        """Where two tracks lie on one person, the one whose person looked different loses the frame and its life."""
+        here = [track for track in self.active if index in track.poses]
+        for i, a in enumerate(here):
+            for b in here[i + 1 :]:
+                if index in a.poses and index in b.poses and distance(a.poses[index], b.poses[index]) < 0.12:
+                    changed = [unlike(t.looks[-1], t.look) if len(t.looks) > 1 else 0.0 for t in (a, b)]
+                    loser = a if changed[0] > changed[1] + 0.15 else b
+                    del loser.poses[index]
+                    if not loser.poses:
+                        self.active.remove(loser)
+                        continue
+                    loser.crop = loser.poses[loser.last].crop(loser.crop.turn)
+
+    def _search(
+        self, index: int, rgb: UInt8[np.ndarray, "height width 3"], moved: Crop | None
+    ) -> list[Tracklet]:
+        h, w = rgb.shape[:2]
+        seen = rgb.copy()
+        for track in self.active:
+            _paint_out(seen, track.poses[track.last])
+        side = 0.75 * h
+        steps = max(2, int(np.ceil(w / (0.6 * side))))
+        crops = [Crop((x, y * h), side, 0) for y in (0.4, 0.65) for x in np.linspace(side / 3, w - side / 3, steps)]
+        crops = [Crop((w / 2.0, h / 2.0), float(max(w, h)), 0)] + crops
+        candidates = [(crop, self.network(seen, crop)) for crop in crops]
+        if moved is not None:
+            candidates += [(moved, self.network.zoom(seen, moved, SURE))]
+        found_now = []
+        for crop, first in sorted(candidates, key=lambda item: -item[1].score):
+            if len(self.active) >= self.most_people:
+                break
+            if first.score < 0.2:
+                continue
+            found = self.network.zoom(seen, first.crop(first.turn), SURE)
+            again = self.network(seen, found.crop(found.turn, 1.6))
+            # A chair that looks like a person looks different in another crop.
+            sure = found.score >= self.least_score + 0.08 and again.score >= self.least_score
+            if not sure or (found.scores >= 0.3).sum() < 7 or distance(found, again) > 0.1:
+                continue
+            if any(distance(found, track.poses[track.last]) < 0.25 for track in self.active):
+                continue
+            track = Tracklet()
+            self._accept(track, index, rgb, found)
+            self.active.append(track)
+            _paint_out(seen, found)
+            found_now.append(track)
+        return found_now
+
+    def _backwards(self, track: Tracklet, recent: Iterable[tuple[int, UInt8[np.ndarray, "height width 3"]]]) -> None:
+        """Follow a newly found person back through the frames since the last search."""
+        back = Tracklet(poses=dict(track.poses), crop=track.crop)
+        others = [other for other in self.active if other is not track]
+        for index, rgb in reversed(list(recent)):
+            # Reversed time: the "last" pose of the walk is the earliest one.
+            walk = Tracklet(poses={index + 1: back.poses[index + 1]}, crop=back.crop)
+            self._follow(walk, index, rgb)
+            taken = any(
+                index in other.poses and distance(other.poses[index], walk.poses[index]) < 0.25
+                for other in others + self.done
+                if index in walk.poses
+            )
+            if index not in walk.poses or taken:
+                return
+            back.crop = walk.crop
+            back.poses[index] = track.poses[index] = walk.poses[index]
+
+
+def _moving_box(before: UInt8[np.ndarray, "height width 3"], now: UInt8[np.ndarray, "height width 3"]) -> Crop | None:
+    """A square around the largest part of the image that changed; None where nothing did."""
+    scale = 160.0 / now.shape[1]
+    small = [cv2.resize(x, None, fx=scale, fy=scale, interpolation=cv2.INTER_AREA).astype(np.int16) for x in (before, now)]
+    changed = (np.abs(small[0] - small[1]).max(-1) > 25).astype(np.uint8)
+    changed = cv2.dilate(cv2.morphologyEx(changed, cv2.MORPH_OPEN, np.ones((2, 2), np.uint8)), np.ones((7, 7), np.uint8))
+    count, _, stats, _ = cv2.connectedComponentsWithStats(changed)
+    if count < 2:
+        return None
+    x, y, w, h, area = stats[1 + int(np.argmax(stats[1:, cv2.CC_STAT_AREA]))]
+    if area < 60:
+        return None
+    return Crop(((x + w / 2.0) / scale, (y + h / 2.0) / scale), 1.3 * max(w, h) / scale, 0)
+
+
+def _paint_out(rgb: UInt8[np.ndarray, "height width 3"], pose: Pose2D) -> None:
+    """Cover a tracked person with grey, in place."""
+    x0, y0, x1, y1 = pose.box_px
+    pad_x, pad_y = 0.08 * (x1 - x0) + 4.0, 0.08 * (y1 - y0) + 4.0
+    rows = slice(max(0, int(y0 - 1.5 * pad_y)), max(0, int(y1 + pad_y)))
+    rgb[rows, max(0, int(x0 - pad_x)) : max(0, int(x1 + pad_x))] = 128
+
+
+def join(tracklets: list[Tracklet], times_s: Float[np.ndarray, "time"]) -> list[list[Tracklet]]:
+    """Group tracklets that are one person: never at the same time, and near in place after a short gap or alike."""
+    people: list[list[Tracklet]] = []
+    for track in sorted(tracklets, key=lambda t: t.first):
+        best, best_cost = None, 1.0
+        for group in people:
+            end = group[-1]
+            if end.last >= track.first:
+                continue
+            gap = float(times_s[track.first] - times_s[end.last])
+            a, b = end.poses[end.last], track.poses[track.first]
+            apart = np.linalg.norm((a.box_px[:2] + a.box_px[2:] - b.box_px[:2] - b.box_px[2:]) / 2.0)
+            near = float(apart) / max(size_px(a.keypoints_px, a.scores), size_px(b.keypoints_px, b.scores))
+            looks = [unlike(track.look, other.look) for other in group if other.looks] if track.looks else []
+            alike = min(looks, default=0.6) / 0.5
+            cost = alike if gap > 2.0 else min(alike, near / (0.5 + gap) + 0.3 * alike)
+            if cost < best_cost:
+                best, best_cost = group, cost
+        if best is None:
+            people.append([track])
+        else:
+            best.append(track)
+    return people
