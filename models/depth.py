@@ -71,7 +71,9 @@ class DepthNetwork:
         try:
             settings = json.loads((folder / "config.json").read_text())
         except json.JSONDecodeError as error:
-            raise InputError(folder / "config.json", f"is not readable JSON ({error})", "fetch the folder again") from error
+            raise InputError(
+                folder / "config.json", f"is not readable JSON ({error})", "fetch the folder again"
+            ) from error
         found = settings.get("model_type"), settings.get("depth_estimation_type", "relative")
         if found != ("depth_anything", kind):
             raise InputError(
@@ -80,7 +82,9 @@ class DepthNetwork:
                 f"set depth.models.{kind} to a {kind} Depth Anything checkpoint",
             )
         # Shipped weights are float16 to be small; arithmetic is float32 everywhere.
-        self.network = DepthAnythingForDepthEstimation.from_pretrained(folder, use_safetensors=True, dtype=torch.float32)
+        self.network = DepthAnythingForDepthEstimation.from_pretrained(
+            folder, use_safetensors=True, dtype=torch.float32
+        )
         self.network = self.network.to(self.device).eval()
         self.patch = int(self.network.config.patch_size)
         self.canonical_focal_ratio: float | None = settings.get("canonical_focal_ratio")
@@ -99,14 +103,14 @@ class DepthNetwork:
     def prepare(self, images: UInt8[np.ndarray, "n height width 3"]) -> Float[torch.Tensor, "n 3 rows cols"]:
         """Resize and normalise as the hub's image processor for Depth Anything does."""
         height, width = self.input_size(*images.shape[1:3])
-        resized = [np.asarray(Image.fromarray(image).resize((width, height), Image.Resampling.BICUBIC)) for image in images]
+        resized = [
+            np.asarray(Image.fromarray(image).resize((width, height), Image.Resampling.BICUBIC)) for image in images
+        ]
         pixels = torch.from_numpy(np.stack(resized)).permute(0, 3, 1, 2).float() / 255.0
         return (pixels - self.mean) / self.std
 
     @torch.inference_mode()
-    def predict(
-        self, images: UInt8[np.ndarray, "n height width 3"], batch: int
-    ) -> Float[np.ndarray, "n height width"]:
+    def predict(self, images: UInt8[np.ndarray, "n height width 3"], batch: int) -> Float[np.ndarray, "n height width"]:
         """The network's own output, resized to the images: metres at the canonical focal length, or disparity."""
         outputs = []
         for start in range(0, len(images), batch):
@@ -124,7 +128,9 @@ class DepthModels:
     def __init__(self, config: DepthModelsConfig):
         """Load both; raises InputError (see `DepthNetwork`)."""
         self.config = config
-        self.metric = DepthNetwork("metric", config.metric, config.metric_revision, config.metric_short_px, config.device)
+        self.metric = DepthNetwork(
+            "metric", config.metric, config.metric_revision, config.metric_short_px, config.device
+        )
         self.relative = DepthNetwork(
             "relative", config.relative, config.relative_revision, config.relative_short_px, config.device
         )
@@ -143,9 +149,7 @@ class DepthModels:
             predicted *= focal_px / images.shape[2] / self.metric.canonical_focal_ratio
         return predicted
 
-    def predict_disparity(
-        self, images: UInt8[np.ndarray, "n height width 3"]
-    ) -> Float[np.ndarray, "n height width"]:
+    def predict_disparity(self, images: UInt8[np.ndarray, "n height width 3"]) -> Float[np.ndarray, "n height width"]:
         """Inverse depth up to one scale and one offset, larger is nearer."""
         return self.relative.predict(images, self.config.batch)
 
@@ -187,7 +191,9 @@ def checkpoint_folder(kind: Kind, name: str, revision: str | None) -> Path:
     missing = [part for part in ("config.json", "*.safetensors") if not any(folder.glob(part))]
     if missing:
         raise InputError(
-            folder, f"is not a checkpoint folder ({' and '.join(missing)} missing)", f"correct {key}, or set it to starter"
+            folder,
+            f"is not a checkpoint folder ({' and '.join(missing)} missing)",
+            f"correct {key}, or set it to starter",
         )
     return folder
 

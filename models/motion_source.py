@@ -5,20 +5,25 @@ floor at z = 0, at the order's frame rate and length. The gait curves are the sa
 walking as gait laboratories tabulate them (Winter, Biomechanics and Motor Control of Human Movement).
 """
 
+import csv
+from dataclasses import replace
 from pathlib import Path
 from typing import Protocol
 
 import numpy as np
-from jaxtyping import Float
+import torch
+from jaxtyping import Float, Int
 from scipy.interpolate import CubicSpline
 from scipy.ndimage import gaussian_filter1d
 
 from models.body import BodyModel, BodyShape
-from models.retarget import canonicalise, body_joints, lowest_surface, retarget_bvh
+from models.physics import PhysicsConfig, simulate_fall
+from models.retarget import body_joints, canonicalise, lowest_surface, retarget_bvh
+from pipeline.bvh import read_bvh
 from pipeline.errors import InputError, Rejected
 from pipeline.frames import R_ZUP_YUP, axis_angle_from_matrix, matrix_from_axis_angle, yaw
 from pipeline.order import ClipOrder
-from pipeline.types import ACTIONS, SMPL_JOINTS, Motion, PersonTrack, Role, Room
+from pipeline.types import ACTIONS, SMPL_JOINTS, Motion, PersonTrack, Role, Room, take
 
 # Joint angle in degrees over one stride from heel strike, (phase, angle); flexion and dorsiflexion are positive.
 HIP_FLEXION = ((0.0, 25), (0.1, 22), (0.2, 14), (0.3, 5), (0.4, -4), (0.5, -10), (0.56, -9), (0.62, -2), (0.7, 11),
@@ -27,6 +32,15 @@ KNEE_FLEXION = ((0.0, 4), (0.07, 12), (0.15, 16), (0.25, 11), (0.38, 5), (0.48, 
                 (0.8, 48), (0.88, 24), (0.95, 6), (1.0, 4))  # fmt: skip
 DORSIFLEXION = ((0.0, 1), (0.07, -5), (0.18, 3), (0.3, 7), (0.42, 9), (0.5, 5), (0.6, -14), (0.64, -15), (0.72, -6),
                 (0.8, 1), (0.9, 3), (1.0, 1))  # fmt: skip
+
+
+EVENT_WORDS: dict[str, tuple[str, ...]] = {
+    "walk": ("walk",),
+    "stand": ("idle", "stand"),
+    "everyday": ("walk", "idle", "stand", "wash", "bend", "shake hands", "reach", "carry", "sweep"),
+}
+UNUSUAL_WORDS = ("uneven", "dance", "salsa", "playground", "jump", "climb", "run", "zombie", "stealthy", "martial")
+"""Descriptions of captured motion that fit an event, and what nobody does in a care home."""
 
 
 class MotionSource(Protocol):
@@ -73,7 +87,7 @@ def _arms_hanging(
     for side, sign in (("left", 1.0), ("right", -1.0)):
         pose.turn(f"{side}_collar", "z", -sign * 4.0)
         pose.turn(f"{side}_shoulder", "x", -flexion_deg[side])
-        pose.turn(f"{side}_shoulder", "z", -sign * 70.0)
+        pose.turn(f"{side}_shoulder", "z", -sign * 76.0)
         pose.turn(f"{side}_elbow", "y", -sign * elbow_deg[side])
 
 
@@ -199,7 +213,7 @@ def procedural_walking(
     base_deg = 2.0 + 2.5 * old
     lift = 0.5 + 0.5 * stride
     list_deg = 3.0 * np.sin(2.0 * np.pi * (phase + 0.05))
-    turn_deg = 4.5 * stride * np.cos(2.0 * np.pi * phase)
+    turn_deg = -4.5 * stride * np.cos(2.0 * np.pi * phase)
     crouch_deg = 8.0 * old
     swing, bend = {}, {}
     for side, sign, start in (("left", 1.0, 0.0), ("right", -1.0, 0.5)):
@@ -231,3 +245,158 @@ def procedural_walking(
     local = np.stack([np.zeros(frames), np.radians(turn_deg), np.radians(list_deg)], axis=-1)
     orient = np.stack([yaw(angle) for angle in heading]) @ R_ZUP_YUP @ matrix_from_axis_angle(local)
     return _motion(body, betas, axis_angle_from_matrix(orient), pose, fps, person, role, "walk")
+
+
+def body_mass_kg(stature_m: float, build: float) -> float:
+    """Mass from stature and build by body mass index: 18.5 kg/m2 (slight) to 33.5 kg/m2 (heavy)."""
+    return (18.5 + 15.0 * build) * stature_m**2
+
+
+def betas_of(body: BodyModel, order: ClipOrder) -> Float[np.ndarray, "10"]:
+    """Shape of the person whom the order describes."""
+    shape = BodyShape(age_years=order.age_years, sex=order.sex, stature_m=order.stature_m, build=order.build)
+    return np.asarray(body.betas_from_shape(shape), dtype=np.float64)
+
+
+class ProceduralEveryday:
+    """Walking and standing from joint-angle curves; needs nothing."""
+
+    name = "procedural"
+
+    def __init__(self, body: BodyModel):
+        self.body = body
+
+    def sample(self, order: ClipOrder, room: Room | None, rng: np.random.Generator) -> Motion:
+        """Walk or stand as ordered (`everyday` draws one of them); Rejected for any other event. The floor is bare."""
+        if order.event not in ("walk", "stand", "everyday"):
+            raise Rejected("event_not_procedural", order.event)
+        walks = rng.random() < 0.5 if order.event == "everyday" else order.event == "walk"
+        act = procedural_walking if walks else procedural_standing
+        return act(
+            self.body, betas_of(self.body, order), order.seconds, order.fps, rng, order.age_years, role=order.role
+        )
+
+
+class MocapClips:
+    """Everyday motion from a folder of BVH files: by its `index.csv` (file, description), or every *.bvh by its name."""
+
+    name = "mocap"
+
+    def __init__(self, body: BodyModel, folder: Path):
+        self.body = body
+        index = folder / "index.csv"
+        if index.exists():
+            with index.open(newline="") as file:
+                rows = [(row.get("file") or "", row.get("description") or "") for row in csv.DictReader(file)]
+            described = [(folder / name, text) for name, text in rows if name.endswith(".bvh")]
+        else:
+            described = [(path, path.stem) for path in sorted(folder.rglob("*.bvh"))]
+        if not described:
+            raise InputError(folder, "holds no BVH motion capture", "name a folder with *.bvh files, or remove the key")
+        self.files = {
+            event: tuple(path for path, text in described if _describes(text.lower(), words))
+            for event, words in EVENT_WORDS.items()
+        }
+
+    def sample(self, order: ClipOrder, room: Room | None, rng: np.random.Generator) -> Motion:
+        """A random piece of a random file of the event; Rejected when no readable file is long enough."""
+        reasons = ["no file describes it"]
+        for choice in rng.permutation(len(self.files.get(order.event, ()))):
+            path = self.files[order.event][choice]
+            try:
+                bvh = read_bvh(path)
+                # Half a second to spare: a calibration frame is dropped, and ends of takes are ragged.
+                spare = float(bvh.timestamps_s[-1]) - order.seconds - 0.5
+                if spare < 0.0:
+                    reasons.append(f"{path.name} lasts {bvh.timestamps_s[-1]:.1f} s")
+                    continue
+                start = 0.25 + float(rng.uniform(0.0, spare))
+                motion = retarget_bvh(
+                    bvh, self.body, betas_of(self.body, order), order.fps, role=order.role,
+                    window_s=(start, start + order.seconds + 0.1),
+                )  # fmt: skip
+            except InputError as error:
+                reasons.append(str(error))
+                continue
+            frames = max(2, round(order.seconds * order.fps))
+            track = take(motion.people[0], np.arange(frames))
+            return replace(
+                motion,
+                timestamps_s=motion.timestamps_s[:frames],
+                people=(track,),
+                actions=_upright_actions(self.body, track, order.fps),
+                details=motion.details | {"caption": order.text or f"a person: {order.event}", "start_s": start},
+            )
+        raise Rejected("no_mocap_for_event", f"{order.event} for {order.seconds:g} s: {reasons[-1]}")
+
+
+def _describes(text: str, words: tuple[str, ...]) -> bool:
+    return any(word in text for word in words) and not any(word in text for word in UNUSUAL_WORDS)
+
+
+def _upright_actions(body: BodyModel, track: PersonTrack, fps: float) -> Int[np.ndarray, "1 time"]:
+    """Walk where the pelvis travels, standing where it stays, other where it is well below standing height."""
+    pelvis = body_joints(body, track.betas, track.global_orient, track.body_pose, track.transl)[:, 0]
+    index, reach = np.arange(len(pelvis)), max(1, round(0.3 * fps))
+    before, after = np.maximum(index - reach, 0), np.minimum(index + reach, len(pelvis) - 1)
+    speed = np.linalg.norm(pelvis[after, :2] - pelvis[before, :2], axis=-1) * fps / np.maximum(after - before, 1)
+    actions = np.where(speed > 0.3, ACTIONS.index("walk"), ACTIONS.index("standing"))
+    with torch.no_grad():
+        rest = body.rest_joints(torch.as_tensor(track.betas, dtype=torch.float32)).numpy()
+    leg = rest[0, 1] - rest[:, 1].min()
+    return np.where(pelvis[:, 2] < 0.8 * leg, ACTIONS.index("other"), actions)[None]
+
+
+class PhysicsFalls:
+    """Falls: a source motion (procedural, or captured where a folder is configured) that physics takes over."""
+
+    name = "physics"
+
+    def __init__(self, body: BodyModel, config: PhysicsConfig | None = None, captured: "MocapClips | None" = None):
+        self.body, self.config, self.captured = body, config or PhysicsConfig(), captured
+
+    def sample(self, order: ClipOrder, room: Room | None, rng: np.random.Generator) -> Motion:
+        """Fall as ordered, onset in the first half; Rejected where the simulation fails or the clip is under 3 s.
+
+        The motion is made on a bare floor before it has a place in the room; the room is not consulted.
+        """
+        if order.event != "fall" or order.cause is None or order.direction is None:
+            raise Rejected("event_not_a_fall", order.event)
+        if order.seconds < 3.0:
+            raise Rejected("clip_too_short_for_fall", f"{order.seconds:g} s ordered, 3 s needed")
+        # The source runs at 60 Hz or more, a whole multiple of the order's rate, so frames are taken, not blended.
+        multiple = int(np.ceil(60.0 / order.fps))
+        fps = order.fps * multiple
+        frames = max(2, round(order.seconds * order.fps))
+        seconds = ((frames - 1) * multiple + 1) / fps
+        betas = betas_of(self.body, order)
+        onset_s = float(rng.uniform(0.15 * order.seconds, min(0.45 * order.seconds, order.seconds - 2.4)))
+        if self.captured is not None and rng.random() < 0.5:
+            event = "walk" if order.start == "walking" else "stand"
+            update = {"event": event, "seconds": onset_s + 0.3, "fps": fps}
+            source = _held(self.captured.sample(order.model_copy(update=update), None, rng), round(seconds * fps), fps)
+        else:
+            act = procedural_walking if order.start == "walking" else procedural_standing
+            source = act(self.body, betas, seconds, fps, rng, order.age_years, role=order.role)
+        frailty = float(np.clip((order.age_years - 55.0) / 40.0 + rng.normal(0.0, 0.1), 0.0, 1.0))
+        motion = simulate_fall(
+            self.body, source, order.cause, order.direction, onset_s, body_mass_kg(order.stature_m, order.build),
+            frailty, self.config, rng,
+        )  # fmt: skip
+        return replace(
+            motion,
+            timestamps_s=motion.timestamps_s[::multiple],
+            people=(take(motion.people[0], np.arange(0, len(motion.timestamps_s), multiple)),),
+            actions=motion.actions[:, ::multiple],
+        )
+
+
+def _held(motion: Motion, frames: int, fps: float) -> Motion:
+    """The motion made longer by its last pose: what the muscles go on aiming at after the onset."""
+    index = np.minimum(np.arange(frames), len(motion.timestamps_s) - 1)
+    return replace(
+        motion,
+        timestamps_s=np.arange(frames) / fps,
+        people=(take(motion.people[0], index),),
+        actions=motion.actions[:, index],
+    )

@@ -14,7 +14,7 @@ import cv2
 import numpy as np
 from jaxtyping import Float, UInt8
 
-from models.pose2d_tflite import Crop, Pose2D, TflitePose
+from models.pose2d_tflite import TURNS, Crop, Pose2D, TflitePose
 
 SURE = 0.5
 """Mean score above which the first look is believed."""
@@ -103,6 +103,7 @@ class Tracker:
         self.least_score = least_score
         self.active: list[Tracklet] = []
         self.done: list[Tracklet] = []
+        self.refused: deque[tuple[float, Pose2D]] = deque(maxlen=40)
 
     def run(self, frames: Iterable[tuple[float, UInt8[np.ndarray, "height width 3"]]]) -> list[Tracklet]:
         """Follow everyone through all frames; the tracklets in the order in which they were found."""
@@ -121,14 +122,18 @@ class Tracker:
                 last_search = time_s
                 moved = None if previous is None else _moving_box(previous, rgb)
                 previous = rgb
-                for found in self._search(index, rgb, moved):
+                for found in self._search(index, time_s, rgb, moved):
                     self._backwards(found, recent)
             recent.append((index, rgb))
         return sorted(self.done + self.active, key=lambda track: track.first)
 
     def _follow(self, track: Tracklet, index: int, rgb: UInt8[np.ndarray, "height width 3"]) -> None:
-        found = self.network.zoom(rgb, track.crop, SURE)
         before = track.poses[track.last]
+        # Other turns cost three more looks: only when the score drops, and now and then while it is low.
+        turns = TURNS if (index + track.first) % 6 == 0 else ()
+        found = self.network.zoom(rgb, track.crop, SURE, turns)
+        if not turns and found.score < min(SURE, before.score - 0.08):
+            found = self.network.zoom(rgb, track.crop, SURE)
         box, centre = found.box_px, np.array(track.crop.centre_px)
         jump = float(np.linalg.norm((box[:2] + box[2:]) / 2.0 - centre)) / track.crop.side_px
         # Frames of real recordings jump; a step of half a body is believed, more is somebody else.
@@ -154,21 +159,29 @@ class Tracker:
                 track.looks.append(look)
 
     def _resolve(self, index: int) -> None:
-        """Where two tracks lie on one person, the one whose person looked different loses the frame and its life."""
+        """Where two tracks lie on one person, one loses: the one seen less of late, else whose person changed looks."""
         here = [track for track in self.active if index in track.poses]
         for i, a in enumerate(here):
             for b in here[i + 1 :]:
-                if index in a.poses and index in b.poses and distance(a.poses[index], b.poses[index]) < 0.12:
-                    changed = [unlike(t.looks[-1], t.look) if len(t.looks) > 1 else 0.0 for t in (a, b)]
-                    loser = a if changed[0] > changed[1] + 0.15 else b
-                    del loser.poses[index]
-                    if not loser.poses:
-                        self.active.remove(loser)
-                        continue
+                if not (index in a.poses and index in b.poses and distance(a.poses[index], b.poses[index]) < 0.2):
+                    continue
+                seen = [sum(index - back in t.poses for back in range(1, 11)) for t in (a, b)]
+                changed = [unlike(t.looks[-1], t.look) if len(t.looks) > 1 else 0.0 for t in (a, b)]
+                stale = abs(seen[0] - seen[1]) > 2
+                first_loses = seen[0] < seen[1] if stale else changed[0] > changed[1] + 0.15
+                loser, winner = (a, b) if first_loses else (b, a)
+                for frame in range(index, max(index - 40, 0) - 1, -1):
+                    if frame in loser.poses and frame in winner.poses:
+                        del loser.poses[frame]
+                if stale or not loser.poses:
+                    # It had lost its person and came upon the other track's: the same person, found again.
+                    self.active.remove(loser)
+                    self.done += [loser] if loser.poses else []
+                else:
                     loser.crop = loser.poses[loser.last].crop(loser.crop.turn)
 
     def _search(
-        self, index: int, rgb: UInt8[np.ndarray, "height width 3"], moved: Crop | None
+        self, index: int, time_s: float, rgb: UInt8[np.ndarray, "height width 3"], moved: Crop | None
     ) -> list[Tracklet]:
         h, w = rgb.shape[:2]
         seen = rgb.copy()
@@ -185,13 +198,17 @@ class Tracker:
         for crop, first in sorted(candidates, key=lambda item: -item[1].score):
             if len(self.active) >= self.most_people:
                 break
-            if first.score < 0.2:
+            # What was looked at and refused a moment ago is not looked at again.
+            refused = (pose for when, pose in self.refused if time_s - when < 5.0)
+            if first.score < 0.2 or any(distance(first, pose) < 0.2 for pose in refused):
                 continue
             found = self.network.zoom(seen, first.crop(first.turn), SURE)
             again = self.network(seen, found.crop(found.turn, 1.6))
             # A chair that looks like a person looks different in another crop.
             sure = found.score >= self.least_score + 0.08 and again.score >= self.least_score
-            if not sure or (found.scores >= 0.3).sum() < 7 or distance(found, again) > 0.1:
+            small = size_px(found.keypoints_px, found.scores) < 0.12 * h
+            if not sure or small or (found.scores >= 0.3).sum() < 7 or distance(found, again) > 0.1:
+                self.refused.append((time_s, first))
                 continue
             if any(distance(found, track.poses[track.last]) < 0.25 for track in self.active):
                 continue
@@ -258,6 +275,8 @@ def join(tracklets: list[Tracklet], times_s: Float[np.ndarray, "time"]) -> list[
             apart = np.linalg.norm((a.box_px[:2] + a.box_px[2:] - b.box_px[:2] - b.box_px[2:]) / 2.0)
             near = float(apart) / max(size_px(a.keypoints_px, a.scores), size_px(b.keypoints_px, b.scores))
             looks = [unlike(track.look, other.look) for other in group if other.looks] if track.looks else []
+            if min(looks, default=0.6) > 0.7:
+                continue
             alike = min(looks, default=0.6) / 0.5
             cost = alike if gap > 2.0 else min(alike, near / (0.5 + gap) + 0.3 * alike)
             if cost < best_cost:

@@ -16,6 +16,7 @@ from dataclasses import dataclass, field
 
 os.environ.setdefault("PYOPENGL_PLATFORM", "egl")  # read by pyrender when it is imported
 
+import cv2  # noqa: E402
 import numpy as np  # noqa: E402
 import pyrender  # noqa: E402
 import pyrender.renderer  # noqa: E402
@@ -24,7 +25,7 @@ from OpenGL import GL  # noqa: E402
 from scipy.sparse import csr_array  # noqa: E402
 
 from pipeline.camera import Camera  # noqa: E402
-from pipeline.frames import R_OPENGL_OPENCV, transform  # noqa: E402
+from pipeline.frames import R_OPENGL_OPENCV, invert, transform  # noqa: E402
 
 Z_NEAR = 0.05
 Z_FAR = 40.0
@@ -48,6 +49,8 @@ class Surface:
     uv: Float[np.ndarray, "vertex 2"] | None = None
     """Texture coordinates: (0, 0) is the top left corner of the texture image, (1, 1) the bottom right; it repeats."""
     texture: UInt8[np.ndarray, "rows columns 3"] | None = None
+    smooth: bool = False
+    """Light it by vertex normals, as round things want, instead of face by face."""
     glow: float = 0.0
     """Share of its look that is its own light: 1 shows colour and texture as they are, whatever the lamp does."""
 
@@ -83,6 +86,10 @@ class Light:
         return (linear[..., None] * np.asarray(self.colour, dtype=np.float32)) ** np.float32(1.0 / GAMMA)
 
 
+Region = tuple[int, int, int, int]
+"""Left, top, right, bottom: columns left to right - 1 and rows top to bottom - 1 of the image."""
+
+
 @dataclass(frozen=True)
 class Rendering:
     """One frame."""
@@ -95,6 +102,8 @@ class Rendering:
     """Along the optical axis at the pixel's centre, metres; 0 is nothing."""
     instances: UInt8[np.ndarray, "height width"]
     """0 nothing or a static surface, i + 1 body i where it is nearest."""
+    region: Region
+    """Outside of it there is nothing."""
 
 
 @dataclass
@@ -119,6 +128,8 @@ def _current_context() -> Iterator[None]:
             _CONTEXT.programs = _CONTEXT.owner._renderer._program_cache
         platform = _CONTEXT.owner._platform
         platform.make_current()
+        # Rows of RGB pictures follow each other without padding.
+        GL.glPixelStorei(GL.GL_UNPACK_ALIGNMENT, 1)
         try:
             yield
         finally:
@@ -145,24 +156,24 @@ def vertex_normals(
     return normals / np.where(length > 1e-12, length, 1.0)
 
 
-class _DynamicBody:
-    """A body's mesh on the GPU, its vertex buffer rewritten in place."""
+class DynamicMesh:
+    """A mesh on the GPU whose vertex buffer is rewritten in place: fixed faces, moving vertices, changing colours."""
 
-    def __init__(self, mesh: BodyMesh):
-        self.faces = np.ascontiguousarray(mesh.faces, dtype=np.int64)
-        self.operator = normals_operator(self.faces, len(mesh.colours))
-        self.colours = mesh.colours.astype(np.float32) / 255.0
+    def __init__(self, faces: Int[np.ndarray, "face 3"], vertices: int):
         # The layout in which pyrender packs a vertex: position, colour.
-        self.packed = np.ones((len(mesh.colours), 7), dtype=np.float32)
-        self.primitive = _primitive(self.packed[:, :3], self.packed[:, 3:], indices=self.faces)
+        self.packed = np.ones((vertices, 7), dtype=np.float32)
+        self.primitive = _primitive(self.packed[:, :3], self.packed[:, 3:], indices=np.ascontiguousarray(faces))
         self.node = pyrender.Node(mesh=pyrender.Mesh(primitives=[self.primitive]))
 
-    def update(self, vertices: Float[np.ndarray, "vertex 3"], light: Light) -> None:
-        """Move and light the vertices; needs the context, and the primitive in it."""
+    def update(
+        self, vertices: Float[np.ndarray, "vertex 3"], colours: Float[np.ndarray, "vertex 3"] | None = None
+    ) -> None:
+        """Move and colour the vertices; needs the context, and the primitive in it."""
         if vertices.shape != (len(self.packed), 3):
             raise ValueError(f"vertices have shape {vertices.shape}, expected {(len(self.packed), 3)}")
         self.packed[:, :3] = vertices
-        self.packed[:, 3:6] = self.colours * light.shade(vertex_normals(vertices, self.faces, self.operator))
+        if colours is not None:
+            self.packed[:, 3:6] = colours
         GL.glBindBuffer(GL.GL_ARRAY_BUFFER, self.primitive._buffers[0])
         GL.glBufferSubData(GL.GL_ARRAY_BUFFER, 0, self.packed.nbytes, self.packed)
         GL.glBindBuffer(GL.GL_ARRAY_BUFFER, 0)
@@ -176,28 +187,153 @@ def _primitive(positions: np.ndarray, colours: np.ndarray, **more: object) -> py
     return pyrender.Primitive(positions=positions, color_0=colours, material=material, **more)
 
 
-def _static_node(surface: Surface, light: Light) -> pyrender.Node:
-    """A surface about its own centre: pyrender draws nodes by their distance, which fixes the order for equal depths."""
-    centre = surface.vertices.mean(axis=0)
-    corners = (surface.vertices - centre)[surface.faces]
-    normals = np.cross(corners[:, 1] - corners[:, 0], corners[:, 2] - corners[:, 0])
-    normals /= np.maximum(np.linalg.norm(normals, axis=1, keepdims=True), 1e-12)
-    shade = light.shade(normals.astype(np.float32))
-    lit = np.asarray(surface.colour) * (shade + surface.glow * (1.0 - shade))
-    colours = np.ones((len(corners) * 3, 4), dtype=np.float32)
-    colours[:, :3] = np.repeat(lit, 3, axis=0)
-    more = {}
-    if surface.texture is not None:
-        more["texcoord_0"] = surface.uv[surface.faces].reshape(-1, 2).astype(np.float32)
-        more["texture"] = pyrender.Texture(
-            source=surface.texture,
-            source_channels="RGB",
-            sampler=pyrender.Sampler(
-                magFilter=GL.GL_LINEAR, minFilter=GL.GL_LINEAR_MIPMAP_LINEAR, wrapS=GL.GL_REPEAT, wrapT=GL.GL_REPEAT
-            ),
-        )
-    primitive = _primitive(corners.reshape(-1, 3).astype(np.float32), colours, **more)
-    return pyrender.Node(mesh=pyrender.Mesh(primitives=[primitive]), matrix=transform(np.eye(3), centre))
+def _static_nodes(surfaces: Sequence[Surface], light: Light) -> dict[pyrender.Node, str]:
+    """One node per texture and label, with its label: a node costs more than its triangles."""
+    groups: dict[tuple[str, int], list[Surface]] = {}
+    for surface in surfaces:
+        groups.setdefault((surface.label, id(surface.texture) if surface.texture is not None else 0), []).append(surface)
+    nodes = {}
+    for (label, _), members in groups.items():
+        corners = np.concatenate([member.vertices[member.faces].reshape(-1, 3) for member in members])
+        # Each about its own centre: pyrender draws nodes by their distance, which fixes the order for equal depths.
+        centre = corners.mean(axis=0)
+        colours = np.ones((len(corners), 4), dtype=np.float32)
+        colours[:, :3] = np.concatenate([_lit_corners(member, light) for member in members])
+        more = {}
+        if members[0].texture is not None:
+            uv = np.concatenate([member.uv[member.faces].reshape(-1, 2) for member in members])
+            # pyrender turns images over as it uploads them, so that v counts from the bottom row.
+            more["texcoord_0"] = (uv * [1.0, -1.0] + [0.0, 1.0]).astype(np.float32)
+            more["texture"] = pyrender.Texture(
+                source=members[0].texture,
+                source_channels="RGB",
+                sampler=pyrender.Sampler(
+                    magFilter=GL.GL_LINEAR, minFilter=GL.GL_LINEAR_MIPMAP_LINEAR, wrapS=GL.GL_REPEAT, wrapT=GL.GL_REPEAT
+                ),
+            )
+        primitive = _primitive((corners - centre).astype(np.float32), colours, **more)
+        mesh = pyrender.Mesh(primitives=[primitive])
+        nodes[pyrender.Node(mesh=mesh, matrix=transform(np.eye(3), centre))] = label
+    return nodes
+
+
+def _lit_corners(surface: Surface, light: Light) -> Float32[np.ndarray, "corner 3"]:
+    if surface.smooth:
+        operator = normals_operator(surface.faces, len(surface.vertices))
+        normals = vertex_normals(surface.vertices, surface.faces, operator)[surface.faces].reshape(-1, 3)
+    else:
+        corners = surface.vertices[surface.faces]
+        flat = np.cross(corners[:, 1] - corners[:, 0], corners[:, 2] - corners[:, 0])
+        flat /= np.maximum(np.linalg.norm(flat, axis=1, keepdims=True), 1e-12)
+        normals = np.repeat(flat.astype(np.float32), 3, axis=0)
+    shade = light.shade(normals)
+    return np.asarray(surface.colour, dtype=np.float32) * (shade + surface.glow * (1.0 - shade))
+
+
+class _RegionRenderer(pyrender.renderer.Renderer):
+    """pyrender's renderer, drawing and reading back only what is asked for: on a CPU reading costs as much as drawing."""
+
+    region: Region | None = None
+
+    def _forward_pass(self, scene: pyrender.Scene, flags: int, seg_node_map: dict | None = None) -> np.ndarray:
+        left, top, right, bottom = self.region or (0, 0, self.viewport_width, self.viewport_height)
+        self._box = left, self.viewport_height - bottom, right - left, bottom - top
+        GL.glEnable(GL.GL_SCISSOR_TEST)
+        GL.glScissor(*self._box)
+        try:
+            return super()._forward_pass(scene, flags, seg_node_map)
+        finally:
+            GL.glDisable(GL.GL_SCISSOR_TEST)
+
+    def _read_main_framebuffer(self, scene: pyrender.Scene, flags: int) -> tuple[np.ndarray, np.ndarray]:
+        """RGBA bytes [h, w, 4] without depth for colour; values [h, w] and the depth buffer in [0, 1] for masks."""
+        x, y, width, height = self._box
+        corners = (x, y, x + width, y + height)
+        masks = bool(flags & pyrender.RenderFlags.SEG)
+        GL.glBindFramebuffer(GL.GL_READ_FRAMEBUFFER, self._main_fb_ms)
+        GL.glBindFramebuffer(GL.GL_DRAW_FRAMEBUFFER, self._main_fb)
+        GL.glBlitFramebuffer(*corners, *corners, GL.GL_COLOR_BUFFER_BIT, GL.GL_LINEAR)
+        if masks:
+            GL.glBlitFramebuffer(*corners, *corners, GL.GL_DEPTH_BUFFER_BIT, GL.GL_NEAREST)
+        GL.glBindFramebuffer(GL.GL_READ_FRAMEBUFFER, self._main_fb)
+        GL.glPixelStorei(GL.GL_PACK_ALIGNMENT, 1)
+        if not masks:
+            data = GL.glReadPixels(*self._box, GL.GL_RGBA, GL.GL_UNSIGNED_BYTE)
+            return np.frombuffer(data, dtype=np.uint8).reshape(height, width, 4)[::-1], np.zeros((0, 0), dtype=np.float32)
+        values = GL.glReadPixels(*self._box, GL.GL_RED, GL.GL_UNSIGNED_BYTE)
+        buffer = GL.glReadPixels(*self._box, GL.GL_DEPTH_COMPONENT, GL.GL_FLOAT)
+        mask = np.frombuffer(values, dtype=np.uint8).reshape(height, width)[::-1]
+        return mask, np.frombuffer(buffer, dtype=np.float32).reshape(height, width)[::-1]
+
+
+class OffscreenScene:
+    """A pyrender scene with buffers of its own in the process's OpenGL context."""
+
+    def __init__(self, width_px: int, height_px: int):
+        self._scene = pyrender.Scene(bg_color=[0.0, 0.0, 0.0, 0.0])
+        with _current_context():
+            self._gl = _RegionRenderer(width_px, height_px)
+            self._gl._program_cache = _CONTEXT.programs
+
+    def set_camera(self, camera: pyrender.Camera, pose: Float[np.ndarray, "4 4"]) -> pyrender.Node:
+        """Put a camera, its pose in OpenGL's axes."""
+        node = self._scene.add(camera, pose=pose)
+        self._scene.main_camera_node = node
+        return node
+
+    def set_pose(self, node: pyrender.Node, pose: Float[np.ndarray, "4 4"]) -> None:
+        """Move a node."""
+        self._scene.set_pose(node, pose)
+
+    def add_static(self, surfaces: Sequence[Surface], light: Light) -> dict[pyrender.Node, str]:
+        """Add surfaces; returns their nodes with the label of each."""
+        nodes = _static_nodes(surfaces, light)
+        for node in nodes:
+            self._scene.add_node(node)
+        return nodes
+
+    def add_dynamic(self, faces: Int[np.ndarray, "face 3"], vertices: int) -> DynamicMesh:
+        """Add a mesh that moves."""
+        mesh = DynamicMesh(faces, vertices)
+        self._scene.add_node(mesh.node)
+        return mesh
+
+    def draw(
+        self,
+        flags: int,
+        vertices: dict[DynamicMesh, Float[np.ndarray, "vertex 3"]],
+        ids: dict[pyrender.Node, int] | None = None,
+        colours: dict[DynamicMesh, Float[np.ndarray, "vertex 3"]] | None = None,
+        region: Region | None = None,
+    ) -> tuple[UInt8[np.ndarray, "height width *channel"], Float32[np.ndarray, "height width"]]:
+        """Move what moves, then draw a region: RGBA (FLAT_COLOUR), or each node of `ids` in its value and the depth buffer.
+
+        The depth buffer is in [0, 1], 1 where nothing is; how it relates to metres is the camera's affair.
+        """
+        with _current_context():
+            self._gl.region = region
+            self._gl._update_context(self._scene, flags)
+            for mesh, moved in vertices.items():
+                mesh.update(moved, (colours or {}).get(mesh))
+            return self._gl.render(self._scene, flags, seg_node_map=ids)
+
+    def close(self) -> None:
+        """Free the buffers; the shaders stay for the next scene."""
+        with _current_context():
+            self._gl._program_cache = pyrender.shader_program.ShaderProgramCache()
+            self._gl.delete()
+
+
+def metres_from_buffer(buffer: Float32[np.ndarray, "height width"]) -> Float32[np.ndarray, "height width"]:
+    """Depth along the optical axis of a perspective camera from Z_NEAR to Z_FAR; 0 where nothing is."""
+    depth = np.float32(Z_NEAR * Z_FAR) / (np.float32(Z_FAR) - buffer * np.float32(Z_FAR - Z_NEAR))
+    depth[buffer >= 1.0] = 0.0
+    return depth
+
+
+FLAT_COLOUR = pyrender.RenderFlags.OFFSCREEN | pyrender.RenderFlags.RGBA | pyrender.RenderFlags.FLAT
+FLAT_MASK = pyrender.RenderFlags.OFFSCREEN | pyrender.RenderFlags.SEG
+"""Masks are drawn without multisampling: no mixed edges, and depth at the pixel's centre."""
 
 
 class Renderer:
@@ -218,23 +354,14 @@ class Renderer:
             raise ValueError(f"{len(bodies)} bodies: instance masks have room for 254")
         self.camera = camera
         self.light = light or Light()
-        self._scene = pyrender.Scene(bg_color=[0.0, 0.0, 0.0, 0.0])
-        K = camera.intrinsics
-        # OpenGL counts from the pixel's corner, K from its centre.
-        self._scene.add(
-            pyrender.IntrinsicsCamera(K[0, 0], K[1, 1], K[0, 2] + 0.5, K[1, 2] + 0.5, znear=Z_NEAR, zfar=Z_FAR),
-            pose=camera.T_world_camera @ transform(R_OPENGL_OPENCV, np.zeros(3)),
-        )
-        self._scene.main_camera_node = next(iter(self._scene.camera_nodes))
-        self._static = [_static_node(surface, self.light) for surface in surfaces]
-        self._bodies = [_DynamicBody(body) for body in bodies]
-        for node in self._static + [body.node for body in self._bodies]:
-            self._scene.add_node(node)
-        self._flags = pyrender.RenderFlags.OFFSCREEN | pyrender.RenderFlags.RGBA | pyrender.RenderFlags.FLAT
-        with _current_context():
-            self._gl = pyrender.renderer.Renderer(camera.width_px, camera.height_px)
-            self._gl._program_cache = _CONTEXT.programs
-            self._gl._update_context(self._scene, self._flags)
+        self._scene = OffscreenScene(camera.width_px, camera.height_px)
+        self._eye = pyrender.IntrinsicsCamera(1.0, 1.0, 0.0, 0.0, znear=Z_NEAR, zfar=Z_FAR)
+        self._eye_node = self._scene.set_camera(self._eye, np.eye(4))
+        self.look_through(camera)
+        self._static = self._scene.add_static(surfaces, self.light)
+        self._bodies = list(bodies)
+        self._operators = [normals_operator(body.faces, len(body.colours)) for body in bodies]
+        self._meshes = [self._scene.add_dynamic(body.faces, len(body.colours)) for body in bodies]
 
     def __enter__(self) -> "Renderer":
         return self
@@ -243,53 +370,85 @@ class Renderer:
         self.close()
 
     def close(self) -> None:
-        """Free the buffers; the shaders stay for the next renderer."""
-        with _current_context():
-            self._gl._program_cache = pyrender.shader_program.ShaderProgramCache()
-            self._gl.delete()
+        """Free the buffers."""
+        self._scene.close()
 
-    def _update(self, vertices_world: Sequence[Float[np.ndarray, "vertex 3"]]) -> None:
+    def look_through(self, camera: Camera) -> None:
+        """Change to another camera of the same image size."""
+        if (camera.width_px, camera.height_px) != (self.camera.width_px, self.camera.height_px):
+            raise ValueError(f"{camera.width_px}x{camera.height_px} pixels for a renderer of {self.camera.width_px}x{self.camera.height_px}")
+        self.camera = camera
+        K = camera.intrinsics
+        self._eye.fx, self._eye.fy = K[0, 0], K[1, 1]
+        # OpenGL counts from the pixel's corner, K from its centre.
+        self._eye.cx, self._eye.cy = K[0, 2] + 0.5, K[1, 2] + 0.5
+        self._scene.set_pose(self._eye_node, camera.T_world_camera @ transform(R_OPENGL_OPENCV, np.zeros(3)))
+
+    def picture(self) -> UInt8[np.ndarray, "height width 3"]:
+        """Colour alone, of the surfaces alone."""
+        return np.ascontiguousarray(self._scene.draw(FLAT_COLOUR, {})[0][..., :3])
+
+    def region_of(self, vertices_world: Sequence[Float[np.ndarray, "vertex 3"]]) -> Region:
+        """A box of the image, with some margin, that holds bodies; empty (all 0) where they are out of view."""
+        width, height = self.camera.width_px, self.camera.height_px
+        if self._static:
+            return 0, 0, width, height
+        T_camera_world = invert(self.camera.T_world_camera)
+        low, high = np.array([np.inf, np.inf]), np.array([-np.inf, -np.inf])
+        for vertices in vertices_world:
+            points = vertices @ T_camera_world[:3, :3].T + T_camera_world[:3, 3]
+            if points[:, 2].min() < Z_NEAR:
+                return 0, 0, width, height
+            pixels = (points @ self.camera.intrinsics.T)[:, :2] / points[:, 2:]
+            low, high = np.minimum(low, pixels.min(axis=0)), np.maximum(high, pixels.max(axis=0))
+        left, top = np.clip(np.floor(low) - 1, 0, [width, height]).astype(int)
+        right, bottom = np.clip(np.ceil(high) + 2, 0, [width, height]).astype(int)
+        return (int(left), int(top), int(right), int(bottom)) if right > left and bottom > top else (0, 0, 0, 0)
+
+    def _moved(self, vertices_world: Sequence[Float[np.ndarray, "vertex 3"]]) -> dict[DynamicMesh, np.ndarray]:
         if len(vertices_world) != len(self._bodies):
             raise ValueError(f"{len(vertices_world)} bodies' vertices for a renderer of {len(self._bodies)} bodies")
-        for body, vertices in zip(self._bodies, vertices_world, strict=True):
-            body.update(vertices, self.light)
+        return dict(zip(self._meshes, vertices_world, strict=True))
 
     def render(self, vertices_world: Sequence[Float[np.ndarray, "vertex 3"]] = ()) -> Rendering:
         """Draw one frame; `vertices_world` holds one [vertex, 3] array a body, metres."""
-        with _current_context():
-            self._update(vertices_world)
-            colour, _ = self._gl.render(self._scene, self._flags)
-            # Flat colours are drawn without multisampling: masks without mixed edges, and depth at the pixel's centre.
-            ids = {node: 0 for node in self._static} | {body.node: i + 1 for i, body in enumerate(self._bodies)}
-            mask, depth = self._gl.render(
-                self._scene, pyrender.RenderFlags.OFFSCREEN | pyrender.RenderFlags.SEG, seg_node_map=ids
-            )
-        return Rendering(
-            rgb=np.ascontiguousarray(colour[..., :3]),
-            coverage=colour[..., 3].astype(np.float32) / 255.0,
-            depth=np.ascontiguousarray(depth),
-            instances=np.ascontiguousarray(mask[..., 0]),
-        )
+        moved = self._moved(vertices_world)
+        size = (self.camera.height_px, self.camera.width_px)
+        rgb, coverage = np.zeros((*size, 3), dtype=np.uint8), np.zeros(size, dtype=np.float32)
+        depth, instances = np.zeros(size, dtype=np.float32), np.zeros(size, dtype=np.uint8)
+        region = self.region_of(vertices_world)
+        if region[2] == 0:
+            return Rendering(rgb, coverage, depth, instances, region)
+        lit = {}
+        for mesh, body, operator in zip(self._meshes, self._bodies, self._operators, strict=True):
+            shade = self.light.shade(vertex_normals(moved[mesh], body.faces, operator))
+            lit[mesh] = body.colours.astype(np.float32) / 255.0 * shade
+        colour, _ = self._scene.draw(FLAT_COLOUR, moved, colours=lit, region=region)
+        ids = dict.fromkeys(self._static, 0) | {mesh.node: i + 1 for i, mesh in enumerate(self._meshes)}
+        mask, buffer = self._scene.draw(FLAT_MASK, {}, ids, region=region)
+        inside = np.s_[region[1] : region[3], region[0] : region[2]]
+        rgb[inside], coverage[inside] = colour[..., :3], colour[..., 3] / np.float32(255.0)
+        depth[inside], instances[inside] = metres_from_buffer(buffer), mask
+        return Rendering(rgb, coverage, depth, instances, region)
 
     def silhouettes(
         self, vertices_world: Sequence[Float[np.ndarray, "vertex 3"]]
     ) -> UInt8[np.ndarray, "body height width"]:
         """Each body's own outline, 1 inside, as if nothing stood in front of it."""
-        flags = pyrender.RenderFlags.OFFSCREEN | pyrender.RenderFlags.SEG
-        with _current_context():
-            self._update(vertices_world)
-            masks = [self._gl.render(self._scene, flags, seg_node_map={body.node: 1})[0] for body in self._bodies]
-        size = (self.camera.height_px, self.camera.width_px)
-        return np.stack([mask[..., 0] for mask in masks]) if masks else np.zeros((0, *size), dtype=np.uint8)
+        moved = self._moved(vertices_world)
+        masks = np.zeros((len(self._meshes), self.camera.height_px, self.camera.width_px), dtype=np.uint8)
+        for mask, (mesh, vertices) in zip(masks, moved.items(), strict=True):
+            left, top, right, bottom = region = self.region_of([vertices])
+            if right:
+                mask[top:bottom, left:right], _ = self._scene.draw(FLAT_MASK, moved, {mesh.node: 1}, region=region)
+        return masks
 
-    def labels(self, values: Sequence[int]) -> tuple[UInt8[np.ndarray, "height width"], Float32[np.ndarray, "height width"]]:
-        """One value (1 to 255) of each surface where it is nearest, 0 where none is, and the depth; bodies are left out."""
-        flags = pyrender.RenderFlags.OFFSCREEN | pyrender.RenderFlags.SEG
-        with _current_context():
-            mask, depth = self._gl.render(
-                self._scene, flags, seg_node_map=dict(zip(self._static, values, strict=True))
-            )
-        return np.ascontiguousarray(mask[..., 0]), np.ascontiguousarray(depth)
+    def labels(
+        self, values: dict[str, int]
+    ) -> tuple[UInt8[np.ndarray, "height width"], Float32[np.ndarray, "height width"]]:
+        """The value (0 to 255) of the nearest surface's label, 0 where there is none, and the depth, without bodies."""
+        mask, buffer = self._scene.draw(FLAT_MASK, {}, {node: values[label] for node, label in self._static.items()})
+        return np.ascontiguousarray(mask), metres_from_buffer(buffer)
 
 
 def composite(
@@ -303,10 +462,14 @@ def composite(
     `hidden` is the share of the bodies' pixel that the room covers (see `hidden_by_room`), `shade` the factor in [0, 1]
     by which the plate is dimmed (1 is no shadow).
     """
-    seen = (1.0 - hidden)[..., None]
-    background = plate.astype(np.float32) * shade[..., None]
-    mixed = rendering.rgb.astype(np.float32) * seen + background * (1.0 - rendering.coverage[..., None] * seen)
-    return np.clip(mixed + 0.5, 0.0, 255.0).astype(np.uint8)
+    result = cv2.multiply(plate, cv2.merge([shade, shade, shade]), dtype=cv2.CV_8U)
+    left, top, right, bottom = rendering.region
+    inside = np.s_[top:bottom, left:right]
+    seen = (1.0 - hidden[inside])[..., None]
+    background = plate[inside].astype(np.float32) * shade[inside][..., None]
+    mixed = rendering.rgb[inside] * seen + background * (1.0 - rendering.coverage[inside][..., None] * seen)
+    result[inside] = np.clip(mixed + 0.5, 0.0, 255.0).astype(np.uint8)
+    return result
 
 
 def hidden_by_room(
@@ -316,7 +479,10 @@ def hidden_by_room(
 
     Pixels without room depth (0 or less) hide nothing; neither do pixels without a body.
     """
-    behind = (rendering.depth - room_depth).astype(np.float32) / (2.0 * softness_m) + 0.5
-    behind = np.clip(behind, 0.0, 1.0)
-    behind[(room_depth <= 0) | (rendering.depth <= 0)] = 0.0
-    return behind
+    hidden = np.zeros(room_depth.shape, dtype=np.float32)
+    left, top, right, bottom = rendering.region
+    body, room = rendering.depth[top:bottom, left:right], room_depth[top:bottom, left:right].astype(np.float32)
+    behind = np.clip((body - room) / np.float32(2.0 * softness_m) + np.float32(0.5), 0.0, 1.0)
+    behind[(room <= 0) | (body <= 0)] = 0.0
+    hidden[top:bottom, left:right] = behind
+    return hidden

@@ -210,15 +210,21 @@ class Scene:
 
 @dataclass(frozen=True)
 class LabelledClip:
-    """A rendered clip and what is true of it."""
+    """What is true of a rendered clip; its pictures and masks lie beside it as videos."""
 
     clip: str
-    scene: Scene
-    frames: UInt8[np.ndarray, "time height width 3"]
-    masks: UInt8[np.ndarray, "time height width"]
-    """Instance masks: 0 background, i + 1 the person i where visible."""
+    room: str
+    camera: Camera
+    motion: Motion
+    """In the room's world, with the final labels in `actions`."""
+    order: dict
+    """The drawn order that it answers."""
+    statures_m: tuple[float, ...]
+    boxes_px: Float[np.ndarray, "person time 4"]
+    """x0, y0, x1, y1 around what is visible; zero where nothing is."""
     keypoints_px: Float[np.ndarray, "person time 17 2"]
-    keypoints_visible: Bool[np.ndarray, "person time 17"]
+    keypoints_visible: Int[np.ndarray, "person time 17"]
+    """COCO's flag: 0 outside the image, 1 in the image but hidden, 2 visible."""
     joints_world: Float[np.ndarray, "person time 24 3"]
     visibility: Float[np.ndarray, "person time"]
     """Share of the body's silhouette that the room, the image border and other people leave visible."""

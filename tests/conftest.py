@@ -2,4 +2,7 @@
 
 from jaxtyping import install_import_hook
 
-install_import_hook(["pipeline", "stages", "models"], "beartype.beartype")
+# A whole number is a fine float, as in PEP 484.
+install_import_hook(
+    ["pipeline", "stages", "models"], "beartype.beartype(conf=beartype.BeartypeConf(is_pep484_tower=True))"
+)

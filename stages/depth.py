@@ -1,0 +1,108 @@
+"""Depth of a fixed camera's empty room from two networks (thesis §5.1).
+
+In: key frames (the background plate first of all), the people's masks, a metric and a relative network. Out: a
+`DepthScan`. The metric network gives m at low resolution, the relative one disparity d with finer detail; one scale and
+one offset for all key frames, argmin_{a,b} sum rho(a d + b - 1/m), restore metres: 1 / (a d + b). Key frames are merged
+by the median over pixels that no person covers.
+"""
+
+from typing import Literal, Protocol, runtime_checkable
+
+import numpy as np
+from jaxtyping import Bool, Float, UInt8
+from pydantic import BaseModel, ConfigDict, Field
+
+from pipeline.errors import InputError, Rejected
+from pipeline.types import DepthScan
+
+VERSION = 1
+
+
+class DepthConfig(BaseModel):
+    """How the two predictions are joined."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+    loss: Literal["huber", "squared"] = "huber"
+    """rho; `squared` is the thesis's own."""
+    near_m: float = Field(0.3, gt=0.0)
+    far_m: float = Field(20.0, gt=0.0)
+    """Depth is kept between these: a d + b may come near zero in a window."""
+    samples: int = Field(200_000, ge=100)
+    """Pixels used for the fit, evenly spread over all key frames."""
+
+
+@runtime_checkable
+class Predictor(Protocol):
+    """What `models.depth.DepthModels` offers."""
+
+    def predict_metric(
+        self, images: UInt8[np.ndarray, "n height width 3"], focal_px: float | None = None
+    ) -> Float[np.ndarray, "n height width"]: ...
+
+    def predict_disparity(
+        self, images: UInt8[np.ndarray, "n height width 3"]
+    ) -> Float[np.ndarray, "n height width"]: ...
+
+
+def run(
+    config: DepthConfig,
+    images: UInt8[np.ndarray, "key height width 3"],
+    person_masks: Bool[np.ndarray, "key height width"],
+    models: Predictor,
+    focal_px: float | None,
+) -> DepthScan:
+    """Predict, fit and merge; `focal_px` is None where the focal length is not known.
+
+    Raises InputError without key frames, Rejected("depth_fit") where the two networks contradict each other.
+    """
+    if len(images) == 0:
+        raise InputError("depth", "no key frame to predict depth from", "give the background plate at least")
+    metric = models.predict_metric(images, focal_px)
+    disparity = models.predict_disparity(images)
+    usable = ~person_masks & np.isfinite(metric) & np.isfinite(disparity) & (metric > config.near_m)
+    if not usable.any():
+        raise Rejected("depth_fit", "no pixel with a depth that people do not cover")
+    stride = max(1, int(usable.sum()) // config.samples)
+    d, m = disparity[usable][::stride], metric[usable][::stride]
+    scale, offset = fit_disparity(d, m, config.loss)
+    if scale <= 0:
+        raise Rejected("depth_fit", f"the relative network sees far what the metric one sees near (scale {scale:.3g})")
+    depth = np.clip(1.0 / np.maximum(scale * disparity + offset, 1.0 / config.far_m), config.near_m, config.far_m)
+    seen = ~person_masks.all(axis=0)
+    # Where every key frame shows a person, their median is the best there is; `valid` says so.
+    hidden = person_masks & seen
+    merged = np.nanmedian(np.where(hidden, np.nan, depth), axis=0)
+    residual = float(np.median(np.abs(scale * d + offset - 1.0 / m) * m))
+    return DepthScan(depth=merged, valid=seen, scale=scale, offset=offset, residual=residual)
+
+
+def fit_disparity(
+    disparity: Float[np.ndarray, "pixel"], metric: Float[np.ndarray, "pixel"], loss: Literal["huber", "squared"]
+) -> tuple[float, float]:
+    """Scale a and offset b of argmin sum rho(a d + b - 1/m), m in metres.
+
+    Huber by iterated re-weighting, its knee at 1.345 robust standard deviations of the residual. Raises
+    Rejected("depth_fit") where the disparity is constant.
+    """
+    spread = float(np.ptp(disparity))
+    if spread < 1e-9 * max(1.0, float(np.abs(disparity).max())):
+        raise Rejected("depth_fit", "the relative network predicts the same disparity everywhere")
+    # Centred and scaled, so that the two columns are of one size whatever the network's unit.
+    centre = float(np.median(disparity))
+    columns = np.stack([(disparity - centre) / spread, np.ones_like(disparity)], axis=1)
+    target = 1.0 / metric
+    weights = np.ones_like(target)
+    solution = np.zeros(2)
+    for _ in range(1 if loss == "squared" else 100):
+        previous = solution
+        weighted = columns * weights[:, None]
+        solution = np.linalg.solve(weighted.T @ columns, weighted.T @ target)
+        if np.abs(solution - previous).max() < 1e-12 * np.abs(solution).max():
+            break
+        residual = np.abs(columns @ solution - target)
+        knee = 1.345 * 1.4826 * float(np.median(residual))
+        weights = (
+            np.minimum(1.0, knee / np.maximum(residual, 1e-15)) if knee > 1e-12 else (residual <= 1e-9).astype(float)
+        )
+    scale = solution[0] / spread
+    return float(scale), float(solution[1] - scale * centre)

@@ -1,0 +1,218 @@
+"""People in 3D: one SMPL motion per person in the room's world, from 2D keypoints. Thesis §5.3, DESIGN §4 people3d.
+
+In: the people of one clip, true timestamps, the room's calibrated camera, the body. Out: one `PersonTrack` per person who
+could be lifted, and figures of quality. A start is found by a library of postures (models/pose_start.py) and all frames
+are optimised at once (models/pose_fit.py): short clips in one go; long ones coarsely over the whole clip, for the one
+shape and the overall motion, then finely in windows that overlap.
+"""
+
+from collections.abc import Sequence
+
+import numpy as np
+from jaxtyping import Float, Int
+from pydantic import BaseModel, ConfigDict, Field
+from scipy.spatial.transform import Rotation, Slerp
+
+from models.body import BodyModel
+from models.pose_fit import Fit, FitConfig, Fitter, fit_feet, fit_keypoints, rest_pelvis, upright_frames
+from models.pose_start import Start, find_start, usable
+from pipeline.camera import Camera
+from pipeline.types import Person2D, PersonTrack
+
+VERSION = 1
+
+
+class People3DConfig(BaseModel):
+    """How people are lifted."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+    fit: FitConfig = FitConfig()
+    least_score: float = Field(0.15, ge=0.0, le=1.0)
+    """Keypoints scoring less do not pull."""
+    judged_score: float = Field(0.3, ge=0.0, le=1.0)
+    """Keypoints scoring at least this are judged by the figures of quality; chosen before fitting."""
+    least_frames: int = Field(5, ge=1)
+    """People placed in fewer frames are dropped, and counted."""
+    coarse_frames: int = Field(240, ge=8)
+    """Clips with more observed frames are first fitted on every n-th."""
+    fine_steps: int = Field(90, ge=1)
+    window_frames: int = Field(360, ge=16)
+    overlap_frames: int = Field(24, ge=2)
+    stature_m: float = Field(1.68, gt=0.0)
+    stature_spread_m: float = Field(0.09, gt=0.0)
+
+
+def run(
+    config: People3DConfig,
+    people: Sequence[Person2D],
+    timestamps_s: Float[np.ndarray, "time"],
+    camera: Camera,
+    body: BodyModel,
+) -> tuple[list[PersonTrack], dict]:
+    """Lift everyone of one clip; each person alone, so that who else is there changes nothing.
+
+    The figures hold, over all people: median reprojection (pixels, and as a share of the box's longer side) of keypoints
+    scoring at least `judged_score`, the share of frames in view whose median is at most 10 px, each person's stature, the
+    median distance of the lower foot from the floor in standing frames (None where nobody stands), and who was dropped.
+    """
+    tracks, dropped, judged = [], [], []
+    for person in people:
+        weights = np.where(person.scores >= config.least_score, person.scores, 0.0) * person.visible[:, None]
+        frames = np.flatnonzero(usable(weights, config.least_score))
+        if len(frames) < config.least_frames:
+            dropped.append({"person": person.person, "reason": f"placed in {len(frames)} frames only"})
+            continue
+        fit = _fit(config, person, weights, frames, timestamps_s, camera, body)
+        tracks.append(_track(person, fit, frames, timestamps_s))
+        judged.append(_judge(config, person, fit, frames, camera, body))
+    return tracks, _figures(judged, dropped)
+
+
+def _fit(
+    config: People3DConfig,
+    person: Person2D,
+    weights: Float[np.ndarray, "time 17"],
+    frames: Int[np.ndarray, "observed"],
+    timestamps_s: Float[np.ndarray, "time"],
+    camera: Camera,
+    body: BodyModel,
+) -> Fit:
+    """Fit the observed frames of one person: at once, or coarse to fine."""
+
+    def fitter(chosen: Int[np.ndarray, "chosen"], fit_config: FitConfig) -> Fitter:
+        return Fitter(
+            fit_config,
+            body,
+            camera,
+            person.keypoints_px[chosen],
+            weights[chosen] ** 2,
+            timestamps_s[chosen],
+            config.stature_m,
+            config.stature_spread_m,
+        )
+
+    stride = -(-len(frames) // config.coarse_frames)
+    coarse = frames[:: stride] if stride == 1 else np.unique(np.append(frames[::stride], frames[-1]))
+    whole = fitter(coarse, config.fit)
+    middle = whole.shape.mean.numpy()
+    start = find_start(body, middle, camera, person.keypoints_px[coarse], weights[coarse] ** 2, timestamps_s[coarse])
+    fit = whole.fit(start)
+    if stride == 1:
+        return fit
+    fine = config.fit.model_copy(update={"steps": config.fine_steps, "robust_from": config.fit.robust_to})
+    between = _at(fit, timestamps_s[coarse], timestamps_s[frames])
+    pelvis = rest_pelvis(body, fit.betas)
+    parts = []
+    for first, last in _windows(len(frames), config.window_frames, config.overlap_frames):
+        rows = slice(first, last)
+        begin = Start(between.global_orient[rows], between.body_pose[rows], between.transl[rows] + pelvis, 0.0)
+        parts.append((first, fitter(frames[rows], fine).fit(begin, fit.latent)))
+    return _joined(parts, len(frames), fit)
+
+
+def _windows(count: int, size: int, overlap: int) -> list[tuple[int, int]]:
+    """Even windows of at most `size` frames that overlap by `overlap`."""
+    number = max(1, -(-(count - overlap) // (size - overlap)))
+    edges = np.linspace(0, count - overlap, number + 1).round().astype(int)
+    return [(int(a), int(b) + overlap) for a, b in zip(edges[:-1], edges[1:], strict=True)]
+
+
+def _joined(parts: list[tuple[int, Fit]], count: int, whole: Fit) -> Fit:
+    """Cross-fade windows where they overlap."""
+    total = np.zeros(count)
+    orient, pose, transl = np.zeros((count, 3, 3)), np.zeros((count, 69)), np.zeros((count, 3))
+    for first, part in parts:
+        length = len(part.transl)
+        share = np.minimum(np.arange(1, length + 1), np.arange(length, 0, -1)).astype(np.float64)
+        share = np.minimum(share, 24.0)
+        rows = slice(first, first + length)
+        total[rows] += share
+        orient[rows] += share[:, None, None] * part.global_orient
+        pose[rows] += share[:, None] * part.body_pose
+        transl[rows] += share[:, None] * part.transl
+    # The nearest rotation to a mean of rotations.
+    u, _, vt = np.linalg.svd(orient)
+    sign = np.linalg.det(u @ vt)
+    u[:, :, 2] *= sign[:, None]
+    loss = float(np.mean([part.loss for _, part in parts]))
+    return Fit(whole.betas, whole.latent, u @ vt, pose / total[:, None], transl / total[:, None], loss)
+
+
+def _at(fit: Fit, known_s: Float[np.ndarray, "known"], wanted_s: Float[np.ndarray, "wanted"]) -> Fit:
+    """The motion at other times: interpolated between known ones, held before the first and after the last."""
+    clipped = np.clip(wanted_s, known_s[0], known_s[-1])
+
+    def linear(values: Float[np.ndarray, "known n"]) -> Float[np.ndarray, "wanted n"]:
+        return np.stack([np.interp(clipped, known_s, column) for column in values.T], axis=-1)
+
+    rotations = Rotation.from_matrix(fit.global_orient)
+    turned = Slerp(known_s, rotations)(clipped) if len(known_s) > 1 else rotations[np.zeros(len(clipped), dtype=int)]
+    return Fit(fit.betas, fit.latent, turned.as_matrix(), linear(fit.body_pose), linear(fit.transl), fit.loss)
+
+
+def _track(
+    person: Person2D, fit: Fit, frames: Int[np.ndarray, "observed"], timestamps_s: Float[np.ndarray, "time"]
+) -> PersonTrack:
+    """The motion on all frames of the clip: unobserved ones bridged, and trusted less the farther from an observed one."""
+    whole = _at(fit, timestamps_s[frames], timestamps_s)
+    visible = np.zeros(len(timestamps_s), dtype=bool)
+    visible[frames] = True
+    away = np.abs(timestamps_s[:, None] - timestamps_s[frames][None]).min(axis=1)
+    nearest = frames[np.abs(timestamps_s[:, None] - timestamps_s[frames][None]).argmin(axis=1)]
+    score = person.scores.mean(axis=1)[nearest]
+    confidence = np.where(visible, score, 0.5 * score * np.exp(-away / 0.5))
+    return PersonTrack(
+        person=person.person,
+        role=person.role,
+        betas=fit.betas.astype(np.float64),
+        global_orient=Rotation.from_matrix(whole.global_orient).as_rotvec(),
+        body_pose=whole.body_pose,
+        transl=whole.transl,
+        visible=visible,
+        confidence=np.clip(confidence, 0.0, 1.0),
+    )
+
+
+def _judge(
+    config: People3DConfig,
+    person: Person2D,
+    fit: Fit,
+    frames: Int[np.ndarray, "observed"],
+    camera: Camera,
+    body: BodyModel,
+) -> dict:
+    """Errors of one person, in arrays, for the figures."""
+    projected = camera.project(fit_keypoints(body, fit))
+    error = np.linalg.norm(projected - person.keypoints_px[frames], axis=-1)
+    # A keypoint behind the camera is as wrong as can be, not unseen.
+    error = np.where(np.isfinite(error), error, 1e4)
+    use = person.scores[frames] >= config.judged_score
+    box = person.boxes_px[frames]
+    side = np.maximum((box[:, 2:] - box[:, :2]).max(axis=1), 1.0)
+    feet = np.abs(fit_feet(body, fit).min(axis=1))[upright_frames(body, fit)]
+    return {
+        "errors": error[use],
+        "shares": (error / side[:, None])[use],
+        "frame_medians": np.array([np.median(e[u]) for e, u in zip(error, use, strict=True) if u.any()]),
+        "feet": feet,
+        "stature": body.stature(fit.betas),
+    }
+
+
+def _figures(judged: list[dict], dropped: list[dict]) -> dict:
+    """What the record and the summary keep of one clip."""
+
+    def median(key: str) -> float | None:
+        values = np.concatenate([one[key] for one in judged] or [np.zeros(0)])
+        return float(np.median(values)) if len(values) else None
+
+    medians = np.concatenate([one["frame_medians"] for one in judged] or [np.zeros(0)])
+    return {
+        "reprojection_px_median": median("errors"),
+        "reprojection_box_share_median": median("shares"),
+        "frames_within_10_px": float((medians <= 10.0).mean()) if len(medians) else None,
+        "stature_m": [float(one["stature"]) for one in judged],
+        "foot_floor_m_median": median("feet"),
+        "standing_frames": int(sum(len(one["feet"]) for one in judged)),
+        "dropped": dropped,
+    }

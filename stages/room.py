@@ -1,0 +1,373 @@
+"""One fixed camera's room in metres: what is free, what is solid, where one can stand, sit and lie.
+
+In: the background plate, the depth of the empty room, the camera over its floor, labels of surfaces if there are any.
+Out: a `Room`. The depth is brought to the camera's scale and its floor pixels are laid onto the floor exactly. Every
+cell of a grid is compared with the depth of the pixel it projects to: nearer is free, equal is occupied, farther is
+unseen. The floor itself is the plane z = 0, not a cell. Where depth and floor disagree too much, the depth hides nobody,
+no cell is occupied, and one can stand only where the floor mask says, or where people were seen to stand. DESIGN §4,
+room.
+"""
+
+from pathlib import Path
+from typing import Protocol, runtime_checkable
+
+import numpy as np
+import trimesh
+from jaxtyping import Bool, Float, Int, UInt8
+from pydantic import BaseModel, ConfigDict, Field
+from scipy import ndimage
+from scipy.spatial import ConvexHull, QhullError
+
+from pipeline.camera import Camera
+from pipeline.types import SURFACE_LABELS, Room, SupportSurface
+
+FREE, OCCUPIED, UNSEEN = 0, 1, 2
+
+VERSION = 1
+
+
+class RoomConfig(BaseModel):
+    """How finely the room is cut up, and when its depth is believed."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+    cell_m: float = Field(0.08, ge=0.03, le=0.3)
+    ceiling_m: float = Field(2.4, gt=0.5)
+    """Height of the grid."""
+    reach_m: float = Field(9.0, gt=1.0)
+    """The grid ends at this distance from the camera's foot, or where the room does."""
+    floor_clearance_m: float = Field(0.1, gt=0.0)
+    """What rises no higher than this above the floor is floor."""
+    body_height_m: float = Field(1.8, gt=0.0)
+    """A walkable cell is clear up to here."""
+    body_radius_m: float = Field(0.2, ge=0.0)
+    """Walkable cells keep this distance from everything else."""
+    footprint_m: float = Field(0.35, gt=0.0)
+    """Without a trusted depth: one can stand this close to where people stood."""
+    seat_heights_m: tuple[float, float] = (0.3, 0.7)
+    """Chairs and sofas, and level things that nothing labels, have their tops between these."""
+    bed_heights_m: tuple[float, float] = (0.2, 1.0)
+    support_area_m2: float = Field(0.12, gt=0.0)
+    """Smaller tops support nobody."""
+    max_scale_disagreement: float = Field(0.15, gt=0.0)
+    """Of the depth's own scale with the people's or the file's; beyond, occlusion is off."""
+    max_shape_disagreement: float = Field(0.15, gt=0.0)
+    """Of the scaled depth with the floor; beyond, occlusion is off."""
+    min_inlier_ratio: float = Field(0.3, ge=0.0, le=1.0)
+    """Floor inliers below which the verdict says so."""
+    stature_m: tuple[float, float] = (1.45, 2.0)
+    """Grown people; statures beyond flag the room."""
+
+
+@runtime_checkable
+class Floor(Protocol):
+    """What `stages.floor.FloorFit` says that matters here."""
+
+    floor_pixels: Bool[np.ndarray, "height width"]
+    found: bool
+    inlier_ratio: float
+    residual_m: float
+    scale: float
+    scale_disagreement: float
+    shape_disagreement: float
+
+
+def run(
+    config: RoomConfig,
+    room: str,
+    plate: UInt8[np.ndarray, "height width 3"],
+    depth: Float[np.ndarray, "height width"],
+    camera: Camera,
+    surfaces: Int[np.ndarray, "height width"] | None,
+    floor: Floor,
+    feet_world: Float[np.ndarray, "foot 3"] | None = None,
+    statures_m: Float[np.ndarray, "person"] | None = None,
+) -> Room:
+    """Build the room.
+
+    `depth` is the scan's, not yet scaled. `surfaces` holds indices into SURFACE_LABELS, -1 unknown; None where nothing
+    labels the picture. `feet_world` are places where people stood. `statures_m` are the people's heights where they
+    bear witness: leave them out where the scale was taken from them.
+    """
+    trusted = floor.found and floor.scale_disagreement <= config.max_scale_disagreement
+    trusted &= floor.shape_disagreement <= config.max_shape_disagreement
+    if surfaces is None:
+        surfaces = np.full(depth.shape, -1, dtype=np.int64)
+        if trusted:
+            surfaces[floor.floor_pixels] = SURFACE_LABELS.index("floor")
+    flat = np.isin(surfaces, [SURFACE_LABELS.index("floor"), SURFACE_LABELS.index("rug")])
+    floor_z = _floor_depth(camera)
+    depth = lay_floor(depth * floor.scale, floor_z, flat)
+    points = camera.unproject(camera.pixel_grid(), depth)
+    origin, shape = _grid_extent(config, points, depth)
+    if trusted:
+        occupancy = carve(config, depth, points, camera, origin, shape)
+        walkable = _walkable_seen(config, depth, floor_z, camera, occupancy, origin)
+        supports = support_surfaces(config, points, surfaces)
+        signed = signed_distance(occupancy, config.cell_m)
+    else:
+        walkable = _walkable_believed(config, flat, floor_z, camera, feet_world, origin, shape)
+        occupancy = np.full(shape, UNSEEN, dtype=np.int64)
+        occupancy[walkable] = FREE
+        supports = ()
+        signed = np.full(shape, float(np.linalg.norm(shape)) * config.cell_m)
+    return Room(
+        room=room,
+        camera=camera,
+        plate=plate,
+        depth=depth,
+        surfaces=surfaces,
+        floor_inlier_ratio=floor.inlier_ratio,
+        floor_residual_m=floor.residual_m,
+        walkable=walkable,
+        occupancy=occupancy,
+        signed_distance=signed,
+        grid_origin=origin,
+        grid_cell_m=config.cell_m,
+        supports=supports,
+        scale_disagreement=floor.scale_disagreement,
+        occlusion=trusted,
+        verdict=verdict(config, floor, walkable, statures_m),
+    )
+
+
+def lay_floor(
+    depth: Float[np.ndarray, "height width"],
+    floor_z: Float[np.ndarray, "height width"],
+    flat: Bool[np.ndarray, "height width"],
+) -> Float[np.ndarray, "height width"]:
+    """Put floor pixels onto the floor, and raise whatever lies beneath it."""
+    below = np.isfinite(floor_z) & (flat | (depth > floor_z))
+    return np.where(below, floor_z, depth)
+
+
+def carve(
+    config: RoomConfig,
+    depth: Float[np.ndarray, "height width"],
+    points: Float[np.ndarray, "height width 3"],
+    camera: Camera,
+    origin: Float[np.ndarray, "3"],
+    shape: tuple[int, int, int],
+) -> Int[np.ndarray, "x y z"]:
+    """Free, occupied or unseen per cell. Cells that hold a surface point are occupied, wherever their centre is."""
+    centres = origin + (np.stack(np.meshgrid(*map(np.arange, shape), indexing="ij"), axis=-1) + 0.5) * config.cell_m
+    pixels = camera.project(centres)
+    z = (centres - camera.T_world_camera[:3, 3]) @ camera.T_world_camera[:3, 2]
+    inside = np.isfinite(pixels).all(axis=-1)
+    rounded = np.where(inside[..., None], pixels, -1.0).round()
+    rounded = np.clip(rounded, -1, 1e6).astype(np.int64)
+    inside &= (rounded >= 0).all(axis=-1) & (rounded[..., 0] < camera.width_px) & (rounded[..., 1] < camera.height_px)
+    seen = depth[np.where(inside, rounded[..., 1], 0), np.where(inside, rounded[..., 0], 0)]
+    # A cell in front of the surface by less than half of itself may still touch it.
+    occupancy = np.where(inside & (z < seen - config.cell_m / 2), FREE, UNSEEN)
+    solid = points[points[..., 2] > config.floor_clearance_m]
+    cells = np.floor((solid - origin) / config.cell_m).astype(np.int64)
+    cells = cells[((cells >= 0) & (cells < shape)).all(axis=1)]
+    occupancy[tuple(cells.T)] = OCCUPIED
+    return occupancy
+
+
+def signed_distance(occupancy: Int[np.ndarray, "x y z"], cell_m: float) -> Float[np.ndarray, "x y z"]:
+    """Metres from each cell's centre to the nearest occupied cell's surface; negative inside occupied cells."""
+    occupied = occupancy == OCCUPIED
+    if not occupied.any():
+        return np.full(occupancy.shape, float(np.linalg.norm(occupancy.shape)) * cell_m)
+    outside = ndimage.distance_transform_edt(~occupied, sampling=cell_m)
+    inside = ndimage.distance_transform_edt(np.pad(occupied, 1), sampling=cell_m)[1:-1, 1:-1, 1:-1]
+    return np.where(occupied, cell_m / 2 - inside, outside - cell_m / 2)
+
+
+def support_surfaces(
+    config: RoomConfig, points: Float[np.ndarray, "height width 3"], surfaces: Int[np.ndarray, "height width"]
+) -> tuple[SupportSurface, ...]:
+    """Tops of beds, chairs and sofas: by label, or, where nothing is labelled, level patches of that height."""
+    up, height = upward(points), points[..., 2]
+    wanted = {label: surfaces == SURFACE_LABELS.index(label) for label in ("bed", "sofa", "chair")}
+    if not any(mask.any() for mask in wanted.values()):
+        wanted = {"other": surfaces == -1}
+    supports = []
+    for label, mask in wanted.items():
+        low, high = config.bed_heights_m if label == "bed" else config.seat_heights_m
+        level = up & (height > low) & (height < high)
+        # A labelled piece is one piece, backrest and all; unlabelled tops are told apart by their edges.
+        parts, count = ndimage.label(mask if label != "other" else mask & level, structure=np.ones((3, 3)))
+        for part in range(1, count + 1):
+            top = points[(parts == part) & level]
+            if len(top) < 30:
+                continue
+            middle = _main_height(top[:, 2])
+            support = _support(config, label, middle, top[np.abs(top[:, 2] - middle) < 0.1, :2])
+            if support is not None:
+                supports.append(support)
+    return tuple(supports)
+
+
+def upward(points: Float[np.ndarray, "height width 3"], lean_deg: float = 30.0) -> Bool[np.ndarray, "height width"]:
+    """Pixels whose surface faces up, by differences between neighbours a few pixels apart."""
+    smooth = np.stack([ndimage.gaussian_filter(points[..., axis], 1.5) for axis in range(3)], axis=-1)
+    normals = np.cross(np.gradient(smooth, axis=0), np.gradient(smooth, axis=1))
+    length = np.maximum(np.linalg.norm(normals, axis=-1), 1e-12)
+    return np.abs(normals[..., 2]) / length > np.cos(np.radians(lean_deg))
+
+
+def verdict(
+    config: RoomConfig,
+    floor: Floor,
+    walkable: Bool[np.ndarray, "x y"],
+    statures_m: Float[np.ndarray, "person"] | None,
+) -> str:
+    """'ok', or everything that is wrong with the room, in words."""
+    faults = []
+    if not floor.found:
+        faults.append("no floor in the depth: occlusion is off")
+    elif floor.scale_disagreement > config.max_scale_disagreement:
+        faults.append(
+            f"depth and calibration disagree on the scale by {100 * floor.scale_disagreement:.0f} %: occlusion is off"
+        )
+    elif floor.shape_disagreement > config.max_shape_disagreement:
+        faults.append(f"the depth departs from the floor by {100 * floor.shape_disagreement:.0f} %: occlusion is off")
+    if floor.found and floor.inlier_ratio < config.min_inlier_ratio:
+        faults.append(f"only {100 * floor.inlier_ratio:.0f} % of the floor is flat")
+    if statures_m is not None:
+        low, high = config.stature_m
+        odd = [stature for stature in statures_m if not low <= stature <= high]
+        if odd:
+            heights = ", ".join(f"{stature:.2f} m" for stature in odd)
+            faults.append(f"people {heights} tall (grown people are {low} to {high} m)")
+    if not walkable.any():
+        faults.append("nowhere to stand")
+    return "; ".join(faults) or "ok"
+
+
+def room_mesh(room: Room, stride: int = 2, max_step: float = 0.08) -> trimesh.Trimesh:
+    """The seen surface as a coloured mesh, world metres; neighbours whose depths differ by more than `max_step` of
+    their depth are not joined."""
+    rows, columns = np.mgrid[0 : room.depth.shape[0] : stride, 0 : room.depth.shape[1] : stride]
+    z = room.depth[rows, columns]
+    vertices = room.camera.unproject(np.stack([columns, rows], axis=-1).astype(np.float64), z)
+    index = np.arange(z.size).reshape(z.shape)
+    a, b, c, d = index[:-1, :-1], index[:-1, 1:], index[1:, :-1], index[1:, 1:]
+    faces = np.concatenate([np.stack([a, c, b], axis=-1).reshape(-1, 3), np.stack([b, c, d], axis=-1).reshape(-1, 3)])
+    corner = z.ravel()[faces]
+    faces = faces[np.ptp(corner, axis=1) < max_step * corner.min(axis=1)]
+    colours = room.plate[rows, columns].reshape(-1, 3)
+    return trimesh.Trimesh(vertices.reshape(-1, 3), faces, vertex_colors=colours, process=False)
+
+
+def write_mesh(room: Room, path: Path) -> None:
+    """Write the room's mesh; the suffix says the format (.ply, .glb, .obj)."""
+    room_mesh(room).export(path)
+
+
+def _floor_depth(camera: Camera) -> Float[np.ndarray, "height width"]:
+    """Depth at which each pixel sees the floor; NaN at and above the horizon."""
+    down = -camera.rays_camera(camera.pixel_grid()) @ camera.T_world_camera[2, :3]
+    return camera.height_m / np.where(down > 1e-6, down, np.nan)
+
+
+def _grid_extent(
+    config: RoomConfig, points: Float[np.ndarray, "height width 3"], depth: Float[np.ndarray, "height width"]
+) -> tuple[Float[np.ndarray, "3"], tuple[int, int, int]]:
+    """Corner and shape of the grid over the points, stray ones apart, within reach of the camera's foot."""
+    flat = points[depth > 0][:, :2]
+    low = np.maximum(np.percentile(flat, 0.5, axis=0) - 0.2, -config.reach_m)
+    high = np.maximum(np.minimum(np.percentile(flat, 99.5, axis=0) + 0.2, config.reach_m), low + 1.0)
+    low = np.floor(low / config.cell_m) * config.cell_m
+    columns = np.ceil((high - low) / config.cell_m - 1e-9).astype(int)
+    shape = (int(columns[0]), int(columns[1]), int(np.ceil(config.ceiling_m / config.cell_m)))
+    return np.array([low[0], low[1], 0.0]), shape
+
+
+def _cell_floor(origin: Float[np.ndarray, "3"], shape: tuple[int, ...], cell_m: float) -> Float[np.ndarray, "x y 3"]:
+    """Centre of each column of cells, on the floor."""
+    x, y = (origin[axis] + (np.arange(shape[axis]) + 0.5) * cell_m for axis in range(2))
+    return np.stack([*np.meshgrid(x, y, indexing="ij"), np.zeros((shape[0], shape[1]))], axis=-1)
+
+
+def _at_floor(
+    image: Bool[np.ndarray, "height width"], camera: Camera, cells: Float[np.ndarray, "x y 3"]
+) -> Bool[np.ndarray, "x y"]:
+    """What a mask in the picture says of places on the floor; False out of view."""
+    pixels = camera.project(cells)
+    inside = np.isfinite(pixels).all(axis=-1)
+    rounded = np.clip(np.where(inside[..., None], pixels, -1.0).round(), -1, 1e6).astype(np.int64)
+    inside &= (rounded >= 0).all(axis=-1) & (rounded[..., 0] < camera.width_px) & (rounded[..., 1] < camera.height_px)
+    return inside & image[np.where(inside, rounded[..., 1], 0), np.where(inside, rounded[..., 0], 0)]
+
+
+def _walkable_seen(
+    config: RoomConfig,
+    depth: Float[np.ndarray, "height width"],
+    floor_z: Float[np.ndarray, "height width"],
+    camera: Camera,
+    occupancy: Int[np.ndarray, "x y z"],
+    origin: Float[np.ndarray, "3"],
+) -> Bool[np.ndarray, "x y"]:
+    """Columns whose floor the camera sees, with nothing solid in them up to a person's height, away from all else."""
+    # What rises from the floor by the clearance is nearer along its ray by clearance / camera height.
+    tolerance = config.floor_clearance_m / max(camera.height_m, config.floor_clearance_m)
+    seen_floor = np.isfinite(floor_z) & (depth >= floor_z * (1.0 - tolerance))
+    floor = _at_floor(seen_floor, camera, _cell_floor(origin, occupancy.shape, config.cell_m))
+    levels = int(np.ceil(config.body_height_m / config.cell_m))
+    clear = floor & ~(occupancy[:, :, :levels] == OCCUPIED).any(axis=2)
+    return _away_from_rest(clear, config.body_radius_m / config.cell_m, origin, config.cell_m, camera)
+
+
+def _away_from_rest(
+    clear: Bool[np.ndarray, "x y"], radius_cells: float, origin: Float[np.ndarray, "3"], cell_m: float, camera: Camera
+) -> Bool[np.ndarray, "x y"]:
+    """Cells at least so far from every cell that is not clear."""
+    # Beyond the picture's border nothing is known, but nothing blocks either: the border of view is no obstacle.
+    in_view = _at_floor(
+        np.ones((camera.height_px, camera.width_px), dtype=bool), camera, _cell_floor(origin, clear.shape, cell_m)
+    )
+    return clear & (ndimage.distance_transform_edt(clear | ~in_view) > radius_cells)
+
+
+def _walkable_believed(
+    config: RoomConfig,
+    flat: Bool[np.ndarray, "height width"],
+    floor_z: Float[np.ndarray, "height width"],
+    camera: Camera,
+    feet_world: Float[np.ndarray, "foot 3"] | None,
+    origin: Float[np.ndarray, "3"],
+    shape: tuple[int, int, int],
+) -> Bool[np.ndarray, "x y"]:
+    """Without depth: the floor mask seen from above, else the places near which people stood."""
+    cells = _cell_floor(origin, shape, config.cell_m)
+    if flat.any():
+        floor = _at_floor(flat & np.isfinite(floor_z), camera, cells)
+        return _away_from_rest(floor, config.body_radius_m / config.cell_m, origin, config.cell_m, camera)
+    if feet_world is None or len(feet_world) == 0:
+        return np.zeros(shape[:2], dtype=bool)
+    stood = np.floor((feet_world[:, :2] - origin[:2]) / config.cell_m).astype(np.int64)
+    stood = stood[((stood >= 0) & (stood < shape[:2])).all(axis=1)]
+    free = np.ones(shape[:2], dtype=bool)
+    free[tuple(stood.T)] = False
+    if free.all():
+        return np.zeros(shape[:2], dtype=bool)
+    return ndimage.distance_transform_edt(free, sampling=config.cell_m) <= config.footprint_m
+
+
+def _main_height(heights: Float[np.ndarray, "point"]) -> float:
+    """Median height of the largest level part: the 10 cm band that holds most points."""
+    counts, edges = np.histogram(heights, bins=np.arange(heights.min() - 0.05, heights.max() + 0.1, 0.05))
+    band = np.convolve(counts, np.ones(2), mode="valid") if len(counts) > 1 else counts
+    start = int(np.argmax(band))
+    chosen = heights[(heights >= edges[start]) & (heights <= edges[min(start + 2, len(edges) - 1)])]
+    return float(np.median(chosen))
+
+
+def _support(config: RoomConfig, label: str, height: float, top: Float[np.ndarray, "point 2"]) -> SupportSurface | None:
+    """The convex outline of a level top, or None if it is too small; the outermost twentieth are mixed edge pixels."""
+    if len(top) < 10:
+        return None
+    # Cells, so that near parts, of more pixels, do not outweigh far ones.
+    cells = np.unique(np.floor(top / 0.05).astype(np.int64), return_counts=True, axis=0)
+    solid = cells[0][cells[1] >= 2]
+    if len(solid) * 0.05**2 < config.support_area_m2:
+        return None
+    try:
+        hull = ConvexHull((solid + 0.5) * 0.05)
+    except QhullError:
+        return None
+    return SupportSurface(label=label, height_m=height, outline=(solid[hull.vertices] + 0.5) * 0.05)

@@ -1,0 +1,383 @@
+"""Sample footage: furnished rooms with acting people, seen by a fixed camera, with annotations and the exact truth.
+
+Inputs: a config and a seed; nothing else is needed. Outputs, in a folder:
+
+    footage.csv                       path,site,room,camera,start,labels (actions in the order they first happen, by ;)
+    <site>/<room>/<clip>.mp4          H.264
+    <site>/<room>/annotations.json    a COCO sidecar such as a careful human would make, for all clips of the folder
+    truth/<site>__<room>__<clip>/     camera.json, room.npz, masks.mkv, people.npz, meta.json: for scoring alone
+
+annotations.json: `categories` are person, staff (carers), patient (residents) and, from id 11, the SURFACE_LABELS in order.
+`images` has one entry per frame: id, file_name (beside the sidecar), frame (0-based, as `read_frames` counts), timestamp_s,
+width, height, key_frame. `annotations` of people, in every frame that shows some of them: bbox [x, y, width, height] of
+what is visible, keypoints (17 x, y, v rounded to half pixels; v 0 outside the image, 1 hidden, 2 seen), num_keypoints,
+area, iscrowd 0, action, center (of the box), person_id (1, 2, … through the clip), and on key frames, one a second, a
+segmentation (compressed run lengths). Of surfaces, on key frames: bbox, area, iscrowd 1, segmentation.
+
+people.npz, n people, t frames: person ("person_1", …), role, betas [n,10], global_orient [n,t,3], body_pose [n,t,69],
+transl [n,t,3], joints_world [n,t,24,3], keypoints_world [n,t,17,3], keypoints_px, keypoints_v, actions [n,t],
+visibility [n,t] (share of the silhouette in view), stature_m [n], timestamps_s [t], body. World frame of DESIGN §2.
+"""
+
+import csv
+import json
+from collections.abc import Iterator
+from dataclasses import dataclass, field, replace
+from datetime import datetime, timedelta
+from pathlib import Path
+
+import cv2
+import numpy as np
+import torch
+from jaxtyping import Float, Float32, Int, UInt8
+from pycocotools import mask as coco_mask
+from pydantic import BaseModel, ConfigDict, Field
+
+from models.appearance import Dress, dress
+from models.body import BodyModel, load_body
+from models.renderer import GAMMA, BodyMesh, Renderer, Rendering, composite, hidden_by_room
+from models.sample_room import SampleRoom, in_camera_world, in_image, render_empty_room, sample_room, watching_camera
+from models.sample_scenes import Act, Scenario, body_joints, draw_act, draw_person, parameters
+from models.shadow import Lamp, ShadowCaster
+from pipeline.camera import Camera, write_camera
+from pipeline.errors import InputError, Rejected
+from pipeline.seeds import generator
+from pipeline.types import ACTIONS, COCO_KEYPOINTS, SURFACE_LABELS
+from pipeline.video import write_masks, write_video
+
+VERSION = 1
+
+CATEGORY = {"person": 1, "visitor": 1, "carer": 2, "resident": 3}
+FIRST_SURFACE = 11
+SKELETON = [
+    [16, 14], [14, 12], [17, 15], [15, 13], [12, 13], [6, 12], [7, 13], [6, 7], [6, 8], [7, 9], [8, 10], [9, 11], [2, 3],
+    [1, 2], [1, 3], [2, 4], [3, 5], [4, 6], [5, 7],
+]  # fmt: skip
+
+
+class SampleFootageConfig(BaseModel):
+    """What is filmed."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+    rooms: int = Field(2, ge=1, le=99)
+    clips_per_room: int = Field(3, ge=1, le=99)
+    seconds: float = Field(8.0, ge=2.0, le=120.0)
+    fps: float = Field(15.0, ge=5.0, le=60.0)
+    width_px: int = Field(640, ge=64, multiple_of=2)
+    height_px: int = Field(480, ge=48, multiple_of=2)
+    two_people: float = Field(0.4, ge=0.0, le=1.0)
+    """Share of clips with a second person."""
+    scenarios: tuple[Scenario, ...] = Field(("stroll", "fall", "sit", "stroll", "bed", "rise"), min_length=1)
+    """What the first person does, clip after clip in each room, over again; what a room has no place for becomes a stroll."""
+    noise: float = Field(2.0, ge=0.0)
+    """Deviation of the sensor's noise, in 0..255."""
+    site: str = Field("home_a", pattern=r"^[A-Za-z0-9-]+(_[A-Za-z0-9-]+)*$")
+
+
+@dataclass(frozen=True)
+class _Set:
+    """One room, empty, through its camera."""
+
+    room: SampleRoom
+    camera: Camera
+    plate: UInt8[np.ndarray, "height width 3"]
+    depth: Float32[np.ndarray, "height width"]
+    labels: Int[np.ndarray, "height width"]
+
+
+@dataclass
+class _Take:
+    """What was true of the frames of a clip, collected while it is filmed."""
+
+    masks: list[np.ndarray] = field(default_factory=list)
+    keypoints_v: list[np.ndarray] = field(default_factory=list)
+    visibility: list[np.ndarray] = field(default_factory=list)
+
+
+def run(config: SampleFootageConfig, out: Path, seed: int) -> dict:
+    """Film everything into `out`, a new or empty folder; returns counts. The same config and seed give the same bytes.
+
+    Raises InputError where `out` already holds something.
+    """
+    if out.exists() and (not out.is_dir() or any(out.iterdir())):
+        raise InputError(out, "is not an empty folder", "name a new one")
+    frames = round(config.seconds * config.fps)
+    if config.seconds < 3.0 and "fall" in config.scenarios:
+        raise InputError("sample_footage", f"seconds is {config.seconds:g} and scenarios asks for a fall", "give it 3 s or more")
+    body = load_body()
+    rows, counts, people = [], {}, 0
+    for number in range(config.rooms):
+        name = f"room_{number + 1:02d}"
+        stage = _build(config, generator(seed, "sample_footage", name))
+        folder = out / config.site / name
+        folder.mkdir(parents=True, exist_ok=True)
+        sidecar = _empty_sidecar()
+        for clip in range(config.clips_per_room):
+            stem = f"clip_{clip + 1:02d}"
+            rng = generator(seed, "sample_footage", f"{name}/{stem}")
+            acts = _cast(config, config.scenarios[(clip + number) % len(config.scenarios)], stage, body, frames, rng)
+            truth = out / "truth" / f"{config.site}__{name}__{stem}"
+            truth.mkdir(parents=True)
+            _film(config, stage, body, acts, folder / f"{stem}.mp4", truth, sidecar, rng)
+            start = datetime(2025, 3, 3, 8) + timedelta(days=number, minutes=7 * clip)
+            rows.append([f"{config.site}/{name}/{stem}.mp4", config.site, name, "cam_1", start.isoformat(), _labels(acts)])
+            people += len(acts)
+            for act in acts:
+                counts[act.scenario] = counts.get(act.scenario, 0) + 1
+        (folder / "annotations.json").write_text(json.dumps(sidecar))
+    with (out / "footage.csv").open("w", newline="", encoding="utf-8") as handle:
+        csv.writer(handle, lineterminator="\n").writerows([["path", "site", "room", "camera", "start", "labels"], *rows])
+    return {"rooms": config.rooms, "clips": len(rows), "frames": len(rows) * frames, "people": people, "scenarios": counts}
+
+
+def _labels(acts: list[Act]) -> str:
+    seen = dict.fromkeys(ACTIONS[action] for act in acts for action in act.actions)
+    return ";".join(seen)
+
+
+def _build(config: SampleFootageConfig, rng: np.random.Generator) -> _Set:
+    """A room whose camera sees enough floor for people to act on."""
+    for _ in range(20):
+        room = sample_room(rng)
+        room, camera = in_camera_world(room, watching_camera(room, rng, config.width_px, config.height_px))
+        plate, depth, labels = render_empty_room(room, camera)
+        floor = np.isin(labels, [SURFACE_LABELS.index("floor"), SURFACE_LABELS.index("rug")])
+        if floor.mean() > 0.22 and depth.min() > 0.5:
+            return _Set(room, camera, plate, depth, labels)
+    raise RuntimeError("20 rooms in a row showed too little floor")
+
+
+def _cast(
+    config: SampleFootageConfig, scenario: Scenario, stage: _Set, body: BodyModel, frames: int, rng: np.random.Generator
+) -> list[Act]:
+    role = "resident" if scenario == "fall" or rng.uniform() < 0.75 else "visitor"
+    scenes = [(scenario, role)]
+    if rng.uniform() < config.two_people:
+        scenes.append(("stroll", "carer"))
+    acts: list[Act] = []
+    for index, (wanted, who) in enumerate(scenes):
+        person = draw_person(body, who, rng)
+        for attempt in dict.fromkeys((wanted, "stroll")):
+            try:
+                name = f"person_{index + 1}"
+                acts.append(draw_act(attempt, stage.room, stage.camera, body, person, name, acts, frames, config.fps, rng))
+                break
+            except Rejected:
+                # What has no place here becomes a stroll, and a second person who finds no way stays out.
+                continue
+    if not acts:
+        raise RuntimeError("nobody can walk in this room")
+    return acts
+
+
+def _film(
+    config: SampleFootageConfig, stage: _Set, body: BodyModel, acts: list[Act], path: Path, truth: Path, sidecar: dict, rng: np.random.Generator
+) -> None:
+    """Render one clip to its files, and add it to the sidecar."""
+    take = _Take()
+    write_video(path, _frames(config, stage, body, acts, take, rng), config.fps)
+    masks = np.stack(take.masks)
+    flags, visibility = np.stack(take.keypoints_v, axis=1), np.stack(take.visibility, axis=1)
+    with torch.no_grad():
+        keypoints_world = np.stack([body.keypoints(*parameters(act.track)).double().numpy() for act in acts])
+    keypoints = np.nan_to_num(stage.camera.project(keypoints_world))
+    times = np.arange(len(masks)) / config.fps
+    _annotate(config, sidecar, path.name, stage.labels, acts, masks, keypoints, flags, times)
+    write_camera(stage.camera, truth / "camera.json")
+    _save_npz(truth / "room.npz", depth=stage.depth, labels=stage.labels.astype(np.int8), plate=stage.plate)
+    write_masks(truth / "masks.mkv", take.masks, config.fps)
+    tracks = [act.track for act in acts]
+    _save_npz(
+        truth / "people.npz",
+        person=np.array([track.person for track in tracks]),
+        role=np.array([track.role for track in tracks]),
+        betas=np.stack([track.betas for track in tracks]),
+        global_orient=np.stack([track.global_orient for track in tracks]),
+        body_pose=np.stack([track.body_pose for track in tracks]),
+        transl=np.stack([track.transl for track in tracks]),
+        joints_world=np.stack([body_joints(body, track) for track in tracks]),
+        keypoints_world=keypoints_world,
+        keypoints_px=keypoints,
+        keypoints_v=flags,
+        actions=np.stack([act.actions for act in acts]),
+        visibility=visibility,
+        stature_m=np.array([act.person.shape.stature_m for act in acts]),
+        timestamps_s=times,
+        body=np.array(body.name),
+    )
+    meta = {
+        "body": body.name,
+        "body_digest": body.digest,
+        "light_direction_world": list(stage.room.light.direction_world),
+        "supports": [{"label": s.label, "height_m": s.height_m, "outline": s.outline.tolist()} for s in stage.room.supports],
+        "acts": [{"person": act.track.person, "scenario": act.scenario, **act.details} for act in acts],
+    }
+    (truth / "meta.json").write_text(json.dumps(meta, indent=1))
+
+
+def _save_npz(path: Path, **arrays: np.ndarray) -> None:
+    """numpy's own archive carries no time stamps, so that the same arrays give the same bytes."""
+    np.savez_compressed(path, **arrays)
+
+
+def _frames(
+    config: SampleFootageConfig, stage: _Set, body: BodyModel, acts: list[Act], take: _Take, rng: np.random.Generator
+) -> Iterator[UInt8[np.ndarray, "height width 3"]]:
+    camera, room = stage.camera, stage.room
+    dresses = [dress(body, act.person.look, act.person.role) for act in acts]
+    meshes = [BodyMesh(one.faces, one.colours) for one in dresses]
+    tint = tuple(float(channel**GAMMA) for channel in room.tint)
+    faces, counts = [mesh.faces for mesh in meshes], [len(mesh.colours) for mesh in meshes]
+    lamps = (
+        Lamp(np.asarray(room.light.direction_world), faces, counts, spread=0.14),
+        Lamp(np.array([0.0, 0.0, -1.0]), faces, counts, spread=0.4, reach_m=0.7, side_px=128),
+    )
+    lens = _Lens(config.noise, (camera.height_px, camera.width_px), rng)
+    with (
+        Renderer(camera, (), meshes, replace(room.light, colour=tint)) as renderer,
+        ShadowCaster(camera, stage.depth, lamps[0]) as cast,
+        ShadowCaster(camera, stage.depth, lamps[1]) as contact,
+    ):
+        for vertices, keypoints in _posed(body, acts, dresses):
+            rendering = renderer.render(vertices)
+            hidden = hidden_by_room(rendering, stage.depth)
+            shade = (1.0 - 0.35 * cast.mask(vertices)) * (1.0 - 0.4 * contact.mask(vertices))
+            picture = composite(stage.plate, rendering, hidden, shade)
+            mask = np.where(hidden > 0.5, 0, rendering.instances).astype(np.uint8)
+            take.masks.append(mask)
+            take.keypoints_v.append(_flags(camera, keypoints, mask, rendering))
+            take.visibility.append(_visibility(camera, renderer, vertices, mask, rendering))
+            yield lens.picture(picture)
+
+
+def _posed(
+    body: BodyModel, acts: list[Act], dresses: list[Dress]
+) -> Iterator[tuple[list[np.ndarray], Float[np.ndarray, "person 17 3"]]]:
+    """Dressed vertices and keypoints frame by frame, posed a few frames at a time."""
+    values = [parameters(act.track) for act in acts]
+    for first in range(0, len(acts[0].track.transl), 16):
+        with torch.no_grad():
+            part = [tuple(v[first : first + 16] for v in one) for one in values]
+            vertices = [body.vertices(*one).numpy() for one in part]
+            keypoints = np.stack([body.keypoints(*one).double().numpy() for one in part])
+        for i in range(len(vertices[0])):
+            yield [worn.apply(v[i]) for worn, v in zip(dresses, vertices, strict=True)], keypoints[:, i]
+
+
+def _flags(
+    camera: Camera, keypoints: Float[np.ndarray, "person 17 3"], mask: UInt8[np.ndarray, "height width"], rendering: Rendering
+) -> Int[np.ndarray, "person 17"]:
+    """COCO's v: 2 where the pixel shows that person's skin near the keypoint, 1 hidden, 0 outside the image."""
+    pixels = camera.project(keypoints)
+    inside = np.all((pixels >= -0.5) & (pixels < [camera.width_px - 0.5, camera.height_px - 0.5]), axis=-1)
+    columns, rows = np.moveaxis(np.where(inside[..., None], pixels.round(), 0).astype(int), -1, 0)
+    depth = (keypoints - camera.T_world_camera[:3, 3]) @ camera.T_world_camera[:3, 2]
+    # Landmarks of the face lie on the skin; those of joints in the middle of the limb.
+    slack = np.where(np.arange(17) < 5, 0.08, 0.18)
+    person = np.arange(1, len(keypoints) + 1)[:, None]
+    seen = (mask[rows, columns] == person) & (rendering.depth[rows, columns] > depth - slack)
+    return np.where(inside, np.where(seen, 2, 1), 0)
+
+
+def _visibility(
+    camera: Camera, renderer: Renderer, vertices: list[np.ndarray], mask: UInt8[np.ndarray, "height width"], rendering: Rendering
+) -> Float[np.ndarray, "person"]:
+    """Share of each silhouette that is seen; what lies outside the image counts by its vertices."""
+    boxes = [renderer.region_of([v]) for v in vertices]
+    apart = all(a[2] <= b[0] or b[2] <= a[0] or a[3] <= b[1] or b[3] <= a[1] for i, a in enumerate(boxes) for b in boxes[:i])
+    whole = [int((rendering.instances == i + 1).sum()) for i in range(len(vertices))]
+    if not apart:
+        whole = [int(outline.sum()) for outline in renderer.silhouettes(vertices)]
+    shares = np.zeros(len(vertices))
+    for index, total in enumerate(whole):
+        if total:
+            with np.errstate(invalid="ignore"):
+                inside = in_image(camera.project(vertices[index].astype(np.float64)), camera).mean()
+            shares[index] = float(inside) * float((mask == index + 1).sum()) / total
+    return shares
+
+
+class _Lens:
+    """A lens' softness and darker corners, and the sensor's noise.
+
+    A few noise pictures, shifted at random: fresh ones cost more than drawing.
+    """
+
+    def __init__(self, deviation: float, shape: tuple[int, int], rng: np.random.Generator):
+        self._rng = rng
+        grain = rng.standard_normal((4, *shape), dtype=np.float32)
+        self._bank = [np.round(cv2.GaussianBlur(one, (0, 0), 0.7) * 2.4 * deviation).astype(np.int16) for one in grain]
+        v, u = np.mgrid[-1.0 : 1.0 : shape[0] * 1j, -1.0 : 1.0 : shape[1] * 1j].astype(np.float32)
+        corners = (1.0 - rng.uniform(0.02, 0.1) * (u * u + v * v)).astype(np.float32)
+        self._corners = cv2.merge([corners, corners, corners])
+
+    def picture(self, picture: UInt8[np.ndarray, "height width 3"]) -> UInt8[np.ndarray, "height width 3"]:
+        """One frame as the camera gives it."""
+        one = self._bank[int(self._rng.integers(len(self._bank)))]
+        shift = tuple(int(s) for s in self._rng.integers(0, one.shape))
+        grain = np.roll(one, shift, axis=(0, 1))
+        soft = cv2.multiply(cv2.GaussianBlur(picture, (0, 0), 0.45), self._corners, dtype=cv2.CV_16S)
+        return cv2.add(soft, cv2.merge([grain, grain, grain]), dtype=cv2.CV_8U)
+
+
+def _empty_sidecar() -> dict:
+    person = {"supercategory": "person", "keypoints": list(COCO_KEYPOINTS), "skeleton": SKELETON}
+    surfaces = [{"id": FIRST_SURFACE + i, "name": label, "supercategory": "surface"} for i, label in enumerate(SURFACE_LABELS)]
+    return {
+        "info": {"description": "sample footage, annotated as a careful human would", "version": str(VERSION)},
+        "categories": [{"id": i + 1, "name": name, **person} for i, name in enumerate(("person", "staff", "patient"))] + surfaces,
+        "images": [],
+        "annotations": [],
+    }
+
+
+def _annotate(
+    config: SampleFootageConfig,
+    sidecar: dict,
+    file_name: str,
+    labels: Int[np.ndarray, "height width"],
+    acts: list[Act],
+    masks: UInt8[np.ndarray, "time height width"],
+    keypoints: Float[np.ndarray, "person time 17 2"],
+    flags: Int[np.ndarray, "person time 17"],
+    times: Float[np.ndarray, "time"],
+) -> None:
+    """Add one clip to the sidecar."""
+    images, annotations = sidecar["images"], sidecar["annotations"]
+    every = max(1, round(config.fps))
+
+    def add(image: int, category: int, mask: np.ndarray, with_mask: bool, **more: object) -> None:
+        rows, columns = np.flatnonzero(mask.any(axis=1)), np.flatnonzero(mask.any(axis=0))
+        if len(rows) == 0:
+            return
+        box = [int(columns[0]), int(rows[0]), int(columns[-1] - columns[0] + 1), int(rows[-1] - rows[0] + 1)]
+        entry = {"id": len(annotations) + 1, "image_id": image, "category_id": category, "bbox": box, "area": int(mask.sum())}
+        if with_mask:
+            encoded = coco_mask.encode(np.asfortranarray(mask.astype(np.uint8)))
+            entry["segmentation"] = {"size": [int(side) for side in encoded["size"]], "counts": encoded["counts"].decode()}
+        if "action" in more:
+            more["center"] = [box[0] + box[2] / 2, box[1] + box[3] / 2]
+        annotations.append(entry | more)
+
+    for frame, mask in enumerate(masks):
+        image, key = len(images) + 1, frame % every == 0
+        size = {"width": config.width_px, "height": config.height_px}
+        stamp = {"frame": frame, "timestamp_s": round(float(times[frame]), 6), "key_frame": key}
+        images.append({"id": image, "file_name": file_name, **stamp, **size})
+        for index, act in enumerate(acts):
+            v = flags[index, frame]
+            xy = np.where(v[:, None] > 0, np.round(keypoints[index, frame] * 2) / 2, 0.0)
+            add(
+                image,
+                CATEGORY[act.track.role],
+                mask == index + 1,
+                key,
+                iscrowd=0,
+                person_id=index + 1,
+                keypoints=[number for (x, y), flag in zip(xy.tolist(), v.tolist(), strict=True) for number in (x, y, flag)],
+                num_keypoints=int((v > 0).sum()),
+                action=ACTIONS[act.actions[frame]],
+            )
+        if key:
+            for index in range(len(SURFACE_LABELS)):
+                add(image, FIRST_SURFACE + index, (labels == index) & (mask == 0), True, iscrowd=1)

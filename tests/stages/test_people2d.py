@@ -1,0 +1,215 @@
+"""People in the image: the sidecar wins, MoveNet follows a lying person, transformers in the hub's format, masks."""
+
+import re
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from pipeline.errors import InputError
+from pipeline.types import Annotations, Footage, Person2D
+from stages import people2d
+from stages.people2d import People2DConfig, Tflite, Transformers, person_mask
+
+SHARED = Path(__file__).parents[2].parent / "shared"
+MOVENET = SHARED / "weights" / "movenet_lightning_ptq.tflite"
+FALL = SHARED / "footage" / "upfall" / "A01_S01_T01_C2.mp4"
+
+
+def footage(count: int = 4, width: int = 160, height: int = 120) -> Footage:
+    return Footage("clip", "clip.mp4", "s", "r", "c", np.arange(count) / 10.0, width, height, "0" * 64)
+
+
+def someone(count: int = 4, score: float = 0.9) -> Person2D:
+    # An upright stick figure, 17 keypoints, 60 px tall.
+    x = np.array([0, 1, -1, 2, -2, 6, -6, 8, -8, 9, -9, 4, -4, 4, -4, 4, -4], dtype=float)
+    y = np.array([0, -1, -1, 0, 0, 10, 10, 20, 20, 30, 30, 30, 30, 45, 45, 60, 60], dtype=float)
+    points = np.tile(np.stack([x + 80, y + 30], axis=-1), (count, 1, 1))
+    boxes = np.tile([70.0, 25.0, 90.0, 95.0], (count, 1))
+    return Person2D("anna", "resident", np.ones(count, bool), boxes, points, np.full((count, 17), score))
+
+
+def pictures(count: int = 4):
+    rng = np.random.default_rng(0)
+    return [(i / 10.0, rng.integers(0, 255, (120, 160, 3), dtype=np.uint8)) for i in range(count)]
+
+
+def test_sidecar_wins_and_no_frame_is_read():
+    def frames():
+        raise AssertionError("frames were read")
+        yield
+
+    known = Annotations((someone(),), np.full((1, 4), -1))
+    found, figures = people2d.run(People2DConfig(), footage(), frames(), known)
+    assert found[0] is known.people[0]
+    assert figures["backend"] == "sidecar"
+    assert figures["visible_share"] == [1.0]
+
+
+def test_sidecar_without_keypoints_is_no_sidecar():
+    boxes_only = Annotations((someone(score=0.0),), np.full((1, 4), -1))
+    with pytest.raises(InputError, match="no sidecar with keypoints"):
+        people2d.run(People2DConfig(), footage(), iter(()), boxes_only)
+
+
+def test_nothing_configured_names_the_file_and_the_key():
+    with pytest.raises(InputError) as error:
+        people2d.run(People2DConfig(), footage(), iter(()))
+    assert str(error.value) == (
+        "clip.mp4: has no sidecar with keypoints and no pose model is configured; fetch MoveNet (movenet singlepose "
+        "lightning, tflite, int8) from Kaggle or TFHub and set people2d.backend to {kind: tflite, path: FILE}"
+    )
+    assert "\n" not in str(error.value)
+
+
+def test_missing_and_wrong_pose_files(tmp_path):
+    for path, problem in ((tmp_path / "none.tflite", "is not a readable pose file"), (tmp_path / "text.tflite", "is not a TFLite model")):
+        if "text" in path.name:
+            path.write_text("no model")
+        config = People2DConfig(backend=Tflite(path=path))
+        with pytest.raises(InputError, match=re.escape(f"{path}: {problem}")):
+            people2d.run(config, footage(), iter(pictures()))
+
+
+def test_person_mask_covers_the_body_and_not_the_room():
+    person = someone()
+    mask = person_mask([person], 1, 120, 160)
+    columns, rows = person.keypoints_px[1].astype(int).T
+    assert mask[rows, columns].all()
+    assert mask[35:60, 78:82].all()
+    assert not mask[:, :50].any() and not mask[:, 110:].any()
+    hidden = replace(person, visible=np.array([True, False, True, True]))
+    assert not person_mask([hidden], 1, 120, 160).any()
+    # Moving the person moves the mask.
+    moved = replace(person, keypoints_px=person.keypoints_px + [20, 0], boxes_px=person.boxes_px + [20, 0, 20, 0])
+    assert np.array_equal(person_mask([moved], 1, 120, 160)[:, 20:], mask[:, :-20])
+
+
+@pytest.fixture(scope="module")
+def tiny_checkpoints(tmp_path_factory):
+    """RT-DETR and ViTPose with random weights, saved as the hub stores them."""
+    import torch
+    from transformers import (
+        RTDetrConfig,
+        RTDetrForObjectDetection,
+        RTDetrImageProcessorPil,
+        RTDetrResNetConfig,
+        VitPoseBackboneConfig,
+        VitPoseConfig,
+        VitPoseForPoseEstimation,
+        VitPoseImageProcessorPil,
+    )
+
+    folder = tmp_path_factory.mktemp("hub")
+    torch.manual_seed(0)
+    backbone = RTDetrResNetConfig(
+        embedding_size=8, hidden_sizes=[8, 16, 16, 16], depths=[1, 1, 1, 1], layer_type="basic",
+        out_features=["stage2", "stage3", "stage4"],
+    )  # fmt: skip
+    detector = RTDetrConfig(
+        backbone_config=backbone, encoder_in_channels=[16, 16, 16], encoder_hidden_dim=16, encoder_ffn_dim=16,
+        encoder_layers=1, encoder_attention_heads=2, d_model=16, decoder_in_channels=[16, 16, 16],
+        decoder_ffn_dim=16, decoder_layers=1, decoder_attention_heads=2, num_queries=10, num_denoising=0,
+        id2label={0: "person", 1: "cat"}, label2id={"person": 0, "cat": 1}, use_pretrained_backbone=False,
+    )  # fmt: skip
+    RTDetrForObjectDetection(detector).save_pretrained(folder / "detector")
+    RTDetrImageProcessorPil(size={"height": 64, "width": 64}).save_pretrained(folder / "detector")
+    for name, keypoints in (("pose", 17), ("hand", 21)):
+        vit = VitPoseBackboneConfig(
+            image_size=[64, 48], patch_size=[16, 16], hidden_size=16, num_hidden_layers=1, num_attention_heads=2, mlp_ratio=1
+        )
+        labels = {i: str(i) for i in range(keypoints)}
+        pose = VitPoseConfig(backbone_config=vit, id2label=labels, label2id={v: k for k, v in labels.items()}, use_simple_decoder=True)
+        VitPoseForPoseEstimation(pose).save_pretrained(folder / name)
+        VitPoseImageProcessorPil(size={"height": 64, "width": 48}).save_pretrained(folder / name)
+    return folder
+
+
+def test_transformers_back_end_runs_saved_checkpoints(tiny_checkpoints):
+    from models.pose2d_transformers import TransformersPose
+
+    network = TransformersPose(str(tiny_checkpoints / "detector"), None, str(tiny_checkpoints / "pose"), None)
+    image = pictures(1)[0][1]
+    boxes = network.detect(image, 0.0)
+    assert boxes.shape[1] == 4 and len(boxes) > 0
+    assert (boxes[:, 2:] > boxes[:, :2]).all() and boxes.min() >= 0 and (boxes <= [160, 120, 160, 120]).all()
+    both = network.keypoints(image, np.array([[10.0, 10.0, 60.0, 100.0], [80.0, 20.0, 140.0, 110.0]]))
+    alone = [network.keypoints(image, box[None])[0] for box in np.array([[10.0, 10.0, 60.0, 100.0], [80.0, 20.0, 140.0, 110.0]])]
+    for together, single in zip(both, alone, strict=True):
+        assert np.abs(together.keypoints_px - single.keypoints_px).max() < 1e-2
+        assert np.abs(together.scores - single.scores).max() < 1e-5
+    # Keypoints lie in the neighbourhood of their own box (ViTPose pads it by a quarter and to its aspect).
+    assert (both[1].keypoints_px[:, 0] > 30).all()
+
+
+def test_transformers_people_end_to_end(tiny_checkpoints):
+    backend = Transformers(
+        detector=str(tiny_checkpoints / "detector"), pose=str(tiny_checkpoints / "pose"), least_detection=0.0
+    )
+    still = [(i / 10.0, pictures(1)[0][1]) for i in range(8)]
+    config = People2DConfig(backend=backend, least_score=0.0, least_seconds=0.5)
+    first, figures = people2d.run(config, footage(8), iter(still))
+    second, _ = people2d.run(config, footage(8), iter(still))
+    assert figures["backend"].startswith("transformers:")
+    assert figures["people"] + figures["dropped_tracks"] > 0
+    assert [p.keypoints_px.tobytes() for p in first] == [p.keypoints_px.tobytes() for p in second]
+
+
+def test_transformers_errors_are_one_line(tiny_checkpoints, tmp_path):
+    missing = Transformers(detector=str(tmp_path / "nothing"), pose=str(tiny_checkpoints / "pose"))
+    with pytest.raises(InputError) as error:
+        people2d.run(People2DConfig(backend=missing), footage(), iter(pictures()))
+    assert "\n" not in str(error.value)
+    assert str(error.value).endswith("give a hub id that can be reached or a local folder in people2d.backend.detector")
+    hand = Transformers(detector=str(tiny_checkpoints / "detector"), pose=str(tiny_checkpoints / "hand"))
+    with pytest.raises(InputError, match="gives 21 keypoints, expected COCO's 17; set people2d.backend.pose to a COCO ViTPose"):
+        people2d.run(People2DConfig(backend=hand), footage(), iter(pictures()))
+
+
+needs_shared = pytest.mark.skipif(
+    not (MOVENET.exists() and FALL.exists()), reason="../shared/weights and ../shared/footage are not here"
+)
+
+
+@pytest.fixture(scope="module")
+def fall_frames():
+    from pipeline.video import read_frames
+
+    return [frame for i, frame in enumerate(read_frames(FALL)) if 30 <= i < 100 and i % 2 == 0]
+
+
+@needs_shared
+def test_movenet_follows_the_one_who_falls_and_the_one_who_sits(fall_frames):
+    times = np.array([t for t, _ in fall_frames]) - fall_frames[0][0]
+    clip = replace(footage(), timestamps_s=times, width_px=640, height_px=480)
+    config = People2DConfig(backend=Tflite(path=MOVENET, threads=1), search_every_s=2.0)
+    people, _ = people2d.run(config, clip, zip(times, (f for _, f in fall_frames), strict=True))
+    again, _ = people2d.run(config, clip, zip(times, (f for _, f in fall_frames), strict=True))
+    assert [p.keypoints_px.tobytes() for p in people] == [p.keypoints_px.tobytes() for p in again]
+    falls, sits = people[:2]
+    assert falls.visible.mean() > 0.95 and sits.visible.mean() > 0.9
+    # The main mover stands in the middle of the image and ends lying on the mattress, head towards the camera, feet up.
+    start, end = falls.keypoints_px[0], falls.keypoints_px[-1]
+    assert start[[15, 16], 1].mean() - start[0, 1] > 120
+    assert end[0, 1] > end[[11, 12], 1].mean() + 10
+    assert falls.scores[-1].mean() > 0.4
+    # A bystander never wins the crop: the sitter stays on the right all along.
+    assert np.all(sits.boxes_px[sits.visible][:, 0] > 480)
+    assert np.all(falls.boxes_px[falls.visible][:, 2] < 480)
+
+
+@needs_shared
+def test_movenet_does_not_care_which_way_up_the_image_is(fall_frames):
+    from models.pose2d_tflite import Crop, TflitePose
+
+    network = TflitePose(MOVENET, threads=1)
+    image = fall_frames[0][1][60:340, 200:440]
+    upright = network(image, Crop((120.0, 140.0), 280.0, 0))
+    # np.rot90 turns the picture counter-clockwise: the head points left, and turn 3 shows it upright again.
+    lying = network(np.ascontiguousarray(np.rot90(image)), Crop((140.0, 120.0), 280.0, 3))
+    x, y = lying.keypoints_px.T
+    back = np.stack([239.0 - y, x], axis=-1)
+    seen = upright.scores > 0.3
+    assert seen.sum() >= 12
+    assert np.abs(back - upright.keypoints_px)[seen].max() < 6.0
