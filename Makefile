@@ -21,7 +21,7 @@ check: setup
 	$(BIN)/pyright
 
 bench: setup
-	$(BIN)/python -m tests.benchmarks.run
+	$(BIN)/python tests/benchmarks/run.py
 
 setup: system $(VENV)/.ready
 

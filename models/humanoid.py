@@ -9,6 +9,9 @@ Segment masses: de Leva 1964, Adjustments to Zatsiorsky-Seluyanov's segment iner
 the trunk's share is split over the spine's joints by height.
 """
 
+# pyright: reportAttributeAccessIssue=false
+# mujoco is a compiled module without type stubs.
+
 from dataclasses import dataclass
 
 import mujoco
@@ -148,10 +151,11 @@ def _continuous(quaternions: Float[np.ndarray, "time 4"]) -> Float[np.ndarray, "
 
 
 def _hull_points(points: Float[np.ndarray, "point 3"]) -> Float[np.ndarray, "corner 3"]:
-    """The points that are furthest in one of 64 directions: a convex hull small enough to collide fast."""
+    """The points furthest along the axes and in 64 directions between: a convex hull small enough to collide fast."""
     index = np.arange(64) + 0.5
     polar, azimuth = np.arccos(1.0 - 2.0 * index / 64.0), np.pi * (1.0 + 5.0**0.5) * index
-    directions = np.stack([np.cos(azimuth) * np.sin(polar), np.sin(azimuth) * np.sin(polar), np.cos(polar)], axis=-1)
+    between = np.stack([np.cos(azimuth) * np.sin(polar), np.sin(azimuth) * np.sin(polar), np.cos(polar)], axis=-1)
+    directions = np.concatenate([np.eye(3), -np.eye(3), between])
     return points[np.unique(np.argmax(points @ directions.T, axis=0))]
 
 
@@ -168,7 +172,7 @@ def segment_points(
         zeros = torch.zeros(3)
         vertices = body.vertices(shape, zeros, torch.zeros(69), zeros).double().numpy()
     weights = body.weights.detach().double().numpy().copy()
-    for index, name in enumerate(SMPL_JOINTS):
+    for index in range(24):
         if index not in SIMULATED:
             weights[:, SMPL_PARENTS[index]] += weights[:, index]
             weights[:, index] = 0.0
@@ -238,7 +242,9 @@ def build_humanoid(
         qpos_start[joint], dof_start[joint] = int(first.qposadr[0]), int(first.dofadr[0])
         actuator_start[joint] = model.actuator(f"{name}_{axes[0] if axes else 'x'}").id
         for offset, axis_name in enumerate(axes):
-            lower[qpos_start[joint] + offset], upper[qpos_start[joint] + offset] = model.joint(f"{name}_{axis_name}").range
+            lower[qpos_start[joint] + offset], upper[qpos_start[joint] + offset] = model.joint(
+                f"{name}_{axis_name}"
+            ).range
     return Humanoid(model, joints[0], qpos_start, dof_start, actuator_start, lower, upper)
 
 

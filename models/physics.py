@@ -6,15 +6,19 @@ lean), proportional-derivative gains decay, arms reach for the ground and knees 
 impact the body relaxes and comes to rest.
 """
 
+# pyright: reportAttributeAccessIssue=false
+# mujoco is a compiled module without type stubs.
+
 import mujoco
 import numpy as np
-from jaxtyping import Float, Int
+from jaxtyping import Float
 from pydantic import BaseModel, ConfigDict, Field
 
 from models.body import BodyModel
 from models.humanoid import TRUNK, Humanoid, build_humanoid, joint_spec
+from models.retarget import body_joints
 from pipeline.errors import Rejected
-from pipeline.frames import R_ZUP_YUP, axis_angle_from_matrix, matrix_from_axis_angle, yaw
+from pipeline.frames import axis_angle_from_matrix, matrix_from_axis_angle
 from pipeline.order import Cause, Direction
 from pipeline.types import ACTIONS, SMPL_JOINTS, Motion, PersonTrack
 
@@ -25,8 +29,8 @@ DIRECTION_ANGLES: dict[str, float] = {"forward": 0.0, "left": np.pi / 2.0, "back
 # abduction from hanging; other joints: rotation about x, with y and z for the trunk.
 REFLEXES: dict[str, dict[str, tuple[float, ...]]] = {
     "forward": {
-        "shoulder": (85.0, 15.0), "elbow": (35.0,), "hip": (-15.0,), "knee": (32.0,), "ankle": (-5.0,),
-        "spine": (4.0,), "neck": (-22.0,),
+        "shoulder": (85.0, 15.0), "elbow": (35.0,), "hip": (-8.0,), "knee": (32.0,), "ankle": (-5.0,),
+        "spine": (-3.0,), "neck": (-22.0,),
     },
     "backward": {
         "shoulder": (-30.0, 35.0), "elbow": (25.0,), "hip": (-60.0,), "knee": (60.0,), "ankle": (0.0,),
@@ -39,6 +43,7 @@ REFLEXES: dict[str, dict[str, tuple[float, ...]]] = {
 }  # fmt: skip
 
 
+FEET = ("left_ankle", "right_ankle")
 UNSTABLE = (mujoco.mjtWarning.mjWARN_BADQPOS, mujoco.mjtWarning.mjWARN_BADQVEL, mujoco.mjtWarning.mjWARN_BADQACC)
 """After any of these MuJoCo has reset the state: what follows is not the same fall."""
 
@@ -47,7 +52,7 @@ class PhysicsConfig(BaseModel):
     """How falls are simulated."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
-    timestep_s: float = Field(0.0034, gt=0.0, le=0.005)
+    timestep_s: float = Field(default=0.0034, gt=0.0, le=0.005)
     """Upper bound; the step divides the source's frame duration."""
     push_m_s: tuple[float, float] = (0.9, 1.3)
     """Speed that a push gives to the whole body."""
@@ -95,6 +100,18 @@ def simulate_fall(
     rest = max(int(moving[-1]) + 1, run.impact) if len(moving) else run.impact
     if rest >= len(qpos) - 1:
         raise Rejected("fall_without_rest", "the pelvis still moves at the end of the clip")
+    joints = body_joints(body, track.betas, global_orient, body_pose, transl)
+    pelvis, neck = (joints[:, SMPL_JOINTS.index(name)] for name in ("pelvis", "neck"))
+    if abs(neck[-1, 2] - pelvis[-1, 2]) > 0.35:
+        raise Rejected("fall_without_lying", f"the neck ends {neck[-1, 2] - pelvis[-1, 2]:.2f} m above the pelvis")
+    trunk = neck - pelvis
+    if (trunk[..., 2] / np.linalg.norm(trunk, axis=-1)).min() < -0.6:
+        raise Rejected("fall_head_over_heels", "the trunk turns upside down")
+    moved = ((pelvis + neck)[-1] - (pelvis + neck)[onset])[:2] / 2.0
+    turned = np.arctan2(moved[1], moved[0]) - run.facing - DIRECTION_ANGLES[direction]
+    off_deg = float(np.degrees(np.abs((turned + np.pi) % (2.0 * np.pi) - np.pi)))
+    if off_deg > 60.0:
+        raise Rejected("fall_another_way", f"{off_deg:.0f} degrees from {direction}")
     actions = source.actions[0].copy()
     actions[onset:] = ACTIONS.index("fall")
     actions[rest:] = ACTIONS.index("fallen")
@@ -138,13 +155,12 @@ class _Fall:
         """Downward speed of the pelvis over the last 0.15 s; its peak before the impact is the impact's speed."""
         self.start = source_qpos[onset]
         self.source_targets = humanoid.targets(source_qpos[onset:])
-        mujoco.mj_differentiatePos(
-            self.model, self.data.qvel, frame_s, source_qpos[onset - 1], source_qpos[onset]
-        )
+        mujoco.mj_differentiatePos(self.model, self.data.qvel, frame_s, source_qpos[onset - 1], source_qpos[onset])
         self.data.qpos[:] = self.start
         mujoco.mj_forward(self.model, self.data)
         facing = matrix_from_axis_angle(humanoid.pose_from_qpos(self.start[None])[0])[0, :, 2]
-        angle = np.arctan2(facing[1], facing[0]) + DIRECTION_ANGLES[direction] + rng.normal(0.0, np.radians(8.0))
+        self.facing = float(np.arctan2(facing[1], facing[0]))
+        angle = self.facing + DIRECTION_ANGLES[direction] + rng.normal(0.0, np.radians(8.0))
         self.heading = np.array([np.cos(angle), np.sin(angle), 0.0])
         # What throws a walker sideways or back also stops most of the walk.
         across = self.data.qvel[:3] - (self.data.qvel[:3] @ self.heading) * self.heading
@@ -153,27 +169,31 @@ class _Fall:
         strength = (1.0 - 0.45 * frailty) * rng.uniform(0.9, 1.1)
         self.reaction_s = (0.14 + 0.12 * frailty) * rng.uniform(0.85, 1.2)
         self.catch = (0.8 - 0.4 * frailty) * rng.uniform(0.7, 1.0) * (0.0 if cause == "faint" else 1.0)
-        self.hold_s, decay_s, self.rest_gain = {
+        self.hold_s, decay_s, rest_gain = {
             "push": (0.15, 0.22, 0.10), "slip": (0.10, 0.22, 0.12), "faint": (0.2, 0.15, 0.03),
         }[cause]  # fmt: skip
         self.reflex_targets = self._reflex_targets(direction, rng)
         low, high = {"push": config.push_m_s, "slip": config.lean_m_s, "faint": config.lean_m_s}[cause]
-        feet = [float(self.data.body(name).xpos[2]) for name in ("left_ankle", "right_ankle")]
+        feet = [float(self.data.body(name).xpos[2]) for name in FEET]
         # The foot that stands slips; where both stand, chance decides.
         left = rng.random() < 0.5 if abs(feet[0] - feet[1]) < 0.02 else feet[0] < feet[1]
-        self.feet = ("left_ankle", "right_ankle") if left else ("right_ankle", "left_ankle")
+        self.feet = FEET if left else FEET[::-1]
         self.trunk_m_s = float(rng.uniform(low, high))
         self.slip_m_s = float(rng.uniform(*config.slip_m_s)) if cause == "slip" else 0.0
         joints = [SMPL_JOINTS[joint] for joint in humanoid.actuator_start for _ in range(3)]
         self.stiffness = np.array([joint_spec(name).stiffness for name in joints]) * strength
-        # Fainting legs give way at the knee first, while the trunk still holds together: people topple, they do not telescope.
-        slow = np.array([cause == "faint" and "knee" not in name for name in joints])
+        # Legs give way at the knee first, while the trunk still holds together: people topple, they do not fold or telescope.
+        core = np.array([name.split("_")[-1].startswith(("hip", "spine")) for name in joints])
+        slow = core | np.array([cause == "faint" and "knee" not in name for name in joints])
         self.decay_s = np.where(slow, 2.2, 1.0) * decay_s
+        self.rest_gain = np.where(core, 0.2, rest_gain)
         posture = (1.0 - 0.4 * frailty) * rng.uniform(0.75, 1.0) * (0.0 if cause == "faint" else 1.0)
         self.arm = np.array([name.split("_")[-1] in ("collar", "shoulder", "elbow", "wrist") for name in joints])
         self.reflex = np.where(self.arm, 0.0 if cause == "faint" else 1.0, posture)
         # Lying, the legs straighten under their own weight and the feet point; arms stay about where they fell.
-        self.ankle = np.array([name.endswith("ankle") and axis == 0 for name, axis in zip(joints, [0, 1, 2] * len(joints), strict=False)])
+        self.ankle = np.isin(
+            np.arange(len(joints)), [humanoid.actuator_start[SMPL_JOINTS.index(foot)] for foot in FEET]
+        )
         self.slack = np.where([name.split("_")[-1] in ("hip", "knee", "ankle") for name in joints], 0.3, 0.8)
         self.torque = np.array([joint_spec(name).torque for name in joints]) * strength
         self.model.actuator_forcerange[:] = np.stack([-self.torque, self.torque], axis=-1)
@@ -188,7 +208,10 @@ class _Fall:
     def _reflex_targets(self, direction: Direction, rng: np.random.Generator) -> Float[np.ndarray, "actuator"]:
         """Actuator targets of the protective posture, varied a little from fall to fall."""
         table = REFLEXES["sideways" if direction in ("left", "right") else direction]
-        vary = lambda value: value * rng.uniform(0.75, 1.25)  # noqa: E731
+
+        def vary(value: float) -> float:
+            return value * rng.uniform(0.75, 1.25)
+
         targets = np.zeros(self.model.nu)
         for joint, start in self.humanoid.actuator_start.items():
             name = SMPL_JOINTS[joint]
@@ -255,7 +278,7 @@ class _Fall:
             relax = _smooth_step(since / 0.7)
             targets = (1.0 - relax) * targets + relax * self.lying
             gain *= 1.0 - relax * (1.0 - 0.02 / np.maximum(gain, 0.02))
-            damping = 1.0 + 3.0 * relax
+            damping = 1.0 + 3.0 * relax + 12.0 * _smooth_step((since - 0.7) / 0.8)
         self.model.actuator_gainprm[:, 0] = gain * self.stiffness
         self.model.actuator_biasprm[:, 1] = -gain * self.stiffness
         self.model.dof_damping[:] = self.damping * damping
@@ -269,7 +292,7 @@ class _Fall:
             # Half a sine whose integral is the momentum asked for.
             shape = np.sin(np.pi * (seconds + 0.5 * self.frame_s) / duration) * np.pi / (2.0 * duration)
             momentum = self.mass_kg * (self.trunk_m_s * self.heading - self.arrested)
-            for name, part in (("spine3", 0.6), ("pelvis", 0.4)):
+            for name, part in (("spine3", 0.5), ("pelvis", 0.5)):
                 self.data.body(name).xfrc_applied[:3] = part * shape * momentum
             if self.cause == "slip":
                 leg_kg = 0.1 * self.mass_kg
@@ -293,7 +316,9 @@ class _Fall:
             hip = thigh is not None and np.linalg.norm(place - self.data.xpos[thigh]) < 0.2
             if self.impact is None and (hip or skin & self.trunk):
                 self.impact, self.impact_speed = self.onset + 1 + frame, max(self.sinking)
-                self.lying = np.where(self.ankle, np.radians(30.0), self.slack * self.humanoid.targets(self.data.qpos[None])[0])
+                self.lying = np.where(
+                    self.ankle, np.radians(30.0), self.slack * self.humanoid.targets(self.data.qpos[None])[0]
+                )
         beyond = np.maximum(self.humanoid.lower - self.data.qpos, self.data.qpos - self.humanoid.upper)
         worst = int(np.argmax(beyond))
         if beyond[worst] > np.radians(self.config.limit_slack_deg):

@@ -26,7 +26,7 @@ class FitConfig(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
     steps: int = Field(300, ge=1)
     step_size: float = Field(0.03, gt=0.0)
-    pixel_spread: float = Field(0.02, gt=0.0)
+    pixel_spread: float = Field(0.016, gt=0.0)
     """Of a keypoint, as a share of the person's extent in the image, 1.5 pixels added."""
     robust_from: float = Field(15.0, gt=0.0)
     robust_to: float = Field(3.0, gt=0.0)
@@ -45,6 +45,8 @@ class FitConfig(BaseModel):
     """Bodies farther from the floor than this rest on something else, and are hardly pulled."""
     flat: float = Field(1.0, ge=0.0)
     """Who lies still touches one plane with hips, chest and whatever else is lowest."""
+    gravity: float = Field(0.3, ge=0.0)
+    """Limbs of who lies still lie too, unless they are seen raised: a ray alone fits an arm mirrored upwards as well."""
     rest: float = Field(0.5, ge=0.0)
     """Who is still in the image is still in depth."""
     skate: float = Field(1.0, ge=0.0)
@@ -64,6 +66,9 @@ class Fit:
     body_pose: Float[np.ndarray, "time 69"]
     transl: Float[np.ndarray, "time 3"]
     loss: float
+
+
+LIMBS = [SMPL_JOINTS.index(f"{side}_{joint}") for side in ("left", "right") for joint in ("knee", "ankle", "elbow", "wrist")]
 
 
 def _per_joint(values: dict[str, float], default: float) -> Float[Tensor, "23"]:
@@ -282,6 +287,8 @@ class Fitter:
             # Not bounded like contact with the floor: on a bed, too, a body lies flat.
             tilt = (above - z.amin(-1)) / 0.05
             total = total + config.flat * (lies * ((1.0 + tilt.square()).sqrt() - 1.0)).sum()
+        raised = (joints[:, LIMBS, 2] - z.amin(-1, keepdim=True)) / 0.1
+        total = total + config.gravity * (lies * ((1.0 + raised.square()).sqrt() - 1.0).sum(-1)).sum()
         if len(joints) > 1:
             creep = ((joints[1:] - joints[:-1]).square().sum(-1) / self.dt[:, None].square() / 0.1**2).mean(-1)
             both = torch.minimum(self.still[1:], self.still[:-1]) * (self.dt < config.gap_s)

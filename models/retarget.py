@@ -6,6 +6,7 @@ the source's. So limbs keep the source's directions, twists are the source's own
 """
 
 from dataclasses import replace
+from itertools import pairwise
 
 import numpy as np
 import torch
@@ -91,7 +92,7 @@ def _reference(
 ) -> tuple[Float[np.ndarray, "joint 3 3"], dict[str, Float[np.ndarray, "3"]]]:
     """Rotations and positions in the pose from which rotations are counted: standing upright."""
 
-    def uprightness(places: Float[np.ndarray, "*batch joint 3"]) -> Float[np.ndarray, "*batch"]:
+    def uprightness(places: Float[np.ndarray, "pose joint 3"]) -> Float[np.ndarray, "pose"]:
         """Least cosine with the vertical over trunk and leg bones: 1 is a soldier."""
         pairs = [("pelvis", "neck")]
         pairs += [pair for s in SIDES for pair in ((f"{s}_knee", f"{s}_hip"), (f"{s}_ankle", f"{s}_knee"))]
@@ -99,7 +100,7 @@ def _reference(
         return np.min([_unit(bone)[..., 1] for bone in bones], axis=0)
 
     rest = bvh.rest_positions()
-    if uprightness(rest) > 0.85:
+    if uprightness(rest[None])[0] > 0.85:
         turned, places = np.tile(np.eye(3), (len(bvh.names), 1, 1)), rest
     else:
         best = int(np.argmax(uprightness(positions)))
@@ -122,7 +123,7 @@ def _target_reference(
     for side in SIDES:
         for chain in (("hip", "knee", "ankle"), ("shoulder", "elbow", "wrist")):
             before = facing if chain[0] == "hip" else trunk
-            for joint, child in zip(chain[:2], chain[1:], strict=True):
+            for joint, child in pairwise(chain):
                 bone = at[f"{side}_{child}"] - at[f"{side}_{joint}"]
                 before = _swing(before, bone, places[f"{side}_{child}"] - places[f"{side}_{joint}"])
                 turned[f"{side}_{joint}"] = before
@@ -165,9 +166,11 @@ def retarget_bvh(
     rotations, positions = bvh.forward({*joint_of.values(), *spine})
     reference, places = _reference(bvh, joint_of, rotations, positions)
     # Many files begin with one frame of calibration pose; it serves as reference above and is no part of the motion.
-    first = int(_begins_apart(positions[:, list(joint_of.values())]))
+    first = int(_begins_apart(positions[:, [joint_of[name] for name in NAMES if name in joint_of]]))
     start, end = window_s or (0.0, np.inf)
-    kept = slice(max(first, np.searchsorted(bvh.timestamps_s, start)), np.searchsorted(bvh.timestamps_s, end, "right") + 1)
+    kept = slice(
+        max(first, np.searchsorted(bvh.timestamps_s, start)), np.searchsorted(bvh.timestamps_s, end, "right") + 1
+    )
     rotations, positions, clock = rotations[kept], positions[kept], bvh.timestamps_s[kept]
     clock = clock - clock[0]
     with torch.no_grad():
@@ -224,9 +227,13 @@ def _unbend_knees(local: Float[np.ndarray, "time 24 3 3"]) -> None:
 
 
 def _begins_apart(positions: Float[np.ndarray, "time joint 3"]) -> bool:
-    """Whether the first frame is a pose of its own: the step away from it dwarfs every other step nearby."""
-    steps = np.linalg.norm(np.diff(positions[:60], axis=0), axis=-1).mean(axis=-1)
-    return len(steps) > 2 and bool(steps[0] > 4.0 * steps[1:].max())
+    """Whether the first frame is a pose of its own: some limb's step away from it dwarfs all steps of the next frames.
+
+    The first joint is the pelvis; limbs are seen from it.
+    """
+    limbs = positions[:12] - positions[:12, :1]
+    steps = np.linalg.norm(np.diff(limbs, axis=0), axis=-1).max(axis=-1)
+    return len(steps) > 2 and bool(steps[0] > 1.9 * steps[1:].max())
 
 
 def _leg_length(places: dict[str, Float[np.ndarray, "3"]]) -> float:

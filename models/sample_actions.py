@@ -1,76 +1,39 @@
 """Procedural people for sample footage: walking along paths, standing, turning, gestures, sitting down, lying down.
 
-A performance is told by a pelvis, two feet and a few angles; two-bone inverse kinematics gives the legs, so that a planted
-foot stays where it is. Everything is in the world frame of DESIGN §2, metres and radians. No motion capture is used.
+A performance is told by a pelvis, two feet and a few angles; two-bone inverse kinematics gives the legs, so that a
+planted foot stays where it is. World frame of DESIGN §2, metres and radians. No motion capture is used.
 """
 
 from dataclasses import dataclass, field
+from itertools import pairwise
 
 import numpy as np
-import torch
 from jaxtyping import Float
 from scipy.ndimage import gaussian_filter1d
 from scipy.spatial.transform import Rotation, Slerp
 
-from models.body import BodyModel
 from models.sample_furniture import Support
-from pipeline.frames import R_ZUP_YUP, axis_angle_from_matrix, yaw
+from models.sample_rig import Rig, pose_upper_body, solve_legs
+from pipeline.frames import R_ZUP_YUP, axis_angle_from_matrix
 from pipeline.types import ACTIONS, SMPL_JOINTS, PersonTrack, Role
 
 PLANTED = 0.62
-"""Share of a step length, before and behind the pelvis, for which a foot stays down: above 0.5 both feet do at times."""
+"""Share of a step length, before and behind the pelvis, that a foot stays down for: above 0.5 both do at times."""
 
-CHANNELS = ("spine_pitch", "spine_yaw", "spine_roll", "head_pitch", "head_yaw", "flex_l", "flex_r", "out_l", "out_r", "elbow_l", "elbow_r")
-"""Angles beside the root's and the feet's, radians: spine and head forward, left turn, lean; arms forward, away, bent."""
-
-
-@dataclass(frozen=True)
-class Rig:
-    """Lengths of one body, metres."""
-
-    rest: Float[np.ndarray, "24 3"]
-    """Joints of the rest pose, in the body's own axes."""
-    ankle_height: float
-    """Of the ankle's joint above the sole."""
-    ball: float
-    """From the ankle forward to the ball of the foot."""
-    heel: float
-    """From the ankle back to the heel."""
-    seat: float
-    """Of the pelvis joint above what it sits on."""
-    back: float
-    """Of the pelvis joint in front of the skin of the back."""
-
-    @property
-    def leg(self) -> tuple[float, float]:
-        """Thigh and shin."""
-        hip, knee, ankle = (self.rest[SMPL_JOINTS.index(name)] for name in ("left_hip", "left_knee", "left_ankle"))
-        return float(np.linalg.norm(knee - hip)), float(np.linalg.norm(ankle - knee))
-
-    @property
-    def standing(self) -> float:
-        """Height of the pelvis joint when standing with soft knees."""
-        ankle = self.rest[SMPL_JOINTS.index("left_ankle"), 1]
-        return float(self.rest[0, 1] - ankle + self.ankle_height) - 0.012
-
-
-def rig_of(body: BodyModel, betas: Float[np.ndarray, "10"]) -> Rig:
-    """Measure a body."""
-    shape, zero = torch.as_tensor(betas, dtype=torch.float32), torch.zeros(3)
-    with torch.no_grad():
-        rest = body.rest_joints(shape).double().numpy()
-        skin = body.vertices(shape, zero, torch.zeros(69), zero).double().numpy()
-    ankle = rest[SMPL_JOINTS.index("left_ankle")]
-    foot = skin[(skin[:, 0] > 0) & (skin[:, 1] < ankle[1])]
-    trunk = skin[np.abs(skin[:, 1] - rest[0, 1]) < 0.05]
-    return Rig(
-        rest=rest,
-        ankle_height=float(ankle[1] - skin[:, 1].min()),
-        ball=float(foot[:, 2].max() - ankle[2]) * 0.66,
-        heel=float(ankle[2] - foot[:, 2].min()) * 0.8,
-        seat=float(rest[0, 2] - trunk[:, 2].min()) * 0.95,
-        back=float(rest[0, 2] - trunk[:, 2].min()) * 0.95,
-    )
+CHANNELS = (
+    "spine_pitch",
+    "spine_yaw",
+    "spine_roll",
+    "head_pitch",
+    "head_yaw",
+    "flex_l",
+    "flex_r",
+    "out_l",
+    "out_r",
+    "elbow_l",
+    "elbow_r",
+)
+"""Angles beside the root's and the feet's, radians: spine and head forward, left, lean; arms forward, out, bent."""
 
 
 @dataclass
@@ -146,7 +109,9 @@ class Actor:
             pitch[:, foot, 0], lift[:, foot, 0] = at * (1.0 - 0.45 * self.old), up * (0.09 - 0.05 * self.old)
         signal = np.stack([_along(contact[:, i], point_at(s), heading_at(s)) for i in (0, 1)], axis=1) / step
         stride = np.clip(gaussian_filter1d(signal[:, 0] - signal[:, 1], 0.05 * self.fps, axis=0), -1.3, 1.3)
-        loaded = gaussian_filter1d((lift[:, 1, 0] > 0).astype(float) - (lift[:, 0, 0] > 0), 0.12 * self.fps, mode="nearest")
+        loaded = gaussian_filter1d(
+            (lift[:, 1, 0] > 0).astype(float) - (lift[:, 0, 0] > 0), 0.12 * self.fps, mode="nearest"
+        )
         facing = heading_at(s)
         across = np.stack([-np.sin(facing), np.cos(facing)], axis=-1)
         # The trunk looks a little into the turn.
@@ -176,8 +141,8 @@ class Actor:
         if abs(angle) < 0.15:
             self.heading += angle
             return
-        count_steps = int(np.ceil(abs(angle) / 0.75))
-        per_foot = max(3, round((0.33 + 0.15 * self.old) * self.fps))
+        count_steps = int(np.ceil(abs(angle) / 1.0))
+        per_foot = max(3, round((0.3 + 0.1 * self.old) * self.fps))
         count = 2 * per_foot * count_steps
         phase = np.arange(count) / count
         contact, lift, foot_yaw = np.zeros((count, 2, 2)), np.zeros((count, 2)), np.zeros((count, 2))
@@ -195,7 +160,17 @@ class Actor:
         eased = phase * phase * (3 - 2 * phase)
         pelvis = np.tile([*self.xy, self.rig.standing], (count, 1))
         root = _root(self.heading + angle * eased, 0.35 * self.stoop, np.zeros(count))
-        self._append("standing", pelvis, root, contact, foot_yaw, np.zeros((count, 2)), lift, **self._at_ease(count), head_yaw=0.35 * np.sign(angle) * np.sin(np.pi * phase))
+        self._append(
+            "standing",
+            pelvis,
+            root,
+            contact,
+            foot_yaw,
+            np.zeros((count, 2)),
+            lift,
+            **self._at_ease(count),
+            head_yaw=0.35 * np.sign(angle) * np.sin(np.pi * phase),
+        )
         self.heading += angle
 
     def stand(self, seconds: float, gesture: str = "idle") -> None:
@@ -240,7 +215,9 @@ class Actor:
         noise = _slow(self.rng, count, 4, self.fps)
         pelvis = np.tile(self._seat(support), (count, 1))
         root = _root(self.heading + 0.02 * noise[:, 0], -0.12 + 0.02 * noise[:, 1], np.zeros(count))
-        self._append("sitting", pelvis, root, *self._feet_here(count), **self._seated(count), head_yaw=0.25 * noise[:, 2])
+        self._append(
+            "sitting", pelvis, root, *self._feet_here(count), **self._seated(count), head_yaw=0.25 * noise[:, 2]
+        )
         self.height = pelvis[-1, 2]
 
     def stand_up(self, support: Support, seconds: float = 2.0) -> None:
@@ -261,7 +238,9 @@ class Actor:
         ankles[:, 2] = support.height_m + 0.07
         t = np.minimum(np.arange(count + rest) / count, 1.0)
         eased = t * t * (3 - 2 * t)
-        spin = Slerp([0.0, 1.0], Rotation.from_matrix(np.stack([start_root, lying])))(np.clip(eased * 1.1, 0, 1)).as_matrix()
+        spin = Slerp([0.0, 1.0], Rotation.from_matrix(np.stack([start_root, lying])))(
+            np.clip(eased * 1.1, 0, 1)
+        ).as_matrix()
         pelvis = start_pelvis + (centre - start_pelvis) * eased[:, None]
         pelvis[:, 2] += 0.03 * np.sin(np.pi * eased)
         legs = np.clip((t - 0.1) / 0.8, 0, 1)
@@ -294,7 +273,9 @@ class Actor:
         # Hips go back before they go down.
         pelvis[:, :2] -= 0.09 * np.sin(np.pi * down)[:, None] * np.array([np.cos(self.heading), np.sin(self.heading)])
         lean = np.sin(np.pi * np.clip(down, 0, 1)) ** 1.2
-        root = _root(np.full(count, self.heading), 0.35 * self.stoop * (1 - down) + 0.6 * lean - 0.12 * down, np.zeros(count))
+        root = _root(
+            np.full(count, self.heading), 0.35 * self.stoop * (1 - down) + 0.6 * lean - 0.12 * down, np.zeros(count)
+        )
         ease, seated = self._at_ease(count), self._seated(count)
         angles = {name: ease[name] * (1 - down) + seated[name] * down for name in seated}
         angles["spine_pitch"] = angles["spine_pitch"] + 0.35 * lean
@@ -327,7 +308,15 @@ class Actor:
         }
 
     def _append(
-        self, action: str, pelvis: np.ndarray, root: np.ndarray, contact: np.ndarray, foot_yaw: np.ndarray, pitch: np.ndarray, lift: np.ndarray, **angles: np.ndarray | float
+        self,
+        action: str,
+        pelvis: np.ndarray,
+        root: np.ndarray,
+        contact: np.ndarray,
+        foot_yaw: np.ndarray,
+        pitch: np.ndarray,
+        lift: np.ndarray,
+        **angles: np.ndarray | float,
     ) -> None:
         """Feet from the floor point under each ankle, their direction, toe-down pitch and lift."""
         rig = self.rig
@@ -336,13 +325,18 @@ class Actor:
         arm = np.where(pitch > 0, rig.ball, -rig.heel)
         ahead = arm - arm * np.cos(pitch) + rig.ankle_height * np.sin(pitch)
         ankles = np.concatenate(
-            [contact + ahead[..., None] * forward, (lift + arm * np.sin(pitch) + rig.ankle_height * np.cos(pitch))[..., None]],
+            [
+                contact + ahead[..., None] * forward,
+                (lift + arm * np.sin(pitch) + rig.ankle_height * np.cos(pitch))[..., None],
+            ],
             axis=-1,
         )
         feet = Rotation.from_euler("ZY", np.stack([foot_yaw.ravel(), pitch.ravel()], axis=1)).as_matrix() @ R_ZUP_YUP
         self._store(action, pelvis, root, ankles, feet.reshape(*foot_yaw.shape, 3, 3), angles)
 
-    def _store(self, action: str, pelvis: np.ndarray, root: np.ndarray, ankles: np.ndarray, feet: np.ndarray, angles: dict) -> None:
+    def _store(
+        self, action: str, pelvis: np.ndarray, root: np.ndarray, ankles: np.ndarray, feet: np.ndarray, angles: dict
+    ) -> None:
         count = len(pelvis)
         self.pelvis += list(pelvis)
         self.root += list(root)
@@ -352,7 +346,9 @@ class Actor:
             self.angles[name] += list(np.broadcast_to(angles.get(name, 0.0), (count,)))
         self.actions += [ACTIONS.index(action)] * count
 
-    def track(self, person: str, role: Role, betas: Float[np.ndarray, "10"], frames: int) -> tuple[PersonTrack, np.ndarray]:
+    def track(
+        self, person: str, role: Role, betas: Float[np.ndarray, "10"], frames: int
+    ) -> tuple[PersonTrack, np.ndarray]:
         """The first `frames` frames as SMPL parameters in the world, and the action of each (index into ACTIONS)."""
         pelvis = gaussian_filter1d(np.array(self.pelvis), 0.06 * self.fps, axis=0, mode="nearest")
         root = gaussian_filter1d(np.array(self.root), 0.08 * self.fps, axis=0, mode="nearest")
@@ -360,14 +356,15 @@ class Actor:
         angles = {n: gaussian_filter1d(np.array(v), 0.1 * self.fps, mode="nearest") for n, v in self.angles.items()}
         ankles, feet = np.array(self.ankles), np.array(self.feet)
         pelvis[:, 2] = self._within_reach(pelvis, root, ankles)
-        local = _solve(self.rig, pelvis, root, ankles, feet)
-        _upper_body(local, angles)
+        local = solve_legs(self.rig, pelvis, root, ankles, feet)
+        pose_upper_body(local, angles)
         keep = slice(0, frames)
         vectors = axis_angle_from_matrix(local[keep])
         count = len(vectors)
         track = PersonTrack(
-            person, role, np.asarray(betas, dtype=np.float64), axis_angle_from_matrix(root[keep]), vectors[:, 1:].reshape(count, 69),
-            pelvis[keep] - self.rig.rest[0], np.ones(count, dtype=bool), np.ones(count),
+            person, role, np.asarray(betas, dtype=np.float64), axis_angle_from_matrix(root[keep]),
+            vectors[:, 1:].reshape(count, 69), pelvis[keep] - self.rig.rest[0], np.ones(count, dtype=bool),
+            np.ones(count),
         )  # fmt: skip
         return track, np.array(self.actions[keep])
 
@@ -386,7 +383,7 @@ class Actor:
 def _swing(s: np.ndarray, plants: np.ndarray, step: float, total: float) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """Where along the path a foot is while the pelvis is at s, its toe-down pitch, and its lift in [0, 1]."""
     place, pitch, lift = np.full(len(s), plants[0]), np.zeros(len(s)), np.zeros(len(s))
-    for here, there in zip(plants[:-1], plants[1:], strict=True):
+    for here, there in pairwise(plants):
         # From standing the first foot leaves at once; to stop, the last one lands as the pelvis arrives.
         leave = here + PLANTED * step if here > 0 else (0.02 * step if there <= step * 1.01 else PLANTED * step)
         land = there - PLANTED * step if there < total else max(total - 0.02 * step, leave + 0.2 * step)
@@ -399,7 +396,9 @@ def _swing(s: np.ndarray, plants: np.ndarray, step: float, total: float) -> tupl
         heel_off = np.clip((s - (leave - 0.35 * step)) / (0.35 * step), 0.0, 1.0) * (here > 0)
         toe_up = np.clip((t - 0.5) / 0.5, 0.0, 1.0) * (there < total)
         settle = np.clip(1.0 - (s - land) / (0.2 * step), 0.0, 1.0)
-        pitch = np.where((s >= leave - 0.35 * step) & (t < 1), 0.6 * heel_off * np.clip(1 - 2 * t, 0, 1) - 0.28 * toe_up, pitch)
+        pitch = np.where(
+            (s >= leave - 0.35 * step) & (t < 1), 0.6 * heel_off * np.clip(1 - 2 * t, 0, 1) - 0.28 * toe_up, pitch
+        )
         pitch = np.where((t >= 1) & (settle > 0), -0.28 * settle * (there < total), pitch)
     return place, pitch, lift
 
@@ -420,64 +419,3 @@ def _slow(rng: np.random.Generator, count: int, channels: int, fps: float) -> np
 def _root(heading: np.ndarray, pitch: np.ndarray | float, roll: np.ndarray) -> np.ndarray:
     angles = np.stack(np.broadcast_arrays(heading, pitch, roll), axis=-1)
     return Rotation.from_euler("ZYX", angles).as_matrix() @ R_ZUP_YUP
-
-
-def _solve(rig: Rig, pelvis: np.ndarray, root: np.ndarray, ankles: np.ndarray, feet: np.ndarray) -> np.ndarray:
-    """Local rotations [time, 24, 3, 3] with the legs solved; everything else is the identity (the root too)."""
-    local = np.tile(np.eye(3), (len(pelvis), 24, 1, 1))
-    upper, lower = rig.leg
-    for foot, side in enumerate(("left", "right")):
-        hip, knee, ankle = (SMPL_JOINTS.index(f"{side}_{name}") for name in ("hip", "knee", "ankle"))
-        hip_world = pelvis + root @ (rig.rest[hip] - rig.rest[0])
-        line = ankles[:, foot] - hip_world
-        length = np.clip(np.linalg.norm(line, axis=1, keepdims=True), abs(upper - lower) + 0.02, upper + lower - 1e-3)
-        line = line / np.linalg.norm(line, axis=1, keepdims=True)
-        # Knees point where pelvis and foot do, half each.
-        pole = root[..., 2] + feet[:, foot, :, 2]
-        pole = pole - np.sum(pole * line, axis=1, keepdims=True) * line
-        pole /= np.linalg.norm(pole, axis=1, keepdims=True)
-        cosine = (upper**2 + length**2 - lower**2) / (2 * upper * length)
-        bend = np.sqrt(np.maximum(1.0 - cosine**2, 0.0))
-        thigh = cosine * line + bend * pole
-        shin = (line * length - thigh * upper) / lower
-        hinge = np.cross(pole, line)
-        thigh_world = _aligned(rig.rest[knee] - rig.rest[hip], thigh, hinge)
-        shin_world = _aligned(rig.rest[ankle] - rig.rest[knee], shin, hinge)
-        local[:, hip] = np.swapaxes(root, -1, -2) @ thigh_world
-        local[:, knee] = np.swapaxes(thigh_world, -1, -2) @ shin_world
-        local[:, ankle] = np.swapaxes(shin_world, -1, -2) @ feet[:, foot]
-        # Toes stay flat while the heel rises: they bend back by as much as the foot dips.
-        dip = np.arcsin(np.clip(-feet[:, foot, 2, 2], -1.0, 1.0))
-        toes = np.where(ankles[:, foot, 2] < 0.3, np.clip(dip, 0.0, 0.6), 0.0)
-        local[:, SMPL_JOINTS.index(f"{side}_foot")] = Rotation.from_euler("X", -toes[:, None]).as_matrix()
-    return local
-
-
-def _aligned(bone: np.ndarray, direction: np.ndarray, hinge: np.ndarray) -> np.ndarray:
-    """Rotations that turn a rest bone onto a direction, and the body's left axis onto the knee's hinge."""
-    u = bone / np.linalg.norm(bone)
-    left = np.array([1.0, 0.0, 0.0]) - u[0] * u
-    left /= np.linalg.norm(left)
-    rest = np.stack([u, left, np.cross(u, left)], axis=1)
-    h = hinge - np.sum(hinge * direction, axis=1, keepdims=True) * direction
-    h /= np.linalg.norm(h, axis=1, keepdims=True)
-    posed = np.stack([direction, h, np.cross(direction, h)], axis=-1)
-    return posed @ rest.T
-
-
-def _upper_body(local: np.ndarray, angles: dict[str, np.ndarray]) -> None:
-    def set_joint(name: str, order: str, *values: np.ndarray) -> None:
-        local[:, SMPL_JOINTS.index(name)] = Rotation.from_euler(order, np.stack(np.broadcast_arrays(*values), axis=-1)).as_matrix()
-
-    spine = [angles[f"spine_{name}"] / 3.0 for name in ("yaw", "pitch", "roll")]
-    for name in ("spine1", "spine2", "spine3"):
-        set_joint(name, "YXZ", *spine)
-    # The head stays level: it gives back most of the trunk's lean.
-    level = -0.75 * angles["spine_pitch"]
-    set_joint("neck", "YX", angles["head_yaw"] / 2.0, (level + angles["head_pitch"]) / 2.0)
-    set_joint("head", "YX", angles["head_yaw"] / 2.0, (level + angles["head_pitch"]) / 2.0)
-    for side, sign in (("l", 1.0), ("r", -1.0)):
-        name = {"l": "left", "r": "right"}[side]
-        set_joint(f"{name}_collar", "XZ", np.zeros(len(local)), np.full(len(local), -sign * 0.09))
-        set_joint(f"{name}_shoulder", "XZ", -angles[f"flex_{side}"], -sign * (1.3 - angles[f"out_{side}"]))
-        set_joint(f"{name}_elbow", "YX", -sign * angles[f"elbow_{side}"], np.zeros(len(local)))

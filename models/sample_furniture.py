@@ -11,7 +11,7 @@ import numpy as np
 import trimesh
 from jaxtyping import Float
 
-from models.renderer import Surface
+from models.offscreen import Surface
 from models.sample_textures import CLOTHS, cloth, furniture_wood, painting, pastel, wood_colour
 from pipeline.frames import apply
 
@@ -94,7 +94,13 @@ def box(label: str, low: tuple, high: tuple, texture: np.ndarray | None = None, 
 
 
 def cushion(
-    label: str, low: tuple, high: tuple, texture: np.ndarray | None = None, uv_m: float = 0.6, hardness: float = 5.0, **more
+    label: str,
+    low: tuple,
+    high: tuple,
+    texture: np.ndarray | None = None,
+    uv_m: float = 0.6,
+    hardness: float = 5.0,
+    **more,
 ) -> Surface:
     """A box with rounded edges (superellipsoid): the larger `hardness`, the squarer."""
     low, high = np.asarray(low, dtype=np.float64), np.asarray(high, dtype=np.float64)
@@ -115,7 +121,9 @@ def cushion(
     )
 
 
-def cylinder(label: str, centre: tuple, radius: float, bottom: float, top: float, taper: float = 1.0, **more) -> Surface:
+def cylinder(
+    label: str, centre: tuple, radius: float, bottom: float, top: float, taper: float = 1.0, **more
+) -> Surface:
     """An upright cylinder; its upper radius is `taper` times the lower."""
     mesh = trimesh.creation.cylinder(radius=radius, height=top - bottom, sections=20)
     vertices = np.asarray(mesh.vertices)
@@ -161,16 +169,31 @@ def bed(rng: np.random.Generator) -> Piece:
             cloth(str(rng.choice(CLOTHS)), rng),
             hardness=11.0,
         ),
-        cushion("bed", (0.07, -0.34, top - 0.03), (0.48, 0.34, top + 0.1), hardness=3.0, colour=tuple(pastel(rng, (0.85, 1.0), (0.0, 0.2)))),
+        cushion(
+            "bed",
+            (0.07, -0.34, top - 0.03),
+            (0.48, 0.34, top + 0.1),
+            hardness=3.0,
+            colour=tuple(pastel(rng, (0.85, 1.0), (0.0, 0.2))),
+        ),
         *_legs("bed", 0.02, length - 0.02, half - 0.02, 0.2, 0.035, colour=tuple(colour)),
     ]
     if rng.uniform() < 0.3:
         for y in (-half, half):
-            surfaces.append(box("bed", (0.35, y - 0.015, top + 0.22), (1.1, y + 0.015, top + 0.25), colour=(0.75, 0.75, 0.77)))
+            surfaces.append(
+                box("bed", (0.35, y - 0.015, top + 0.22), (1.1, y + 0.015, top + 0.25), colour=(0.75, 0.75, 0.77))
+            )
             for x in (0.4, 0.7, 1.02):
-                surfaces.append(box("bed", (x, y - 0.01, top - 0.2), (x + 0.02, y + 0.01, top + 0.23), colour=(0.75, 0.75, 0.77)))
+                surfaces.append(
+                    box("bed", (x, y - 0.01, top - 0.2), (x + 0.02, y + 0.01, top + 0.23), colour=(0.75, 0.75, 0.77))
+                )
     support = Support(
-        "bed", top, _rectangle(0.05, length - 0.04, half), np.array([length * 0.5, 0.0]), np.array([0.0, 1.0]), np.array([-1.0, 0.0])
+        "bed",
+        top,
+        _rectangle(0.05, length - 0.04, half),
+        np.array([length * 0.5, 0.0]),
+        np.array([0.0, 1.0]),
+        np.array([-1.0, 0.0]),
     )
     return Piece("bed", tuple(surfaces), (length, 2.0 * half), (support,), head)
 
@@ -182,11 +205,22 @@ def chair(rng: np.random.Generator) -> Piece:
     colour = tuple(wood_colour(rng) if rng.uniform() < 0.7 else pastel(rng, (0.2, 0.9), (0.0, 0.6)))
     surfaces = [
         *_legs("chair", 0.03, 0.03 + depth, half, seat - 0.03, 0.02, colour=colour),
-        cushion("chair", (0.02, -half, seat - 0.06), (0.04 + depth, half, seat), cloth(str(rng.choice(CLOTHS)), rng), hardness=8.0),
+        cushion(
+            "chair",
+            (0.02, -half, seat - 0.06),
+            (0.04 + depth, half, seat),
+            cloth(str(rng.choice(CLOTHS)), rng),
+            hardness=8.0,
+        ),
         box("chair", (0.0, -half, back - rng.uniform(0.15, 0.3)), (0.035, half, back), colour=colour),
-        *[box("chair", (0.0, y - 0.018, seat - 0.05), (0.035, y + 0.018, back), colour=colour) for y in (-half + 0.018, half - 0.018)],
+        *[
+            box("chair", (0.0, y - 0.018, seat - 0.05), (0.035, y + 0.018, back), colour=colour)
+            for y in (-half + 0.018, half - 0.018)
+        ],
     ]
-    return Piece("chair", tuple(surfaces), (0.05 + depth, 2 * half), (_seat("chair", seat, 0.04, 0.04 + depth, half, 0.2),), back)
+    return Piece(
+        "chair", tuple(surfaces), (0.05 + depth, 2 * half), (_seat("chair", seat, 0.04, 0.04 + depth, half, 0.2),), back
+    )
 
 
 def armchair(rng: np.random.Generator) -> Piece:
@@ -208,7 +242,13 @@ def _upholstered(rng: np.random.Generator, label: str, half: float) -> Piece:
         cushion(label, (0.0, -half - arm + 0.02, 0.1), (0.24, half + arm - 0.02, back), cover, hardness=7.0),
         cushion(label, (0.16, -half, seat - 0.16), (depth, half, seat), cover, hardness=8.0),
         *[
-            cushion(label, (0.03, y - arm / 2 - 0.01, 0.08), (depth - 0.05, y + arm / 2 + 0.01, seat + 0.2), cover, hardness=7.0)
+            cushion(
+                label,
+                (0.03, y - arm / 2 - 0.01, 0.08),
+                (depth - 0.05, y + arm / 2 + 0.01, seat + 0.2),
+                cover,
+                hardness=7.0,
+            )
             for y in (-half - arm / 2, half + arm / 2)
         ],
         *_legs(label, 0.08, depth - 0.06, half + arm - 0.05, 0.1, 0.025, colour=(0.2, 0.15, 0.1)),
@@ -235,10 +275,21 @@ def _small_things(rng: np.random.Generator, depth: float, half: float, top: floa
         colour = tuple(pastel(rng, (0.3, 0.95), (0.1, 0.8)))
         if rng.uniform() < 0.5:
             radius = rng.uniform(0.03, 0.06)
-            things.append(cylinder("other", (x, y), radius, top, top + rng.uniform(0.08, 0.25), rng.uniform(0.6, 1.2), colour=colour))
+            things.append(
+                cylinder(
+                    "other", (x, y), radius, top, top + rng.uniform(0.08, 0.25), rng.uniform(0.6, 1.2), colour=colour
+                )
+            )
         else:
             side = rng.uniform(0.05, 0.1)
-            things.append(box("other", (x - side, y - side, top), (x + side, y + side, top + rng.uniform(0.02, 0.12)), colour=colour))
+            things.append(
+                box(
+                    "other",
+                    (x - side, y - side, top),
+                    (x + side, y + side, top + rng.uniform(0.02, 0.12)),
+                    colour=colour,
+                )
+            )
     return things
 
 
@@ -255,7 +306,11 @@ def bedside(rng: np.random.Generator) -> Piece:
     if rng.uniform() < 0.6:
         shade = tuple(pastel(rng, (0.8, 1.0), (0.05, 0.3)))
         surfaces.append(cylinder("other", (side / 2, 0.0), 0.05, top, top + 0.2, 0.5, colour=(0.5, 0.45, 0.4)))
-        surfaces.append(cylinder("other", (side / 2, 0.0), 0.14, top + 0.2, top + 0.4, 0.7, colour=shade, glow=rng.uniform(0.0, 0.9)))
+        surfaces.append(
+            cylinder(
+                "other", (side / 2, 0.0), 0.14, top + 0.2, top + 0.4, 0.7, colour=shade, glow=rng.uniform(0.0, 0.9)
+            )
+        )
     return Piece("table", tuple(surfaces), (side + 0.012, 2 * half), (), top + 0.4)
 
 
@@ -270,10 +325,23 @@ def wardrobe(rng: np.random.Generator) -> Piece:
     for door in range(doors):
         y0 = -half + door * width
         surfaces.append(
-            box("wardrobe", (depth, y0 + 0.008, 0.07), (depth + 0.02, y0 + width - 0.008, top - 0.03), board, colour=(0.94, 0.94, 0.94))
+            box(
+                "wardrobe",
+                (depth, y0 + 0.008, 0.07),
+                (depth + 0.02, y0 + width - 0.008, top - 0.03),
+                board,
+                colour=(0.94, 0.94, 0.94),
+            )
         )
         handle = y0 + (width - 0.06 if door % 2 == 0 else 0.06)
-        surfaces.append(box("wardrobe", (depth + 0.02, handle - 0.008, 0.95), (depth + 0.045, handle + 0.008, 1.1), colour=(0.6, 0.6, 0.6)))
+        surfaces.append(
+            box(
+                "wardrobe",
+                (depth + 0.02, handle - 0.008, 0.95),
+                (depth + 0.045, handle + 0.008, 1.1),
+                colour=(0.6, 0.6, 0.6),
+            )
+        )
     return Piece("wardrobe", tuple(surfaces), (depth + 0.045, 2 * half), (), top)
 
 
@@ -287,9 +355,26 @@ def drawers(rng: np.random.Generator) -> Piece:
     step = (top - 0.08) / count
     for drawer in range(count):
         z = 0.07 + drawer * step
-        surfaces.append(box("wardrobe", (depth, -half + 0.015, z), (depth + 0.018, half - 0.015, z + step - 0.02), board, colour=(0.92, 0.92, 0.92)))
+        surfaces.append(
+            box(
+                "wardrobe",
+                (depth, -half + 0.015, z),
+                (depth + 0.018, half - 0.015, z + step - 0.02),
+                board,
+                colour=(0.92, 0.92, 0.92),
+            )
+        )
         for y in (-half / 2, half / 2):
-            surfaces.append(cylinder("wardrobe", (depth + 0.03, y), 0.015, z + step / 2 - 0.02, z + step / 2 + 0.01, colour=(0.55, 0.5, 0.4)))
+            surfaces.append(
+                cylinder(
+                    "wardrobe",
+                    (depth + 0.03, y),
+                    0.015,
+                    z + step / 2 - 0.02,
+                    z + step / 2 + 0.01,
+                    colour=(0.55, 0.5, 0.4),
+                )
+            )
     if rng.uniform() < 0.6:
         surfaces.append(box("other", (0.15, -0.35, top + 0.06), (0.19, 0.35, top + 0.48), colour=(0.06, 0.06, 0.07)))
         surfaces.append(box("other", (0.1, -0.15, top), (0.25, 0.15, top + 0.06), colour=(0.08, 0.08, 0.08)))
@@ -299,13 +384,17 @@ def drawers(rng: np.random.Generator) -> Piece:
 def plant(rng: np.random.Generator) -> Piece:
     """A pot with leaves."""
     radius, top = rng.uniform(0.12, 0.18), rng.uniform(0.25, 0.35)
-    pot = cylinder("other", (radius + 0.1, 0.0), radius * 0.8, 0.0, top, 1.25, colour=tuple(pastel(rng, (0.4, 0.8), (0.2, 0.6))))
+    pot = cylinder(
+        "other", (radius + 0.1, 0.0), radius * 0.8, 0.0, top, 1.25, colour=tuple(pastel(rng, (0.4, 0.8), (0.2, 0.6)))
+    )
     leaves = []
     for _ in range(int(rng.integers(6, 12))):
         angle, reach, up = rng.uniform(0.0, 2 * np.pi), rng.uniform(0.1, 0.24), rng.uniform(0.2, 0.6)
         tip = np.array([radius + 0.1 + reach * np.cos(angle), reach * np.sin(angle), top + up])
         green = tuple(np.array([0.2, 0.42, 0.18]) * rng.uniform(0.7, 1.3))
-        leaves.append(cushion("other", tuple(tip - [0.07, 0.07, 0.1]), tuple(tip + [0.07, 0.07, 0.1]), hardness=2.0, colour=green))
+        leaves.append(
+            cushion("other", tuple(tip - [0.07, 0.07, 0.1]), tuple(tip + [0.07, 0.07, 0.1]), hardness=2.0, colour=green)
+        )
     side = 2 * radius + 0.2
     return Piece("other", (pot, *leaves), (side, side), (), top + 0.7)
 
@@ -316,7 +405,16 @@ def floor_lamp(rng: np.random.Generator) -> Piece:
     surfaces = (
         cylinder("other", (0.2, 0.0), 0.14, 0.0, 0.025, colour=(0.25, 0.25, 0.25)),
         cylinder("other", (0.2, 0.0), 0.012, 0.025, top, colour=(0.3, 0.3, 0.3)),
-        cylinder("other", (0.2, 0.0), 0.2, top - 0.12, top + 0.15, 0.65, colour=tuple(pastel(rng, (0.85, 1.0), (0.05, 0.3))), glow=rng.uniform(0.3, 1.0)),
+        cylinder(
+            "other",
+            (0.2, 0.0),
+            0.2,
+            top - 0.12,
+            top + 0.15,
+            0.65,
+            colour=tuple(pastel(rng, (0.85, 1.0), (0.05, 0.3))),
+            glow=rng.uniform(0.3, 1.0),
+        ),
     )
     return Piece("other", surfaces, (0.4, 0.36), (), top + 0.15)
 

@@ -1,25 +1,36 @@
 """Furnished care-home rooms from a random generator, and cameras in them: the test bench's world, truth included.
 
 A room is built in its own frame: floor at z = 0, one corner at the origin, x and y along its walls, metres. Cameras for
-training may stay in it (`random_camera`); for footage `in_camera_world` brings room and camera to the world of DESIGN §2.
+training may stay in it (`random_camera`); for footage `in_camera_world` brings both to the world of DESIGN §2.
 """
 
 from dataclasses import dataclass, replace
+from typing import Self
 
 import cv2
 import numpy as np
 from jaxtyping import Bool, Float, Float32, Int, UInt8
 
-from models.renderer import Light, Renderer, Surface
-from models.sample_furniture import FURNITURE, Piece, Support, box, cylinder, moved, moved_support, picture
-from models.sample_textures import FLOORS, WALLS, cloth, floor, pastel, to_image, view_outside, wall, wood_colour
+from models.offscreen import Light, Surface
+from models.renderer import Renderer
+from models.sample_furniture import FURNITURE, Piece, Support, moved, moved_support
+from models.sample_shell import (
+    Opening,
+    door_parts,
+    hung_pictures,
+    overlap,
+    rug,
+    shell,
+    wall_frame,
+    wall_rectangle,
+    walls_of,
+    window_parts,
+)
+from models.sample_textures import to_image
 from models.shadow import Lamp
 from pipeline.camera import Camera, intrinsics_from_focal, normal_from_angles, pose_over_floor
 from pipeline.frames import apply, invert, transform, yaw
 from pipeline.types import SURFACE_LABELS
-
-PIXELS_PER_M = 80.0
-"""Of floor and wall textures: finer than a 640-pixel camera sees them beyond 2 m or so."""
 
 
 @dataclass(frozen=True)
@@ -41,29 +52,20 @@ class SampleRoom:
     """White balance and exposure of the camera's picture: factors on sRGB."""
 
 
-@dataclass(frozen=True)
-class _Opening:
-    """A door or window: which wall, from where to where along it."""
-
-    wall: int
-    start: float
-    stop: float
-
-
 def sample_room(rng: np.random.Generator) -> SampleRoom:
-    """Draw a room: 3.0 to 5.5 m sides, bed, wardrobe, table, chairs, window, door and smaller things along its walls."""
+    """Draw a room: sides of 3.0 to 5.5 m; bed, wardrobe, table, chairs, window, door and more along its walls."""
     size = rng.uniform(3.0, 5.5, 2)
     height = float(rng.uniform(2.4, 2.8))
-    walls = _walls(size)
+    walls = walls_of(size)
     door, window = _openings(rng, walls)
-    door_floor = _wall_rectangle(walls[door.wall], door.start, door.stop, 0.0, 0.9)
+    door_floor = wall_rectangle(walls[door.wall], door.start, door.stop, 0.0, 0.9)
     pieces, footprints = _furnish(rng, walls, door_floor, window, size)
     surfaces = [surface for piece in pieces for surface in piece.surfaces]
-    surfaces += _shell(rng, size, height, walls, door, window, footprints)
-    surfaces += _window(rng, walls[window.wall], window, height)
-    surfaces += _door(rng, walls[door.wall], door)
-    surfaces += _pictures(rng, walls, (door, window), pieces, footprints)
-    surfaces += _rug(rng, size)
+    surfaces += shell(rng, size, height, walls, door, window, footprints)
+    surfaces += window_parts(rng, walls[window.wall], window, height)
+    surfaces += door_parts(rng, walls[door.wall], door)
+    surfaces += hung_pictures(rng, walls, (door, window), pieces, footprints)
+    surfaces += rug(rng, size)
     # Daylight comes in through the window and down; its inward normal is the wall's.
     inward = walls[window.wall][2]
     elevation, turn = rng.uniform(np.radians(50), np.radians(80)), rng.uniform(-0.6, 0.6)
@@ -87,34 +89,7 @@ def sample_room(rng: np.random.Generator) -> SampleRoom:
     )
 
 
-def _walls(size: np.ndarray) -> list[tuple[np.ndarray, np.ndarray, np.ndarray, float]]:
-    """Start, direction along, inward normal and length of each wall; inward is to the left of the direction."""
-    corners = np.array([[0.0, 0.0], [size[0], 0.0], [size[0], size[1]], [0.0, size[1]]])
-    walls = []
-    for i in range(4):
-        along = corners[(i + 1) % 4] - corners[i]
-        length = float(np.linalg.norm(along))
-        along = along / length
-        walls.append((corners[i], along, np.array([-along[1], along[0]]), length))
-    return walls
-
-
-def _wall_rectangle(wall: tuple, start: float, stop: float, near: float, far: float) -> np.ndarray:
-    """Floor outline in front of a stretch of wall, counter-clockwise from above."""
-    origin, along, inward, _ = wall
-    pairs = [(start, near), (stop, near), (stop, far), (start, far)]
-    return np.stack([origin + a * along + b * inward for a, b in pairs])
-
-
-def _wall_frame(wall: tuple, at: float, z: float = 0.0) -> np.ndarray:
-    """Transform from a piece's frame (x out of the wall) to the room, at a distance along the wall."""
-    origin, along, inward, _ = wall
-    R = np.eye(3)
-    R[:2, 0], R[:2, 1] = inward, [-inward[1], inward[0]]
-    return transform(R, np.array([*(origin + at * along), z]))
-
-
-def _openings(rng: np.random.Generator, walls: list) -> tuple[_Opening, _Opening]:
+def _openings(rng: np.random.Generator, walls: list) -> tuple[Opening, Opening]:
     door_wall, window_wall = (int(i) for i in rng.permutation(4)[:2])
     length = walls[door_wall][3]
     start = rng.uniform(0.15, length - 1.1)
@@ -122,18 +97,13 @@ def _openings(rng: np.random.Generator, walls: list) -> tuple[_Opening, _Opening
         start = 0.15 if rng.uniform() < 0.5 else length - 1.1
     width = rng.uniform(1.0, 1.8)
     middle = rng.uniform(0.45, 0.55) * walls[window_wall][3]
-    return _Opening(door_wall, start, start + 0.95), _Opening(window_wall, middle - width / 2, middle + width / 2)
-
-
-def _overlap(a: np.ndarray, b: np.ndarray, gap: float) -> bool:
-    """Whether two upright rectangles along the axes come nearer than a gap."""
-    return bool(np.all(a.min(axis=0) < b.max(axis=0) + gap) and np.all(b.min(axis=0) < a.max(axis=0) + gap))
+    return Opening(door_wall, start, start + 0.95), Opening(window_wall, middle - width / 2, middle + width / 2)
 
 
 def _furnish(
-    rng: np.random.Generator, walls: list, door: np.ndarray, window: _Opening, size: np.ndarray
+    rng: np.random.Generator, walls: list, door: np.ndarray, window: Opening, size: np.ndarray
 ) -> tuple[list[Piece], list[np.ndarray]]:
-    """Set pieces along the walls, first come first served; what finds no place is left out, the bed and a seat never."""
+    """Set pieces along the walls, first come first served; what finds no place in 30 tries is left out."""
     wanted = ["bed", str(rng.choice(["chair", "armchair"])), "wardrobe", "table", "bedside"]
     extra = ["chair", "armchair", "sofa", "drawers", "plant", "floor_lamp", "walker"]
     area = size[0] * size[1]
@@ -165,12 +135,12 @@ def _place(rng: np.random.Generator, piece: Piece, walls: list) -> tuple[np.ndar
     if sideways:
         # Lengthwise along the wall: turn a quarter so that the long side is at the wall.
         sign = 1.0 if rng.uniform() < 0.5 else -1.0
-        T = _wall_frame(wall, at) @ transform(yaw(sign * np.pi / 2), np.array([width / 2 + gap, -sign * depth / 2, 0.0]))
+        T = wall_frame(wall, at) @ transform(yaw(sign * np.pi / 2), np.array([width / 2 + gap, -sign * depth / 2, 0.0]))
     elif piece.label == "chair" and rng.uniform() < 0.5:
         # Drawn out from the wall.
-        T = _wall_frame(wall, at) @ transform(np.eye(3), np.array([rng.uniform(0.1, 0.4), 0.0, 0.0]))
+        T = wall_frame(wall, at) @ transform(np.eye(3), np.array([rng.uniform(0.1, 0.4), 0.0, 0.0]))
     else:
-        T = _wall_frame(wall, at) @ transform(np.eye(3), np.array([gap, 0.0, 0.0]))
+        T = wall_frame(wall, at) @ transform(np.eye(3), np.array([gap, 0.0, 0.0]))
     corners = np.array([[0, -width / 2, 0], [depth, -width / 2, 0], [depth, width / 2, 0], [0, width / 2, 0]])
     return T, apply(T, corners)[:, :2]
 
@@ -181,16 +151,16 @@ def _fits(
     T: np.ndarray,
     size: np.ndarray,
     door: np.ndarray,
-    window: _Opening,
+    window: Opening,
     walls: list,
     footprints: list,
 ) -> bool:
-    if np.any(outline < 0.0) or np.any(outline > size) or _overlap(outline, door, 0.02):
+    if np.any(outline < 0.0) or np.any(outline > size) or overlap(outline, door, 0.02):
         return False
-    if any(_overlap(outline, other, 0.06) for other in footprints):
+    if any(overlap(outline, other, 0.06) for other in footprints):
         return False
-    before_window = _wall_rectangle(walls[window.wall], window.start, window.stop, 0.0, 0.6)
-    if piece.height_m > 1.1 and _overlap(outline, before_window, 0.0):
+    before_window = wall_rectangle(walls[window.wall], window.start, window.stop, 0.0, 0.6)
+    if piece.height_m > 1.1 and overlap(outline, before_window, 0.0):
         return False
     # Whoever sits needs room for the legs; that stretch must stay free, and inside.
     for support in piece.supports:
@@ -199,150 +169,9 @@ def _fits(
         if piece.label != "bed" and (np.any(spot < 0.25) or np.any(spot > size - 0.25)):
             return False
         square = spot + np.array([[-0.22, -0.22], [0.22, 0.22]])
-        if piece.label != "bed" and any(_overlap(square, other, 0.0) for other in footprints):
+        if piece.label != "bed" and any(overlap(square, other, 0.0) for other in footprints):
             return False
     return True
-
-
-def _plane(label: str, corners: np.ndarray, texture: np.ndarray | None = None, **more) -> Surface:
-    """A quadrilateral, corners counter-clockwise as seen from where it shows; texture rows run along the last edge."""
-    return Surface(
-        vertices=np.asarray(corners, dtype=np.float64),
-        faces=np.array([[0, 1, 2], [0, 2, 3]]),
-        label=label,
-        uv=np.array([[0.0, 1.0], [1.0, 1.0], [1.0, 0.0], [0.0, 0.0]]) if texture is not None else None,
-        texture=texture,
-        **more,
-    )
-
-
-def _shell(
-    rng: np.random.Generator, size: np.ndarray, height: float, walls: list, door: _Opening, window: _Opening, footprints: list
-) -> list[Surface]:
-    """Floor, walls, ceiling, skirting, with the darkening of corners and under furniture painted in."""
-    x, y = size
-    picture = floor(str(rng.choice(FLOORS)), (y, x), PIXELS_PER_M, rng)
-    rows, columns = picture.shape[:2]
-    covered = np.zeros((rows, columns), dtype=np.float32)
-    for outline in footprints:
-        cv2.fillConvexPoly(covered, np.round(outline * PIXELS_PER_M).astype(np.int32), 1.0)
-    blur = cv2.GaussianBlur(covered, (0, 0), 0.10 * PIXELS_PER_M)
-    v, u = np.mgrid[0:rows, 0:columns].astype(np.float32) / PIXELS_PER_M
-    edge = np.minimum(np.minimum(u, x - u), np.minimum(v, y - v))
-    shade = (1.0 - 0.3 * np.exp(-edge / 0.2)) * (1.0 - 0.5 * blur)
-    # Daylight pools before the window and falls off into the room.
-    middle = _wall_rectangle(walls[window.wall], window.start, window.stop, 0.2, 1.4).mean(axis=0)
-    near = np.hypot(u - middle[0], v - middle[1])
-    shade = shade * (0.88 + 0.24 * np.exp(-((near / rng.uniform(1.0, 2.2)) ** 2)))
-    ground = to_image(picture * shade[..., None])[::-1]
-    surfaces = [_plane("floor", [[0, 0, 0], [x, 0, 0], [x, y, 0], [0, y, 0]], ground)]
-    colour = pastel(rng, (0.72, 0.97), (0.0, 0.25))
-    kind, seed = str(rng.choice(WALLS, p=[0.5, 0.15, 0.15, 0.2])), int(rng.integers(2**31))
-    board = tuple(np.clip(colour * rng.uniform(0.8, 1.2), 0.0, 1.0))
-    for index, (origin, along, inward, length) in enumerate(walls):
-        paper = wall(kind, (height, length), PIXELS_PER_M, colour, seed)
-        z, a = np.mgrid[0 : paper.shape[0], 0 : paper.shape[1]].astype(np.float32) / PIXELS_PER_M
-        corner = np.minimum(np.minimum(a, length - a), np.minimum(z, height - z))
-        shade = 1.0 - 0.22 * np.exp(-corner / 0.25)
-        shade *= 1.03 - 0.1 * (z / height)
-        if index == window.wall:
-            shade *= 0.88
-        end = origin + along * length
-        corners = [[*origin, 0.0], [*end, 0.0], [*end, height], [*origin, height]]
-        # Seen from inside, the wall's direction runs to the left of the inward normal: wind the other way round.
-        surfaces.append(_plane("wall", np.array(corners)[[1, 0, 3, 2]], to_image(paper * shade[..., None])))
-        spans = [(0.0, length)] if index != door.wall else [(0.0, door.start - 0.06), (door.stop + 0.06, length)]
-        for start, stop in spans:
-            if stop - start > 0.02:
-                ends = _wall_rectangle(walls[index], start, stop, 0.0, 0.015)
-                surfaces.append(box("wall", (*ends.min(axis=0), 0.0), (*ends.max(axis=0), 0.09), colour=board))
-    white = float(rng.uniform(0.85, 1.0))
-    v, u = np.mgrid[0:48, 0:48].astype(np.float32) / 47.0
-    edge = np.minimum(np.minimum(u, 1.0 - u) * x, np.minimum(v, 1.0 - v) * y)
-    ceiling = to_image(np.repeat((white * (1.0 - 0.2 * np.exp(-edge / 0.3)))[..., None], 3, axis=2))
-    surfaces.append(_plane("other", [[0, y, height], [x, y, height], [x, 0, height], [0, 0, height]], ceiling, glow=0.35))
-    lamp = size * rng.uniform(0.4, 0.6, 2)
-    surfaces.append(cylinder("other", tuple(lamp), rng.uniform(0.15, 0.28), height - 0.1, height, 0.8, colour=(1.0, 0.98, 0.92), glow=rng.uniform(0.3, 1.0)))
-    return surfaces
-
-
-def _in_wall(wall: tuple, at: float, z: float, surfaces: list[Surface]) -> list[Surface]:
-    return list(moved(Piece("", tuple(surfaces), (0.0, 0.0)), _wall_frame(wall, at, z)).surfaces)
-
-
-def _window(rng: np.random.Generator, wall: tuple, opening: _Opening, height: float) -> list[Surface]:
-    """Frame, bright panes, sill, curtains, radiator."""
-    half, sill = (opening.stop - opening.start) / 2.0, rng.uniform(0.75, 1.0)
-    top = min(sill + rng.uniform(1.0, 1.3), height - 0.15)
-    frame = (0.93, 0.93, 0.92)
-    parts = [box("window", (0.0, -half, sill), (0.03, half, top), view_outside(rng), glow=rng.uniform(0.7, 1.0))]
-    bars = int(rng.integers(1, 3))
-    for y in np.linspace(-half, half, bars + 2):
-        parts.append(box("window", (0.0, y - 0.03, sill), (0.06, y + 0.03, top), colour=frame))
-    for z in (sill, top):
-        parts.append(box("window", (0.0, -half - 0.03, z - 0.03), (0.06, half + 0.03, z + 0.03), colour=frame))
-    parts.append(box("window", (0.0, -half - 0.08, sill - 0.06), (0.16, half + 0.08, sill - 0.03), colour=frame))
-    if rng.uniform() < 0.8:
-        drape = cloth("plain", rng)
-        bottom = rng.uniform(0.1, sill - 0.1)
-        for side in (-1.0, 1.0):
-            parts += [_curtain(side * half, side, bottom, top + 0.1, rng.uniform(0.2, 0.4), drape)]
-        parts.append(box("window", (0.05, -half - 0.35, top + 0.1), (0.07, half + 0.35, top + 0.13), colour=(0.4, 0.35, 0.3)))
-    if rng.uniform() < 0.6:
-        parts.append(box("other", (0.02, -half * 0.8, 0.12), (0.1, half * 0.8, sill - 0.15), colour=(0.9, 0.9, 0.88)))
-    return _in_wall(wall, (opening.start + opening.stop) / 2.0, 0.0, parts)
-
-
-def _curtain(at: float, side: float, bottom: float, top: float, width: float, drape: np.ndarray) -> Surface:
-    """A drawn-back curtain: a wavy sheet, closed at the back by the wall."""
-    t = np.linspace(0.0, 1.0, 25)
-    y = at + side * (t - 0.25) * width * 1.2
-    x = 0.09 + 0.03 * np.sin(t * np.pi * 9.0)
-    if side > 0:
-        y, x = y[::-1], x[::-1]
-    low, high = np.stack([x, y, np.full(25, bottom)], axis=1), np.stack([x, y, np.full(25, top)], axis=1)
-    i = np.arange(24)
-    # y falls along i on either side: seen from the room that is to the left.
-    faces = np.concatenate([np.stack([i + 1, i, 25 + i], axis=1), np.stack([i + 1, 25 + i, 26 + i], axis=1)])
-    uv = np.concatenate([np.stack([t * 1.5, np.full(25, 4.0)], axis=1), np.stack([t * 1.5, np.zeros(25)], axis=1)])
-    return Surface(np.concatenate([low, high]), faces, "window", uv=uv, texture=drape, smooth=True)
-
-
-def _door(rng: np.random.Generator, wall: tuple, opening: _Opening) -> list[Surface]:
-    half, top = (opening.stop - opening.start) / 2.0, rng.uniform(1.98, 2.1)
-    colour = wood_colour(rng) if rng.uniform() < 0.5 else pastel(rng, (0.75, 0.98), (0.0, 0.25))
-    frame = tuple(np.clip(colour * rng.uniform(0.7, 1.1), 0.0, 1.0))
-    parts = [box("door", (0.0, -half, 0.0), (0.03, half, top), colour=tuple(colour))]
-    parts += [box("door", (0.03, -half + 0.12, z), (0.036, half - 0.12, z + 0.7), colour=tuple(colour * 0.93)) for z in (0.2, 1.1)]
-    parts += [box("door", (0.0, y - 0.03, 0.0), (0.05, y + 0.03, top + 0.05), colour=frame) for y in (-half - 0.03, half + 0.03)]
-    parts.append(box("door", (0.0, -half, top), (0.05, half, top + 0.05), colour=frame))
-    parts.append(box("door", (0.03, half - 0.14, 1.0), (0.08, half - 0.04, 1.02), colour=(0.6, 0.6, 0.6)))
-    return _in_wall(wall, (opening.start + opening.stop) / 2.0, 0.0, parts)
-
-
-def _pictures(rng: np.random.Generator, walls: list, openings: tuple, pieces: list, footprints: list) -> list[Surface]:
-    surfaces = []
-    for _ in range(int(rng.integers(1, 5))):
-        piece = picture(rng)
-        index, z = int(rng.integers(4)), rng.uniform(1.2, 1.5)
-        at = rng.uniform(0.5, walls[index][3] - 0.5)
-        start, stop = at - piece.size_m[1] / 2 - 0.1, at + piece.size_m[1] / 2 + 0.1
-        if any(o.wall == index and start < o.stop + 0.4 and stop > o.start - 0.4 for o in openings):
-            continue
-        before = _wall_rectangle(walls[index], start, stop, 0.0, 0.3)
-        if any(p.height_m > z and _overlap(before, outline, 0.0) for p, outline in zip(pieces, footprints, strict=True)):
-            continue
-        surfaces += _in_wall(walls[index], at, z, list(piece.surfaces))
-    return surfaces
-
-
-def _rug(rng: np.random.Generator, size: np.ndarray) -> list[Surface]:
-    if rng.uniform() < 0.4:
-        return []
-    half = rng.uniform([0.4, 0.3], [0.9, 0.6])[:: 1 if rng.uniform() < 0.5 else -1]
-    centre = size * rng.uniform(0.42, 0.58, 2)
-    pattern = cloth(str(rng.choice(["plain", "stripes", "checks", "dots"])), rng)
-    return [box("rug", (*(centre - half), 0.0), (*(centre + half), 0.008), pattern, uv_m=rng.uniform(0.5, 1.5))]
 
 
 class RoomRenderer:
@@ -365,7 +194,7 @@ class RoomRenderer:
             self._R_light_world = lamp.R_light_world.astype(np.float32)
             self._shadow = lamp.cast([vertices])
 
-    def __enter__(self) -> "RoomRenderer":
+    def __enter__(self) -> Self:
         return self
 
     def __exit__(self, *_: object) -> None:
@@ -373,14 +202,20 @@ class RoomRenderer:
 
     def view(
         self, camera: Camera
-    ) -> tuple[UInt8[np.ndarray, "height width 3"], Float32[np.ndarray, "height width"], Int[np.ndarray, "height width"]]:
+    ) -> tuple[
+        UInt8[np.ndarray, "height width 3"], Float32[np.ndarray, "height width"], Int[np.ndarray, "height width"]
+    ]:
         """RGB, depth in metres (0 is nothing), and index into SURFACE_LABELS (-1 is nothing)."""
         self._renderer.look_through(camera)
         rgb = self._renderer.picture()
         labels, depth = self._renderer.labels({label: i + 1 for i, label in enumerate(SURFACE_LABELS)})
         points = camera.unproject(camera.pixel_grid(), depth.astype(np.float64)).reshape(-1, 3).astype(np.float32)
         shade = 1.0 - 0.35 * self._shadow.on(points @ self._R_light_world.T).reshape(depth.shape)
-        return to_image(rgb.astype(np.float32) / 255.0 * shade[..., None] * self._tint), depth, labels.astype(np.int64) - 1
+        return (
+            to_image(rgb.astype(np.float32) / 255.0 * shade[..., None] * self._tint),
+            depth,
+            labels.astype(np.int64) - 1,
+        )
 
 
 SOLID = ("bed", "chair", "sofa", "table", "wardrobe")
@@ -396,7 +231,7 @@ def render_empty_room(
 
 
 def random_camera(room: SampleRoom, rng: np.random.Generator, width: int, height: int) -> Camera:
-    """Any camera that someone might put up: on a wall, a shelf or the ceiling, 0.8 to 2.8 m high, pitch 0 to 60 degrees.
+    """Any camera that someone might put up on a wall, a shelf or the ceiling, 0.8 to 2.8 m high, pitch 0 to 60 degrees.
 
     Its world is the frame that the room is in, so its origin is the room's and not under the camera.
     """

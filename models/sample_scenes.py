@@ -1,7 +1,7 @@
-"""Who does what where in sample footage: people who walk, stand, sit, lie or fall in a furnished room, clear of furniture.
+"""Who does what where in sample footage: people walk, stand, sit, lie or fall in a furnished room, clear of furniture.
 
-In: a sample room and its camera in the camera's world, a body, a generator. Out: tracks in that world, with actions. Falls
-come from the physics source; everything else from `models.sample_actions`.
+In: a sample room and its camera in the camera's world, a body, a generator. Out: tracks in that world, with actions.
+Falls come from the physics source; everything else from `models.sample_actions`.
 """
 
 from dataclasses import dataclass, replace
@@ -9,15 +9,16 @@ from typing import Literal
 
 import numpy as np
 import torch
-from jaxtyping import Bool, Float, Int
+from jaxtyping import Float, Int
 from scipy.ndimage import distance_transform_edt, gaussian_filter1d
 from scipy.sparse import coo_array
 from scipy.sparse.csgraph import dijkstra
 
 from models.body import BodyModel, BodyShape
 from models.motion_source import PhysicsFalls
-from models.sample_actions import Actor, Rig, rig_of
+from models.sample_actions import Actor
 from models.sample_furniture import Support
+from models.sample_rig import Rig, rig_of
 from models.sample_room import CELL_M, SampleRoom, in_image, walkable
 from pipeline.camera import Camera
 from pipeline.errors import Rejected
@@ -29,6 +30,9 @@ Scenario = Literal["stroll", "sit", "rise", "bed", "fall"]
 
 CLEARANCE_M = 0.35
 """Of whoever walks or stands, from walls and furniture."""
+
+HEADROOM_M = 1.8
+"""Above the floor that must be in view where people walk."""
 
 APART_M = 0.55
 """Between the pelves of two people."""
@@ -79,20 +83,26 @@ def draw_act(
     fps: float,
     rng: np.random.Generator,
 ) -> Act:
-    """Act a scenario; raises Rejected where 30 tries find no place for it in view and clear of furniture and people."""
+    """Act a scenario; raises Rejected where no try finds a place for it in view, clear of furniture and people."""
     reason = ""
-    for _ in range(30):
+    floor = _Floor(room, camera)
+    rig = rig_of(body, person.betas)
+    for _ in range(5 if scenario == "fall" else 16):
         try:
-            act = _fall(room, camera, body, person, name, frames, fps, rng) if scenario == "fall" else _everyday(
-                scenario, room, camera, body, person, name, frames, fps, rng
-            )
+            if scenario == "fall":
+                act = _fall(room, floor, camera, body, person, name, frames, fps, rng)
+            else:
+                act = _everyday(scenario, room, floor, rig, body, person, name, frames, fps, rng)
         except Rejected as rejected:
             reason = rejected.reason
             continue
         joints = body_joints(body, act.track)
         if _seen(camera, joints) < 0.8:
             reason = "out_of_view"
-        elif any(np.linalg.norm(joints[:, 0, :2] - body_joints(body, o.track)[:, 0, :2], axis=1).min() < APART_M for o in others):
+        elif any(
+            np.linalg.norm(joints[:, 0, :2] - body_joints(body, o.track)[:, 0, :2], axis=1).min() < APART_M
+            for o in others
+        ):
             reason = "too_close_to_another_person"
         else:
             return act
@@ -108,7 +118,9 @@ def body_joints(body: BodyModel, track: PersonTrack) -> Float[np.ndarray, "time 
 def parameters(track: PersonTrack) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor, torch.Tensor]:
     """betas, global_orient, body_pose, transl as the body takes them."""
     betas = torch.as_tensor(track.betas, dtype=torch.float32).expand(len(track.transl), -1)
-    return betas, *(torch.as_tensor(a, dtype=torch.float32) for a in (track.global_orient, track.body_pose, track.transl))
+    return betas, *(
+        torch.as_tensor(a, dtype=torch.float32) for a in (track.global_orient, track.body_pose, track.transl)
+    )
 
 
 def _seen(camera: Camera, joints: Float[np.ndarray, "time 24 3"]) -> float:
@@ -118,33 +130,40 @@ def _seen(camera: Camera, joints: Float[np.ndarray, "time 24 3"]) -> float:
 
 
 def _everyday(
-    scenario: Scenario, room: SampleRoom, camera: Camera, body: BodyModel, person: Person, name: str, frames: int, fps: float, rng: np.random.Generator
+    scenario: Scenario,
+    room: SampleRoom,
+    floor: "_Floor",
+    rig: Rig,
+    body: BodyModel,
+    person: Person,
+    name: str,
+    frames: int,
+    fps: float,
+    rng: np.random.Generator,
 ) -> Act:
-    rig = rig_of(body, person.betas)
-    floor = _Floor(room, camera, 0.75 * person.shape.stature_m)
     if scenario in ("sit", "rise", "bed"):
         support, spot, heading = _place_to_sit(room, floor, rig, "bed" if scenario == "bed" else "seat", rng)
-    if scenario == "rise":
+    if scenario in ("rise", "bed"):
         actor = Actor(rig, fps, rng, spot, heading, person.shape.age_years)
-        actor.sit(support, rng.uniform(1.0, 2.5))
-        actor.stand_up(support, rng.uniform(1.6, 2.4) + 0.5 * actor.old)
+        actor.sit(support, rng.uniform(0.8, 2.5))
+    if scenario == "bed":
+        actor.lie_down(support, rng.uniform(2.2, 3.2), max(0.5, (frames - actor.frames) / fps))
+    elif scenario == "rise":
+        actor.stand_up(support, rng.uniform(1.6, 2.2) + 0.5 * actor.old)
         actor.stand(rng.uniform(0.3, 0.8))
-    else:
-        start = floor.draw(rng) if scenario == "stroll" else floor.draw_near(rng, spot)
-        actor = Actor(rig, fps, rng, start, rng.uniform(-np.pi, np.pi), person.shape.age_years)
-        actor.stand(rng.uniform(0.2, 0.6))
-    if scenario in ("sit", "bed"):
+    elif scenario == "sit":
+        start = floor.draw_near(rng, spot)
+        actor = Actor(rig, fps, rng, start, _bearing(spot - start), person.shape.age_years)
         _go(actor, floor, spot, rng)
         actor.turn_to(heading)
         actor.stand(0.2)
-        actor.sit_down(support, rng.uniform(1.7, 2.4) + 0.5 * actor.old)
-        if scenario == "bed":
-            actor.sit(support, rng.uniform(0.4, 1.0))
-            actor.lie_down(support, rng.uniform(2.2, 3.2), max(0.5, (frames - actor.frames) / fps))
-        else:
-            actor.sit(support, rng.uniform(2.5, 5.0))
-            actor.stand_up(support, rng.uniform(1.6, 2.4) + 0.5 * actor.old)
-            actor.stand(0.3)
+        actor.sit_down(support, rng.uniform(1.7, 2.2) + 0.4 * actor.old)
+        actor.sit(support, rng.uniform(2.5, 5.0))
+        actor.stand_up(support, rng.uniform(1.6, 2.2) + 0.5 * actor.old)
+        actor.stand(0.3)
+    else:
+        actor = Actor(rig, fps, rng, floor.draw(rng), rng.uniform(-np.pi, np.pi), person.shape.age_years)
+        actor.stand(rng.uniform(0.2, 0.6))
     while actor.frames < frames:
         _go(actor, floor, floor.draw(rng, actor.xy), rng)
         actor.stand(rng.uniform(0.8, 2.0), str(rng.choice(["idle", "raise", "bend", "look"])))
@@ -158,8 +177,12 @@ def _everyday(
 def _go(actor: Actor, floor: "_Floor", goal: np.ndarray, rng: np.random.Generator) -> None:
     path = floor.path(actor.xy, goal)
     ahead = path[min(4, len(path) - 1)] - path[0]
-    actor.turn_to(float(np.arctan2(ahead[1], ahead[0])))
+    actor.turn_to(_bearing(ahead))
     actor.walk(path)
+
+
+def _bearing(way: np.ndarray) -> float:
+    return float(np.arctan2(way[1], way[0]))
 
 
 def _place_to_sit(
@@ -175,25 +198,27 @@ def _place_to_sit(
             reach = rig.leg[0] + 0.02
             spot = support.centre + facing * (edge + 0.14 if kind == "bed" else max(reach, edge + 0.06))
             if floor.near(spot):
-                return support, spot, float(np.arctan2(facing[1], facing[0]))
+                return support, spot, _bearing(facing)
     raise Rejected("no_seat_can_be_reached")
 
 
 class _Floor:
-    """Where a person may stand and walk, and the shortest smooth ways between."""
+    """Where a person may stand and walk in full view of the camera, and the shortest smooth ways between."""
 
-    def __init__(self, room: SampleRoom, camera: Camera, high_m: float):
+    def __init__(self, room: SampleRoom, camera: Camera):
         self.free, self.low = walkable(room, CLEARANCE_M + 0.04)
         cells = np.argwhere(self.free)
-        if len(cells) < 60:
-            raise Rejected("room_too_full")
-        self._points = self.low + (cells + 0.5) * CELL_M
-        ground = np.concatenate([self._points, np.zeros((len(cells), 1))], axis=1)
+        ground = np.concatenate([self.low + (cells + 0.5) * CELL_M, np.zeros((len(cells), 1))], axis=1)
         with np.errstate(invalid="ignore"):
-            seen = in_image(camera.project(ground), camera) & in_image(camera.project(ground + [0.0, 0.0, high_m]), camera)
-        self._in_view = np.flatnonzero(seen)
-        if len(self._in_view) < 30:
+            seen = in_image(camera.project(ground), camera) & in_image(
+                camera.project(ground + [0.0, 0.0, HEADROOM_M]), camera
+            )
+        cells = cells[seen]
+        if len(cells) * CELL_M**2 < 0.8:
             raise Rejected("too_little_floor_in_view")
+        self.free = np.zeros_like(self.free)
+        self.free[tuple(cells.T)] = True
+        self._points = self.low + (cells + 0.5) * CELL_M
         index = np.full(self.free.shape, -1)
         index[tuple(cells.T)] = np.arange(len(cells))
         # Keep away from the edge of what is free where there is room.
@@ -214,11 +239,11 @@ class _Floor:
 
     def near(self, spot: np.ndarray) -> bool:
         """Whether a spot before a seat can be stepped to from the free floor in view."""
-        return bool(np.linalg.norm(self._points[self._in_view] - spot, axis=1).min() < 0.5)
+        return bool(np.linalg.norm(self._points - spot, axis=1).min() < 0.5)
 
     def draw(self, rng: np.random.Generator, far_from: np.ndarray | None = None) -> np.ndarray:
         """A free point in view; with `far_from`, one worth the walk."""
-        points = self._points[self._in_view]
+        points = self._points
         if far_from is not None:
             distance = np.linalg.norm(points - far_from, axis=1)
             points = points[distance > min(1.2, 0.7 * distance.max())]
@@ -226,9 +251,9 @@ class _Floor:
 
     def draw_near(self, rng: np.random.Generator, spot: np.ndarray) -> np.ndarray:
         """A free point in view, a few steps from a spot."""
-        points = self._points[self._in_view]
+        points = self._points
         distance = np.linalg.norm(points - spot, axis=1)
-        points = points[(distance > 0.5) & (distance < max(1.3, distance.min() + 0.3))]
+        points = points[(distance > 0.4) & (distance < max(1.0, distance.min() + 0.3))]
         if not len(points):
             raise Rejected("no_floor_before_the_seat")
         return points[int(rng.integers(len(points)))].copy()
@@ -250,7 +275,11 @@ class _Floor:
         dense = np.linspace(0.0, steps[-1], max(6, int(steps[-1] / 0.03)))
         line = np.stack([np.interp(dense, steps, corners[:, i]) for i in (0, 1)], axis=1)
         # Round the corners; the ends stay.
-        padded = np.concatenate([2 * line[0] - line[8:0:-1], line, 2 * line[-1] - line[-2:-10:-1]]) if len(line) > 9 else line
+        padded = (
+            np.concatenate([2 * line[0] - line[8:0:-1], line, 2 * line[-1] - line[-2:-10:-1]])
+            if len(line) > 9
+            else line
+        )
         smooth = gaussian_filter1d(padded, 5.0, axis=0, mode="nearest")
         smooth = smooth[8:-8] if len(line) > 9 else smooth
         smooth[0], smooth[-1] = start, goal
@@ -292,12 +321,22 @@ def lowest_vertex(body: BodyModel, track: PersonTrack) -> Float[np.ndarray, "tim
     """Height of the skin's lowest point per frame, metres."""
     values = parameters(track)
     with torch.no_grad():
-        parts = [body.vertices(*(v[i : i + 16] for v in values))[..., 2].amin(dim=1) for i in range(0, len(track.transl), 16)]
+        parts = [
+            body.vertices(*(v[i : i + 16] for v in values))[..., 2].amin(dim=1) for i in range(0, len(track.transl), 16)
+        ]
     return torch.cat(parts).double().numpy()
 
 
 def _fall(
-    room: SampleRoom, camera: Camera, body: BodyModel, person: Person, name: str, frames: int, fps: float, rng: np.random.Generator
+    room: SampleRoom,
+    floor: _Floor,
+    camera: Camera,
+    body: BodyModel,
+    person: Person,
+    name: str,
+    frames: int,
+    fps: float,
+    rng: np.random.Generator,
 ) -> Act:
     """A simulated fall, turned and moved to where the floor is free all the way down."""
     shape = person.shape
@@ -320,7 +359,6 @@ def _fall(
     if len(track.transl) != frames:
         raise Rejected("fall_of_another_length", f"{len(track.transl)} frames for {frames}")
     joints = body_joints(body, track)
-    floor = _Floor(room, camera, 0.75 * shape.stature_m)
     open_floor, low = walkable(room, 0.12)
     for _ in range(40):
         turn, spot = yaw(rng.uniform(-np.pi, np.pi)), np.array([*floor.draw(rng), 0.0])

@@ -27,25 +27,30 @@ def to_image(colour: np.ndarray) -> UInt8[np.ndarray, "rows columns 3"]:
 
 
 def pastel(rng: np.random.Generator, value: tuple[float, float], saturation: tuple[float, float]) -> np.ndarray:
-    """A random sRGB colour of a lightness and saturation range; creams, greens and blues oftener than pinks and purples."""
-    hue = rng.choice([rng.normal(0.09, 0.03), rng.normal(0.58, 0.05), rng.normal(0.35, 0.07), rng.uniform()], p=[0.5, 0.2, 0.15, 0.15])
+    """A random sRGB colour of a lightness and saturation range: creams, greens, blues more than pinks and purples."""
+    hue = rng.choice(
+        [rng.normal(0.09, 0.03), rng.normal(0.58, 0.05), rng.normal(0.35, 0.07), rng.uniform()],
+        p=[0.5, 0.2, 0.15, 0.15],
+    )
     s, v = rng.uniform(*saturation), rng.uniform(*value)
     k = (np.array([5.0, 3.0, 1.0]) + (hue % 1.0) * 6.0) % 6.0
-    return (v - v * s * np.clip(np.minimum(k, 4.0 - k), 0.0, 1.0)).astype(np.float32)
+    return v - v * s * np.clip(np.minimum(k, 4.0 - k), 0.0, 1.0)
 
 
 def wood_colour(rng: np.random.Generator) -> np.ndarray:
     """From pale birch to walnut."""
     pale, dark = np.array([0.80, 0.66, 0.48]), np.array([0.34, 0.22, 0.14])
-    return (pale + (dark - pale) * rng.uniform(0.0, 1.0) + rng.uniform(-0.03, 0.03, 3)).astype(np.float32)
+    return pale + (dark - pale) * rng.uniform(0.0, 1.0) + rng.uniform(-0.03, 0.03, 3)
 
 
-def wood(rows: int, columns: int, colour: np.ndarray, rng: np.random.Generator) -> Float32[np.ndarray, "rows columns 3"]:
+def wood(
+    rows: int, columns: int, colour: np.ndarray, rng: np.random.Generator
+) -> Float32[np.ndarray, "rows columns 3"]:
     """Grain along the columns, values in [0, 1]."""
     grain = cv2.resize(noise((rows, max(4, columns // 12)), rng, (2.0, 8.0)), (columns, rows))
     knots = noise((rows, columns), rng, (24.0, 90.0))
     value = 1.0 + 0.05 * grain + 0.05 * np.sin(9.0 * knots)
-    return (colour[None, None] * value[..., None]).astype(np.float32)
+    return colour.astype(np.float32) * value[..., None]
 
 
 def floor(kind: str, size_m: tuple[float, float], pixels_per_m: float, rng: np.random.Generator) -> np.ndarray:
@@ -72,9 +77,12 @@ def floor(kind: str, size_m: tuple[float, float], pixels_per_m: float, rng: np.r
             shade = shade * np.where((np.floor(x / side) + np.floor(y / side)) % 2 == 0, 1.0, rng.uniform(0.5, 0.85))
         edge = np.minimum(np.minimum(x % side, side - x % side), np.minimum(y % side, side - y % side))
         grout = edge < 0.004
-        colour = pastel(rng, (0.45, 0.9), (0.02, 0.2))[None, None] * (shade + 0.02 * noise((rows, columns), rng))[..., None]
-        return np.where(grout[..., None], colour * rng.uniform(0.6, 1.15), colour)
-    base = pastel(rng, (0.35, 0.8), (0.05, 0.35))
+        colour = (
+            pastel(rng, (0.45, 0.9), (0.02, 0.2)).astype(np.float32)
+            * (shade + 0.02 * noise((rows, columns), rng))[..., None]
+        )
+        return np.where(grout[..., None], colour * np.float32(rng.uniform(0.6, 1.15)), colour)
+    base = pastel(rng, (0.35, 0.8), (0.05, 0.35)).astype(np.float32)
     if kind == "lino":
         speckle = rng.standard_normal((rows, columns), dtype=np.float32) * 0.035
         marble = 0.03 * np.sin(3.0 * noise((rows, columns), rng, (20.0, 80.0)))
@@ -90,6 +98,7 @@ def wall(kind: str, size_m: tuple[float, float], pixels_per_m: float, colour: np
     rows, columns = (max(8, round(side * pixels_per_m)) for side in size_m)
     y, x = np.mgrid[0:rows, 0:columns].astype(np.float32) / pixels_per_m
     second = np.clip(colour * rng.uniform(0.75, 1.1, 3), 0.0, 1.0).astype(np.float32)
+    colour = colour.astype(np.float32)
     amount = np.zeros((rows, columns), dtype=np.float32)
     if kind == "stripes":
         period = rng.uniform(0.08, 0.35)
@@ -139,14 +148,16 @@ def painting(rng: np.random.Generator, side: int = 96) -> UInt8[np.ndarray, "sid
     picture[:] = pastel(rng, (0.6, 0.95), (0.1, 0.5))
     y, x = np.mgrid[0:side, 0:side].astype(np.float32) / side
     for _ in range(int(rng.integers(2, 6))):
-        level = rng.uniform(0.3, 0.9) + rng.uniform(0.02, 0.15) * np.sin(x * rng.uniform(3.0, 12.0) + rng.uniform(0.0, 6.0))
+        level = rng.uniform(0.3, 0.9) + rng.uniform(0.02, 0.15) * np.sin(
+            x * rng.uniform(3.0, 12.0) + rng.uniform(0.0, 6.0)
+        )
         picture[y > level] = pastel(rng, (0.2, 0.9), (0.2, 0.8))
     return to_image(picture * (1.0 + 0.05 * noise((side, side), rng))[..., None])
 
 
 def view_outside(rng: np.random.Generator, side: int = 96) -> UInt8[np.ndarray, "side side 3"]:
     """What a window shows: bright sky, blurred trees or roofs below; overexposed as cameras see it."""
-    y, x = np.mgrid[0:side, 0:side].astype(np.float32) / side
+    y = np.mgrid[0:side, 0:side][0].astype(np.float32) / side
     sky = np.array([0.93, 0.97, 1.0]) * rng.uniform(0.9, 1.0)
     land = pastel(rng, (0.55, 0.85), (0.1, 0.35))
     level = rng.uniform(0.55, 0.85) + 0.06 * cv2.GaussianBlur(noise((side, side), rng, (12.0, 40.0)), (0, 0), 5.0)

@@ -8,13 +8,14 @@ average).
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Self
 
 import cv2
 import numpy as np
 import pyrender
 from jaxtyping import Float, Float32, Int
 
-from models.renderer import FLAT_MASK, OffscreenScene
+from models.offscreen import FLAT_MASK, OffscreenScene
 from pipeline.camera import Camera
 from pipeline.frames import transform
 
@@ -38,8 +39,8 @@ class ShadowMap:
     """Side of the map's cells, metres."""
     first: float
     """Where along the light the first vertex lies, metres."""
-    blurred: tuple[Float32[np.ndarray, "b a 2"], ...]
-    """For each of BLUR_M: coverage, and coverage-weighted distance along the light."""
+    blurred: tuple[Float32[np.ndarray, "_ _ 2"], ...]
+    """For each of BLUR_M, first axis b, second a: coverage, and coverage-weighted distance along the light."""
     spread: float
     reach_m: float
     bias_m: float
@@ -81,7 +82,8 @@ class Lamp:
     """A distant lamp that looks at moving meshes. A context manager.
 
     `spread` is the lamp's size: the deviation of the penumbra per metre between body and room. `reach_m` limits how far
-    behind a body its shadow goes, fading out: a lamp overhead with a short reach is the dark under a body's feet.
+    behind a body its shadow goes, fading out; with `from_room` that is measured from the side of the body that faces
+    the room: a lamp overhead with a short reach is then the dark under feet and under whoever lies.
     """
 
     def __init__(
@@ -93,7 +95,9 @@ class Lamp:
         reach_m: float = 1e3,
         bias_m: float = 0.015,
         side_px: int = 256,
+        from_room: bool = False,
     ):
+        self._from_room = from_room
         forward = np.asarray(light_direction, dtype=np.float64)
         forward = forward / np.linalg.norm(forward)
         right = np.cross(forward, [0.0, 0.0, 1.0] if abs(forward[2]) < 0.9 else [1.0, 0.0, 0.0])
@@ -106,7 +110,7 @@ class Lamp:
         self._node = self._scene.set_camera(self._eye, np.eye(4))
         self._bodies = [self._scene.add_dynamic(f, n) for f, n in zip(faces, vertex_counts, strict=True)]
 
-    def __enter__(self) -> "Lamp":
+    def __enter__(self) -> Self:
         return self
 
     def __exit__(self, *_: object) -> None:
@@ -124,8 +128,14 @@ class Lamp:
         both = np.dstack([covered, depth])
         blurred = []
         for sigma, shrink in zip(BLUR_M, SHRINK, strict=True):
-            small = cv2.resize(both, None, fx=1 / shrink, fy=1 / shrink, interpolation=cv2.INTER_AREA) if shrink > 1 else both
-            blurred.append(cv2.GaussianBlur(small, (0, 0), max(sigma / cell / shrink, 0.3), borderType=cv2.BORDER_CONSTANT))
+            small = (
+                cv2.resize(both, None, fx=1 / shrink, fy=1 / shrink, interpolation=cv2.INTER_AREA)
+                if shrink > 1
+                else both
+            )
+            blurred.append(
+                cv2.GaussianBlur(small, (0, 0), max(sigma / cell / shrink, 0.3), borderType=cv2.BORDER_CONSTANT)
+            )
         return ShadowMap(middle - half, cell, float(low[2]), tuple(blurred), self._spread, self._reach_m, self._bias_m)
 
     def _draw(self, light: list, low: np.ndarray, high: np.ndarray, middle: np.ndarray, half: float) -> tuple:
@@ -133,13 +143,18 @@ class Lamp:
         self._eye.xmag = self._eye.ymag = half
         self._eye.zfar = NEAR + float(high[2] - low[2]) + 0.1
         # The scene is drawn in light coordinates; OpenGL's camera looks along -z with y up: b downwards, as in images.
-        pose = transform(np.diag([1.0, -1.0, -1.0]), np.array([middle[0], middle[1], low[2] - NEAR]))
-        self._scene.set_pose(self._node, pose)
+        # From the room it looks back the same way, rows upside down.
+        turn = np.eye(3) if self._from_room else np.diag([1.0, -1.0, -1.0])
+        start = high[2] + NEAR if self._from_room else low[2] - NEAR
+        self._scene.set_pose(self._node, transform(turn, np.array([middle[0], middle[1], start])))
         ids = {body.node: 255 for body in self._bodies}
         mask, buffer = self._scene.draw(FLAT_MASK, dict(zip(self._bodies, light, strict=True)), ids)
         covered = (mask > 0).astype(np.float32)
-        depth = buffer * np.float32(self._eye.zfar - NEAR) + np.float32(low[2])
-        return depth * covered, covered
+        distance = buffer * np.float32(self._eye.zfar - NEAR)
+        if self._from_room:
+            covered, distance = covered[::-1], np.float32(high[2]) - distance[::-1]
+            return distance * covered, covered
+        return (distance + np.float32(low[2])) * covered, covered
 
 
 class ShadowCaster:
@@ -154,14 +169,14 @@ class ShadowCaster:
         self._points[(depth <= 0).ravel()] = np.nan
         self._shape, self._full = depth.shape, room_depth.shape
 
-    def __enter__(self) -> "ShadowCaster":
+    def __enter__(self) -> Self:
         return self
 
     def __exit__(self, *_: object) -> None:
         self._lamp.__exit__()
 
     def mask(self, vertices_world: Sequence[Float[np.ndarray, "vertex 3"]]) -> Float32[np.ndarray, "height width"]:
-        """Share of the lamp's light that the bodies take from each pixel of the room; 0 where there is no room depth."""
+        """Share of the lamp's light that bodies take from each pixel of the room; 0 where there is no room depth."""
         mask = self._lamp.cast(vertices_world).on(self._points).reshape(self._shape)
         return mask if self._shape == self._full else cv2.resize(mask, self._full[::-1], interpolation=cv2.INTER_LINEAR)
 

@@ -1,11 +1,12 @@
 """Read a licensed SMPL file through the `smplx` package. Both are for non-commercial use only.
 
-A `.pkl` is unpickled by smplx (the one pickle that is loaded here: open only files from SMPL's own site); an `.npz` with the
-same arrays is read without pickle. Surface landmarks are found on SMPL's mesh of 6,890 vertices.
+A `.pkl` is unpickled by smplx (the one pickle that is loaded here: open only files from SMPL's own site); an `.npz`
+with the same arrays is read without pickle. Surface landmarks are found on SMPL's mesh of 6,890 vertices.
 """
 
 import pickle
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from jaxtyping import Float
@@ -39,12 +40,14 @@ def read_smpl(path: Path) -> dict[str, np.ndarray]:
         from smplx.vertex_ids import vertex_ids
     except ImportError as error:
         raise InputError(
-            path, "a SMPL file needs the package 'smplx' (non-commercial licence)", "pip install smplx, or use the default body"
+            path,
+            "a SMPL file needs the package 'smplx' (non-commercial licence)",
+            "pip install smplx, or use the default body",
         ) from error
     remedy = "give a SMPL model file (.pkl or .npz, 6890 vertices, 24 joints) from smpl.is.tue.mpg.de"
     if not path.is_file():
         raise InputError(path, "there is no such file", remedy)
-    options = {f"create_{part}": False for part in ("betas", "global_orient", "body_pose", "transl")}
+    options: dict[str, Any] = {f"create_{part}": False for part in ("betas", "global_orient", "body_pose", "transl")}
     try:
         if path.suffix == ".npz":
             with np.load(path, allow_pickle=False) as stored:
@@ -52,9 +55,13 @@ def read_smpl(path: Path) -> dict[str, np.ndarray]:
                 if missing:
                     raise InputError(path, f"has no array {missing[0]!r}", remedy)
                 options["data_struct"] = Struct(**{key: stored[key] for key in _KEYS})
-        model = smplx.SMPL(str(path), **options)
+        model: Any = smplx.SMPL(str(path), **options)
     except ModuleNotFoundError as error:
-        raise InputError(path, f"its pickle needs the package {error.name!r}", f"pip install {error.name}, or save the arrays as .npz") from error
+        raise InputError(
+            path,
+            f"its pickle needs the package {error.name!r}",
+            f"pip install {error.name}, or save the arrays as .npz",
+        ) from error
     except (OSError, EOFError, ValueError, KeyError, AttributeError, TypeError, pickle.UnpicklingError) as error:
         raise InputError(path, f"cannot be read as a SMPL model ({error})", remedy) from error
     v_template = model.v_template.numpy()

@@ -4,7 +4,6 @@
     python -m models.train_depth train --kind metric --views views.npz --steps 1200 --out models/starter/depth_metric
     python -m models.train_depth train --kind relative --start models/starter/depth_metric --views views.npz \
         --steps 500 --out models/starter/depth_relative
-    python -m models.train_depth measure --views views.npz --rgbd rgbd --starter models/starter
 
 Both are Depth Anything (Dinov2 backbone, DPT neck) of some 3 M parameters, stored as float16. The metric one learns the
 depth at which a camera with focal length = image width would see the same picture (see `models.depth`): scale-invariant
@@ -13,7 +12,6 @@ deviation, as MiDaS does) and gradient matching. Same views, seed and threads: t
 """
 
 import argparse
-import hashlib
 import json
 import logging
 import math
@@ -28,7 +26,7 @@ from jaxtyping import Bool, Float, UInt8
 from safetensors.torch import load_file, save_file
 from transformers import DepthAnythingConfig, DepthAnythingForDepthEstimation, Dinov2Config
 
-from models.depth import IMAGENET_MEAN, IMAGENET_STD, STARTER, DepthModels, DepthModelsConfig, Kind
+from models.depth import IMAGENET_MEAN, IMAGENET_STD, Kind
 from models.sample_room import RoomRenderer, random_camera, sample_room, watching_camera
 from pipeline.types import SURFACE_LABELS
 
@@ -93,6 +91,7 @@ class Views:
         with np.load(path) as data:
             images, depth, self.room_of = data["images"], data["depth"].astype(np.float32), data["room_of"]
             focal = data["focal_px"] / images.shape[2] / CANONICAL_FOCAL_RATIO
+            watching = watches(data["floor"], depth / focal[:, None, None])
         size = round(short_px * images.shape[2] / images.shape[1]), short_px
         self.images = np.stack([cv2.resize(image, size, interpolation=cv2.INTER_AREA) for image in images])
         # The depth at which the canonical camera would see the same picture.
@@ -102,8 +101,8 @@ class Views:
         self.depth = self.depth.astype(np.float32)
         rooms = np.unique(self.room_of)
         held = rooms[len(rooms) - max(1, round(HELD_OUT * len(rooms))) :]
-        self.train = np.flatnonzero(~np.isin(self.room_of, held))
-        self.test = np.flatnonzero(np.isin(self.room_of, held))
+        self.train = np.flatnonzero(watching & ~np.isin(self.room_of, held))
+        self.test = np.flatnonzero(watching & np.isin(self.room_of, held))
 
     def batch(self, rng: np.random.Generator, size: int) -> tuple[torch.Tensor, torch.Tensor]:
         """Augmented pixels [n, 3, h, w], normalised, and canonical depth [n, h, w]."""
@@ -117,6 +116,17 @@ class Views:
             pixels.append(recoloured(np.ascontiguousarray(image), rng))
             depths.append(np.ascontiguousarray(depth))
         return normalised(np.stack(pixels)), torch.from_numpy(np.stack(depths))
+
+
+def watches(
+    floor: Bool[np.ndarray, "n height width"], depth: Float[np.ndarray, "n height width"]
+) -> Bool[np.ndarray, "n"]:
+    """Views that a camera which watches a room could have: some floor in sight, nothing right before the lens.
+
+    The others (the side of a wardrobe, the ceiling) cost such small networks much and teach them little.
+    """
+    near = np.percentile(depth[:, ::8, ::8].reshape(len(depth), -1), 10, axis=1)
+    return (floor[:, ::4, ::4].mean(axis=(1, 2)) > 0.12) & (near > 0.9)
 
 
 def zoomed(
@@ -230,15 +240,19 @@ def train(
     rng = np.random.default_rng(seed)
     torch.manual_seed(seed)
     network = DepthAnythingForDepthEstimation(starter_config(kind))
-    start_well(network)
-    if start is not None:
-        weights = {name: value.float() for name, value in load_file(start / "model.safetensors").items()}
-        network.load_state_dict(
-            {name: value for name, value in weights.items() if "head.conv3" not in name}, strict=False
-        )
+    start_well(network, views)
     with torch.no_grad():
         # The sigmoid starts at 3 m of 20, and the ReLU alive.
         network.head.conv3.bias.fill_(math.log(3.0 / 17.0) if kind == "metric" else 1.0)
+    history = None
+    if start is not None:
+        history = json.loads((start / "training.json").read_text())
+        weights = {name: value.float() for name, value in load_file(start / "model.safetensors").items()}
+        if history["kind"] != kind:
+            # Far below its limit the metric head's logit is log depth: its negative falls with depth as disparity does.
+            for name in ("head.conv3.weight", "head.conv3.bias"):
+                weights[name] = -weights[name]
+        network.load_state_dict(weights)
     matrices = [value for name, value in network.backbone.encoder.named_parameters() if value.ndim == 2]
     others = [value for value in network.parameters() if not any(value is matrix for matrix in matrices)]
     optimisers = [
@@ -269,15 +283,11 @@ def train(
             logger.info("%s step %d of %d: loss %.4f, %.0f s", kind, step + 1, steps, running, time.monotonic() - began)
         if step % 200 == 199 or step == steps - 1:
             facts = {"kind": kind, "steps": step + 1, "of": steps, "batch": batch, "seed": seed, "rate": rate}
-            facts |= {
-                "start": None if start is None else start.name,
-                "views": len(views.train),
-                "loss": round(running, 4),
-            }
+            facts |= {"views": len(views.train), "loss": round(running, 4), "start": history}
             save_starter(network, average, facts, out)
 
 
-def start_well(network: DepthAnythingForDepthEstimation) -> None:
+def start_well(network: DepthAnythingForDepthEstimation, views: Views) -> None:
     """First weights for training from nothing: the library's deviation of 0.02 everywhere suits wide networks that were
     trained before, and leaves neck and head of this one without a signal for hundreds of steps."""
     for part in (network.neck, network.head):
@@ -292,6 +302,18 @@ def start_well(network: DepthAnythingForDepthEstimation) -> None:
     for module in network.backbone.modules():
         if isinstance(module, torch.nn.Linear):
             torch.nn.init.xavier_normal_(module.weight)
+    # Whitened principal components of the views' own patches: in random ones the patch's mean drowns its edges.
+    projection = network.backbone.embeddings.patch_embeddings.projection
+    side = projection.kernel_size[0]
+    pixels = normalised(views.images[views.train[:: max(1, len(views.train) // 400)]])
+    patches = pixels.unfold(2, side, side).unfold(3, side, side).permute(0, 2, 3, 1, 4, 5).reshape(-1, 3 * side * side)
+    mean, spread = patches.mean(dim=0), torch.cov(patches.T)
+    values, vectors = torch.linalg.eigh(spread)
+    count = projection.out_channels
+    whitening = (vectors[:, -count:] / (values[-count:] + 1e-3 * values.mean()).sqrt()).T * 0.5
+    with torch.no_grad():
+        projection.weight.copy_(whitening.reshape(projection.weight.shape))
+        projection.bias.copy_(-whitening @ mean)
     # Sines of row and column: random position embeddings take long to sort out.
     embeddings = network.backbone.embeddings.position_embeddings
     side = math.isqrt(embeddings.shape[1] - 1)
@@ -323,119 +345,6 @@ def save_starter(
         os.replace(part, part.with_suffix(""))
 
 
-def errors(predicted: Float[np.ndarray, "*pixel"], depth: Float[np.ndarray, "*pixel"]) -> tuple[float, float]:
-    """AbsRel and delta_1 (share within a factor 1.25) over pixels with depth."""
-    ratio = (predicted / np.where(depth > 0, depth, np.nan))[depth > 0]
-    return float(np.mean(np.abs(ratio - 1.0))), float(np.mean(np.maximum(ratio, 1.0 / ratio) < 1.25))
-
-
-def fitted_disparity(disparity: Float[np.ndarray, "h w"], depth: Float[np.ndarray, "h w"]) -> Float[np.ndarray, "h w"]:
-    """Depth from disparity with the scale and offset that fit the truth best: how relative depth is judged."""
-    good = depth > 0
-    a, b = np.polyfit(disparity[good], 1.0 / depth[good], 1)
-    return 1.0 / np.maximum(a * disparity + b, 1.0 / MAX_DEPTH_M)
-
-
-def measure(images, depths, focals, floors, models: DepthModels) -> dict[str, dict[str, float]]:
-    """Mean errors of both networks over views: raw, scaled by the median ratio, by the floor, fitted."""
-    rows: dict[str, list[tuple[float, float]]] = {
-        "raw": [],
-        "median_scaled": [],
-        "floor_scaled": [],
-        "relative_fitted": [],
-    }
-    for image, depth, focal, floor in zip(images, depths, focals, floors, strict=True):
-        depth = depth.astype(np.float64)
-        metric = models.predict_metric(image[None], float(focal))[0]
-        good = depth > 0
-        rows["raw"].append(errors(metric, depth))
-        rows["median_scaled"].append(errors(metric * np.median(depth[good] / metric[good]), depth))
-        if floor is not None and (floor & good).sum() > 200:
-            on = floor & good
-            rows["floor_scaled"].append(errors(metric * np.median(depth[on] / metric[on]), depth))
-        rows["relative_fitted"].append(errors(fitted_disparity(models.predict_disparity(image[None])[0], depth), depth))
-    return {
-        name: {
-            "absrel": round(float(np.mean(values, axis=0)[0]), 4),
-            "delta1": round(float(np.mean(values, axis=0)[1]), 4),
-        }
-        for name, values in rows.items()
-        if values
-    }
-
-
-def read_rgbd(folder: Path):
-    """Images, depth in metres and focal lengths of `7scenes_kitchen` and `nyu` below a folder."""
-    found = []
-    for colour in sorted((folder / "7scenes_kitchen").glob("*.color.jpg")):
-        found.append((colour, colour.with_name(colour.name.replace("color.jpg", "depth.png")), 585.0))
-    found += [(colour, colour.with_name("depth_00000.png"), 519.0) for colour in (folder / "nyu").glob("rgb_*.jpg")]
-    for colour, depth_file, focal in found:
-        image = cv2.cvtColor(cv2.imread(str(colour)), cv2.COLOR_BGR2RGB)
-        depth = cv2.imread(str(depth_file), cv2.IMREAD_UNCHANGED).astype(np.float64) / 1000.0
-        depth[depth > 10.0] = 0.0  # 65.535 m marks a missing pixel
-        yield image, depth, focal
-
-
-CARD = """# depth_{kind}: a small Depth Anything for {kind} depth
-
-A starter: good enough to run the chain where no model hub can be reached, not a replacement for the published networks.
-
-- **Architecture**: Depth Anything (Dinov2 backbone, {layers} layers of {hidden}, patch {patch}; DPT neck),
-  {parameters:.2f} M parameters, float16 on disk, input {short} px on the shorter side.
-- **Trained on**: {views} rendered views of this repository's own random sample rooms (`models/sample_room.py`), nothing
-  else; by `models/train_depth.py`, seed {seed}, {steps} steps of {batch} views{start}.
-- **Output**: {output}.
-- **Licence**: Apache-2.0, as the repository.
-- **SHA-256** of `model.safetensors`: `{sha256}`
-
-Errors (AbsRel, lower is better; delta_1, the share of pixels within a factor of 1.25):
-
-| views | alignment | AbsRel | delta_1 |
-| --- | --- | --- | --- |
-{table}
-
-The real rooms (7-Scenes kitchen and NYUv2) look like nothing it was trained on, and the figures say so.
-"""
-
-
-def report(views: Path, rgbd: Path | None) -> None:
-    """Measure both starters on the held-out rooms, and on real RGB-D frames if given; write their cards."""
-    models = DepthModels(DepthModelsConfig())
-    test = Views(views, SHORT_PX["metric"]).test
-    with np.load(views) as data:
-        parts = data["images"][test], data["depth"][test], data["focal_px"][test], data["floor"][test]
-    measured = {f"{len(test)} views of rooms held out": measure(*parts, models)}
-    if rgbd is not None:
-        images, depths, focals = zip(*read_rgbd(rgbd), strict=True)
-        measured[f"{len(images)} real RGB-D frames"] = measure(images, depths, focals, [None] * len(images), models)
-    words = {
-        "raw": "none, focal length given", "median_scaled": "scale, by the median",
-        "floor_scaled": "scale, by the floor", "relative_fitted": "scale and offset, fitted",
-    }  # fmt: skip
-    for kind, network in (("metric", models.metric), ("relative", models.relative)):
-        folder, config = STARTER / f"depth_{kind}", network.network.config
-        facts = json.loads((folder / "training.json").read_text())
-        table = [
-            f"| {name} | {words[how]} | {value['absrel']:.3f} | {value['delta1']:.3f} |"
-            for name, rows in measured.items()
-            for how, value in rows.items()
-            if (how == "relative_fitted") == (kind == "relative")
-        ]
-        text = CARD.format(
-            kind=kind, layers=config.backbone_config.num_hidden_layers, hidden=config.backbone_config.hidden_size,
-            patch=network.patch, parameters=sum(p.numel() for p in network.network.parameters()) / 1e6,
-            short=network.short_px, views=facts["views"], seed=facts["seed"], steps=facts["steps"], batch=facts["batch"],
-            start="" if facts["start"] is None else f", from the weights of `{facts['start']}`",
-            output="metres for a camera with focal length = image width; `models/depth.py` scales them by the true one"
-            if kind == "metric"
-            else "disparity up to scale and offset, larger is nearer",
-            sha256=hashlib.sha256((folder / "model.safetensors").read_bytes()).hexdigest(), table="\n".join(table),
-        )  # fmt: skip
-        (folder / "README.md").write_text(text)
-    print(json.dumps(measured, indent=1))
-
-
 def main() -> None:
     """Command line."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
@@ -449,26 +358,21 @@ def main() -> None:
     training.add_argument("--rate", type=float, default=6e-4)
     training.add_argument("--start", type=Path)
     training.add_argument("--threads", type=int, default=1)
-    measuring = commands.add_parser("measure")
-    measuring.add_argument("--rgbd", type=Path)
     for command in (views, training):
         command.add_argument("--seed", type=int, default=0)
         command.add_argument("--out", type=Path, required=True)
-    for command in (training, measuring):
-        command.add_argument("--views", type=Path, required=True)
+    training.add_argument("--views", type=Path, required=True)
     arguments = parser.parse_args()
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(message)s")
     if arguments.command == "views":
         render_views(arguments.count, np.random.default_rng(arguments.seed), arguments.out)
-    elif arguments.command == "train":
+    else:
         torch.set_num_threads(arguments.threads)
         data = Views(arguments.views, SHORT_PX[arguments.kind])
         train(
             arguments.kind, data, arguments.steps, arguments.batch, arguments.rate, arguments.seed, arguments.start,
             arguments.out,
         )  # fmt: skip
-    else:
-        report(arguments.views, arguments.rgbd)
 
 
 if __name__ == "__main__":

@@ -149,7 +149,9 @@ def _read_hierarchy(
             else:
                 raise InputError(path, f"HIERARCHY holds the unknown word '{token}'", "give a BVH motion-capture file")
     except (IndexError, ValueError) as error:
-        raise InputError(path, f"HIERARCHY is damaged near '{tokens[min(place, len(tokens) - 1)]}'", "export it again") from error
+        raise InputError(
+            path, f"HIERARCHY is damaged near '{tokens[min(place, len(tokens) - 1)]}'", "export it again"
+        ) from error
     unknown = sorted({name for names_of in channels for name in names_of} - set(CHANNELS))
     if unknown:
         raise InputError(path, f"has the unknown channels {', '.join(unknown)}", f"BVH knows {', '.join(CHANNELS)}")
@@ -165,7 +167,9 @@ def _read_motion_header(path: Path, tail: str) -> tuple[int, float, str]:
         seconds, _, numbers = rest.partition("Frame Time:")[2].lstrip().partition("\n")
         frames, frame_s = int(count), float(seconds)
     except ValueError as error:
-        raise InputError(path, "MOTION lacks 'Frames:' or 'Frame Time:'", "the file is cut short: export it again") from error
+        raise InputError(
+            path, "MOTION lacks 'Frames:' or 'Frame Time:'", "the file is cut short: export it again"
+        ) from error
     if frames < 2 or not 0.0 < frame_s < 10.0:
         raise InputError(path, f"has {frames} frames of {frame_s} s", "give a motion of at least two frames")
     return frames, frame_s, numbers
@@ -173,14 +177,19 @@ def _read_motion_header(path: Path, tail: str) -> tuple[int, float, str]:
 
 def write_bvh(motion: Bvh, path: Path) -> None:
     """Write the motion with ZYX rotation channels on every joint and positions on the root."""
-    children = {joint: [c for c, parent in enumerate(motion.parents) if parent == joint] for joint in range(-1, len(motion.names))}
+    children = {
+        joint: [c for c, parent in enumerate(motion.parents) if parent == joint]
+        for joint in range(-1, len(motion.names))
+    }
     lines = ["HIERARCHY"]
     moving = []
 
     def add(joint: int, depth: int) -> None:
         pad, end = "  " * depth, motion.names[joint].endswith("_end")
         kind = "End Site" if end else f"{'ROOT' if depth == 0 else 'JOINT'} {motion.names[joint]}"
-        lines.extend([pad + kind, pad + "{", pad + "  OFFSET " + " ".join(f"{value:.9g}" for value in motion.offsets[joint])])
+        lines.extend(
+            [pad + kind, pad + "{", pad + "  OFFSET " + " ".join(f"{value:.9g}" for value in motion.offsets[joint])]
+        )
         if not end:
             moving.append(joint)
             root = "6 Xposition Yposition Zposition " if depth == 0 else "3 "

@@ -12,7 +12,7 @@ from concurrent.futures import ProcessPoolExecutor, as_completed
 from dataclasses import dataclass
 from multiprocessing import get_context
 from pathlib import Path
-from typing import Any
+from typing import Any, Self
 
 import psutil
 from pydantic import BaseModel
@@ -82,7 +82,7 @@ def plain_runner(workers: int, show_progress: bool) -> Runner:
 class PeakMemory:
     """Largest memory of this process and its children together (proportional set size), sampled twice a second."""
 
-    def __enter__(self) -> "PeakMemory":
+    def __enter__(self) -> Self:
         self.mib = 0.0
         self._done = threading.Event()
         self._thread = threading.Thread(target=self._sample, daemon=True)

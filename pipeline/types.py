@@ -40,7 +40,7 @@ class Footage:
     clip: str
     """Name of the clip, unique in its collection: the path below the footage root, with / as __, without suffix."""
     path: str
-    """The video file or the folder of images."""
+    """The video file or the folder of images, relative to the footage folder."""
     site: str
     room: str
     camera: str

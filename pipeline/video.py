@@ -11,7 +11,7 @@ from pathlib import Path
 
 import av
 import numpy as np
-from jaxtyping import Float, UInt8
+from jaxtyping import UInt8
 from PIL import Image
 
 from pipeline.errors import InputError

@@ -47,8 +47,10 @@ class CalibrateConfig(BaseModel):
     """Keypoints scoring less are not used."""
     thin_s: float = Field(0.15, ge=0.0)
     """Frames of one person closer than this in time tell nothing new."""
-    replicates: int = Field(60, ge=10)
+    replicates: int = Field(40, ge=10)
     """Of the bootstrap."""
+    most_frames: int = Field(400, ge=10)
+    """Standing frames used, evenly chosen where there are more: neighbours hardly add."""
     seed: int = 0
 
 
@@ -61,6 +63,9 @@ class Sticks(BaseModel):
     """By LEVELS."""
     weights: Float[np.ndarray, "row 3"]
     person: Int[np.ndarray, "row"]
+    """One number per person and clip: each has a stature."""
+    names: Int[np.ndarray, "person"]
+    """Persons of one name in different clips may be one human being: their statures are drawn together."""
     block: Int[np.ndarray, "row"]
     """Two seconds of one clip: frames of one block are no independent witnesses."""
 
@@ -75,8 +80,8 @@ def run(
 ) -> Calibration:
     """Calibrate one camera from the people of all its clips; `intrinsics`, where given, are held fixed.
 
-    People of the same name in different clips count as one person: the interval assumes that statures differ between
-    names only. Where nobody stood up straight the result is the prior, `method` says so, and the interval is wide.
+    Every person of every clip has a stature of their own, but people of the same name in different clips may be one human
+    being, so the interval lets statures differ between names only. Where nobody stood up straight the result is the prior, `method` says so, and the interval is wide.
     """
     sticks = standing_sticks(config, tracks, timestamps_s, height_px)
     solver = _Solver(config, sticks, width_px, height_px, intrinsics)
@@ -89,7 +94,7 @@ def run(
         blocks = np.unique(sticks.block)
         drawn = rng.choice(blocks, size=len(blocks)) if len(blocks) else blocks
         rows = np.concatenate([np.flatnonzero(sticks.block == b) for b in drawn] or [np.zeros(0, dtype=int)])
-        mean = solver.prior_mean + solver.prior_spread * rng.standard_normal(len(solver.prior_mean))
+        mean = solver.prior_mean + solver.prior_spread * solver.draw(rng)
         heights.append(float(np.exp(solver.solve(mean, rows, start=best)[3])))
     camera = solver.camera(best)
     low, high = (float(v) for v in np.quantile(heights, [0.025, 0.975]))
@@ -107,11 +112,14 @@ def standing_sticks(
 ) -> Sticks:
     """Frames in which a person stands or walks upright with feet in view, judged in the image alone."""
     names: dict[str, int] = {}
+    persons: list[int] = []
     rows: dict[str, list] = {"ankles": [], "marks": [], "weights": [], "person": [], "block": []}
     for clip, (people, times_s) in enumerate(zip(tracks, timestamps_s, strict=True)):
         for person in people:
-            index = names.setdefault(person.person, len(names))
             upright = _upright(config, person, height_px)
+            if not upright.any():
+                continue
+            persons.append(names.setdefault(person.person, len(names)))
             last = -np.inf
             for t in np.flatnonzero(upright):
                 if times_s[t] - last < config.thin_s:
@@ -128,15 +136,18 @@ def standing_sticks(
                     rows["ankles"].append(xy[ankle])
                     rows["marks"].append((xy[LEFT] + xy[RIGHT]) / 2.0)
                     rows["weights"].append(seen / spread)
-                    rows["person"].append(index)
+                    rows["person"].append(len(persons) - 1)
                     rows["block"].append(clip * 100_000 + int(times_s[t] / 2.0))
-    count = len(rows["person"])
+    # Both ankles of a frame are neighbouring rows and stay together.
+    pairs = np.arange(len(rows["person"])).reshape(-1, 2)
+    kept = pairs[np.unique(np.linspace(0, len(pairs) - 1, min(len(pairs), config.most_frames)).round().astype(int))].ravel()
     return Sticks(
-        ankles_px=np.array(rows["ankles"]).reshape(count, 2),
-        marks_px=np.array(rows["marks"]).reshape(count, 3, 2),
-        weights=np.array(rows["weights"], dtype=np.float64).reshape(count, 3),
-        person=np.array(rows["person"], dtype=np.int64),
-        block=np.array(rows["block"], dtype=np.int64),
+        ankles_px=np.array(rows["ankles"]).reshape(-1, 2)[kept],
+        marks_px=np.array(rows["marks"]).reshape(-1, 3, 2)[kept],
+        weights=np.array(rows["weights"], dtype=np.float64).reshape(-1, 3)[kept],
+        person=np.array(rows["person"], dtype=np.int64)[kept],
+        names=np.array(persons, dtype=np.int64),
+        block=np.array(rows["block"], dtype=np.int64)[kept],
     )
 
 
@@ -175,7 +186,7 @@ class _Solver:
         intrinsics: Float[np.ndarray, "3 3"] | None,
     ):
         self.sticks, self.size, self.fixed = sticks, (width_px, height_px), intrinsics
-        self.people = int(sticks.person.max()) + 1 if len(sticks.person) else 1
+        self.people = len(sticks.names)
         self.levels_m = config.nose_m * np.array([1.0, config.shoulder_share, config.hip_share])
         self.ankle_m = config.ankle_m
         pitch, spread = np.radians(config.pitch_deg), np.radians(config.pitch_spread_deg)
@@ -190,6 +201,12 @@ class _Solver:
         K = intrinsics_from_focal(width * float(np.exp(x[0])), width, height) if self.fixed is None else self.fixed
         return Camera(K, width, height, pose_over_floor(normal_from_angles(x[1], x[2]), float(np.exp(x[3]))))
 
+    def draw(self, rng: np.random.Generator) -> Float[np.ndarray, "parameter"]:
+        """Standard normal numbers for a prior mean, one stature a name."""
+        camera = rng.standard_normal(4)
+        by_name = rng.standard_normal(int(self.sticks.names.max()) + 1 if self.people else 0)
+        return np.concatenate([camera, by_name[self.sticks.names]])
+
     def solve(
         self,
         mean: Float[np.ndarray, "parameter"],
@@ -198,8 +215,12 @@ class _Solver:
     ) -> Float[np.ndarray, "parameter"]:
         """Most probable parameters under a prior about `mean`."""
         starts = [start] if start is not None else [np.r_[mean[0], p, mean[2:]] for p in np.radians([3.0, 12.0, 30.0])]
+        evaluations, tolerance = (40, 1e-8) if start is None else (8, 1e-4)
         found = [
-            least_squares(lambda x: self._residuals(x, mean, rows), x0, loss="linear", max_nfev=40) for x0 in starts
+            least_squares(
+                self._residuals, x0, self._jacobian, args=(mean, rows), x_scale=self.prior_spread, max_nfev=evaluations, ftol=tolerance
+            )
+            for x0 in starts
         ]
         return min(found, key=lambda result: result.cost).x
 
@@ -232,6 +253,26 @@ class _Solver:
         # row counts a fifth of a witness.
         factor = np.sqrt(np.log1p(norm**2) / np.maximum(norm**2, 1e-12) / 5.0)
         return np.concatenate([(misses * factor).ravel(), prior])
+
+    def _jacobian(
+        self, x: Float[np.ndarray, "parameter"], mean: Float[np.ndarray, "parameter"], rows: Int[np.ndarray, "drawn"]
+    ) -> Float[np.ndarray, "residual parameter"]:
+        """Forward differences; all statures in one, since a row depends on its own person's alone."""
+        step, seen = 1e-6, 6 * len(rows)
+        here = self._residuals(x, mean, rows)[:seen]
+        J = np.zeros((seen + len(x), len(x)))
+        J[seen:] = np.diag(1.0 / self.prior_spread)
+        if not seen:
+            return J
+        for column in range(4):
+            moved = x.copy()
+            moved[column] += step
+            J[:seen, column] = (self._residuals(moved, mean, rows)[:seen] - here) / step
+        moved = x.copy()
+        moved[4:] += step
+        taller = (self._residuals(moved, mean, rows)[:seen] - here) / step
+        J[np.arange(seen), 4 + np.repeat(self.sticks.person[rows], 6)] = taller
+        return J
 
     def quality(self, x: Float[np.ndarray, "parameter"]) -> tuple[float, float]:
         """Median vertical miss of the heads, pixels, and the condition number of what the data alone says of pitch and height."""

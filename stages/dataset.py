@@ -6,6 +6,7 @@ The layout is DESIGN §3.
 """
 
 import csv
+import itertools
 import json
 import pickle
 import shutil
@@ -51,7 +52,7 @@ def run(clips: Sequence[tuple[LabelledClip, Path]], folder: Path, facts: dict[st
 def segments(actions: Int[np.ndarray, "time"]) -> list[tuple[int, int, int]]:
     """Runs of equal action as (action, first frame, frame after the last)."""
     cuts = [0, *(np.flatnonzero(np.diff(actions)) + 1).tolist(), len(actions)]
-    return [(int(actions[a]), a, b) for a, b in zip(cuts[:-1], cuts[1:], strict=True)]
+    return [(int(actions[a]), a, b) for a, b in itertools.pairwise(cuts)]
 
 
 def write_clips_csv(clips: Sequence[LabelledClip], path: Path) -> None:

@@ -97,7 +97,7 @@ def _read_footage_csv(root: Path) -> dict[PurePosixPath, dict[str, str]]:
         reader = csv.DictReader(handle)
         missing = {"path", "camera"} - set(reader.fieldnames or [])
         if missing:
-            raise InputError(table, f"has no column {sorted(missing)[0]!r}", "give at least the columns path,camera")
+            raise InputError(table, f"has no column {min(missing)!r}", "give at least the columns path,camera")
         for number, row in enumerate(reader, start=2):
             path = PurePosixPath(row["path"])
             if path.is_absolute() or ".." in path.parts:

@@ -114,9 +114,9 @@ def _people(tracklets: list[Tracklet], footage: Footage, config: People2DConfig)
         keypoints, scores, visible = np.zeros((frames, 17, 2)), np.zeros((frames, 17)), np.zeros(frames, dtype=bool)
         for pose_index, pose in (item for tracklet in group for item in tracklet.poses.items()):
             keypoints[pose_index], scores[pose_index], visible[pose_index] = pose.keypoints_px, pose.scores, True
-        height = np.ptp(keypoints[visible], axis=1)[:, 1] if visible.any() else np.zeros(1)
+        extent = np.linalg.norm(np.ptp(keypoints[visible], axis=1), axis=-1) if visible.any() else np.zeros(1)
         # Small and doubtful at once: furniture that looks like a person from afar.
-        doubtful = scores[visible].mean() < 0.45 and float(np.median(height)) < 0.2 * footage.height_px
+        doubtful = scores[visible].mean() < 0.4 and float(np.median(extent)) < 0.2 * footage.height_px
         if visible.sum() * spacing < config.least_seconds or doubtful:
             dropped += 1
             continue

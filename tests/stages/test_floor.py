@@ -13,9 +13,7 @@ WIDTH, HEIGHT = 160, 120
 
 def camera_at(pitch_deg: float, roll_deg: float = 0.0, height_m: float = 2.1, focal_px: float = 130.0) -> Camera:
     normal = normal_from_angles(np.radians(pitch_deg), np.radians(roll_deg))
-    return Camera(
-        intrinsics_from_focal(focal_px, WIDTH, HEIGHT), WIDTH, HEIGHT, pose_over_floor(normal, height_m)
-    )
+    return Camera(intrinsics_from_focal(focal_px, WIDTH, HEIGHT), WIDTH, HEIGHT, pose_over_floor(normal, height_m))
 
 
 def box_room(camera: Camera, boxes=()) -> np.ndarray:
@@ -51,9 +49,7 @@ def angle_deg(a: np.ndarray, b: np.ndarray) -> float:
 def test_exact_depth_gives_exact_floor(pitch, roll):
     camera = camera_at(pitch, roll)
     depth = box_room(camera)
-    fit = run(
-        FloorConfig(), depth, camera.intrinsics, floor_of(camera, depth), None, np.random.default_rng(0)
-    )
+    fit = run(FloorConfig(), depth, camera.intrinsics, floor_of(camera, depth), None, np.random.default_rng(0))
     assert angle_deg(fit.normal_camera, camera.T_world_camera[2, :3]) < 0.1
     assert abs(fit.height_m - 2.1) < 1e-3
     np.testing.assert_allclose(fit.T_world_camera, camera.T_world_camera, atol=2e-3)
@@ -130,7 +126,9 @@ def test_depth_bent_over_the_floor_shows_in_the_shape():
     fit = run(config, tilted, camera.intrinsics, floor, known(camera, "file"), np.random.default_rng(0))
     assert fit.pose_from == "file"
     assert fit.shape_disagreement > 0.15
-    assert run(config, depth, camera.intrinsics, floor, known(camera), np.random.default_rng(0)).shape_disagreement < 1e-6
+    assert (
+        run(config, depth, camera.intrinsics, floor, known(camera), np.random.default_rng(0)).shape_disagreement < 1e-6
+    )
 
 
 def test_feet_bear_witness_against_a_bent_depth():

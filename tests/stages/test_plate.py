@@ -95,7 +95,11 @@ def test_masked_median_equals_numpy():
 
 def test_bad_input_is_named():
     frames, masks = samples()
-    with pytest.raises(InputError, match="^plate: no frame to make a background from; give at least one frame of the camera$"):
+    with pytest.raises(
+        InputError, match="^plate: no frame to make a background from; give at least one frame of the camera$"
+    ):
         run(PlateConfig(), frames[:0], masks[:0])
-    with pytest.raises(InputError, match="^plate: people cover the whole picture in every frame; give frames that show the room$"):
+    with pytest.raises(
+        InputError, match="^plate: people cover the whole picture in every frame; give frames that show the room$"
+    ):
         run(PlateConfig(), frames, np.ones_like(masks))

@@ -83,7 +83,10 @@ def test_signed_distance_is_the_way_to_the_nearest_thing(room):
 
 
 def test_walkable_is_the_seen_floor_away_from_bed_and_walls(room):
-    x, y = np.meshgrid(*(room.grid_origin[i] + (np.arange(n) + 0.5) * room.grid_cell_m for i, n in enumerate(room.walkable.shape)), indexing="ij")
+    x, y = np.meshgrid(
+        *(room.grid_origin[i] + (np.arange(n) + 0.5) * room.grid_cell_m for i, n in enumerate(room.walkable.shape)),
+        indexing="ij",
+    )
     outside_bed = np.maximum.reduce([BED[0][0] - x, x - BED[1][0], BED[0][1] - y, y - BED[1][1]])
     clear = np.minimum.reduce([5.0 - x, 2.0 - np.abs(y), outside_bed])
     assert not (room.walkable & (clear < 0.2 - room.grid_cell_m)).any()

@@ -1,0 +1,109 @@
+"""Doctor: system libraries, the configured models, and a known frame through each, with the range of what comes out.
+
+Inputs: which models are configured. Output: one line a check: its name, whether it is fine, and what was seen.
+"""
+
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import numpy as np
+from jaxtyping import Float, UInt8
+
+from models.depth import DepthModels, DepthModelsConfig
+from pipeline.errors import InputError, Rejected
+from pipeline.seeds import generator
+from pipeline.types import Footage
+
+Poses = Callable[[Footage, Iterator[tuple[float, np.ndarray]]], tuple[list, dict]]
+"""Finds people in frames: `stages.people2d.run` with its config bound."""
+
+
+def run(body: Path | None, depth: DepthModelsConfig, poses: Poses | None) -> list[dict]:
+    """Run every check; a failure is written down, and the rest goes on. `poses` is None where only sidecars are used."""
+    checks: list[dict] = []
+
+    def check(name: str, function: Callable[[], str]) -> None:
+        try:
+            checks.append({"check": name, "fine": True, "detail": function()})
+        except (InputError, Rejected, OSError, ImportError, RuntimeError, ValueError) as error:
+            checks.append({"check": name, "fine": False, "detail": f"{type(error).__name__}: {error}"})
+
+    check("Open3D (libusb)", _open3d)
+    check("renderer (EGL)", _renderer)
+    check("body", lambda: _body(body))
+    check("depth", lambda: _depth(depth))
+    check("2D poses", lambda: "sidecars only: footage without one needs people2d.backend" if poses is None else _poses(poses))
+    check("physics", _physics)
+    return checks
+
+
+def known_frame() -> tuple[UInt8[np.ndarray, "height width 3"], Float[np.ndarray, "height width"]]:
+    """A picture of a sample room and its depth in metres, always the same."""
+    from models.sample_room import in_camera_world, render_empty_room, sample_room, watching_camera
+
+    rng = generator(0, "doctor", "room")
+    while True:
+        room = sample_room(rng)
+        room, camera = in_camera_world(room, watching_camera(room, rng))
+        picture, depth, _ = render_empty_room(room, camera)
+        if depth.min() > 1.0:  # nothing right before the lens
+            return picture, depth.astype(np.float64)
+
+
+def _expect(fine: bool, what: str) -> str:
+    if not fine:
+        raise ValueError(f"out of range: {what}")
+    return what
+
+
+def _open3d() -> str:
+    import open3d
+
+    return f"open3d {open3d.__version__}"
+
+
+def _renderer() -> str:
+    picture, depth = known_frame()
+    fine = 20 < picture.mean() < 235 and 0.5 < float(np.median(depth)) < 8.0
+    return _expect(fine, f"known room: mean brightness {picture.mean():.0f} (20 to 235), median depth {np.median(depth):.2f} m")
+
+
+def _body(path: Path | None) -> str:
+    from models.body import load_body
+
+    body = load_body(path)
+    stature = body.stature(np.zeros(10))
+    return _expect(1.4 < stature < 2.1, f"{body.name}: mean stature {stature:.2f} m (1.4 to 2.1)")
+
+
+def _depth(config: DepthModelsConfig) -> str:
+    picture, depth = known_frame()
+    models = DepthModels(config)
+    metric = models.predict_metric(picture[None], float(picture.shape[1]))[0]
+    disparity = models.predict_disparity(picture[None])[0]
+    valid = depth > 0
+    agreement = float(np.corrcoef(disparity[valid], 1.0 / depth[valid])[0, 1])
+    median, truth = float(np.median(metric[valid])), float(np.median(depth[valid]))
+    fine = 0.3 < median / truth < 3.0 and agreement > 0.3
+    return _expect(fine, f"known room: median {median:.2f} m (truth {truth:.2f}), disparity correlates {agreement:.2f} (> 0.3)")
+
+
+def _poses(find: Poses) -> str:
+    picture, _ = known_frame()
+    times = np.arange(10) / 10.0
+    footage = Footage("doctor", "doctor", "", "", "", times, picture.shape[1], picture.shape[0], "")
+    people, figures = find(footage, ((float(time), picture) for time in times))
+    return f"{figures['backend']}: runs; {len(people)} people found in an empty room"
+
+
+def _physics() -> str:
+    import mujoco
+
+    model = mujoco.MjModel.from_xml_string(
+        "<mujoco><worldbody><body pos='0 0 2'><freejoint/><geom size='.1'/></body></worldbody></mujoco>"
+    )
+    data = mujoco.MjData(model)
+    while data.time < 0.5 - 1e-9:
+        mujoco.mj_step(model, data)
+    drop = 2.0 - float(data.qpos[2])
+    return _expect(abs(drop - 1.23) < 0.05, f"mujoco {mujoco.__version__}: a ball drops {drop:.2f} m in 0.5 s (1.23)")

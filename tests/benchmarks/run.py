@@ -1,0 +1,105 @@
+"""`make bench`: speed and memory of the chain on this machine, written to `out/bench.json` as one flat object.
+
+Wall-clock figures of one run on a machine that may be shared: compare ratios within a run, not runs.
+"""
+
+import json
+import os
+import shutil
+import sys
+import time
+from pathlib import Path
+
+os.environ.setdefault("OMP_NUM_THREADS", "1")
+ROOT = Path(__file__).parents[2]
+sys.path.insert(0, str(ROOT))
+
+import numpy as np  # noqa: E402
+
+import flows  # noqa: E402
+from pipeline.steps import PeakMemory, plain_runner  # noqa: E402
+from pipeline.store import write_text  # noqa: E402
+
+MOVENET = ROOT.parent / "shared" / "weights" / "movenet_lightning_ptq.tflite"
+SETTINGS = {
+    "run": {"workers": min(2, os.cpu_count() or 1), "plate_samples": 24},
+    "sample_footage": {"rooms": 1, "clips_per_room": 2, "seconds": 6.0},
+}
+
+
+def seconds_of(store: Path, stage: str) -> float:
+    """Compute time of a stage's artefacts, from their records."""
+    return sum(json.loads(meta.read_text())["seconds"] for meta in (store / stage).glob("*/meta.json"))
+
+
+def pose_ms_per_frame(footage: Path) -> float | None:
+    """Time of the TFLite back end per frame of sample footage; None where the pose file is not there."""
+    if not MOVENET.exists():
+        print(f"pose: {MOVENET.name} is not there; skipped")
+        return None
+    from pipeline.types import Footage
+    from pipeline.video import read_frames
+    from stages import people2d
+
+    video = sorted((footage / "home_a").rglob("*.mp4"))[0]
+    frames = list(read_frames(video))
+    times = np.array([time for time, _ in frames])
+    height, width = frames[0][1].shape[:2]
+    config = people2d.People2DConfig(backend=people2d.Tflite(path=MOVENET))
+    started = time.perf_counter()
+    people2d.run(config, Footage("bench", "bench", "", "", "", times, width, height, ""), iter(frames))
+    return (time.perf_counter() - started) / len(frames) * 1000.0
+
+
+def render_frames_per_s(store: Path, dataset: Path) -> float:
+    """Frames a second of `stages.render` on one process, for the first generated clip again."""
+    from pipeline import codec
+    from pipeline.seeds import generator
+    from pipeline.types import BodyLook, Scene
+    from stages import render
+
+    clip = next(folder for folder in sorted((store / "clip").iterdir()) if (folder / "value.json").exists())
+    labelled = codec.load(clip, "value")
+    rooms = json.loads((dataset / "dataset.json").read_text())["rooms"]
+    room = flows.load_value(store, "room", rooms[labelled.room])
+    scene = Scene(room, labelled.motion, (BodyLook(0, 80.0),), render.light_direction(room))
+    body = flows.body_model(None)
+    started = time.perf_counter()
+    rendered = render.run(render.RenderConfig(), scene, body, generator(0, "bench", "render"))
+    return len(rendered.frames) / (time.perf_counter() - started)
+
+
+def main() -> None:
+    """Run the chain once from nothing and write the figures."""
+    folder = ROOT / "out" / "bench"
+    shutil.rmtree(folder, ignore_errors=True)
+    settings = flows.Settings(SETTINGS)
+    runner = plain_runner(SETTINGS["run"]["workers"], show_progress=True)
+    footage, store, dataset = folder / "footage", folder / "store", folder / "dataset"
+    figures: dict[str, float] = {}
+    with PeakMemory() as memory:
+        made = flows.make_sample_footage(footage, settings)
+        started = time.perf_counter()
+        rebuilt = flows.reconstruct(footage, store, settings, runner)
+        generated = flows.generate_dataset(store, ROOT / "configs" / "falls.yaml", 6, dataset, settings, runner)
+        chain_s = time.perf_counter() - started
+    frames = sum(round(clip["clip_seconds"] * 15) + 1 for clip in rebuilt["clips"])
+    figures["sample_footage.frames_per_s"] = made["frames"] / made["seconds"]
+    figures["fit.ms_per_frame"] = seconds_of(store, "people3d") / frames * 1000.0
+    figures["room.seconds"] = sum(seconds_of(store, stage) for stage in ("plate", "calibrate", "depth", "room"))
+    figures["generate.seconds_per_clip"] = generated["seconds_per_clip"]
+    figures["end_to_end.clips_per_hour"] = generated["accepted"] / chain_s * 3600.0
+    figures["render.frames_per_s"] = render_frames_per_s(store, dataset)
+    pose = pose_ms_per_frame(footage)
+    if pose is not None:
+        figures["pose.ms_per_frame"] = pose
+    figures["peak_memory_mib"] = memory.mib
+    path = ROOT / "out" / "bench.json"
+    kept = json.loads(path.read_text()) if path.exists() else {}
+    write_text(path, json.dumps(kept | figures, indent=1))
+    for name, value in figures.items():
+        print(f"{name:32} {value:10.2f}")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,150 @@
+"""Retargeting: our own walk through a BVH file must come back; foreign skeletons keep sides, knees and floor."""
+
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+
+from models.body import BodyModel, BodyShape, load_body
+from models.procedural import procedural_walking
+from models.retarget import body_joints, lowest_surface, match_joints, retarget_bvh
+from pipeline.bvh import Bvh, read_bvh
+from pipeline.errors import InputError
+from pipeline.frames import matrix_from_axis_angle
+from pipeline.types import SMPL_JOINTS, Motion
+
+SHARED = Path(__file__).parents[2].parent / "shared" / "mocap"
+Export = Callable[..., Bvh]
+needs_mocap = pytest.mark.skipif(not SHARED.exists(), reason="no ../shared/mocap beside the repository")
+
+
+@pytest.fixture(scope="module")
+def body() -> BodyModel:
+    return load_body()
+
+
+@pytest.fixture(scope="module")
+def betas(body: BodyModel) -> np.ndarray:
+    return body.betas_from_shape(BodyShape(age_years=40.0, sex=0.5, stature_m=1.72, build=0.4))
+
+
+@pytest.fixture(scope="module")
+def walk(body: BodyModel, betas: np.ndarray) -> Motion:
+    return procedural_walking(body, betas, 2.0, 30.0, np.random.default_rng(3))
+
+
+def joints_of(body: BodyModel, motion: Motion) -> np.ndarray:
+    track = motion.people[0]
+    return body_joints(body, track.betas, track.global_orient, track.body_pose, track.transl)
+
+
+def test_our_own_walk_comes_back(body: BodyModel, betas: np.ndarray, walk: Motion, as_bvh: Export) -> None:
+    again = retarget_bvh(as_bvh(body, walk), body, betas, 30.0)
+    difference = np.linalg.norm(joints_of(body, again) - joints_of(body, walk), axis=-1)
+    assert difference.max() < 0.015, "only the height may change, by the contact of the feet"
+    angles = matrix_from_axis_angle(again.people[0].body_pose.reshape(-1, 3)) @ np.swapaxes(
+        matrix_from_axis_angle(walk.people[0].body_pose.reshape(-1, 3)), -1, -2
+    )
+    assert np.degrees(np.arccos(np.clip((np.trace(angles, axis1=1, axis2=2) - 1.0) / 2.0, -1.0, 1.0))).max() < 1.0
+    assert (again.actions == -1).all() and again.source == "walk.bvh"
+
+
+def test_where_and_which_way_the_source_stands_changes_nothing(
+    body: BodyModel, betas: np.ndarray, walk: Motion, as_bvh: Export
+) -> None:
+    turn = matrix_from_axis_angle(np.array([0.0, 2.0, 0.0]))
+    moved = retarget_bvh(as_bvh(body, walk, turn, shift=40.0), body, betas, 30.0)
+    plain = retarget_bvh(as_bvh(body, walk), body, betas, 30.0)
+    np.testing.assert_allclose(joints_of(body, moved), joints_of(body, plain), atol=2e-5)
+
+
+def test_another_body_keeps_its_bones_and_takes_the_directions(body: BodyModel, walk: Motion, as_bvh: Export) -> None:
+    small = body.betas_from_shape(BodyShape(age_years=85.0, sex=0.0, stature_m=1.5, build=0.2))
+    motion = retarget_bvh(as_bvh(body, walk), body, small, 30.0)
+    joints, source = joints_of(body, motion), joints_of(body, walk)
+    rest = body.rest_joints(torch.as_tensor(small)).double().numpy()
+    for side in ("left", "right"):
+        for top, low in (("hip", "knee"), ("knee", "ankle"), ("shoulder", "elbow"), ("elbow", "wrist")):
+            a, b = SMPL_JOINTS.index(f"{side}_{top}"), SMPL_JOINTS.index(f"{side}_{low}")
+            bone, theirs = joints[:, b] - joints[:, a], source[:, b] - source[:, a]
+            lengths = np.linalg.norm(bone, axis=-1)
+            np.testing.assert_allclose(lengths, np.linalg.norm(rest[b] - rest[a]), atol=1e-4)
+            cosine = np.sum(bone * theirs, axis=-1) / lengths / np.linalg.norm(theirs, axis=-1)
+            assert np.degrees(np.arccos(np.clip(cosine, -1.0, 1.0))).max() < 2.0
+    legs = (
+        np.linalg.norm(rest[1] - rest[7]),
+        np.linalg.norm(source[0, 1] - source[0, 4]) + np.linalg.norm(source[0, 4] - source[0, 7]),
+    )
+    assert joints[-1, 0, 0] / source[-1, 0, 0] == pytest.approx(legs[0] / legs[1], rel=0.03)
+
+
+def test_resampling_keeps_the_clock(body: BodyModel, betas: np.ndarray, walk: Motion, as_bvh: Export) -> None:
+    slow = retarget_bvh(as_bvh(body, walk), body, betas, 12.0)
+    np.testing.assert_allclose(slow.timestamps_s, np.arange(24) / 12.0)
+    fast = retarget_bvh(as_bvh(body, walk), body, betas, 60.0)
+    np.testing.assert_allclose(joints_of(body, slow)[::2, :, :2], joints_of(body, fast)[::10, :, :2], atol=2e-3)
+
+
+def test_a_calibration_frame_at_the_start_is_dropped_and_reported(
+    body: BodyModel, betas: np.ndarray, walk: Motion, as_bvh: Export
+) -> None:
+    bvh = as_bvh(body, walk)
+    rotations = bvh.rotations.copy()
+    rotations[0] = np.eye(3)
+    motion = retarget_bvh(replace(bvh, rotations=rotations), body, betas, 30.0)
+    assert motion.details["calibration_frames_dropped"] == 1
+    assert len(motion.timestamps_s) == len(walk.timestamps_s) - 1
+    assert retarget_bvh(bvh, body, betas, 30.0).details["calibration_frames_dropped"] == 0
+
+
+def test_unknown_skeleton_lists_what_has_no_partner(
+    body: BodyModel, betas: np.ndarray, walk: Motion, as_bvh: Export
+) -> None:
+    bvh = as_bvh(body, walk)
+    names = tuple(name.replace("LeftUpLeg", "Bone_7").replace("Neck", "Bone_8") for name in bvh.names)
+    with pytest.raises(InputError) as caught:
+        retarget_bvh(replace(bvh, names=names), body, betas, 30.0)
+    assert str(caught.value).startswith("walk.bvh: has no joint that is neck, left_hip (its joints: Hips, Bone_7, ")
+    assert str(caught.value).endswith(
+        "rename them to Hips, LeftUpLeg, LeftLeg, LeftFoot, Neck, Head, LeftArm, LeftForeArm, LeftHand, ..."
+    )
+
+
+@needs_mocap
+@pytest.mark.parametrize(
+    "name",
+    ["cmu_salsa/10.bvh", "cmu_pair/18_01.bvh", "cmu_iclone/002_02.bvh", "cmu_martial/04.bvh", "idle/003_genuine.bvh"],
+)
+def test_captured_people_are_not_mirrored_and_stand_on_the_floor(body: BodyModel, betas: np.ndarray, name: str) -> None:
+    bvh = read_bvh(SHARED / name)
+    motion = retarget_bvh(bvh, body, betas, 30.0)
+    track, joints = motion.people[0], joints_of(body, motion)
+    lowest = lowest_surface(body, betas, track.global_orient, track.body_pose, track.transl)
+    assert lowest.min() > -0.01 and abs(np.median(lowest)) < 0.02
+    np.testing.assert_allclose(joints[0, 0, :2], 0.0, atol=1e-5)
+    facing = matrix_from_axis_angle(track.global_orient)[:, :, 2]
+    assert abs(facing[0, 1]) < 1e-6 and facing[0, 0] > 0.5
+    # Left of the facing direction lies the left hip; toes are ahead of ankles; knees bend backward only.
+    left = np.stack([-facing[:, 1], facing[:, 0]], axis=-1)
+    across = joints[:, SMPL_JOINTS.index("left_hip"), :2] - joints[:, SMPL_JOINTS.index("right_hip"), :2]
+    assert (np.sum(across * left, axis=-1) > 0.05).mean() > 0.95, "dancers bend over, for a moment"
+    # Sources say the same of themselves: their left hand is our left hand.
+    _, positions = bvh.forward()
+    matched = match_joints(bvh)
+    dropped = motion.details["calibration_frames_dropped"]
+    theirs = positions[dropped:, matched["left_wrist"]] - positions[dropped:, matched["right_wrist"]]
+    ours = joints[:, SMPL_JOINTS.index("left_wrist")] - joints[:, SMPL_JOINTS.index("right_wrist")]
+    assert np.corrcoef(theirs[: len(ours), 1], ours[: len(theirs), 2])[0, 1] > 0.7 or np.ptp(ours[:, 2]) < 0.2
+    knees = track.body_pose.reshape(-1, 23, 3)[:, [SMPL_JOINTS.index(f"{s}_knee") - 1 for s in ("left", "right")], 0]
+    assert np.degrees(knees.min()) > -3.0
+
+
+@needs_mocap
+def test_walking_people_walk_forward(body: BodyModel, betas: np.ndarray) -> None:
+    motion = retarget_bvh(read_bvh(SHARED / "cmu_iclone/002_01.bvh"), body, betas, 30.0)
+    pelvis = joints_of(body, motion)[:, 0]
+    assert 0.8 < pelvis[-1, 0] / motion.timestamps_s[-1] < 1.6
+    assert 0.8 < pelvis[:, 2].mean() < 1.05

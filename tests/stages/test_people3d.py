@@ -1,0 +1,139 @@
+"""Lifting people: figures, gaps, windows; each person alone, the same bytes again."""
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+import torch
+
+from models.body import BodyShape, load_body, relaxed_pose
+from models.pose_fit import Fit, FitConfig
+from pipeline.camera import Camera, intrinsics_from_focal, normal_from_angles, pose_over_floor
+from pipeline.frames import R_ZUP_YUP, matrix_from_axis_angle, yaw
+from pipeline.types import Person2D
+from stages import people3d
+from stages.people3d import People3DConfig
+
+CAMERA = Camera(
+    intrinsics_from_focal(560.0, 640, 480), 640, 480, pose_over_floor(normal_from_angles(np.radians(20.0), 0.0), 2.3)
+)
+QUICK = People3DConfig(fit=FitConfig(steps=25))
+
+
+@pytest.fixture(scope="module")
+def body():
+    return load_body()
+
+
+def stroller(body, count: int, name: str = "anna", y: float = 0.0, fps: float = 8.0):
+    """Somebody gliding sideways through the room upright, facing where they go; and their true joints."""
+    betas = torch.as_tensor(body.betas_from_shape(BodyShape(age_years=50, stature_m=1.66))).expand(count, 10)
+    orient = torch.as_tensor(np.tile(yaw(1.2) @ R_ZUP_YUP, (count, 1, 1)), dtype=torch.float32)
+    one_pose = matrix_from_axis_angle(relaxed_pose().reshape(1, 23, 3))
+    pose = torch.as_tensor(np.tile(one_pose, (count, 1, 1, 1)), dtype=torch.float32)
+    transl = torch.zeros(count, 3)
+    transl[:, 2] = -body.surface_points(betas, orient, pose, transl)[..., 2].amin(-1)
+    transl[:, 0] = 4.0
+    transl[:, 1] = torch.linspace(-0.7, 0.7, count) + y
+    pixels = CAMERA.project(body.keypoints(betas, orient, pose, transl).double().numpy())
+    boxes = np.concatenate([pixels.min(axis=1), pixels.max(axis=1)], axis=1)
+    person = Person2D(name, "resident", np.ones(count, bool), boxes, pixels, np.full((count, 17), 0.9))
+    return person, body.joints(betas, orient, pose, transl).double().numpy(), np.arange(count) / fps
+
+
+def joints_of(body, track) -> np.ndarray:
+    count = len(track.transl)
+    arrays = (np.tile(track.betas, (count, 1)), track.global_orient, track.body_pose, track.transl)
+    return body.joints(*(torch.as_tensor(a, dtype=torch.float32) for a in arrays)).double().numpy()
+
+
+def hide(person: Person2D, frames) -> Person2D:
+    keep = np.ones(len(person.visible))
+    keep[frames] = 0.0
+    return replace(
+        person,
+        visible=keep > 0,
+        boxes_px=person.boxes_px * keep[:, None],
+        keypoints_px=person.keypoints_px * keep[:, None, None],
+        scores=person.scores * keep[:, None],
+    )
+
+
+def test_known_person_in_the_world(body):
+    person, joints, times = stroller(body, 12)
+    (track,), figures = people3d.run(People3DConfig(fit=FitConfig(steps=150)), [person], times, CAMERA, body)
+    assert np.linalg.norm(joints_of(body, track) - joints, axis=-1)[:, :22].mean() < 0.06
+    assert figures["reprojection_px_median"] < 3.0
+    assert figures["reprojection_box_share_median"] < 0.02
+    assert figures["frames_within_10_px"] == 1.0
+    assert abs(figures["stature_m"][0] - 1.66) < 0.05
+    assert figures["foot_floor_m_median"] < 0.03 and figures["standing_frames"] > 8
+    assert track.person == "anna" and track.role == "resident"
+    assert track.visible.all() and np.allclose(track.confidence, 0.9)
+
+
+def test_together_is_the_same_as_alone_and_again(body):
+    anna, _, times = stroller(body, 6)
+    bert, _, _ = stroller(body, 6, "bert", y=0.5)
+    (a, b), figures = people3d.run(QUICK, [anna, bert], times, CAMERA, body)
+    (alone,), _ = people3d.run(QUICK, [bert], times, CAMERA, body)
+    assert len(figures["stature_m"]) == 2
+    for field in ("betas", "global_orient", "body_pose", "transl", "confidence"):
+        assert getattr(b, field).tobytes() == getattr(alone, field).tobytes()
+    assert a.transl.tobytes() != b.transl.tobytes()
+
+
+def test_later_clock_changes_nothing(body):
+    person, _, times = stroller(body, 6)
+    (a,), _ = people3d.run(QUICK, [person], times, CAMERA, body)
+    (b,), _ = people3d.run(QUICK, [person], times + 16.0, CAMERA, body)
+    assert np.abs(a.transl - b.transl).max() < 1e-4
+
+
+def test_gaps_are_bridged_and_say_so(body):
+    person, joints, times = stroller(body, 12)
+    hidden = [0, 5, 6, 11]
+    (track,), _ = people3d.run(People3DConfig(fit=FitConfig(steps=100)), [hide(person, hidden)], times, CAMERA, body)
+    assert np.flatnonzero(~track.visible).tolist() == hidden
+    assert track.confidence[hidden].max() < 0.5 < track.confidence[track.visible].min()
+    # In between: on the way. Before the first and after the last: held.
+    error = np.linalg.norm(joints_of(body, track) - joints, axis=-1).mean(axis=1)
+    assert error[[5, 6]].max() < 0.12
+    assert np.array_equal(track.transl[0], track.transl[1]) and np.array_equal(track.transl[11], track.transl[10])
+
+
+def test_hardly_seen_people_are_dropped_with_the_reason(body):
+    person, _, times = stroller(body, 6)
+    tracks, figures = people3d.run(QUICK, [hide(person, [0, 1, 2])], times, CAMERA, body)
+    assert tracks == []
+    assert figures["dropped"] == [{"person": "anna", "reason": "placed in 3 frames only"}]
+    assert figures["reprojection_px_median"] is None and figures["foot_floor_m_median"] is None
+
+
+def test_coarse_to_fine_agrees_with_the_truth(body):
+    person, joints, times = stroller(body, 24, fps=15.0)
+    config = People3DConfig(
+        fit=FitConfig(steps=100), coarse_frames=8, fine_steps=15, window_frames=16, overlap_frames=4
+    )
+    (track,), figures = people3d.run(config, [person], times, CAMERA, body)
+    assert np.linalg.norm(joints_of(body, track) - joints, axis=-1)[:, :22].mean() < 0.07
+    assert figures["reprojection_px_median"] < 4.0
+    # Seamless: no step at the windows' edges beyond what walking takes.
+    step = np.linalg.norm(np.diff(joints_of(body, track)[:, 0], axis=0), axis=-1)
+    assert step.max() < 0.12
+
+
+def test_windows_cover_everything_and_joining_keeps_a_motion():
+    windows = people3d._windows(100, 30, 6)
+    assert windows[0][0] == 0 and windows[-1][1] == 100
+    assert all(b - a <= 30 for a, b in windows)
+    assert all(after[0] < before[1] for before, after in zip(windows[:-1], windows[1:], strict=True))
+    rng = np.random.default_rng(0)
+    orient = matrix_from_axis_angle(rng.normal(size=(100, 3)))
+    whole = Fit(np.zeros(10, np.float32), np.zeros(3), orient, rng.normal(size=(100, 69)), rng.normal(size=(100, 3)), 1.0)
+    parts = [
+        (a, Fit(whole.betas, whole.latent, orient[a:b], whole.body_pose[a:b], whole.transl[a:b], 1.0)) for a, b in windows
+    ]
+    joined = people3d._joined(parts, 100, whole)
+    assert np.allclose(joined.global_orient, orient) and np.allclose(joined.body_pose, whole.body_pose)
+    assert np.allclose(joined.transl, whole.transl)

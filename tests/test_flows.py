@@ -1,0 +1,271 @@
+"""The whole chain on tiny sample footage, as a user runs it: real files, real renderer, real Prefect, real kills."""
+
+import json
+import os
+import resource
+import shutil
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import av
+import numpy as np
+import pytest
+
+from pipeline.video import read_frames, write_video
+
+ROOT = Path(__file__).parents[1]
+CONFIG = """
+run: {workers: 1, plate_samples: 12}
+sample_footage: {rooms: 1, clips_per_room: 2, seconds: 4.0, fps: 10, width_px: 320, height_px: 240, two_people: 0.0}
+people3d: {}
+"""
+ORDER = "{events: [{event: fall, seconds: 4}, {event: walk, seconds: 3}], fps: 10, attempts_per_clip: 12}"
+
+
+def careclips(*arguments, check=True, **more):
+    """Run the command line in a process of its own."""
+    environment = {**os.environ, "PYTHONPATH": str(ROOT), "OMP_NUM_THREADS": "1"} | more.pop("env", {})
+    command = [sys.executable, str(ROOT / "flows.py"), *map(str, arguments)]
+    done = subprocess.run(command, capture_output=True, text=True, env=environment, timeout=900, **more)
+    if check:
+        assert done.returncode == 0, done.stderr[-3000:]
+    return done
+
+
+def artefacts(store):
+    """Bytes of every artefact's data files by stage, key and name; `meta.json` also holds how long it took."""
+    files = [f for f in store.rglob("*") if f.is_file() and ".partial" not in f.parts and len(f.relative_to(store).parts) > 2]
+    return {str(f.relative_to(store)): f.read_bytes() for f in files if f.name != "meta.json"}
+
+
+def stamps(store, stage):
+    return {folder.name: (folder / "meta.json").stat().st_mtime_ns for folder in (store / stage).iterdir()}
+
+
+@pytest.fixture(scope="module")
+def night(tmp_path_factory):
+    """Sample footage, reconstructed, and clips generated from it."""
+    folder = tmp_path_factory.mktemp("night")
+    (folder / "config.yaml").write_text(CONFIG)
+    (folder / "order.yaml").write_text(ORDER)
+    config = ("--config", folder / "config.yaml")
+    careclips("sample-footage", "--out", folder / "footage", *config)
+    careclips("reconstruct", folder / "footage", "--out", folder / "store", *config)
+    order = ("--order", folder / "order.yaml", "--count", 3)
+    careclips("generate", "--store", folder / "store", "--out", folder / "dataset", *order, *config)
+    return folder, config, order
+
+
+def test_the_summary_keeps_its_contract(night):
+    folder, _, _ = night
+    rebuilt = json.loads((folder / "store" / "summary.json").read_text())
+    room_keys = {"room", "camera", "camera_height_m", "camera_height_interval_m", "pitch_deg", "focal_px", "verdict"}
+    assert room_keys | {"floor_inlier_ratio"} <= set(rebuilt["rooms"][0])
+    clip_keys = {"clip", "room", "people", "reprojection_px_median", "stature_m", "foot_floor_m_median", "seconds"}
+    assert clip_keys | {"clip_seconds", "recomputed", "truth"} <= set(rebuilt["clips"][0])
+    truth = rebuilt["clips"][0]["truth"]
+    assert {"floor_normal_deg", "camera_height_rel", "depth_absrel", "joints_world_mm"} <= set(truth)
+    made = json.loads((folder / "dataset" / "summary.json").read_text())
+    assert {"requested", "accepted", "rejected", "seconds_per_clip", "peak_memory_mib", "sources"} <= set(made)
+    assert made["requested"] == 3 and made["accepted"] >= 1
+
+
+def test_the_dataset_is_whole_and_its_clips_play(night):
+    dataset = night[0] / "dataset"
+    for name in ("dataset.json", "clips.csv", "frames.parquet", "coco_keypoints.json", "skeletons.pkl", "report.html"):
+        assert (dataset / name).stat().st_size > 0
+    clips = sorted((dataset / "clips").glob("*.mp4"))
+    assert len(clips) == json.loads((dataset / "summary.json").read_text())["accepted"]
+    with av.open(str(clips[0])) as container:
+        assert (container.streams.video[0].codec_context.name, container.streams.video[0].codec_context.pix_fmt) == ("h264", "yuv420p")
+    assert len(list(read_frames(clips[0]))) in (30, 40)
+
+
+def test_the_second_run_recomputes_nothing(night):
+    folder, config, order = night
+    before = artefacts(folder / "store"), {stage: stamps(folder / "store", stage) for stage in ("ingest", "room", "people3d", "clip")}
+    careclips("reconstruct", folder / "footage", "--out", folder / "store", *config)
+    careclips("generate", "--store", folder / "store", "--out", folder / "dataset", *order, *config)
+    after = artefacts(folder / "store"), {stage: stamps(folder / "store", stage) for stage in ("ingest", "room", "people3d", "clip")}
+    assert before == after
+    assert not any(clip["recomputed"] for clip in json.loads((folder / "store" / "summary.json").read_text())["clips"])
+    assert json.loads((folder / "dataset" / "summary.json").read_text())["recomputed"] == 0
+
+
+def test_without_the_truth_the_artefacts_are_the_same_bytes(night, tmp_path):
+    folder, config, _ = night
+    shutil.copytree(folder / "footage", tmp_path / "footage", ignore=shutil.ignore_patterns("truth"))
+    careclips("reconstruct", tmp_path / "footage", "--out", tmp_path / "store", *config)
+    original = {name: value for name, value in artefacts(folder / "store").items() if not name.startswith("clip/")}
+    assert artefacts(tmp_path / "store") == original
+    summary = json.loads((tmp_path / "store" / "summary.json").read_text())
+    assert all("truth" not in clip for clip in summary["clips"])
+
+
+def test_a_deleted_artefact_and_a_changed_config_redo_what_depends_on_them(night, tmp_path):
+    folder, config, _ = night
+    store = tmp_path / "store"
+    shutil.copytree(folder / "store", store)
+    before = {stage: stamps(store, stage) for stage in ("ingest", "people2d", "room", "people3d")}
+    gone = sorted((store / "people3d").iterdir())[0]
+    shutil.rmtree(gone)
+    careclips("reconstruct", folder / "footage", "--out", store, *config)
+    after = {stage: stamps(store, stage) for stage in before}
+    assert {stage: set(keys) for stage, keys in after.items()} == {stage: set(keys) for stage, keys in before.items()}
+    changed = [key for stage in before for key in before[stage] if after[stage][key] != before[stage][key]]
+    assert changed == [gone.name]
+    (tmp_path / "config.yaml").write_text(CONFIG.replace("people3d: {}", "people3d: {stature_m: 1.7}"))
+    careclips("reconstruct", folder / "footage", "--out", store, "--config", tmp_path / "config.yaml")
+    last = {stage: stamps(store, stage) for stage in before}
+    assert all(last[stage] == after[stage] for stage in ("ingest", "people2d", "room"))
+    assert len(last["people3d"]) == 2 * len(after["people3d"])
+
+
+def test_a_changed_video_under_the_same_name_is_seen(night, tmp_path):
+    folder, config, _ = night
+    shutil.copytree(folder / "store", tmp_path / "store")
+    shutil.copytree(folder / "footage", tmp_path / "footage")
+    video = sorted((tmp_path / "footage" / "home_a").rglob("*.mp4"))[1]
+    frames = [frame for _, frame in read_frames(video)]
+    write_video(video, [np.clip(frame.astype(int) + 12, 0, 255).astype(np.uint8) for frame in frames], 10.0)
+    before = {stage: stamps(tmp_path / "store", stage) for stage in ("ingest", "people2d")}
+    careclips("reconstruct", tmp_path / "footage", "--out", tmp_path / "store", *config)
+    after = {stage: stamps(tmp_path / "store", stage) for stage in before}
+    for stage in before:
+        assert len(after[stage]) == len(before[stage]) + 1  # the other clip's artefacts stand
+        assert before[stage].items() <= after[stage].items()
+
+
+def test_killed_and_started_again_it_finishes_with_the_same_bytes(night, tmp_path):
+    folder, config, _ = night
+    command = [sys.executable, str(ROOT / "flows.py"), "reconstruct", folder / "footage", "--out", tmp_path / "store", *config]
+    environment = {**os.environ, "PYTHONPATH": str(ROOT), "OMP_NUM_THREADS": "1"}
+    for stage in ("ingest", "people2d", "room"):  # killed as soon as the first artefact of the stage stands
+        process = subprocess.Popen(list(map(str, command)), env=environment, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+        deadline = time.monotonic() + 300
+        while not any((tmp_path / "store" / stage).glob("*/meta.json")) and process.poll() is None:
+            assert time.monotonic() < deadline
+            time.sleep(0.02)
+        process.send_signal(signal.SIGKILL)
+        process.wait()
+    careclips("reconstruct", folder / "footage", "--out", tmp_path / "store", *config)
+    assert list((tmp_path / "store" / ".partial").iterdir()) == []
+    original = {name: value for name, value in artefacts(folder / "store").items() if not name.startswith("clip/")}
+    assert artefacts(tmp_path / "store") == original
+
+
+def test_bad_files_are_set_aside_in_one_line_each_and_the_rest_goes_on(night, tmp_path):
+    folder, config, _ = night
+    footage = tmp_path / "footage"
+    shutil.copytree(folder / "footage", footage, ignore=shutil.ignore_patterns("truth"))
+    (footage / "footage.csv").unlink()
+    good = sorted((footage / "home_a").rglob("*.mp4"))
+    (footage / "empty.mp4").touch()
+    (footage / "text.mp4").write_text("not a video")
+    (footage / "cut.mp4").write_bytes(good[0].read_bytes()[:5000])
+    write_video(footage / "one.mp4", [np.zeros((240, 320, 3), np.uint8)], 10.0)
+    write_video(footage / "nobody.mp4", [np.full((240, 320, 3), 90, np.uint8)] * 20, 10.0)
+    sidecar = sorted(footage.rglob("annotations.json"))[0]
+    content = json.loads(sidecar.read_text())
+    content["images"][0]["frame"] = 9999
+    sidecar.write_text(json.dumps(content))
+    done = careclips("reconstruct", footage, "--out", tmp_path / "store", *config)
+    summary = json.loads((tmp_path / "store" / "summary.json").read_text())
+    reasons = {reject["item"]: reject["reason"] for reject in summary["rejected"]}
+    assert "is empty (0 bytes); copy the video again" in reasons["empty"]
+    assert "is not a whole video that FFmpeg can read" in reasons["text"] and "is not a whole video" in reasons["cut"]
+    assert "too short: 1 frame(s)" in reasons["one"]
+    assert "no pose model is configured" in reasons["nobody"] and "people2d" in reasons["nobody"]
+    assert "annotation of frame 9999: the clip has frames 0 to 39" in reasons["home_a__room_01__clip_01"]
+    assert all("\n" not in reason for reason in reasons.values())
+    assert sum(clip["reprojection_px_median"] is not None for clip in summary["clips"]) == 2
+    assert "set aside: empty" in done.stderr
+
+
+def test_a_bad_camera_file_stops_its_room_alone(night, tmp_path):
+    folder, config, _ = night
+    shutil.copytree(folder / "footage", tmp_path / "footage")
+    (tmp_path / "footage" / "home_a" / "room_01" / "camera.json").write_text('{"intrinsics": [[NaN,0,1],[0,1,1],[0,0,1]]}')
+    done = careclips("reconstruct", tmp_path / "footage", "--out", tmp_path / "store", *config, check=False)
+    assert done.returncode == 1
+    assert "'intrinsics' holds a number that is not finite" in done.stderr and "Traceback" not in done.stderr
+
+
+def test_nothing_usable_ends_with_exit_code_1(tmp_path):
+    (tmp_path / "footage").mkdir()
+    (tmp_path / "footage" / "a.mp4").touch()
+    done = careclips("reconstruct", tmp_path / "footage", "--out", tmp_path / "store", check=False)
+    assert done.returncode == 1 and "is empty (0 bytes)" in done.stderr and "Traceback" not in done.stderr
+    done = careclips("reconstruct", tmp_path / "nowhere", "--out", tmp_path / "store", check=False)
+    assert done.returncode == 1 and done.stderr.strip().endswith("is not a folder; give the folder that holds the videos")
+
+
+def test_a_full_disk_is_one_line_and_leaves_nothing_half_written(night, tmp_path):
+    folder, config, _ = night
+
+    def limit():
+        resource.setrlimit(resource.RLIMIT_FSIZE, (60_000, 60_000))
+
+    done = careclips("reconstruct", folder / "footage", "--out", tmp_path / "store", *config, check=False, preexec_fn=limit)
+    assert done.returncode == 1 and "no room to write" in done.stderr and "Traceback" not in done.stderr
+    assert all((meta.parent / "value.npz").exists() for meta in (tmp_path / "store").glob("*/*/meta.json"))
+    careclips("reconstruct", folder / "footage", "--out", tmp_path / "store", *config)
+    original = {name: value for name, value in artefacts(folder / "store").items() if not name.startswith("clip/")}
+    assert artefacts(tmp_path / "store") == original
+
+
+@pytest.mark.parametrize(
+    ("text", "problem"),
+    [
+        ("depthh: {}", "has an unknown section 'depthh'"),
+        ("room: {cell_m: -1}", "room.cell_m: Input should be greater than or equal to"),
+        ("run: {worker: 2}", "run.worker: Extra inputs are not permitted"),
+        ("[", "is not a readable YAML file"),
+    ],
+)
+def test_bad_configs_name_the_key(tmp_path, text, problem):
+    (tmp_path / "c.yaml").write_text(text)
+    done = careclips("reconstruct", tmp_path, "--out", tmp_path / "s", "--config", tmp_path / "c.yaml", check=False)
+    assert done.returncode == 1 and problem in done.stderr and "Traceback" not in done.stderr
+
+
+def test_light_verbs_import_neither_torch_nor_prefect(night):
+    script = (
+        "import sys, flows\n"
+        "sys.argv = ['careclips', *sys.argv[1:]]\n"
+        "try: flows.main()\n"
+        "except SystemExit as end: assert not end.code, end.code\n"
+        "assert not {'torch', 'prefect'} & set(sys.modules), 'heavy import'\n"
+    )
+    store = night[0] / "store"
+    room = next((store / "room").iterdir())
+    for arguments in (["--help"], ["report", night[0] / "dataset"], ["show", store], ["show", room, "--picture", night[0] / "r.png"]):
+        done = subprocess.run(
+            [sys.executable, "-c", script, *map(str, arguments)], capture_output=True, text=True, cwd=ROOT
+        )
+        assert done.returncode == 0, done.stderr[-2000:]
+    assert (night[0] / "r.png").stat().st_size > 1000
+
+
+def test_the_same_steps_run_as_a_prefect_flow(night, tmp_path):
+    folder, config, _ = night
+    careclips("reconstruct", folder / "footage", "--out", tmp_path / "store", *config, "--prefect", env={"PREFECT_HOME": str(tmp_path / "prefect")})
+    original = {name: value for name, value in artefacts(folder / "store").items() if not name.startswith("clip/")}
+    assert artefacts(tmp_path / "store") == original
+
+
+def test_serve_asks_for_a_server(tmp_path):
+    done = careclips("serve", check=False, env={"PREFECT_HOME": str(tmp_path)})
+    assert done.returncode == 1 and "PREFECT_API_URL: is not set" in done.stderr and "prefect server start" in done.stderr
+
+
+def test_our_packages_are_this_repository():
+    import models
+    import pipeline
+    import stages
+
+    for package in (models, pipeline, stages):
+        assert Path(package.__file__).parents[1] == ROOT
