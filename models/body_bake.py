@@ -24,7 +24,7 @@ from pipeline.types import SMPL_PARENTS
 
 logger = logging.getLogger(__name__)
 
-BAKE_VERSION = 2
+BAKE_VERSION = 3
 N_BETAS = 10
 JOINT_WEIGHT = 100.0
 
@@ -248,7 +248,9 @@ def bake(source: AnnySource, people: int = 192) -> BakedBody:
     values, vectors = np.linalg.eigh((sample - mean) @ (sample - mean).T)
     vectors = vectors[:, ::-1][:, :N_BETAS]
     directions = (sample - mean).T @ vectors / np.sqrt(people - 1.0)
-    directions *= np.sign(directions[np.abs(directions).argmax(axis=0), np.arange(N_BETAS)])
+    # The sign by what moves most up or down: sideways the two sides of the body move equally, in opposite directions.
+    rise = directions[1::3]
+    directions *= np.sign(rise[np.abs(rise).argmax(axis=0), np.arange(N_BETAS)])
     logger.info(
         "baked body: ten directions hold %.3f %% of the variance", 100.0 * values[-N_BETAS:].sum() / values.sum()
     )

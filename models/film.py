@@ -66,8 +66,8 @@ def film(
     lens = _Lens(noise, (camera.height_px, camera.width_px), rng)
     with (
         Renderer(camera, (), meshes, light) as renderer,
-        Lamp(np.asarray(light.direction_world), faces, counts, spread=0.14) as lamp,
-        Lamp(np.array([0.0, 0.0, -1.0]), faces, counts, spread=0.4, reach_m=0.7, side_px=128, from_room=True) as above,
+        Lamp(np.asarray(light.direction_world), faces, counts, spread=0.09) as lamp,
+        Lamp(np.array([0.0, 0.0, -1.0]), faces, counts, side_px=128, contact_m=0.12) as above,
         ShadowCaster(camera, backdrop.depth, lamp) as cast,
         ShadowCaster(camera, backdrop.depth, above) as contact,
     ):

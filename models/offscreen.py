@@ -10,12 +10,14 @@ import threading
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from typing import Any
 
 os.environ.setdefault("PYOPENGL_PLATFORM", "egl")  # read by pyrender when it is imported
 
 import numpy as np
 import pyrender
 import pyrender.renderer
+import pyrender.shader_program
 from jaxtyping import Float, Float32, Int, UInt8
 from OpenGL import GL
 from scipy.sparse import csr_array
@@ -95,8 +97,8 @@ def _current_context() -> Iterator[None]:
     with _CONTEXT.lock:
         if _CONTEXT.owner is None:
             _CONTEXT.owner = pyrender.OffscreenRenderer(8, 8)
-            _CONTEXT.programs = _CONTEXT.owner._renderer._program_cache
-        platform = _CONTEXT.owner._platform
+            _CONTEXT.programs = pyrender.shader_program.ShaderProgramCache()
+        platform: Any = _CONTEXT.owner._platform
         platform.make_current()
         # Rows of RGB pictures follow each other without padding.
         GL.glPixelStorei(GL.GL_UNPACK_ALIGNMENT, 1)

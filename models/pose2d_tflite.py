@@ -96,7 +96,9 @@ class TflitePose:
         image_from_unit = crop.image_from_unit()
         reduce = max(1, int(crop.side_px / (1.5 * self.size)))
         # Bilinear sampling skips pixels of large crops: average them first.
-        small = rgb if reduce == 1 else cv2.resize(rgb, None, fx=1 / reduce, fy=1 / reduce, interpolation=cv2.INTER_AREA)
+        small = (
+            rgb if reduce == 1 else cv2.resize(rgb, None, fx=1 / reduce, fy=1 / reduce, interpolation=cv2.INTER_AREA)
+        )
         to_image = image_from_unit / np.array([[self.size, self.size, 1.0]])
         to_image[:, 2] += to_image[:, :2] @ [0.5, 0.5] - 0.5
         to_small = to_image / reduce

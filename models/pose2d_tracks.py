@@ -13,6 +13,7 @@ from dataclasses import dataclass, field
 import cv2
 import numpy as np
 from jaxtyping import Float, UInt8
+from scipy.ndimage import gaussian_filter
 
 from models.pose2d_tflite import TURNS, Crop, Pose2D, TflitePose
 
@@ -63,12 +64,14 @@ def distance(a: Pose2D, b: Pose2D) -> float:
 
 
 def torso_look(rgb: UInt8[np.ndarray, "height width 3"], pose: Pose2D) -> Float[np.ndarray, "bin"] | None:
-    """Square root of the colour histogram (Lab, 4 x 6 x 6 bins) of the torso; None if it is hardly in view."""
+    """Square root of the blurred colour histogram (Lab, 6 x 10 x 10 bins) of the torso; None if it is hardly in view."""
     corners = pose.keypoints_px[[5, 6, 12, 11]]
     centre = corners.mean(0)
     # Shoulders seen from the side leave a sliver: widen it.
-    corners = centre + (corners - centre) * [1.2, 1.0] + np.sign(corners - centre) * 0.03 * size_px(
-        pose.keypoints_px, pose.scores
+    corners = (
+        centre
+        + (corners - centre) * [1.2, 1.0]
+        + np.sign(corners - centre) * 0.03 * size_px(pose.keypoints_px, pose.scores)
     )
     mask = np.zeros(rgb.shape[:2], np.uint8)
     cv2.fillConvexPoly(mask, cv2.convexHull(corners.round().astype(np.int32)), 1)
@@ -77,7 +80,9 @@ def torso_look(rgb: UInt8[np.ndarray, "height width 3"], pose: Pose2D) -> Float[
     x0, y0, w, h = cv2.boundingRect(mask)
     lab = cv2.cvtColor(rgb[y0 : y0 + h, x0 : x0 + w], cv2.COLOR_RGB2LAB)
     ranges = [0, 256, 64, 192, 64, 192]
-    histogram = cv2.calcHist([lab], [0, 1, 2], mask[y0 : y0 + h, x0 : x0 + w], [4, 6, 6], ranges).ravel()
+    histogram = cv2.calcHist([lab], [0, 1, 2], mask[y0 : y0 + h, x0 : x0 + w], [6, 10, 10], ranges)
+    # Without blur, one colour in slightly other light would share no bin with itself.
+    histogram = gaussian_filter(histogram, 1.2, mode="constant").ravel()
     return np.sqrt(histogram / max(float(histogram.sum()), 1.0)).astype(np.float64)
 
 
@@ -168,7 +173,7 @@ class Tracker:
                 seen = [sum(index - back in t.poses for back in range(1, 11)) for t in (a, b)]
                 changed = [unlike(t.looks[-1], t.look) if len(t.looks) > 1 else 0.0 for t in (a, b)]
                 stale = abs(seen[0] - seen[1]) > 2
-                first_loses = seen[0] < seen[1] if stale else changed[0] > changed[1] + 0.15
+                first_loses = seen[0] < seen[1] if stale else changed[0] > changed[1] + 0.1
                 loser, winner = (a, b) if first_loses else (b, a)
                 for frame in range(index, max(index - 40, 0) - 1, -1):
                     if frame in loser.poses and frame in winner.poses:
@@ -195,7 +200,7 @@ class Tracker:
         if moved is not None:
             candidates += [(moved, self.network.zoom(seen, moved, SURE))]
         found_now = []
-        for crop, first in sorted(candidates, key=lambda item: -item[1].score):
+        for _, first in sorted(candidates, key=lambda item: -item[1].score):
             if len(self.active) >= self.most_people:
                 break
             # What was looked at and refused a moment ago is not looked at again.
@@ -241,9 +246,13 @@ class Tracker:
 def _moving_box(before: UInt8[np.ndarray, "height width 3"], now: UInt8[np.ndarray, "height width 3"]) -> Crop | None:
     """A square around the largest part of the image that changed; None where nothing did."""
     scale = 160.0 / now.shape[1]
-    small = [cv2.resize(x, None, fx=scale, fy=scale, interpolation=cv2.INTER_AREA).astype(np.int16) for x in (before, now)]
+    small = [
+        cv2.resize(x, None, fx=scale, fy=scale, interpolation=cv2.INTER_AREA).astype(np.int16) for x in (before, now)
+    ]
     changed = (np.abs(small[0] - small[1]).max(-1) > 25).astype(np.uint8)
-    changed = cv2.dilate(cv2.morphologyEx(changed, cv2.MORPH_OPEN, np.ones((2, 2), np.uint8)), np.ones((7, 7), np.uint8))
+    changed = cv2.dilate(
+        cv2.morphologyEx(changed, cv2.MORPH_OPEN, np.ones((2, 2), np.uint8)), np.ones((7, 7), np.uint8)
+    )
     count, _, stats, _ = cv2.connectedComponentsWithStats(changed)
     if count < 2:
         return None
@@ -275,9 +284,9 @@ def join(tracklets: list[Tracklet], times_s: Float[np.ndarray, "time"]) -> list[
             apart = np.linalg.norm((a.box_px[:2] + a.box_px[2:] - b.box_px[:2] - b.box_px[2:]) / 2.0)
             near = float(apart) / max(size_px(a.keypoints_px, a.scores), size_px(b.keypoints_px, b.scores))
             looks = [unlike(track.look, other.look) for other in group if other.looks] if track.looks else []
-            if min(looks, default=0.6) > 0.7:
+            if min(looks, default=0.4) > 0.5:
                 continue
-            alike = min(looks, default=0.6) / 0.5
+            alike = min(looks, default=0.4) / 0.3
             cost = alike if gap > 2.0 else min(alike, near / (0.5 + gap) + 0.3 * alike)
             if cost < best_cost:
                 best, best_cost = group, cost

@@ -44,9 +44,7 @@ class TransformersPose:
         self.person_label = names["person"]
 
     @torch.inference_mode()
-    def detect(
-        self, rgb: UInt8[np.ndarray, "height width 3"], least_detection: float
-    ) -> Float[np.ndarray, "person 4"]:
+    def detect(self, rgb: UInt8[np.ndarray, "height width 3"], least_detection: float) -> Float[np.ndarray, "person 4"]:
         """Boxes (x0, y0, x1, y1) of people, pixels, the surest first."""
         inputs = self.detector_processor(images=Image.fromarray(rgb), return_tensors="pt").to(self.device)
         outputs = self.detector(pixel_values=inputs["pixel_values"])
@@ -76,7 +74,9 @@ class TransformersPose:
         found = self.pose_processor.post_process_pose_estimation(outputs, boxes=boxes, threshold=None)[0]
         return [
             Pose2D(
-                person["keypoints"].double().cpu().numpy(), np.clip(person["scores"].double().cpu().numpy(), 0.0, 1.0), 0
+                person["keypoints"].double().cpu().numpy(),
+                np.clip(person["scores"].double().cpu().numpy(), 0.0, 1.0),
+                0,
             )
             for person in found
         ]
@@ -99,7 +99,9 @@ class TransformersPose:
             active = [track for track in active if time_s - times[track.last] <= lost_after_s]
             cost = np.array([[distance(t.poses[t.last], pose) for pose in found] for t in active])
             cost = cost.reshape(len(active), len(found))
-            pairs = {int(j): active[int(i)] for i, j in zip(*linear_sum_assignment(cost), strict=True) if cost[i, j] < 0.5}
+            pairs = {
+                int(j): active[int(i)] for i, j in zip(*linear_sum_assignment(cost), strict=True) if cost[i, j] < 0.5
+            }
             for j, pose in enumerate(found):
                 if j not in pairs:
                     pairs[j] = Tracklet()

@@ -68,7 +68,9 @@ class Fit:
     loss: float
 
 
-LIMBS = [SMPL_JOINTS.index(f"{side}_{joint}") for side in ("left", "right") for joint in ("knee", "ankle", "elbow", "wrist")]
+LIMBS = [
+    SMPL_JOINTS.index(f"{side}_{joint}") for side in ("left", "right") for joint in ("knee", "ankle", "elbow", "wrist")
+]
 
 
 def _per_joint(values: dict[str, float], default: float) -> Float[Tensor, "23"]:
@@ -169,7 +171,8 @@ class Fitter:
         right = torch.isin(owner, torch.tensor([8, 11]))
         self.feet = [torch.nonzero(left)[:, 0], torch.nonzero(right)[:, 0]]
         self.trunk = [
-            torch.nonzero(region == REGIONS.index("hips"))[:, 0], torch.nonzero(torch.isin(owner, torch.tensor([6, 9])))[:, 0]
+            torch.nonzero(region == REGIONS.index("hips"))[:, 0],
+            torch.nonzero(torch.isin(owner, torch.tensor([6, 9])))[:, 0],
         ]
 
     def fit(self, start: Start, betas_latent: Float[np.ndarray, "3"] | None = None) -> Fit:
@@ -276,7 +279,9 @@ class Fitter:
             return _geman_mcclure((height / config.contact_spread_m).square(), reach) / 9.0
 
         total = config.contact * touches(z.amin(-1)).sum()
-        total = total + config.penetration * ((-z).clamp(min=0.0) / 0.02).square().clamp(max=400.0).sum(-1).mul(0.05).sum()
+        total = (
+            total + config.penetration * ((-z).clamp(min=0.0) / 0.02).square().clamp(max=400.0).sum(-1).mul(0.05).sum()
+        )
         with torch.no_grad():
             trunk = torch.nn.functional.normalize(joints[:, 12] - joints[:, 0], dim=-1)
             upright = ((trunk[:, 2] - 0.5) / 0.3).clamp(0.0, 1.0)
@@ -343,9 +348,7 @@ def stillness(
     return np.clip(2.0 - speed / 0.12, 0.0, 1.0)
 
 
-def upright_frames(
-    body: BodyModel, fit: Fit, least: float = 0.8
-) -> Bool[np.ndarray, "time"]:
+def upright_frames(body: BodyModel, fit: Fit, least: float = 0.8) -> Bool[np.ndarray, "time"]:
     """Frames in which the body stands: trunk and both thighs near vertical."""
     with torch.no_grad():
         joints = fit_joints(body, fit)

@@ -168,7 +168,12 @@ def _unary(
     shift = t[:2] - rays * t[2]
     # An error of the ray of one unit is focal pixels at depth 1: in units of 3 % of the person's extent. The extent stands
     # for the depth, which is not known yet.
-    extent = np.array([max(np.linalg.norm(np.ptp(k[w > 0], axis=0)), 8.0) if (w > 0).any() else 8.0 for k, w in zip(keypoints_px, weights, strict=True)])
+    extent = np.array(
+        [
+            max(np.linalg.norm(np.ptp(k[w > 0], axis=0)), 8.0) if (w > 0).any() else 8.0
+            for k, w in zip(keypoints_px, weights, strict=True)
+        ]
+    )
     depth = np.clip(camera.focal_px * 1.3 / extent, 0.5, 20.0)
     scale = camera.focal_px / depth / (0.03 * extent + 1.0)
     flat_rows = (rows * (scale[:, None] * np.sqrt(weights))[..., None, None]).reshape(len(rows), 34, 3)

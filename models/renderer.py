@@ -7,7 +7,6 @@ else.
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Self
 
 import cv2
 import numpy as np
@@ -84,7 +83,7 @@ class Renderer:
         self._operators = [normals_operator(body.faces, len(body.colours)) for body in bodies]
         self._meshes = [self._scene.add_dynamic(body.faces, len(body.colours)) for body in bodies]
 
-    def __enter__(self) -> Self:
+    def __enter__(self) -> "Renderer":  # noqa: PYI034, beartype rejects Self here
         return self
 
     def __exit__(self, *_: object) -> None:

@@ -5,7 +5,6 @@ training may stay in it (`random_camera`); for footage `in_camera_world` brings 
 """
 
 from dataclasses import dataclass, replace
-from typing import Self
 
 import cv2
 import numpy as np
@@ -70,13 +69,13 @@ def sample_room(rng: np.random.Generator) -> SampleRoom:
     inward = walls[window.wall][2]
     elevation, turn = rng.uniform(np.radians(50), np.radians(80)), rng.uniform(-0.6, 0.6)
     across = yaw(turn)[:2, :2] @ inward * np.cos(elevation)
-    warm = rng.uniform(-1.0, 1.0)
+    warm = float(rng.uniform(-1.0, 1.0))
     light = Light(
         direction_world=(float(across[0]), float(across[1]), float(-np.sin(elevation))),
         intensity=float(rng.uniform(0.25, 0.6)),
         ambient=float(rng.uniform(0.55, 0.8)),
     )
-    exposure = rng.uniform(0.82, 1.12)
+    exposure = float(rng.uniform(0.82, 1.12))
     return SampleRoom(
         surfaces=tuple(surfaces),
         outline=np.array([[0.0, 0.0], [size[0], 0.0], [size[0], size[1]], [0.0, size[1]]]),
@@ -85,7 +84,7 @@ def sample_room(rng: np.random.Generator) -> SampleRoom:
         door=door_floor,
         supports=tuple(support for piece in pieces for support in piece.supports),
         light=light,
-        tint=tuple(float(exposure * (1.0 + 0.06 * warm * channel)) for channel in (1.0, 0.1, -1.0)),
+        tint=(exposure * (1.0 + 0.06 * warm), exposure * (1.0 + 0.006 * warm), exposure * (1.0 - 0.06 * warm)),
     )
 
 
@@ -190,11 +189,11 @@ class RoomRenderer:
         # Backs are drawn as seen from the lamp, so that fronts do not shade themselves.
         faces = np.concatenate([s.faces + start for s, start in zip(solid, counts, strict=False)])[:, ::-1]
         direction = np.asarray(room.light.direction_world)
-        with Lamp(direction, [faces], [len(vertices)], spread=0.2, reach_m=2.5, bias_m=0.03) as lamp:
+        with Lamp(direction, [faces], [len(vertices)], spread=0.2, reach_m=2.5, bias_m=0.08) as lamp:
             self._R_light_world = lamp.R_light_world.astype(np.float32)
             self._shadow = lamp.cast([vertices])
 
-    def __enter__(self) -> Self:
+    def __enter__(self) -> "RoomRenderer":  # noqa: PYI034, beartype rejects Self here
         return self
 
     def __exit__(self, *_: object) -> None:

@@ -5,7 +5,7 @@ Falls come from the physics source; everything else from `models.sample_actions`
 """
 
 from dataclasses import dataclass, replace
-from typing import Literal
+from typing import Literal, get_args
 
 import numpy as np
 import torch
@@ -23,7 +23,7 @@ from models.sample_room import CELL_M, SampleRoom, in_image, walkable
 from pipeline.camera import Camera
 from pipeline.errors import Rejected
 from pipeline.frames import axis_angle_from_matrix, matrix_from_axis_angle, yaw
-from pipeline.order import ClipOrder
+from pipeline.order import Cause, ClipOrder, Direction
 from pipeline.types import ACTIONS, BodyLook, PersonTrack, Role
 
 Scenario = Literal["stroll", "sit", "rise", "bed", "fall"]
@@ -118,9 +118,9 @@ def body_joints(body: BodyModel, track: PersonTrack) -> Float[np.ndarray, "time 
 def parameters(track: PersonTrack) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor, torch.Tensor]:
     """betas, global_orient, body_pose, transl as the body takes them."""
     betas = torch.as_tensor(track.betas, dtype=torch.float32).expand(len(track.transl), -1)
-    return betas, *(
-        torch.as_tensor(a, dtype=torch.float32) for a in (track.global_orient, track.body_pose, track.transl)
-    )
+    rest = (track.global_orient, track.body_pose, track.transl)
+    orient, pose, transl = (torch.as_tensor(values, dtype=torch.float32) for values in rest)
+    return betas, orient, pose, transl
 
 
 def _seen(camera: Camera, joints: Float[np.ndarray, "time 24 3"]) -> float:
@@ -222,7 +222,7 @@ class _Floor:
         index = np.full(self.free.shape, -1)
         index[tuple(cells.T)] = np.arange(len(cells))
         # Keep away from the edge of what is free where there is room.
-        cost = 1.0 + 0.6 / (1.0 + (distance_transform_edt(self.free)[tuple(cells.T)] * CELL_M / 0.2) ** 2)
+        cost = 1.0 + 0.6 / (1.0 + (np.asarray(distance_transform_edt(self.free))[tuple(cells.T)] * CELL_M / 0.2) ** 2)
         rows, columns, values = [], [], []
         for dx, dy in ((1, 0), (0, 1), (1, 1), (1, -1)):
             there = cells + [dx, dy]
@@ -342,9 +342,9 @@ def _fall(
     shape = person.shape
     order = ClipOrder(
         event="fall",
-        cause=str(rng.choice(["push", "slip", "faint"])),
-        direction=str(rng.choice(["forward", "backward", "left", "right"])),
-        start=str(rng.choice(["standing", "walking"])),
+        cause=get_args(Cause)[int(rng.integers(3))],
+        direction=get_args(Direction)[int(rng.integers(4))],
+        start="standing" if rng.uniform() < 0.5 else "walking",
         seconds=frames / fps,
         fps=fps,
         role=person.role,

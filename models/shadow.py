@@ -8,7 +8,6 @@ average).
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Self
 
 import cv2
 import numpy as np
@@ -39,11 +38,15 @@ class ShadowMap:
     """Side of the map's cells, metres."""
     first: float
     """Where along the light the first vertex lies, metres."""
-    blurred: tuple[Float32[np.ndarray, "_ _ 2"], ...]
-    """For each of BLUR_M, first axis b, second a: coverage, and coverage-weighted distance along the light."""
+    last: float
+    """Where the last one does."""
+    blurred: tuple[Float32[np.ndarray, "_ _ 3"], ...]
+    """For each of BLUR_M, first axis b, second a: coverage, coverage times distance along the light, and for contact
+    coverage times exp((distance - last) / contact_m)."""
     spread: float
     reach_m: float
     bias_m: float
+    contact_m: float | None
 
     def on(self, points: Float32[np.ndarray, "point 3"]) -> Float32[np.ndarray, "point"]:
         """Share of light that points, given in light coordinates, lose; 0 for points that are not finite."""
@@ -62,19 +65,27 @@ class ShadowMap:
         # remap takes at most 32767 rows: lay the pixels out in rows of 512.
         padding = (0, -len(u) % 512)
         rows = [np.pad(c.astype(np.float32), padding).reshape(-1, 512) for c in (u, v)]
-        values = [
-            cv2.remap(m, rows[0] / k - 0.5, rows[1] / k - 0.5, cv2.INTER_LINEAR).reshape(-1, 2)[: len(u)]
-            for m, k in zip(self.blurred, SHRINK, strict=True)
-        ]
-        wide = values[2]
+
+        def sample(index: int) -> np.ndarray:
+            k = SHRINK[index]
+            found = cv2.remap(self.blurred[index], rows[0] / k - 0.5, rows[1] / k - 0.5, cv2.INTER_LINEAR)
+            return found.reshape(-1, 3)[: len(u)]
+
+        wide = sample(2)
         gap = np.where(wide[:, 0] > 1e-4, along - wide[:, 1] / np.maximum(wide[:, 0], 1e-4), 0.0)
+        if self.contact_m is not None:
+            # Each cell darkens by exp(-distance / contact_m), whatever else of the body is above it.
+            near = wide[:, 2] * np.exp(np.minimum((self.last - along) / self.contact_m, 20.0))
+            # Nothing that is nearer the lamp than the body's underside, and no more than the body covers.
+            return np.clip(near, 0.0, wide[:, 0]) * np.clip(1.0 + gap / 0.03, 0.0, 1.0)
         sigma = np.clip(self.spread * gap, BLUR_M[0], BLUR_M[-1])
         level = np.interp(np.log(sigma), np.log(BLUR_M), np.arange(len(BLUR_M))).astype(np.float32)
         shadow = np.zeros(len(u), dtype=np.float32)
-        for index, value in enumerate(values):
+        for index in range(len(BLUR_M)):
+            value = wide if index == 2 else sample(index)
             weight = np.clip(1.0 - np.abs(level - index), 0.0, 1.0)
             behind = along - value[:, 1] / np.maximum(value[:, 0], 1e-4)
-            shadow += weight * value[:, 0] * np.clip((behind - self.bias_m) / self.bias_m, 0.0, 1.0)
+            shadow += weight * value[:, 0] * np.clip(behind / self.bias_m - 1.0, 0.0, 1.0)
         return shadow * np.clip(1.0 - gap / self.reach_m, 0.0, 1.0)
 
 
@@ -82,8 +93,9 @@ class Lamp:
     """A distant lamp that looks at moving meshes. A context manager.
 
     `spread` is the lamp's size: the deviation of the penumbra per metre between body and room. `reach_m` limits how far
-    behind a body its shadow goes, fading out; with `from_room` that is measured from the side of the body that faces
-    the room: a lamp overhead with a short reach is then the dark under feet and under whoever lies.
+    behind a body its shadow goes, fading out; `bias_m` is how far behind it begins. With `contact_m` the bodies are
+    seen from the room instead, and darken what lies within about that distance of them: under a lamp overhead, the dark
+    under feet and under whoever lies.
     """
 
     def __init__(
@@ -95,22 +107,23 @@ class Lamp:
         reach_m: float = 1e3,
         bias_m: float = 0.015,
         side_px: int = 256,
-        from_room: bool = False,
+        contact_m: float | None = None,
     ):
-        self._from_room = from_room
         forward = np.asarray(light_direction, dtype=np.float64)
         forward = forward / np.linalg.norm(forward)
         right = np.cross(forward, [0.0, 0.0, 1.0] if abs(forward[2]) < 0.9 else [1.0, 0.0, 0.0])
         right /= np.linalg.norm(right)
         self.R_light_world = np.stack([right, np.cross(forward, right), forward])
         """World to light coordinates: a, b across the light, and along it."""
-        self._spread, self._reach_m, self._bias_m, self._side_px = spread, reach_m, bias_m, side_px
+        self._character = (spread, reach_m, bias_m, contact_m)
+        self._margin_m = min(7.5 * spread, 3.0 * BLUR_M[-1]) if contact_m is None else 3.0 * BLUR_M[2]
+        self._side_px = side_px
         self._scene = OffscreenScene(side_px, side_px)
         self._eye = pyrender.OrthographicCamera(xmag=1.0, ymag=1.0, znear=NEAR, zfar=NEAR + 1.0)
         self._node = self._scene.set_camera(self._eye, np.eye(4))
         self._bodies = [self._scene.add_dynamic(f, n) for f, n in zip(faces, vertex_counts, strict=True)]
 
-    def __enter__(self) -> Self:
+    def __enter__(self) -> "Lamp":  # noqa: PYI034, beartype rejects Self here
         return self
 
     def __exit__(self, *_: object) -> None:
@@ -121,22 +134,20 @@ class Lamp:
         light = [(v @ self.R_light_world.T).astype(np.float32) for v in vertices_world]
         low = np.min([v.min(axis=0) for v in light], axis=0)
         high = np.max([v.max(axis=0) for v in light], axis=0)
-        half = float((high - low)[:2].max()) / 2.0 + min(7.5 * self._spread, 3.0 * BLUR_M[-1])
+        half = float((high - low)[:2].max()) / 2.0 + self._margin_m
         middle = (low + high)[:2] / 2.0
         depth, covered = self._draw(light, low, high, middle, half)
         cell = 2.0 * half / self._side_px
-        both = np.dstack([covered, depth])
+        contact = self._character[3]
+        close = covered * np.exp((depth - high[2]) / contact) if contact is not None else np.zeros_like(covered)
+        layers = np.dstack([covered, depth * covered, close])
         blurred = []
         for sigma, shrink in zip(BLUR_M, SHRINK, strict=True):
-            small = (
-                cv2.resize(both, None, fx=1 / shrink, fy=1 / shrink, interpolation=cv2.INTER_AREA)
-                if shrink > 1
-                else both
-            )
-            blurred.append(
-                cv2.GaussianBlur(small, (0, 0), max(sigma / cell / shrink, 0.3), borderType=cv2.BORDER_CONSTANT)
-            )
-        return ShadowMap(middle - half, cell, float(low[2]), tuple(blurred), self._spread, self._reach_m, self._bias_m)
+            size = (self._side_px // shrink, self._side_px // shrink)
+            small = cv2.resize(layers, size, interpolation=cv2.INTER_AREA) if shrink > 1 else layers
+            kernel = max(sigma / cell / shrink, 0.3)
+            blurred.append(cv2.GaussianBlur(small, (0, 0), kernel, borderType=cv2.BORDER_CONSTANT))
+        return ShadowMap(middle - half, cell, float(low[2]), float(high[2]), tuple(blurred), *self._character)
 
     def _draw(self, light: list, low: np.ndarray, high: np.ndarray, middle: np.ndarray, half: float) -> tuple:
         """Distance along the light and coverage, on a grid whose first axis is b and second a."""
@@ -144,17 +155,17 @@ class Lamp:
         self._eye.zfar = NEAR + float(high[2] - low[2]) + 0.1
         # The scene is drawn in light coordinates; OpenGL's camera looks along -z with y up: b downwards, as in images.
         # From the room it looks back the same way, rows upside down.
-        turn = np.eye(3) if self._from_room else np.diag([1.0, -1.0, -1.0])
-        start = high[2] + NEAR if self._from_room else low[2] - NEAR
+        from_room = self._character[3] is not None
+        turn = np.eye(3) if from_room else np.diag([1.0, -1.0, -1.0])
+        start = high[2] + NEAR if from_room else low[2] - NEAR
         self._scene.set_pose(self._node, transform(turn, np.array([middle[0], middle[1], start])))
         ids = {body.node: 255 for body in self._bodies}
         mask, buffer = self._scene.draw(FLAT_MASK, dict(zip(self._bodies, light, strict=True)), ids)
         covered = (mask > 0).astype(np.float32)
         distance = buffer * np.float32(self._eye.zfar - NEAR)
-        if self._from_room:
-            covered, distance = covered[::-1], np.float32(high[2]) - distance[::-1]
-            return distance * covered, covered
-        return (distance + np.float32(low[2])) * covered, covered
+        if from_room:
+            return np.float32(high[2]) - distance[::-1], covered[::-1]
+        return distance + np.float32(low[2]), covered
 
 
 class ShadowCaster:
@@ -169,7 +180,7 @@ class ShadowCaster:
         self._points[(depth <= 0).ravel()] = np.nan
         self._shape, self._full = depth.shape, room_depth.shape
 
-    def __enter__(self) -> Self:
+    def __enter__(self) -> "ShadowCaster":  # noqa: PYI034, beartype rejects Self here
         return self
 
     def __exit__(self, *_: object) -> None:

@@ -48,8 +48,8 @@ def starter_config(kind: Kind) -> DepthAnythingConfig:
     """The starters' architecture: everything but the head is the same in both, so that one starts from the other."""
     size = SHORT_PX[kind]
     backbone = Dinov2Config(
-        hidden_size=192, num_hidden_layers=6, num_attention_heads=6, mlp_ratio=3, image_size=168, patch_size=14,
-        out_indices=[2, 3, 5, 6], reshape_hidden_states=False, apply_layernorm=True,
+        hidden_size=192, num_hidden_layers=4, num_attention_heads=6, mlp_ratio=3, image_size=168, patch_size=14,
+        out_indices=[1, 2, 3, 4], reshape_hidden_states=False, apply_layernorm=True,
     )  # fmt: skip
     config = DepthAnythingConfig(
         backbone_config=backbone, patch_size=14, reassemble_hidden_size=192, reassemble_factors=[2, 1, 1, 0.5],

@@ -32,9 +32,9 @@ class CalibrateConfig(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
     nose_m: float = Field(1.58, gt=0.0)
     """Height of a standing adult's nose above the floor: the mean of grown people."""
-    shoulder_share: float = 0.865
+    shoulder_share: float = 0.87
     """Height of the shoulder keypoints as a share of the nose's."""
-    hip_share: float = 0.575
+    hip_share: float = 0.567
     ankle_m: float = Field(0.08, gt=0.0)
     stature_spread: float = Field(0.065, gt=0.0)
     """Standard deviation of grown people's stature, as a share of the mean."""
@@ -140,7 +140,9 @@ def standing_sticks(
                     rows["block"].append(clip * 100_000 + int(times_s[t] / 2.0))
     # Both ankles of a frame are neighbouring rows and stay together.
     pairs = np.arange(len(rows["person"])).reshape(-1, 2)
-    kept = pairs[np.unique(np.linspace(0, len(pairs) - 1, min(len(pairs), config.most_frames)).round().astype(int))].ravel()
+    kept = pairs[
+        np.unique(np.linspace(0, len(pairs) - 1, min(len(pairs), config.most_frames)).round().astype(int))
+    ].ravel()
     return Sticks(
         ankles_px=np.array(rows["ankles"]).reshape(-1, 2)[kept],
         marks_px=np.array(rows["marks"]).reshape(-1, 3, 2)[kept],
@@ -159,19 +161,21 @@ def _upright(config: CalibrateConfig, person: Person2D, height_px: int) -> np.nd
     shoulders, hips, ankles = ((xy[:, a] + xy[:, b]) / 2.0 for a, b in ((5, 6), (11, 12), (15, 16)))
     trunk, legs, whole = shoulders - hips, hips - ankles, shoulders - ankles
     length = [np.linalg.norm(v, axis=-1) + 1e-6 for v in (trunk, legs, whole)]
-    # Hips to ankles is 1.5 to 1.7 trunks when standing, about one when sitting or squatting.
+    # Hips to ankles is 1.5 to 1.7 trunks when standing, 1.2 seen from high above; less is sitting or squatting.
     proportion = length[1] / length[0]
     straight = np.einsum("ti,ti->t", trunk, legs) / (length[0] * length[1]) > np.cos(np.radians(15.0))
     vertical = -whole[:, 1] / length[2] > np.cos(np.radians(20.0))
     knees = np.ones(len(xy), dtype=bool)
     for hip, knee, ankle in ((11, 13, 15), (12, 14, 16)):
         thigh, shank = xy[:, hip] - xy[:, knee], xy[:, knee] - xy[:, ankle]
-        lengths = np.linalg.norm(thigh, axis=-1) * np.linalg.norm(shank, axis=-1) + 1e-6
-        knees &= np.einsum("ti,ti->t", thigh, shank) / lengths > np.cos(np.radians(35.0))
+        long, short = np.linalg.norm(thigh, axis=-1) + 1e-6, np.linalg.norm(shank, axis=-1) + 1e-6
+        knees &= np.einsum("ti,ti->t", thigh, shank) / (long * short) > np.cos(np.radians(35.0))
+        # Somebody who sits facing the camera has straight legs in the image, but short thighs.
+        knees &= long / short > 0.75
     # Wide steps lower the body and lift a heel.
     stride = np.linalg.norm(xy[:, 15] - xy[:, 16], axis=-1) < 0.35 * length[2]
     inside = np.maximum(xy[:, 15, 1], xy[:, 16, 1]) < height_px * 0.985
-    return seen & straight & vertical & knees & stride & inside & (proportion > 1.25) & (proportion < 2.3)
+    return seen & straight & vertical & knees & stride & inside & (proportion > 1.05) & (proportion < 2.3)
 
 
 class _Solver:
@@ -218,7 +222,13 @@ class _Solver:
         evaluations, tolerance = (40, 1e-8) if start is None else (8, 1e-4)
         found = [
             least_squares(
-                self._residuals, x0, self._jacobian, args=(mean, rows), x_scale=self.prior_spread, max_nfev=evaluations, ftol=tolerance
+                self._residuals,
+                x0,
+                self._jacobian,
+                args=(mean, rows),
+                x_scale=self.prior_spread,
+                max_nfev=evaluations,
+                ftol=tolerance,
             )
             for x0 in starts
         ]

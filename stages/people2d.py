@@ -178,7 +178,7 @@ def _cover(
 ) -> None:
     """Paint one person into the mask."""
     if (scores > 0.0).sum() < 5:
-        x0, y0, x1, y1 = (int(round(v)) for v in box_px)
+        x0, y0, x1, y1 = (round(float(v)) for v in box_px)
         mask[max(0, y0) : max(0, y1 + 1), max(0, x0) : max(0, x1 + 1)] = 1
         return
     points = np.clip(keypoints_px, -1e4, 1e4).round().astype(np.int32)

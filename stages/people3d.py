@@ -6,6 +6,7 @@ are optimised at once (models/pose_fit.py): short clips in one go; long ones coa
 shape and the overall motion, then finely in windows that overlap.
 """
 
+import itertools
 from collections.abc import Sequence
 
 import numpy as np
@@ -114,7 +115,7 @@ def _windows(count: int, size: int, overlap: int) -> list[tuple[int, int]]:
     """Even windows of at most `size` frames that overlap by `overlap`."""
     number = max(1, -(-(count - overlap) // (size - overlap)))
     edges = np.linspace(0, count - overlap, number + 1).round().astype(int)
-    return [(int(a), int(b) + overlap) for a, b in zip(edges[:-1], edges[1:], strict=True)]
+    return [(int(a), int(b) + overlap) for a, b in itertools.pairwise(edges)]
 
 
 def _joined(parts: list[tuple[int, Fit]], count: int, whole: Fit) -> Fit:

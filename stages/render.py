@@ -81,7 +81,9 @@ def run(config: RenderConfig, scene: Scene, body: BodyModel, rng: np.random.Gene
     """Render every frame of the scene."""
     room, people = scene.room, scene.motion.people
     dresses = [dress(body, look, person.role) for look, person in zip(scene.looks, people, strict=True)]
-    backdrop = Backdrop(room.camera, room.plate, room.depth, room.occlusion)
+    # Depth that cannot be trusted hides nobody, and shadows then fall on the bare floor.
+    depth = room.depth if room.occlusion else floor_depth(room)
+    backdrop = Backdrop(room.camera, room.plate, depth, room.occlusion)
     light = room_light(room, scene.light_direction_world)
     shots = list(film(backdrop, body, people, dresses, light, config.noise, rng))
     masks = np.stack([shot.mask for shot in shots])
@@ -96,6 +98,14 @@ def run(config: RenderConfig, scene: Scene, body: BodyModel, rng: np.random.Gene
         joints_world=np.stack([track_joints(body, person) for person in people]),
         visibility=np.stack([shot.visibility for shot in shots], axis=1),
     )
+
+
+def floor_depth(room: Room) -> Float[np.ndarray, "height width"]:
+    """Depth of the bare floor z = 0 along the optical axis, metres; 0 above the horizon."""
+    camera = room.camera
+    points = camera.floor_points(camera.pixel_grid())
+    depth = (points - camera.T_world_camera[:3, 3]) @ camera.T_world_camera[:3, 2]
+    return np.nan_to_num(np.where(depth < 30.0, depth, 0.0))
 
 
 def _box(mask: np.ndarray) -> Float[np.ndarray, "4"]:

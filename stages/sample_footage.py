@@ -44,7 +44,7 @@ from models.shadow import Lamp, ShadowCaster
 from pipeline.camera import Camera, write_camera
 from pipeline.errors import InputError, Rejected
 from pipeline.seeds import generator
-from pipeline.types import ACTIONS, COCO_KEYPOINTS, SURFACE_LABELS
+from pipeline.types import ACTIONS, COCO_KEYPOINTS, SURFACE_LABELS, Role
 from pipeline.video import write_masks, write_video
 
 VERSION = 1
@@ -170,14 +170,15 @@ def _build(config: SampleFootageConfig, body: BodyModel, frames: int, rng: np.ra
 def _cast(
     config: SampleFootageConfig, scenario: Scenario, stage: _Set, body: BodyModel, frames: int, rng: np.random.Generator
 ) -> list[Act]:
-    role = "resident" if scenario == "fall" or rng.uniform() < 0.75 else "visitor"
-    scenes = [(scenario, role)]
+    role: Role = "resident" if scenario == "fall" or rng.uniform() < 0.75 else "visitor"
+    scenes: list[tuple[Scenario, Role]] = [(scenario, role)]
     if rng.uniform() < config.two_people:
         scenes.append(("stroll", "carer"))
     acts: list[Act] = []
     for index, (wanted, who) in enumerate(scenes):
         person = draw_person(body, who, rng)
-        for attempt in dict.fromkeys((wanted, "stroll")):
+        attempts: tuple[Scenario, ...] = (wanted,) if wanted == "stroll" else (wanted, "stroll")
+        for attempt in attempts:
             try:
                 name = f"person_{index + 1}"
                 acts.append(
@@ -248,7 +249,7 @@ def _film(
 
 def _save_npz(path: Path, **arrays: np.ndarray) -> None:
     """numpy's own archive carries no time stamps, so that the same arrays give the same bytes."""
-    np.savez_compressed(path, **arrays)
+    np.savez_compressed(path, allow_pickle=False, **arrays)
 
 
 def _frames(
@@ -260,8 +261,8 @@ def _frames(
     tint = tuple(float(channel**GAMMA) for channel in room.tint)
     faces, counts = [mesh.faces for mesh in meshes], [len(mesh.colours) for mesh in meshes]
     lamps = (
-        Lamp(np.asarray(room.light.direction_world), faces, counts, spread=0.14),
-        Lamp(np.array([0.0, 0.0, -1.0]), faces, counts, spread=0.4, reach_m=0.7, side_px=128, from_room=True),
+        Lamp(np.asarray(room.light.direction_world), faces, counts, spread=0.09),
+        Lamp(np.array([0.0, 0.0, -1.0]), faces, counts, side_px=128, contact_m=0.12),
     )
     lens = _Lens(config.noise, (camera.height_px, camera.width_px), rng)
     with (
@@ -272,7 +273,7 @@ def _frames(
         for vertices, keypoints in _posed(body, acts, dresses):
             rendering = renderer.render(vertices)
             hidden = hidden_by_room(rendering, stage.depth)
-            shade = (1.0 - 0.35 * cast.mask(vertices)) * (1.0 - 0.4 * contact.mask(vertices))
+            shade = (1.0 - 0.4 * cast.mask(vertices)) * (1.0 - 0.8 * contact.mask(vertices))
             picture = composite(stage.plate, rendering, hidden, shade)
             mask = np.where(hidden > 0.5, 0, rendering.instances).astype(np.uint8)
             take.masks.append(mask)

@@ -53,24 +53,32 @@ def test_what_is_nearer_the_lamp_or_unknown_is_not_shaded():
     assert shadow_mask(CAMERA, np.zeros_like(depth), [vertices], [faces], down).max() == 0
 
 
-def test_seen_from_the_room_the_shadow_lies_in_the_same_place():
-    depth, _ = floor_depth()
-    vertices, faces = ball([3.0, 0.4, 0.5])
-    direction = np.array([0.4, -0.3, -1.0])
-    masks = []
-    for from_room in (False, True):
-        lamp = Lamp(direction, [faces], [len(vertices)], spread=0.001, from_room=from_room)
-        with ShadowCaster(CAMERA, depth, lamp, stride=1) as caster:
-            masks.append(caster.mask([vertices]))
-    assert masks[0].max() > 0.95
-    assert np.abs(masks[0] - masks[1]).mean() < 0.02 * masks[0].mean()
+def test_contact_darkens_under_the_body_and_reach_ends_a_shadow():
+    depth, points = floor_depth()
+    vertices, faces = ball([3.0, 0.4, 0.26])
+    down = np.array([0.0, 0.0, -1.0])
+    with ShadowCaster(CAMERA, depth, Lamp(down, [faces], [len(vertices)], contact_m=0.1), stride=1) as caster:
+        mask = caster.mask([vertices])
+    distance = np.linalg.norm(np.nan_to_num(points[..., :2], nan=99.0) - [3.0, 0.4], axis=-1)
+    assert mask[distance < 0.05].min() > 0.6
+    assert mask[(distance > 0.2) & (distance < 0.25)].mean() < 0.3
+    assert mask[distance > 0.6].max() < 0.01
+    wall = np.full_like(depth, 3.0)
+    heights = CAMERA.unproject(CAMERA.pixel_grid(), wall)[..., 2]
+    with ShadowCaster(CAMERA, wall, Lamp(down, [faces], [len(vertices)], contact_m=0.1), stride=1) as caster:
+        assert caster.mask([vertices])[heights > 0.6].max() < 0.01, "a wall above the body stays as it is"
+    far, near = (Lamp(down, [faces], [len(vertices)], reach_m=reach) for reach in (9.0, 0.3))
+    with ShadowCaster(CAMERA, depth, far) as a, ShadowCaster(CAMERA, depth, near) as b:
+        high = vertices + [0.0, 0.0, 0.8]
+        assert a.mask([high]).max() > 0.8
+        assert b.mask([high]).max() == 0.0
 
 
-def test_reach_limits_a_shadow_and_frames_repeat():
+def test_contact_ends_with_distance_and_frames_repeat():
     depth, _ = floor_depth()
     vertices, faces = ball([3.0, 0.0, 1.5])
     down = np.array([0.0, 0.0, -1.0])
-    with ShadowCaster(CAMERA, depth, Lamp(down, [faces], [len(vertices)], reach_m=0.5, from_room=True)) as caster:
+    with ShadowCaster(CAMERA, depth, Lamp(down, [faces], [len(vertices)], contact_m=0.1)) as caster:
         high, low = caster.mask([vertices]), caster.mask([vertices - [0.0, 0.0, 1.25]])
         again = caster.mask([vertices - [0.0, 0.0, 1.25]])
     assert high.max() < 0.01

@@ -64,7 +64,9 @@ def walked(camera: Camera, rng, count: int = 80) -> np.ndarray:
     return np.column_stack([rng.uniform(2.5, 7.0, count), rng.uniform(-2.0, 2.0, count)])
 
 
-@pytest.mark.parametrize(("pitch_deg", "height_m", "focal_px"), [(8.0, 1.6, 640.0), (20.0, 2.3, 560.0), (3.0, 1.2, 700.0)])
+@pytest.mark.parametrize(
+    ("pitch_deg", "height_m", "focal_px"), [(8.0, 1.6, 640.0), (20.0, 2.3, 560.0), (3.0, 1.2, 700.0)]
+)
 def test_recovers_the_camera_of_exact_people(body, betas, pitch_deg, height_m, focal_px):
     rng = np.random.default_rng(0)
     camera = camera_at(pitch_deg, height_m, focal_px, roll_deg=1.0)

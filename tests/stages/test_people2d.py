@@ -64,7 +64,10 @@ def test_nothing_configured_names_the_file_and_the_key():
 
 
 def test_missing_and_wrong_pose_files(tmp_path):
-    for path, problem in ((tmp_path / "none.tflite", "is not a readable pose file"), (tmp_path / "text.tflite", "is not a TFLite model")):
+    for path, problem in (
+        (tmp_path / "none.tflite", "is not a readable pose file"),
+        (tmp_path / "text.tflite", "is not a TFLite model"),
+    ):
         if "text" in path.name:
             path.write_text("no model")
         config = People2DConfig(backend=Tflite(path=path))
@@ -117,10 +120,17 @@ def tiny_checkpoints(tmp_path_factory):
     RTDetrImageProcessorPil(size={"height": 64, "width": 64}).save_pretrained(folder / "detector")
     for name, keypoints in (("pose", 17), ("hand", 21)):
         vit = VitPoseBackboneConfig(
-            image_size=[64, 48], patch_size=[16, 16], hidden_size=16, num_hidden_layers=1, num_attention_heads=2, mlp_ratio=1
+            image_size=[64, 48],
+            patch_size=[16, 16],
+            hidden_size=16,
+            num_hidden_layers=1,
+            num_attention_heads=2,
+            mlp_ratio=1,
         )
         labels = {i: str(i) for i in range(keypoints)}
-        pose = VitPoseConfig(backbone_config=vit, id2label=labels, label2id={v: k for k, v in labels.items()}, use_simple_decoder=True)
+        pose = VitPoseConfig(
+            backbone_config=vit, id2label=labels, label2id={v: k for k, v in labels.items()}, use_simple_decoder=True
+        )
         VitPoseForPoseEstimation(pose).save_pretrained(folder / name)
         VitPoseImageProcessorPil(size={"height": 64, "width": 48}).save_pretrained(folder / name)
     return folder
@@ -135,7 +145,10 @@ def test_transformers_back_end_runs_saved_checkpoints(tiny_checkpoints):
     assert boxes.shape[1] == 4 and len(boxes) > 0
     assert (boxes[:, 2:] > boxes[:, :2]).all() and boxes.min() >= 0 and (boxes <= [160, 120, 160, 120]).all()
     both = network.keypoints(image, np.array([[10.0, 10.0, 60.0, 100.0], [80.0, 20.0, 140.0, 110.0]]))
-    alone = [network.keypoints(image, box[None])[0] for box in np.array([[10.0, 10.0, 60.0, 100.0], [80.0, 20.0, 140.0, 110.0]])]
+    alone = [
+        network.keypoints(image, box[None])[0]
+        for box in np.array([[10.0, 10.0, 60.0, 100.0], [80.0, 20.0, 140.0, 110.0]])
+    ]
     for together, single in zip(both, alone, strict=True):
         assert np.abs(together.keypoints_px - single.keypoints_px).max() < 1e-2
         assert np.abs(together.scores - single.scores).max() < 1e-5
@@ -163,7 +176,9 @@ def test_transformers_errors_are_one_line(tiny_checkpoints, tmp_path):
     assert "\n" not in str(error.value)
     assert str(error.value).endswith("give a hub id that can be reached or a local folder in people2d.backend.detector")
     hand = Transformers(detector=str(tiny_checkpoints / "detector"), pose=str(tiny_checkpoints / "hand"))
-    with pytest.raises(InputError, match="gives 21 keypoints, expected COCO's 17; set people2d.backend.pose to a COCO ViTPose"):
+    with pytest.raises(
+        InputError, match="gives 21 keypoints, expected COCO's 17; set people2d.backend.pose to a COCO ViTPose"
+    ):
         people2d.run(People2DConfig(backend=hand), footage(), iter(pictures()))
 
 

@@ -1,5 +1,6 @@
 """Lifting people: figures, gaps, windows; each person alone, the same bytes again."""
 
+import itertools
 from dataclasses import replace
 
 import numpy as np
@@ -17,7 +18,7 @@ from stages.people3d import People3DConfig
 CAMERA = Camera(
     intrinsics_from_focal(560.0, 640, 480), 640, 480, pose_over_floor(normal_from_angles(np.radians(20.0), 0.0), 2.3)
 )
-QUICK = People3DConfig(fit=FitConfig(steps=25))
+QUICK = People3DConfig(fit=FitConfig(steps=10))
 
 
 @pytest.fixture(scope="module")
@@ -61,7 +62,7 @@ def hide(person: Person2D, frames) -> Person2D:
 
 def test_known_person_in_the_world(body):
     person, joints, times = stroller(body, 12)
-    (track,), figures = people3d.run(People3DConfig(fit=FitConfig(steps=150)), [person], times, CAMERA, body)
+    (track,), figures = people3d.run(People3DConfig(fit=FitConfig(steps=100)), [person], times, CAMERA, body)
     assert np.linalg.norm(joints_of(body, track) - joints, axis=-1)[:, :22].mean() < 0.06
     assert figures["reprojection_px_median"] < 3.0
     assert figures["reprojection_box_share_median"] < 0.02
@@ -93,7 +94,7 @@ def test_later_clock_changes_nothing(body):
 def test_gaps_are_bridged_and_say_so(body):
     person, joints, times = stroller(body, 12)
     hidden = [0, 5, 6, 11]
-    (track,), _ = people3d.run(People3DConfig(fit=FitConfig(steps=100)), [hide(person, hidden)], times, CAMERA, body)
+    (track,), _ = people3d.run(People3DConfig(fit=FitConfig(steps=60)), [hide(person, hidden)], times, CAMERA, body)
     assert np.flatnonzero(~track.visible).tolist() == hidden
     assert track.confidence[hidden].max() < 0.5 < track.confidence[track.visible].min()
     # In between: on the way. Before the first and after the last: held.
@@ -112,9 +113,7 @@ def test_hardly_seen_people_are_dropped_with_the_reason(body):
 
 def test_coarse_to_fine_agrees_with_the_truth(body):
     person, joints, times = stroller(body, 24, fps=15.0)
-    config = People3DConfig(
-        fit=FitConfig(steps=100), coarse_frames=8, fine_steps=15, window_frames=16, overlap_frames=4
-    )
+    config = People3DConfig(fit=FitConfig(steps=80), coarse_frames=8, fine_steps=15, window_frames=16, overlap_frames=4)
     (track,), figures = people3d.run(config, [person], times, CAMERA, body)
     assert np.linalg.norm(joints_of(body, track) - joints, axis=-1)[:, :22].mean() < 0.07
     assert figures["reprojection_px_median"] < 4.0
@@ -127,12 +126,15 @@ def test_windows_cover_everything_and_joining_keeps_a_motion():
     windows = people3d._windows(100, 30, 6)
     assert windows[0][0] == 0 and windows[-1][1] == 100
     assert all(b - a <= 30 for a, b in windows)
-    assert all(after[0] < before[1] for before, after in zip(windows[:-1], windows[1:], strict=True))
+    assert all(after[0] < before[1] for before, after in itertools.pairwise(windows))
     rng = np.random.default_rng(0)
     orient = matrix_from_axis_angle(rng.normal(size=(100, 3)))
-    whole = Fit(np.zeros(10, np.float32), np.zeros(3), orient, rng.normal(size=(100, 69)), rng.normal(size=(100, 3)), 1.0)
+    whole = Fit(
+        np.zeros(10, np.float32), np.zeros(3), orient, rng.normal(size=(100, 69)), rng.normal(size=(100, 3)), 1.0
+    )
     parts = [
-        (a, Fit(whole.betas, whole.latent, orient[a:b], whole.body_pose[a:b], whole.transl[a:b], 1.0)) for a, b in windows
+        (a, Fit(whole.betas, whole.latent, orient[a:b], whole.body_pose[a:b], whole.transl[a:b], 1.0))
+        for a, b in windows
     ]
     joined = people3d._joined(parts, 100, whole)
     assert np.allclose(joined.global_orient, orient) and np.allclose(joined.body_pose, whole.body_pose)
