@@ -21,7 +21,7 @@ from models.shadow import Lamp, ShadowCaster
 from pipeline.camera import Camera
 from pipeline.types import PersonTrack
 
-CAST_SHADE, CONTACT_SHADE = 0.35, 0.4
+CAST_SHADE, CONTACT_SHADE = 0.4, 0.8
 """Share of the plate's brightness that the full shadow of the lamp, and of the body close above, takes away."""
 
 
@@ -57,13 +57,18 @@ def film(
     dresses: Sequence[Dress],
     light: Light,
     noise: float,
+    vignette: float,
     rng: np.random.Generator,
 ) -> Iterator[Frame]:
-    """Film every frame of the tracks (world frame, one clock); `noise` is the sensor's deviation in 0..255."""
+    """Film every frame of the tracks (world frame, one clock).
+
+    `noise` is the sensor's deviation in 0..255; `vignette` the share of light the lens loses at the image's edges, 0 for
+    a plate that was filmed and so has its own.
+    """
     camera = backdrop.camera
     meshes = [BodyMesh(one.faces, one.colours) for one in dresses]
     faces, counts = [mesh.faces for mesh in meshes], [len(mesh.colours) for mesh in meshes]
-    lens = _Lens(noise, (camera.height_px, camera.width_px), rng)
+    lens = _Lens(noise, vignette, (camera.height_px, camera.width_px), rng)
     with (
         Renderer(camera, (), meshes, light) as renderer,
         Lamp(np.asarray(light.direction_world), faces, counts, spread=0.09) as lamp,
@@ -147,20 +152,23 @@ def _visibility(
 
 
 class _Lens:
-    """A lens' softness and the sensor's noise.
+    """A lens' softness and darker corners, and the sensor's noise.
 
     A few noise pictures, shifted at random: fresh ones cost more than drawing.
     """
 
-    def __init__(self, deviation: float, shape: tuple[int, int], rng: np.random.Generator):
+    def __init__(self, deviation: float, vignette: float, shape: tuple[int, int], rng: np.random.Generator):
         self._rng = rng
         grain = rng.standard_normal((4, *shape), dtype=np.float32)
         self._bank = [np.round(cv2.GaussianBlur(one, (0, 0), 0.7) * 2.4 * deviation).astype(np.int16) for one in grain]
+        v, u = np.mgrid[-1.0 : 1.0 : shape[0] * 1j, -1.0 : 1.0 : shape[1] * 1j].astype(np.float32)
+        corners = (1.0 - vignette * (u * u + v * v)).astype(np.float32)
+        self._corners = cv2.merge([corners, corners, corners])
 
     def picture(self, picture: UInt8[np.ndarray, "height width 3"]) -> UInt8[np.ndarray, "height width 3"]:
         """One frame as the camera gives it."""
         one = self._bank[int(self._rng.integers(len(self._bank)))]
         shift = tuple(int(s) for s in self._rng.integers(0, one.shape))
         grain = np.roll(one, shift, axis=(0, 1))
-        soft = cv2.GaussianBlur(picture, (0, 0), 0.45)
+        soft = cv2.multiply(cv2.GaussianBlur(picture, (0, 0), 0.45), self._corners, dtype=cv2.CV_16S)
         return cv2.add(soft, cv2.merge([grain, grain, grain]), dtype=cv2.CV_8U)

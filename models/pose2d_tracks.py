@@ -79,10 +79,12 @@ def torso_look(rgb: UInt8[np.ndarray, "height width 3"], pose: Pose2D) -> Float[
         return None
     x0, y0, w, h = cv2.boundingRect(mask)
     lab = cv2.cvtColor(rgb[y0 : y0 + h, x0 : x0 + w], cv2.COLOR_RGB2LAB)
+    # Strong colours go to the outermost bins rather than to none.
+    lab[..., 1:] = np.clip(lab[..., 1:], 64, 191)
     ranges = [0, 256, 64, 192, 64, 192]
     histogram = cv2.calcHist([lab], [0, 1, 2], mask[y0 : y0 + h, x0 : x0 + w], [6, 10, 10], ranges)
     # Without blur, one colour in slightly other light would share no bin with itself.
-    histogram = gaussian_filter(histogram, 1.2, mode="constant").ravel()
+    histogram = gaussian_filter(histogram, 1.2, mode="nearest").ravel()
     return np.sqrt(histogram / max(float(histogram.sum()), 1.0)).astype(np.float64)
 
 
@@ -133,20 +135,21 @@ class Tracker:
         return sorted(self.done + self.active, key=lambda track: track.first)
 
     def _follow(self, track: Tracklet, index: int, rgb: UInt8[np.ndarray, "height width 3"]) -> None:
-        before = track.poses[track.last]
+        before, crop = track.poses[track.last], track.crop
+        assert crop is not None, "only tracks with a crop are followed"
         # Other turns cost three more looks: only when the score drops, and now and then while it is low.
         turns = TURNS if (index + track.first) % 6 == 0 else ()
-        found = self.network.zoom(rgb, track.crop, SURE, turns)
+        found = self.network.zoom(rgb, crop, SURE, turns)
         if not turns and found.score < min(SURE, before.score - 0.08):
-            found = self.network.zoom(rgb, track.crop, SURE)
-        box, centre = found.box_px, np.array(track.crop.centre_px)
-        jump = float(np.linalg.norm((box[:2] + box[2:]) / 2.0 - centre)) / track.crop.side_px
+            found = self.network.zoom(rgb, crop, SURE)
+        box, centre = found.box_px, np.array(crop.centre_px)
+        jump = float(np.linalg.norm((box[:2] + box[2:]) / 2.0 - centre)) / crop.side_px
         # Frames of real recordings jump; a step of half a body is believed, more is somebody else.
         scale = size_px(found.keypoints_px, found.scores) / size_px(before.keypoints_px, before.scores)
         if found.score < self.least_score or jump > 0.45 or not 0.4 < scale < 2.5:
             # Looking wider catches a person who moved on while unseen.
-            wider = min(track.crop.side_px * 1.05, 1.5 * before.crop(0).side_px)
-            track.crop = Crop(track.crop.centre_px, wider, track.crop.turn)
+            wider = min(crop.side_px * 1.05, 1.5 * before.crop(0).side_px)
+            track.crop = Crop(crop.centre_px, wider, crop.turn)
             return
         self._accept(track, index, rgb, found)
 
@@ -183,7 +186,8 @@ class Tracker:
                     self.active.remove(loser)
                     self.done += [loser] if loser.poses else []
                 else:
-                    loser.crop = loser.poses[loser.last].crop(loser.crop.turn)
+                    last = loser.poses[loser.last]
+                    loser.crop = last.crop(last.turn)
 
     def _search(
         self, index: int, time_s: float, rgb: UInt8[np.ndarray, "height width 3"], moved: Crop | None

@@ -140,7 +140,7 @@ def find_start(
     # Arms hang where the library put them: trunk, head and legs decide where the floor is.
     arm = [REGIONS.index(region) for region in ("upper_arm", "forearm", "hand")]
     carries = ~np.isin(body.regions[body.surface_vertices], arm)
-    lowest = surface[:, carries, 2].amin(-1).double().numpy()
+    lowest = surface[:, torch.as_tensor(carries)][..., 2].amin(-1).double().numpy()
     unary, place = _unary(camera, keypoints_px, weights, points, -lowest, floor_spread_m)
     unary = unary + np.array(entry_cost)[entry]
     chosen, cost = _viterbi(unary, place, points, timestamps_s)

@@ -14,7 +14,7 @@ from scipy.ndimage import distance_transform_edt, gaussian_filter1d
 from scipy.sparse import coo_array
 from scipy.sparse.csgraph import dijkstra
 
-from models.body import BodyModel, BodyShape
+from models.body import BodyModel, BodyShape, track_joints, track_parameters
 from models.motion_source import PhysicsFalls
 from models.sample_actions import Actor
 from models.sample_furniture import Support
@@ -96,31 +96,17 @@ def draw_act(
         except Rejected as rejected:
             reason = rejected.reason
             continue
-        joints = body_joints(body, act.track)
+        joints = track_joints(body, act.track)
         if _seen(camera, joints) < 0.8:
             reason = "out_of_view"
         elif any(
-            np.linalg.norm(joints[:, 0, :2] - body_joints(body, o.track)[:, 0, :2], axis=1).min() < APART_M
+            np.linalg.norm(joints[:, 0, :2] - track_joints(body, o.track)[:, 0, :2], axis=1).min() < APART_M
             for o in others
         ):
             reason = "too_close_to_another_person"
         else:
             return act
     raise Rejected(f"no_place_for_{scenario}", reason)
-
-
-def body_joints(body: BodyModel, track: PersonTrack) -> Float[np.ndarray, "time 24 3"]:
-    """Joints in the frame of the track, metres."""
-    with torch.no_grad():
-        return body.joints(*parameters(track)).double().numpy()
-
-
-def parameters(track: PersonTrack) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor, torch.Tensor]:
-    """betas, global_orient, body_pose, transl as the body takes them."""
-    betas = torch.as_tensor(track.betas, dtype=torch.float32).expand(len(track.transl), -1)
-    rest = (track.global_orient, track.body_pose, track.transl)
-    orient, pose, transl = (torch.as_tensor(values, dtype=torch.float32) for values in rest)
-    return betas, orient, pose, transl
 
 
 def _seen(camera: Camera, joints: Float[np.ndarray, "time 24 3"]) -> float:
@@ -319,7 +305,7 @@ def _grounded(body: BodyModel, track: PersonTrack, actions: Int[np.ndarray, "tim
 
 def lowest_vertex(body: BodyModel, track: PersonTrack) -> Float[np.ndarray, "time"]:
     """Height of the skin's lowest point per frame, metres."""
-    values = parameters(track)
+    values = track_parameters(track)
     with torch.no_grad():
         parts = [
             body.vertices(*(v[i : i + 16] for v in values))[..., 2].amin(dim=1) for i in range(0, len(track.transl), 16)
@@ -358,7 +344,7 @@ def _fall(
     track = replace(motion.people[0], person=name)
     if len(track.transl) != frames:
         raise Rejected("fall_of_another_length", f"{len(track.transl)} frames for {frames}")
-    joints = body_joints(body, track)
+    joints = track_joints(body, track)
     open_floor, low = walkable(room, 0.12)
     for _ in range(40):
         turn, spot = yaw(rng.uniform(-np.pi, np.pi)), np.array([*floor.draw(rng), 0.0])

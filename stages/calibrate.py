@@ -16,14 +16,14 @@ from scipy.optimize import least_squares
 from pipeline.camera import Camera, intrinsics_from_focal, normal_from_angles, pose_over_floor
 from pipeline.types import Calibration, Person2D
 
-VERSION = 1
+VERSION = 2
 LEVELS = ("nose", "shoulders", "hips")
 LEFT, RIGHT = np.array([0, 5, 11]), np.array([0, 6, 12])
 """Keypoints whose midpoint is the stick's mark at each level."""
 ACROSS = np.array([0.25, 1.0])
 """Weights of image x and y."""
 
-VERSION = 1
+VERSION = 2
 
 
 class CalibrateConfig(BaseModel):
@@ -224,7 +224,7 @@ class _Solver:
             least_squares(
                 self._residuals,
                 x0,
-                self._jacobian,
+                self._jacobian,  # pyright: ignore[reportArgumentType]  (scipy's stubs know the names of schemes only)
                 args=(mean, rows),
                 x_scale=self.prior_spread,
                 max_nfev=evaluations,

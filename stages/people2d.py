@@ -18,9 +18,9 @@ from models.pose2d_tracks import Tracker, Tracklet, join
 from pipeline.errors import InputError
 from pipeline.types import Annotations, Footage, Person2D
 
-VERSION = 1
+VERSION = 2
 
-VERSION = 1
+VERSION = 2
 
 
 class Sidecar(BaseModel):

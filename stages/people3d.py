@@ -20,14 +20,14 @@ from models.pose_start import Start, find_start, usable
 from pipeline.camera import Camera
 from pipeline.types import Person2D, PersonTrack
 
-VERSION = 1
+VERSION = 2
 
 
 class People3DConfig(BaseModel):
     """How people are lifted."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
-    fit: FitConfig = FitConfig()
+    fit: FitConfig = Field(default_factory=FitConfig)
     least_score: float = Field(0.15, ge=0.0, le=1.0)
     """Keypoints scoring less do not pull."""
     judged_score: float = Field(0.3, ge=0.0, le=1.0)
@@ -145,9 +145,10 @@ def _at(fit: Fit, known_s: Float[np.ndarray, "known"], wanted_s: Float[np.ndarra
     def linear(values: Float[np.ndarray, "known n"]) -> Float[np.ndarray, "wanted n"]:
         return np.stack([np.interp(clipped, known_s, column) for column in values.T], axis=-1)
 
-    rotations = Rotation.from_matrix(fit.global_orient)
-    turned = Slerp(known_s, rotations)(clipped) if len(known_s) > 1 else rotations[np.zeros(len(clipped), dtype=int)]
-    return Fit(fit.betas, fit.latent, turned.as_matrix(), linear(fit.body_pose), linear(fit.transl), fit.loss)
+    turned = np.repeat(fit.global_orient, len(clipped), axis=0)
+    if len(known_s) > 1:
+        turned = Slerp(known_s, Rotation.from_matrix(fit.global_orient))(clipped).as_matrix()
+    return Fit(fit.betas, fit.latent, turned, linear(fit.body_pose), linear(fit.transl), fit.loss)
 
 
 def _track(

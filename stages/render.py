@@ -85,7 +85,7 @@ def run(config: RenderConfig, scene: Scene, body: BodyModel, rng: np.random.Gene
     depth = room.depth if room.occlusion else floor_depth(room)
     backdrop = Backdrop(room.camera, room.plate, depth, room.occlusion)
     light = room_light(room, scene.light_direction_world)
-    shots = list(film(backdrop, body, people, dresses, light, config.noise, rng))
+    shots = list(film(backdrop, body, people, dresses, light, config.noise, 0.0, rng))
     masks = np.stack([shot.mask for shot in shots])
     with torch.no_grad():
         landmarks = np.stack([body.keypoints(*track_parameters(person)).double().numpy() for person in people])

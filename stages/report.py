@@ -96,6 +96,7 @@ def room_from_above(room: Path, rows: pd.DataFrame) -> dict[str, str]:
     axes.set_xlabel("x (m), away from the camera")
     axes.set_ylabel("y (m)")
     axes.set_aspect("equal")
+    axes.set_xlim(min(extent[0], -0.3), extent[1])
     figure.tight_layout()
     return {"name": name, "picture": _embed_figure(figure)}
 

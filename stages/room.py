@@ -90,6 +90,7 @@ def run(
     """
     trusted = floor.found and floor.scale_disagreement <= config.max_scale_disagreement
     trusted &= floor.shape_disagreement <= config.max_shape_disagreement
+    labelled = surfaces is not None
     if surfaces is None:
         surfaces = np.full(depth.shape, -1, dtype=np.int64)
         if trusted:
@@ -101,7 +102,7 @@ def run(
     origin, shape = _grid_extent(config, points, depth)
     if trusted:
         occupancy = carve(config, depth, points, camera, origin, shape)
-        walkable = _walkable_seen(config, depth, floor_z, camera, occupancy, origin)
+        walkable = _walkable_seen(config, depth, floor_z, camera, occupancy, origin, flat if labelled else None)
         supports = support_surfaces(config, points, surfaces)
         signed = signed_distance(occupancy, config.cell_m)
     else:
@@ -301,11 +302,17 @@ def _walkable_seen(
     camera: Camera,
     occupancy: Int[np.ndarray, "x y z"],
     origin: Float[np.ndarray, "3"],
+    labelled_floor: Bool[np.ndarray, "height width"] | None,
 ) -> Bool[np.ndarray, "x y"]:
-    """Columns whose floor the camera sees, with nothing solid in them up to a person's height, away from all else."""
+    """Columns whose floor the camera sees, with nothing solid in them up to a person's height, away from all else.
+
+    Where people labelled the picture, only what they call floor is: low furniture can hide from the depth.
+    """
     # What rises from the floor by the clearance is nearer along its ray by clearance / camera height.
     tolerance = config.floor_clearance_m / max(camera.height_m, config.floor_clearance_m)
     seen_floor = np.isfinite(floor_z) & (depth >= floor_z * (1.0 - tolerance))
+    if labelled_floor is not None:
+        seen_floor &= labelled_floor
     floor = _at_floor(seen_floor, camera, _cell_floor(origin, occupancy.shape, config.cell_m))
     levels = int(np.ceil(config.body_height_m / config.cell_m))
     clear = floor & ~(occupancy[:, :, :levels] == OCCUPIED).any(axis=2)

@@ -22,25 +22,22 @@ visibility [n,t] (share of the silhouette in view), stature_m [n], timestamps_s 
 
 import csv
 import json
-from collections.abc import Iterator
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from pathlib import Path
 
-import cv2
 import numpy as np
 import torch
 from jaxtyping import Float, Float32, Int, UInt8
 from pycocotools import mask as coco_mask
 from pydantic import BaseModel, ConfigDict, Field
 
-from models.appearance import Dress, dress
-from models.body import BodyModel, load_body
+from models.appearance import dress
+from models.body import BodyModel, load_body, track_joints, track_parameters
+from models.film import Backdrop, film
 from models.offscreen import GAMMA
-from models.renderer import BodyMesh, Renderer, Rendering, composite, hidden_by_room
-from models.sample_room import SampleRoom, in_camera_world, in_image, render_empty_room, sample_room, watching_camera
-from models.sample_scenes import Act, Scenario, body_joints, draw_act, draw_person, parameters
-from models.shadow import Lamp, ShadowCaster
+from models.sample_room import SampleRoom, in_camera_world, render_empty_room, sample_room, watching_camera
+from models.sample_scenes import Act, Scenario, draw_act, draw_person
 from pipeline.camera import Camera, write_camera
 from pipeline.errors import InputError, Rejected
 from pipeline.seeds import generator
@@ -85,15 +82,6 @@ class _Set:
     plate: UInt8[np.ndarray, "height width 3"]
     depth: Float32[np.ndarray, "height width"]
     labels: Int[np.ndarray, "height width"]
-
-
-@dataclass
-class _Take:
-    """What was true of the frames of a clip, collected while it is filmed."""
-
-    masks: list[np.ndarray] = field(default_factory=list)
-    keypoints_v: list[np.ndarray] = field(default_factory=list)
-    visibility: list[np.ndarray] = field(default_factory=list)
 
 
 def run(config: SampleFootageConfig, out: Path, seed: int) -> dict:
@@ -204,18 +192,31 @@ def _film(
     rng: np.random.Generator,
 ) -> None:
     """Render one clip to its files, and add it to the sidecar."""
-    take = _Take()
-    write_video(path, _frames(config, stage, body, acts, take, rng), config.fps)
-    masks = np.stack(take.masks)
-    flags, visibility = np.stack(take.keypoints_v, axis=1), np.stack(take.visibility, axis=1)
+    tint = tuple(float(channel**GAMMA) for channel in stage.room.tint)
+    shots = list(
+        film(
+            Backdrop(stage.camera, stage.plate, stage.depth),
+            body,
+            [act.track for act in acts],
+            [dress(body, act.person.look, act.person.role) for act in acts],
+            replace(stage.room.light, colour=tint),
+            config.noise,
+            float(rng.uniform(0.02, 0.1)),
+            rng,
+        )
+    )
+    write_video(path, (shot.picture for shot in shots), config.fps)
+    masks = np.stack([shot.mask for shot in shots])
+    flags = np.stack([shot.keypoint_flags for shot in shots], axis=1)
+    visibility = np.stack([shot.visibility for shot in shots], axis=1)
     with torch.no_grad():
-        keypoints_world = np.stack([body.keypoints(*parameters(act.track)).double().numpy() for act in acts])
+        keypoints_world = np.stack([body.keypoints(*track_parameters(act.track)).double().numpy() for act in acts])
     keypoints = np.nan_to_num(stage.camera.project(keypoints_world))
     times = np.arange(len(masks)) / config.fps
     _annotate(config, sidecar, path.name, stage.labels, acts, masks, keypoints, flags, times)
     write_camera(stage.camera, truth / "camera.json")
     _save_npz(truth / "room.npz", depth=stage.depth, labels=stage.labels.astype(np.int8), plate=stage.plate)
-    write_masks(truth / "masks.mkv", take.masks, config.fps)
+    write_masks(truth / "masks.mkv", masks, config.fps)
     tracks = [act.track for act in acts]
     _save_npz(
         truth / "people.npz",
@@ -225,7 +226,7 @@ def _film(
         global_orient=np.stack([track.global_orient for track in tracks]),
         body_pose=np.stack([track.body_pose for track in tracks]),
         transl=np.stack([track.transl for track in tracks]),
-        joints_world=np.stack([body_joints(body, track) for track in tracks]),
+        joints_world=np.stack([track_joints(body, track) for track in tracks]),
         keypoints_world=keypoints_world,
         keypoints_px=keypoints,
         keypoints_v=flags,
@@ -250,115 +251,6 @@ def _film(
 def _save_npz(path: Path, **arrays: np.ndarray) -> None:
     """numpy's own archive carries no time stamps, so that the same arrays give the same bytes."""
     np.savez_compressed(path, allow_pickle=False, **arrays)
-
-
-def _frames(
-    config: SampleFootageConfig, stage: _Set, body: BodyModel, acts: list[Act], take: _Take, rng: np.random.Generator
-) -> Iterator[UInt8[np.ndarray, "height width 3"]]:
-    camera, room = stage.camera, stage.room
-    dresses = [dress(body, act.person.look, act.person.role) for act in acts]
-    meshes = [BodyMesh(one.faces, one.colours) for one in dresses]
-    tint = tuple(float(channel**GAMMA) for channel in room.tint)
-    faces, counts = [mesh.faces for mesh in meshes], [len(mesh.colours) for mesh in meshes]
-    lamps = (
-        Lamp(np.asarray(room.light.direction_world), faces, counts, spread=0.09),
-        Lamp(np.array([0.0, 0.0, -1.0]), faces, counts, side_px=128, contact_m=0.12),
-    )
-    lens = _Lens(config.noise, (camera.height_px, camera.width_px), rng)
-    with (
-        Renderer(camera, (), meshes, replace(room.light, colour=tint)) as renderer,
-        ShadowCaster(camera, stage.depth, lamps[0]) as cast,
-        ShadowCaster(camera, stage.depth, lamps[1]) as contact,
-    ):
-        for vertices, keypoints in _posed(body, acts, dresses):
-            rendering = renderer.render(vertices)
-            hidden = hidden_by_room(rendering, stage.depth)
-            shade = (1.0 - 0.4 * cast.mask(vertices)) * (1.0 - 0.8 * contact.mask(vertices))
-            picture = composite(stage.plate, rendering, hidden, shade)
-            mask = np.where(hidden > 0.5, 0, rendering.instances).astype(np.uint8)
-            take.masks.append(mask)
-            take.keypoints_v.append(_flags(camera, keypoints, mask, rendering))
-            take.visibility.append(_visibility(camera, renderer, vertices, mask, rendering))
-            yield lens.picture(picture)
-
-
-def _posed(
-    body: BodyModel, acts: list[Act], dresses: list[Dress]
-) -> Iterator[tuple[list[np.ndarray], Float[np.ndarray, "person 17 3"]]]:
-    """Dressed vertices and keypoints frame by frame, posed a few frames at a time."""
-    values = [parameters(act.track) for act in acts]
-    for first in range(0, len(acts[0].track.transl), 16):
-        with torch.no_grad():
-            part = [tuple(v[first : first + 16] for v in one) for one in values]
-            vertices = [body.vertices(*one).numpy() for one in part]
-            keypoints = np.stack([body.keypoints(*one).double().numpy() for one in part])
-        for i in range(len(vertices[0])):
-            yield [worn.apply(v[i]) for worn, v in zip(dresses, vertices, strict=True)], keypoints[:, i]
-
-
-def _flags(
-    camera: Camera,
-    keypoints: Float[np.ndarray, "person 17 3"],
-    mask: UInt8[np.ndarray, "height width"],
-    rendering: Rendering,
-) -> Int[np.ndarray, "person 17"]:
-    """COCO's v: 2 where the pixel shows that person's skin near the keypoint, 1 hidden, 0 outside the image."""
-    pixels = camera.project(keypoints)
-    inside = np.all((pixels >= -0.5) & (pixels < [camera.width_px - 0.5, camera.height_px - 0.5]), axis=-1)
-    columns, rows = np.moveaxis(np.where(inside[..., None], pixels.round(), 0).astype(int), -1, 0)
-    depth = (keypoints - camera.T_world_camera[:3, 3]) @ camera.T_world_camera[:3, 2]
-    # Landmarks of the face lie on the skin; those of joints in the middle of the limb.
-    slack = np.where(np.arange(17) < 5, 0.08, 0.18)
-    person = np.arange(1, len(keypoints) + 1)[:, None]
-    seen = (mask[rows, columns] == person) & (rendering.depth[rows, columns] > depth - slack)
-    return np.where(inside, np.where(seen, 2, 1), 0)
-
-
-def _visibility(
-    camera: Camera,
-    renderer: Renderer,
-    vertices: list[np.ndarray],
-    mask: UInt8[np.ndarray, "height width"],
-    rendering: Rendering,
-) -> Float[np.ndarray, "person"]:
-    """Share of each silhouette that is seen; what lies outside the image counts by its vertices."""
-    boxes = [renderer.region_of([v]) for v in vertices]
-    apart = all(
-        a[2] <= b[0] or b[2] <= a[0] or a[3] <= b[1] or b[3] <= a[1] for i, a in enumerate(boxes) for b in boxes[:i]
-    )
-    whole = [int((rendering.instances == i + 1).sum()) for i in range(len(vertices))]
-    if not apart:
-        whole = [int(outline.sum()) for outline in renderer.silhouettes(vertices)]
-    shares = np.zeros(len(vertices))
-    for index, total in enumerate(whole):
-        if total:
-            with np.errstate(invalid="ignore"):
-                inside = in_image(camera.project(vertices[index].astype(np.float64)), camera).mean()
-            shares[index] = float(inside) * float((mask == index + 1).sum()) / total
-    return shares
-
-
-class _Lens:
-    """A lens' softness and darker corners, and the sensor's noise.
-
-    A few noise pictures, shifted at random: fresh ones cost more than drawing.
-    """
-
-    def __init__(self, deviation: float, shape: tuple[int, int], rng: np.random.Generator):
-        self._rng = rng
-        grain = rng.standard_normal((4, *shape), dtype=np.float32)
-        self._bank = [np.round(cv2.GaussianBlur(one, (0, 0), 0.7) * 2.4 * deviation).astype(np.int16) for one in grain]
-        v, u = np.mgrid[-1.0 : 1.0 : shape[0] * 1j, -1.0 : 1.0 : shape[1] * 1j].astype(np.float32)
-        corners = (1.0 - rng.uniform(0.02, 0.1) * (u * u + v * v)).astype(np.float32)
-        self._corners = cv2.merge([corners, corners, corners])
-
-    def picture(self, picture: UInt8[np.ndarray, "height width 3"]) -> UInt8[np.ndarray, "height width 3"]:
-        """One frame as the camera gives it."""
-        one = self._bank[int(self._rng.integers(len(self._bank)))]
-        shift = tuple(int(s) for s in self._rng.integers(0, one.shape))
-        grain = np.roll(one, shift, axis=(0, 1))
-        soft = cv2.multiply(cv2.GaussianBlur(picture, (0, 0), 0.45), self._corners, dtype=cv2.CV_16S)
-        return cv2.add(soft, cv2.merge([grain, grain, grain]), dtype=cv2.CV_8U)
 
 
 def _empty_sidecar() -> dict:

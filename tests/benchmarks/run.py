@@ -14,11 +14,11 @@ os.environ.setdefault("OMP_NUM_THREADS", "1")
 ROOT = Path(__file__).parents[2]
 sys.path.insert(0, str(ROOT))
 
-import numpy as np  # noqa: E402
+import numpy as np
 
-import flows  # noqa: E402
-from pipeline.steps import PeakMemory, plain_runner  # noqa: E402
-from pipeline.store import write_text  # noqa: E402
+import flows
+from pipeline.steps import PeakMemory, plain_runner
+from pipeline.store import write_text
 
 MOVENET = ROOT.parent / "shared" / "weights" / "movenet_lightning_ptq.tflite"
 SETTINGS = {

@@ -57,7 +57,7 @@ def test_join_by_look_after_a_long_absence_and_never_at_the_same_time():
 
 
 def test_join_by_place_across_a_short_gap_only_if_not_unlike():
-    a, b, c = np.eye(600)[3], np.eye(600)[70], (np.eye(600)[3] + np.eye(600)[9]) / np.sqrt(2.0)
+    a, b, c = np.eye(600)[3], np.eye(600)[70], (2.0 * np.eye(600)[3] + np.eye(600)[9]) / np.sqrt(5.0)
     times = np.arange(100) / 10.0
     assert len(join([piece(0, 20, 50.0, a), piece(24, 40, 55.0, c)], times)) == 1
     assert len(join([piece(0, 20, 50.0, a), piece(24, 40, 55.0, b)], times)) == 2

@@ -4,12 +4,12 @@ import numpy as np
 import pytest
 import torch
 
-from models.body import BodyShape, load_body
+from models.body import BodyShape, load_body, track_joints, track_parameters
 from models.sample_actions import Actor
 from models.sample_furniture import Support
 from models.sample_rig import rig_of
 from models.sample_room import in_camera_world, sample_room, walkable, watching_camera
-from models.sample_scenes import body_joints, draw_act, draw_person, lowest_vertex, parameters
+from models.sample_scenes import draw_act, draw_person, lowest_vertex
 from pipeline.errors import Rejected
 from pipeline.types import ACTIONS, SMPL_JOINTS
 
@@ -39,7 +39,7 @@ def test_a_walk_goes_where_it_is_sent_and_planted_feet_do_not_slide(body, age):
     actor.turn_to(0.3)
     actor.walk(path)
     track, actions = actor.track("person_1", "resident", betas, actor.frames)
-    joints = body_joints(body, track)
+    joints = track_joints(body, track)
     assert np.linalg.norm(joints[-1, 0, :2] - path[-1]) < 0.06
     walking = actions == ACTIONS.index("walk")
     assert 2.5 < walking.sum() / FPS < 9.0
@@ -60,11 +60,11 @@ def test_the_body_faces_where_it_walks(body):
     actor, betas = actor_of(body, heading=np.pi / 2)
     actor.walk(np.array([[0.0, 0.0], [0.0, 2.0]]))
     track, _ = actor.track("person_1", "person", betas, actor.frames)
-    joints = body_joints(body, track)
+    joints = track_joints(body, track)
     left, right = (joints[:, SMPL_JOINTS.index(f"{side}_hip")] for side in ("left", "right"))
     assert np.all(left[:, 0] < right[:, 0]), "facing +y, the left is at -x"
     with torch.no_grad():
-        nose = body.keypoints(*parameters(track)).numpy()[:, 0]
+        nose = body.keypoints(*track_parameters(track)).numpy()[:, 0]
     assert np.all(nose[:, 1] > joints[:, SMPL_JOINTS.index("head"), 1])
 
 
@@ -88,9 +88,9 @@ def test_who_sits_is_carried_by_the_seat_and_gets_up_again(body):
     track, actions = actor.track("person_1", "person", betas, actor.frames)
     assert [ACTIONS[a] for a in dict.fromkeys(actions.tolist())] == ["sit_down", "sitting", "stand_up", "standing"]
     seated = np.flatnonzero(actions == ACTIONS.index("sitting"))[3:-3]
-    joints = body_joints(body, track)
+    joints = track_joints(body, track)
     with torch.no_grad():
-        skin = body.vertices(*(value[seated[:1]] for value in parameters(track))).numpy()[0]
+        skin = body.vertices(*(value[seated[:1]] for value in track_parameters(track))).numpy()[0]
     over_seat = skin[(skin[:, 0] < -0.2) & (np.abs(skin[:, 1]) < 0.2)]
     assert abs(over_seat[:, 2].min() - seat.height_m) < 0.05
     assert joints[seated, 0, 2].max() < 0.65 < joints[-1, 0, 2]
@@ -106,11 +106,11 @@ def test_who_lies_lies_on_the_bed_face_up_head_to_the_pillow(body):
     actor.lie_down(bed, 2.5, 1.0)
     track, actions = actor.track("person_1", "person", betas, actor.frames)
     assert ACTIONS[actions[-1]] == "lying"
-    joints = body_joints(body, track)[-1]
+    joints = track_joints(body, track)[-1]
     assert joints[SMPL_JOINTS.index("head"), 1] > 0.4 > -0.5 > joints[SMPL_JOINTS.index("left_ankle"), 1]
     assert abs(lowest_vertex(body, track)[-1] - 0.5) < 0.06
     with torch.no_grad():
-        nose = body.keypoints(*(value[-1] for value in parameters(track))).numpy()[0]
+        nose = body.keypoints(*(value[-1] for value in track_parameters(track))).numpy()[0]
     assert nose[2] > joints[SMPL_JOINTS.index("head"), 2] + 0.05
 
 
@@ -127,7 +127,7 @@ def test_people_stay_clear_of_furniture_and_of_each_other_and_on_the_floor(body,
         rng = np.random.default_rng(index)
         person = draw_person(body, "resident", rng)
         acts.append(draw_act("stroll", room, camera, body, person, f"person_{index + 1}", acts, 60, FPS, rng))
-    pelves = [body_joints(body, act.track)[:, 0] for act in acts]
+    pelves = [track_joints(body, act.track)[:, 0] for act in acts]
     assert np.linalg.norm(pelves[0] - pelves[1], axis=1).min() > 0.5
     for act, pelvis in zip(acts, pelves, strict=True):
         for outline in room.footprints:
