@@ -893,7 +893,7 @@ def synthetic_pose_clips(dataset: Path) -> list:
     return result
 
 
-def make_sample_footage(out: Path, settings: Settings) -> dict:
+def make_sample_footage(out: Path, settings: Settings, runner: Runner) -> dict:
     """Render sample footage with its truth into a folder; kept as it is where it was made from the same values before."""
     from stages import sample_footage
 
@@ -908,7 +908,15 @@ def make_sample_footage(out: Path, settings: Settings) -> dict:
     partial = out.with_name(f".{out.name}.partial")
     shutil.rmtree(partial, ignore_errors=True)
     partial.parent.mkdir(parents=True, exist_ok=True)
-    figures = sample_footage.run(config, partial, settings.seed)
+
+    def each_room(function: Callable[..., Any], numbers: Any) -> list:
+        outcomes = runner("filming rooms", function, [(f"room {number + 1}", (number,)) for number in numbers])
+        for outcome in outcomes:
+            if outcome.reason:
+                raise InputError(outcome.item, outcome.reason, "choose another seed")
+        return [outcome.value for outcome in outcomes]
+
+    figures = sample_footage.run(config, partial, settings.seed, each_room)
     summary = {**figures, "seed": settings.seed, "made_from": stamp, "seconds": time.perf_counter() - started}
     (partial / "summary.json").write_text(json.dumps(summary, indent=1))
     shutil.rmtree(out, ignore_errors=True)
@@ -931,7 +939,7 @@ def run_demo(footage: Path | None, out: Path, settings: Settings, runner: Runner
     with PeakMemory() as memory:
         if footage is None:
             footage = out / "footage"
-            timed("sample footage", make_sample_footage, footage, settings)
+            timed("sample footage", make_sample_footage, footage, settings, runner)
         rebuilt = timed("reconstruct", reconstruct, footage, out / "store", settings, runner)
         made = timed("generate", generate_dataset, out / "store", order, count, out / "dataset", settings, runner)
         gain = None
@@ -997,7 +1005,8 @@ def sample_footage_command(
     out: Annotated[Path, typer.Option(help="Folder to make.")], config: ConfigOption = None, seed: SeedOption = 0
 ) -> None:
     """Render footage of furnished rooms with acting people, with the exact truth beside it."""
-    _print(make_sample_footage(out, _settings(config, seed)))
+    settings = _settings(config, seed)
+    _print(make_sample_footage(out, settings, plain_runner(settings.section("run").workers, show_progress=True)))
 
 
 @app.command("reconstruct")

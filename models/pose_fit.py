@@ -24,34 +24,34 @@ class FitConfig(BaseModel):
     """Weights of the objective: spreads in metres, radians or shares are where a term starts to count."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
-    steps: int = Field(300, ge=1)
-    step_size: float = Field(0.03, gt=0.0)
-    pixel_spread: float = Field(0.016, gt=0.0)
+    steps: int = Field(default=300, ge=1)
+    step_size: float = Field(default=0.03, gt=0.0)
+    pixel_spread: float = Field(default=0.016, gt=0.0)
     """Of a keypoint, as a share of the person's extent in the image, 1.5 pixels added."""
-    robust_from: float = Field(15.0, gt=0.0)
-    robust_to: float = Field(3.0, gt=0.0)
+    robust_from: float = Field(default=15.0, gt=0.0)
+    robust_to: float = Field(default=3.0, gt=0.0)
     """Geman-McClure scale in spreads, annealed: far keypoints pull at first."""
-    pose: float = Field(0.6, ge=0.0)
-    limits: float = Field(4.0, ge=0.0)
-    shape: float = Field(1.0, ge=0.0)
-    smooth: float = Field(0.6, ge=0.0)
-    acceleration: float = Field(8.0, gt=0.0)
+    pose: float = Field(default=0.6, ge=0.0)
+    limits: float = Field(default=4.0, ge=0.0)
+    shape: float = Field(default=1.0, ge=0.0)
+    smooth: float = Field(default=0.6, ge=0.0)
+    acceleration: float = Field(default=8.0, gt=0.0)
     """Metres per second squared: above it a change of velocity costs linearly, not squared."""
-    spin: float = Field(0.3, ge=0.0)
+    spin: float = Field(default=0.3, ge=0.0)
     """Smoothness of joint rotations, which also stills what no keypoint sees."""
-    contact: float = Field(2.0, ge=0.0)
-    contact_spread_m: float = Field(0.03, gt=0.0)
-    contact_reach_m: float = Field(0.25, gt=0.0)
+    contact: float = Field(default=2.0, ge=0.0)
+    contact_spread_m: float = Field(default=0.03, gt=0.0)
+    contact_reach_m: float = Field(default=0.25, gt=0.0)
     """Bodies farther from the floor than this rest on something else, and are hardly pulled."""
-    flat: float = Field(1.0, ge=0.0)
+    flat: float = Field(default=1.0, ge=0.0)
     """Who lies still touches one plane with hips, chest and whatever else is lowest."""
-    gravity: float = Field(0.3, ge=0.0)
+    gravity: float = Field(default=0.3, ge=0.0)
     """Limbs of who lies still lie too, unless they are seen raised: a ray alone fits an arm mirrored upwards as well."""
-    rest: float = Field(0.5, ge=0.0)
+    rest: float = Field(default=0.5, ge=0.0)
     """Who is still in the image is still in depth."""
-    skate: float = Field(1.0, ge=0.0)
-    penetration: float = Field(2.0, ge=0.0)
-    gap_s: float = Field(0.6, gt=0.0)
+    skate: float = Field(default=1.0, ge=0.0)
+    penetration: float = Field(default=2.0, ge=0.0)
+    gap_s: float = Field(default=0.6, gt=0.0)
     """Longer gaps in time are not smoothed across."""
 
 

@@ -279,7 +279,7 @@ def train(
         for name, value in network.state_dict().items():
             average[name].lerp_(value, 1.0 - keep)
         running = float(loss.detach()) if step == 0 else 0.97 * running + 0.03 * float(loss.detach())
-        if step % 25 == 24:
+        if step % 100 == 99:
             logger.info("%s step %d of %d: loss %.4f, %.0f s", kind, step + 1, steps, running, time.monotonic() - began)
         if step % 200 == 199 or step == steps - 1:
             facts = {"kind": kind, "steps": step + 1, "of": steps, "batch": batch, "seed": seed, "rate": rate}
@@ -288,20 +288,19 @@ def train(
 
 
 def start_well(network: DepthAnythingForDepthEstimation, views: Views) -> None:
-    """First weights for training from nothing: the library's deviation of 0.02 everywhere suits wide networks that were
-    trained before, and leaves neck and head of this one without a signal for hundreds of steps."""
-    for part in (network.neck, network.head):
-        for module in part.modules():
-            if isinstance(module, torch.nn.Conv2d | torch.nn.ConvTranspose2d):
-                torch.nn.init.kaiming_normal_(module.weight, nonlinearity="relu")
-    # Residual branches start small, and the prediction at its bias: else the sigmoid starts saturated.
-    for layer in network.neck.fusion_stage.layers:
-        layer.residual_layer1.convolution2.weight.data *= 0.2
-        layer.residual_layer2.convolution2.weight.data *= 0.2
-    network.head.conv3.weight.data *= 0.05
+    """First weights for training from nothing: the library's own suit fine-tuning, and learn next to nothing in the few
+    hundred steps that a small CPU affords."""
+    with torch.no_grad():
+        for part in (network.neck, network.head):
+            for module in part.modules():
+                if isinstance(module, torch.nn.Conv2d | torch.nn.ConvTranspose2d):
+                    module.weight.mul_(2.0)
     for module in network.backbone.modules():
         if isinstance(module, torch.nn.Linear):
             torch.nn.init.xavier_normal_(module.weight)
+    # Queries equal to keys attend to alike and near tokens first, as a convolution does.
+    for layer in network.backbone.encoder.layer:
+        layer.attention.k_proj.weight.data.copy_(layer.attention.q_proj.weight.data)
     # Whitened principal components of the views' own patches: in random ones the patch's mean drowns its edges.
     projection = network.backbone.embeddings.patch_embeddings.projection
     side = projection.kernel_size[0]

@@ -27,7 +27,7 @@ class People3DConfig(BaseModel):
     """How people are lifted."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
-    fit: FitConfig = Field(default_factory=FitConfig)
+    fit: FitConfig = FitConfig()
     least_score: float = Field(0.15, ge=0.0, le=1.0)
     """Keypoints scoring less do not pull."""
     judged_score: float = Field(0.3, ge=0.0, le=1.0)

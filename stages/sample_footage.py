@@ -21,7 +21,9 @@ visibility [n,t] (share of the silhouette in view), stature_m [n], timestamps_s 
 """
 
 import csv
+import functools
 import json
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from pathlib import Path
@@ -84,9 +86,12 @@ class _Set:
     labels: Int[np.ndarray, "height width"]
 
 
-def run(config: SampleFootageConfig, out: Path, seed: int) -> dict:
+def run(
+    config: SampleFootageConfig, out: Path, seed: int, each_room: Callable[[Callable, Iterable[int]], Iterable] = map
+) -> dict:
     """Film everything into `out`, a new or empty folder; returns counts. The same config and seed give the same bytes.
 
+    `each_room` calls a function for every room's number, in whatever order and processes, and gives the results in order.
     Raises InputError where `out` already holds something.
     """
     if out.exists() and (not out.is_dir() or any(out.iterdir())):
@@ -96,29 +101,12 @@ def run(config: SampleFootageConfig, out: Path, seed: int) -> dict:
         raise InputError(
             "sample_footage", f"seconds is {config.seconds:g} and scenarios asks for a fall", "give it 3 s or more"
         )
-    body = load_body()
     rows, counts, people = [], {}, 0
-    for number in range(config.rooms):
-        name = f"room_{number + 1:02d}"
-        stage = _build(config, body, frames, generator(seed, "sample_footage", name))
-        folder = out / config.site / name
-        folder.mkdir(parents=True, exist_ok=True)
-        sidecar = _empty_sidecar()
-        for clip in range(config.clips_per_room):
-            stem = f"clip_{clip + 1:02d}"
-            rng = generator(seed, "sample_footage", f"{name}/{stem}")
-            acts = _cast(config, config.scenarios[(clip + number) % len(config.scenarios)], stage, body, frames, rng)
-            truth = out / "truth" / f"{config.site}__{name}__{stem}"
-            truth.mkdir(parents=True)
-            _film(config, stage, body, acts, folder / f"{stem}.mp4", truth, sidecar, rng)
-            start = datetime(2025, 3, 3, 8) + timedelta(days=number, minutes=7 * clip)
-            rows.append(
-                [f"{config.site}/{name}/{stem}.mp4", config.site, name, "cam_1", start.isoformat(), _labels(acts)]
-            )
-            people += len(acts)
-            for act in acts:
-                counts[act.scenario] = counts.get(act.scenario, 0) + 1
-        (folder / "annotations.json").write_text(json.dumps(sidecar))
+    for room_rows, scenarios, cast in each_room(functools.partial(film_room, config, out, seed), range(config.rooms)):
+        rows += room_rows
+        people += cast
+        for scenario in scenarios:
+            counts[scenario] = counts.get(scenario, 0) + 1
     with (out / "footage.csv").open("w", newline="", encoding="utf-8") as handle:
         csv.writer(handle, lineterminator="\n").writerows(
             [["path", "site", "room", "camera", "start", "labels"], *rows]
@@ -130,6 +118,33 @@ def run(config: SampleFootageConfig, out: Path, seed: int) -> dict:
         "people": people,
         "scenarios": counts,
     }
+
+
+def film_room(
+    config: SampleFootageConfig, out: Path, seed: int, number: int
+) -> tuple[list[list[str]], list[str], int]:
+    """Build and film one room; its rows of footage.csv, what was acted, and how many people acted."""
+    frames = round(config.seconds * config.fps)
+    body = load_body()
+    rows, scenarios, people = [], [], 0
+    name = f"room_{number + 1:02d}"
+    stage = _build(config, body, frames, generator(seed, "sample_footage", name))
+    folder = out / config.site / name
+    folder.mkdir(parents=True, exist_ok=True)
+    sidecar = _empty_sidecar()
+    for clip in range(config.clips_per_room):
+        stem = f"clip_{clip + 1:02d}"
+        rng = generator(seed, "sample_footage", f"{name}/{stem}")
+        acts = _cast(config, config.scenarios[(clip + number) % len(config.scenarios)], stage, body, frames, rng)
+        truth = out / "truth" / f"{config.site}__{name}__{stem}"
+        truth.mkdir(parents=True)
+        _film(config, stage, body, acts, folder / f"{stem}.mp4", truth, sidecar, rng)
+        start = datetime(2025, 3, 3, 8) + timedelta(days=number, minutes=7 * clip)
+        rows.append([f"{config.site}/{name}/{stem}.mp4", config.site, name, "cam_1", start.isoformat(), _labels(acts)])
+        people += len(acts)
+        scenarios += [act.scenario for act in acts]
+    (folder / "annotations.json").write_text(json.dumps(sidecar))
+    return rows, scenarios, people
 
 
 def _labels(acts: list[Act]) -> str:

@@ -78,7 +78,7 @@ def main() -> None:
     footage, store, dataset = folder / "footage", folder / "store", folder / "dataset"
     figures: dict[str, float] = {}
     with PeakMemory() as memory:
-        made = flows.make_sample_footage(footage, settings)
+        made = flows.make_sample_footage(footage, settings, runner)
         started = time.perf_counter()
         rebuilt = flows.reconstruct(footage, store, settings, runner)
         generated = flows.generate_dataset(store, ROOT / "configs" / "falls.yaml", 6, dataset, settings, runner)
