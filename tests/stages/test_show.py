@@ -1,0 +1,40 @@
+import json
+
+import numpy as np
+import pytest
+
+from pipeline import codec
+from pipeline.errors import InputError
+from pipeline.store import Store
+from pipeline.types import DepthScan
+from stages.show import run
+
+
+def test_an_artefact_in_words_and_a_picture(tmp_path):
+    store = Store(tmp_path)
+    depth = np.tile(np.linspace(1.0, 5.0, 64), (48, 1))
+    with store.write("depth", "abc", {"figures": {"residual": 0.0312345, "names": ["x"]}}) as folder:
+        codec.save(DepthScan(depth, depth > 0, 1.0, 0.0, 0.03), folder, "value")
+    lines, picture = run(tmp_path / "depth" / "abc")
+    assert lines == ["depth abc", "  residual: 0.03123", '  names: ["x"]']
+    assert picture is not None and picture.shape == (48, 64, 3)
+    assert picture[0, 0].sum() > picture[0, -1].sum()  # near is bright
+
+
+def test_a_rejected_item_says_why(tmp_path):
+    with Store(tmp_path).write("ingest", "k", {"rejected": ["too short", "1 frame"]}):
+        pass
+    assert run(tmp_path / "ingest" / "k") == (["ingest k", "set aside: too short: 1 frame"], None)
+
+
+def test_a_store_lists_its_rooms_and_clips(tmp_path):
+    index = {"rooms": {"r": "k"}, "clips": {"a": {"room": "r", "people3d": "p"}, "b": {"room": "r"}}, "footage": "videos"}
+    (tmp_path / "index.json").write_text(json.dumps(index))
+    lines, picture = run(tmp_path)
+    assert picture is None and lines[0] == "store of videos"
+    assert lines[2].endswith("people3d/p") and lines[3].endswith("not lifted")
+
+
+def test_what_is_no_artefact(tmp_path):
+    with pytest.raises(InputError, match="is no artefact; give STORE/<stage>/<key>, or the store itself"):
+        run(tmp_path)
