@@ -368,8 +368,23 @@ def _plate_samples(root: Path, clips: list[dict], tracks: list[list], wanted: in
         pictures = read_frames_at(root / footage.path, indices)
         for index in sorted(pictures):
             frames.append(pictures[index])
-            masks.append(person_mask(people, index, footage.height_px, footage.width_px))
+            mask = np.zeros((footage.height_px, footage.width_px), dtype=bool)
+            for person in people:
+                for frame in _nearest_sightings(person, index):
+                    mask |= person_mask([person], frame, footage.height_px, footage.width_px)
+            masks.append(mask)
     return np.stack(frames), np.stack(masks)
+
+
+def _nearest_sightings(person: types.Person2D, frame: int) -> list[int]:
+    """The frame itself where the person is seen in it, else the last one before and the first one after that show them.
+
+    Who is lost for a while is most likely still there (people are lost lying down), and must not end up in the plate.
+    """
+    if person.visible[frame]:
+        return [frame]
+    seen = np.flatnonzero(person.visible)
+    return [*seen[seen < frame][-1:].tolist(), *seen[seen > frame][:1].tolist()]
 
 
 def _people_out_of_plate(settings: Settings, footage: types.Footage, image: np.ndarray, valid: np.ndarray):

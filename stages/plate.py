@@ -13,7 +13,7 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from pipeline.errors import InputError
 
-VERSION = 1
+VERSION = 2
 
 
 class PlateConfig(BaseModel):
