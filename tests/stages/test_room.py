@@ -181,3 +181,17 @@ def test_a_mirrored_scene_gives_a_mirrored_room():
     flipped = build(depth=DEPTH[:, ::-1].copy(), surfaces=LABELS[:, ::-1].copy(), fit=Fit(LABELS[:, ::-1] == 0))
     (bed,) = flipped.supports
     assert abs((bed.outline[:, 1].min() + bed.outline[:, 1].max()) / 2 - 1.4) < 0.1
+
+
+def test_a_bed_that_the_depth_missed_is_not_walked_on_where_people_labelled_it():
+    """The bed's pixels get the floor's own depth: geometry sees bare floor there, the label knows better."""
+    rays = CAMERA.rays_camera(CAMERA.pixel_grid()) @ CAMERA.T_world_camera[:3, :3].T
+    bed = LABELS == SURFACE_LABELS.index("bed")
+    flat = np.where(bed, -CAMERA.height_m / np.minimum(rays[..., 2], -1e-9), DEPTH)
+    unlabelled = build(depth=flat, surfaces=None, fit=Fit(floor_pixels=(LABELS == 0) | bed))
+    labelled = build(depth=flat)
+    # A cell of floor whose pixel is labelled bed.
+    pixel = np.argwhere(bed)[len(np.argwhere(bed)) // 2]
+    place = CAMERA.floor_points(pixel[::-1].astype(np.float64))
+    assert unlabelled.walkable[cell(unlabelled, place[0], place[1])]
+    assert not labelled.walkable[cell(labelled, place[0], place[1])]
