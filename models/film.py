@@ -35,6 +35,8 @@ class Backdrop:
     """Metres along the optical axis; 0 is unknown."""
     occlusion: bool = True
     """Whether the depth may hide bodies; where it cannot be trusted they are drawn in front of everything."""
+    tolerance: float = 0.0
+    """Relative error of the depth: only what is nearer than a body by more than this hides it."""
 
 
 @dataclass(frozen=True)
@@ -79,7 +81,7 @@ def film(
         for vertices, keypoints in _posed(body, tracks, dresses):
             rendering = renderer.render(vertices)
             if backdrop.occlusion:
-                hidden = hidden_by_room(rendering, backdrop.depth)
+                hidden = hidden_by_room(rendering, backdrop.depth * (1.0 + backdrop.tolerance))
             else:
                 hidden = np.zeros(rendering.depth.shape, dtype=np.float32)
             shade = (1.0 - CAST_SHADE * cast.mask(vertices)) * (1.0 - CONTACT_SHADE * contact.mask(vertices))

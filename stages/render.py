@@ -28,6 +28,8 @@ class RenderConfig(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
     noise: float = Field(2.0, ge=0)
     """Standard deviation of the sensor's noise, in 0..255; the median plate has none left."""
+    depth_tolerance: float = Field(0.12, ge=0, lt=1)
+    """Relative error that the room's depth is given: a wall that was guessed too near must not make bodies see-through."""
 
 
 @dataclass(frozen=True)
@@ -83,7 +85,7 @@ def run(config: RenderConfig, scene: Scene, body: BodyModel, rng: np.random.Gene
     dresses = [dress(body, look, person.role) for look, person in zip(scene.looks, people, strict=True)]
     # Depth that cannot be trusted hides nobody, and shadows then fall on the bare floor.
     depth = room.depth if room.occlusion else floor_depth(room)
-    backdrop = Backdrop(room.camera, room.plate, depth, room.occlusion)
+    backdrop = Backdrop(room.camera, room.plate, depth, room.occlusion, config.depth_tolerance)
     light = room_light(room, scene.light_direction_world)
     shots = list(film(backdrop, body, people, dresses, light, config.noise, 0.0, rng))
     masks = np.stack([shot.mask for shot in shots])

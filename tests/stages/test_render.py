@@ -80,6 +80,13 @@ def test_what_is_behind_a_wall_is_hidden_unless_the_depth_is_not_trusted(body):
     assert untrusted.visibility[0, 0] > 0.95
 
 
+def test_a_wall_guessed_a_little_too_near_hides_nobody(body):
+    """The body stands at 4 m; a wall at 3.8 m lies within the tolerance that the depth is given."""
+    near = scene_with(body, room_with(wall_m=3.8))
+    assert run(RenderConfig(), near, body, np.random.default_rng(0)).visibility[0, 0] > 0.95
+    assert run(RenderConfig(depth_tolerance=0.0), near, body, np.random.default_rng(0)).visibility[0, 0] < 0.5
+
+
 def test_half_out_of_the_picture_is_half_visible(body):
     rendered = run(RenderConfig(), scene_with(body, room_with(), y=2.3), body, np.random.default_rng(0))
     assert 0.1 < rendered.visibility[0, 0] < 0.9
