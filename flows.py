@@ -128,7 +128,9 @@ def read_settings(path: Path | None, seed: int, **overrides: dict) -> Settings:
         except ValidationError as error:
             first = error.errors()[0]
             key = ".".join([name, *(str(part) for part in first["loc"])])
-            raise InputError(path or "the command line", f"{key}: {first['msg']}", "see configs/default.yaml") from error
+            raise InputError(
+                path or "the command line", f"{key}: {first['msg']}", "see configs/default.yaml"
+            ) from error
     return settings
 
 
@@ -196,7 +198,11 @@ def ingest_clip(store_root: Path, settings: Settings, clip: str, path: Path, row
         annotations, set_aside = None, []
         if sidecar and entries:
             annotations, set_aside = read_annotations(sidecar, entries, value.footage)
-        figures = {"frames": len(value.footage.timestamps_s), "key_frames": len(value.key_frames), "set_aside": set_aside}
+        figures = {
+            "frames": len(value.footage.timestamps_s),
+            "key_frames": len(value.key_frames),
+            "set_aside": set_aside,
+        }
         return {
             "footage": value.footage,
             "key_frames": value.key_frames,
@@ -215,7 +221,11 @@ def _pose_digests(config: Any) -> dict[str, str]:
     backend = config.backend
     if backend.kind == "sidecar":
         return {}
-    names = {"path": str(backend.path)} if backend.kind == "tflite" else {"detector": backend.detector, "pose": backend.pose}
+    names = (
+        {"path": str(backend.path)}
+        if backend.kind == "tflite"
+        else {"detector": backend.detector, "pose": backend.pose}
+    )
     return {key: file_digest(Path(name)) for key, name in names.items() if Path(name).exists()}
 
 
@@ -286,7 +296,12 @@ def build_room(
         return value, {"residual_px": value.residual_px, "frames_used": value.frames_used, "condition": value.condition}
 
     calibration, calibrate_artefact, new_calibration = cached(
-        store, "calibrate", calibrate.VERSION, calibrate_config, {**seen, "camera_file": camera_bytes}, compute_calibration
+        store,
+        "calibrate",
+        calibrate.VERSION,
+        calibrate_config,
+        {**seen, "camera_file": camera_bytes},
+        compute_calibration,
     )
 
     depth_config, models_config = settings.section("depth"), settings.section("depth_models")
@@ -409,7 +424,9 @@ def _depth_images(root: Path, clips: list[dict], tracks: list[list], plate_image
     from stages.people2d import person_mask
 
     images, masks = [plate_image], [np.zeros(plate_image.shape[:2], dtype=bool)]
-    chosen = [(clip, people, int(frame)) for clip, people in zip(clips, tracks, strict=True) for frame in clip["key_frames"]]
+    chosen = [
+        (clip, people, int(frame)) for clip, people in zip(clips, tracks, strict=True) for frame in clip["key_frames"]
+    ]
     step = max(1, len(chosen) // wanted) if wanted else len(chosen) + 1
     for clip, people, frame in chosen[step - 1 :: step][:wanted]:
         footage = clip["footage"]
@@ -495,7 +512,9 @@ def reconstruct(footage: Path, out: Path, settings: Settings, runner: Runner) ->
     cameras, artefact, _ = cached(store, "cameras", ingest.VERSION, settings.section("ingest"), inputs, compute_cameras)
     notes = artefact.meta["figures"]["notes"]
 
-    outcomes = runner("finding people", find_people, [(name, (out, settings, footage, clips[name]["ingest"])) for name in clips])
+    outcomes = runner(
+        "finding people", find_people, [(name, (out, settings, footage, clips[name]["ingest"])) for name in clips]
+    )
     for outcome in outcomes:
         if outcome.reason:
             rejected.append({"item": outcome.item, "reason": outcome.reason})
@@ -702,10 +721,14 @@ def generate_dataset(store: Path, order: Path, count: int, out: Path, settings: 
         index = json.loads((store / "index.json").read_text())
         reconstruction = json.loads((store / "summary.json").read_text())
     except (OSError, ValueError) as error:
-        raise InputError(store, "is no store of rebuilt rooms", "run `careclips reconstruct FOOTAGE --out STORE` first") from error
+        raise InputError(
+            store, "is no store of rebuilt rooms", "run `careclips reconstruct FOOTAGE --out STORE` first"
+        ) from error
     missing = sorted(set(form.rooms) - set(index["rooms"]))
     if missing:
-        raise InputError(order, f"asks for room {missing[0]!r}, which the store lacks", f"use {', '.join(index['rooms'])}")
+        raise InputError(
+            order, f"asks for room {missing[0]!r}, which the store lacks", f"use {', '.join(index['rooms'])}"
+        )
     rooms = {name: key for name, key in index["rooms"].items() if not form.rooms or name in form.rooms}
     if not rooms:
         raise InputError(store, "holds no room", "see `rejected` in its summary.json")
@@ -737,7 +760,9 @@ def generate_dataset(store: Path, order: Path, count: int, out: Path, settings: 
         "seed": settings.seed,
     }
     if not accepted:
-        raise InputError(order, f"gave no clip at all: {rejected}", "loosen the order or film a room with more free floor")
+        raise InputError(
+            order, f"gave no clip at all: {rejected}", "loosen the order or film a room with more free floor"
+        )
     facts = {
         "order": form.model_dump(mode="json"),
         "seed": settings.seed,
@@ -787,7 +812,9 @@ def stand_ins(settings: Settings, reconstruction: dict) -> list[str]:
     models = settings.section("depth_models")
     for kind in ("metric", "relative"):
         if getattr(models, kind) == "starter":
-            lines.append(f"Depth ({kind}): our small starter network, trained on sample rooms, in place of Depth Anything.")
+            lines.append(
+                f"Depth ({kind}): our small starter network, trained on sample rooms, in place of Depth Anything."
+            )
     backends = sorted({clip["pose_backend"] for clip in reconstruction["clips"] if clip.get("pose_backend")})
     lines += [f"2D poses: {backend}." for backend in backends]
     if any(room["calibration"] == "people" for room in reconstruction["rooms"]):
@@ -873,11 +900,18 @@ def real_pose_clips(store: Path, segments: dict | None) -> list:
             continue
         for person, actions in labelled:
             one = PoseClip(
-                f"{name}/{person.person}", clip["room"], footage.timestamps_s, person.keypoints_px, person.scores, actions
+                f"{name}/{person.person}",
+                clip["room"],
+                footage.timestamps_s,
+                person.keypoints_px,
+                person.scores,
+                actions,
             )
             result.append(one)
     if not result:
-        raise InputError(store, "has no labelled clip", "give --labels FILE (path,label,start,end) or a sidecar with actions")
+        raise InputError(
+            store, "has no labelled clip", "give --labels FILE (path,label,start,end) or a sidecar with actions"
+        )
     return result
 
 
@@ -890,7 +924,9 @@ def synthetic_pose_clips(dataset: Path) -> list:
     try:
         rows = pd.read_parquet(dataset / "frames.parquet")
     except (OSError, ValueError) as error:
-        raise InputError(dataset, f"is not a dataset ({error})", "give a folder that `careclips generate` wrote") from error
+        raise InputError(
+            dataset, f"is not a dataset ({error})", "give a folder that `careclips generate` wrote"
+        ) from error
     result = []
     for (clip, person), part in rows.groupby(["clip", "person"], sort=True):
         part = part.sort_values("frame")
@@ -1133,7 +1169,9 @@ def doctor_command(
         return people2d.run(poses, footage, frames)
 
     checks = doctor.run(
-        settings.section("run").body, settings.section("depth_models"), None if poses.backend.kind == "sidecar" else find_poses
+        settings.section("run").body,
+        settings.section("depth_models"),
+        None if poses.backend.kind == "sidecar" else find_poses,
     )
     for check in checks:
         typer.echo(f"{'ok  ' if check['fine'] else 'FAIL'} {check['check']}: {check['detail']}")

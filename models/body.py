@@ -393,9 +393,7 @@ def load_body(path: Path | None = None) -> BodyModel:
 
 def track_parameters(
     track: PersonTrack,
-) -> tuple[
-    Float[Tensor, "time 10"], Float[Tensor, "time 3"], Float[Tensor, "time 69"], Float[Tensor, "time 3"]
-]:
+) -> tuple[Float[Tensor, "time 10"], Float[Tensor, "time 3"], Float[Tensor, "time 69"], Float[Tensor, "time 3"]]:
     """betas, global_orient, body_pose and transl of every frame of a track, as the body's methods take them."""
     rest = (track.global_orient, track.body_pose, track.transl)
     orient, pose, transl = (torch.as_tensor(value, dtype=torch.float32) for value in rest)

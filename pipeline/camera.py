@@ -78,9 +78,7 @@ class Camera:
 
 def intrinsics_from_focal(focal_px: float, width_px: int, height_px: int) -> Float[np.ndarray, "3 3"]:
     """K of a camera with square pixels and its principal point at the centre of the image."""
-    return np.array(
-        [[focal_px, 0.0, (width_px - 1) / 2.0], [0.0, focal_px, (height_px - 1) / 2.0], [0.0, 0.0, 1.0]]
-    )
+    return np.array([[focal_px, 0.0, (width_px - 1) / 2.0], [0.0, focal_px, (height_px - 1) / 2.0], [0.0, 0.0, 1.0]])
 
 
 def pose_over_floor(normal_camera: Float[np.ndarray, "3"], height_m: float) -> Float[np.ndarray, "4 4"]:
@@ -113,7 +111,9 @@ def read_camera(path: Path, width_px: int, height_px: int) -> Camera:
     try:
         raw = json.loads(path.read_text())
     except (OSError, UnicodeDecodeError, json.JSONDecodeError) as error:
-        raise InputError(path, f"is not a readable JSON camera file ({error})", "write the keys intrinsics, width_px, height_px") from error
+        raise InputError(
+            path, f"is not a readable JSON camera file ({error})", "write the keys intrinsics, width_px, height_px"
+        ) from error
     if not isinstance(raw, dict):
         raise InputError(path, "is not a JSON object", "write the keys intrinsics, width_px, height_px")
     arrays = {}
@@ -130,10 +130,18 @@ def read_camera(path: Path, width_px: int, height_px: int) -> Camera:
         if value.shape != shape:
             raise InputError(path, f"'{key}' has shape {value.shape}, expected {shape}", "correct it")
         if not np.isfinite(value).all():
-            raise InputError(path, f"'{key}' holds a number that is not finite (NaN or infinity)", "correct it or remove the file to calibrate from people")
+            raise InputError(
+                path,
+                f"'{key}' holds a number that is not finite (NaN or infinity)",
+                "correct it or remove the file to calibrate from people",
+            )
         arrays[key] = value
     if np.any(np.asarray(raw.get("distortion", 0.0), dtype=np.float64) != 0.0):
-        raise InputError(path, "'distortion' is not zero, and footage with lens distortion is not read yet", "undistort the footage first")
+        raise InputError(
+            path,
+            "'distortion' is not zero, and footage with lens distortion is not read yet",
+            "undistort the footage first",
+        )
     size = raw.get("width_px", width_px), raw.get("height_px", height_px)
     if not all(isinstance(side, int) and side > 0 for side in size):
         raise InputError(path, f"width_px and height_px are {size}, expected positive whole numbers", "correct them")

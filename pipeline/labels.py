@@ -21,10 +21,14 @@ def read_mapping(path: Path) -> dict[str, str]:
         raw = yaml.safe_load(path.read_text())
         mapping = {str(key): str(value) for key, value in raw["actions"].items()}
     except (OSError, yaml.YAMLError, KeyError, TypeError, AttributeError) as error:
-        raise InputError(path, f"cannot be read ({error!r})", "write 'actions:' with lines 'their_name: our_name'") from error
+        raise InputError(
+            path, f"cannot be read ({error!r})", "write 'actions:' with lines 'their_name: our_name'"
+        ) from error
     for foreign, ours in mapping.items():
         if ours not in ACTIONS:
-            raise InputError(path, f"maps {foreign!r} to {ours!r}, which is no action", f"use one of {', '.join(ACTIONS)}")
+            raise InputError(
+                path, f"maps {foreign!r} to {ours!r}, which is no action", f"use one of {', '.join(ACTIONS)}"
+            )
     return mapping
 
 

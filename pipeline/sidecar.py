@@ -45,7 +45,9 @@ def _read(path: Path, stamp: int) -> dict[str, Any]:
         for image in images:
             by_file.setdefault(image["file_name"], []).append(image)
     except (OSError, UnicodeDecodeError, ValueError, KeyError, TypeError) as error:
-        raise InputError(path, f"is not a readable COCO file ({error!r})", "write images, annotations, categories") from error
+        raise InputError(
+            path, f"is not a readable COCO file ({error!r})", "write images, annotations, categories"
+        ) from error
     return {"files": by_file, "annotations": by_image, "categories": names}
 
 
@@ -96,7 +98,9 @@ def read_annotations(sidecar: Path, entries: dict[str, Any], footage: Footage) -
         Person2D(name, one["role"], one["visible"], one["boxes"], one["keypoints"], one["scores"])
         for name, one in sorted(people.items())
     )
-    actions = np.stack([people[track.person]["actions"] for track in tracks]) if tracks else np.zeros((0, frames), dtype=int)
+    actions = (
+        np.stack([people[track.person]["actions"] for track in tracks]) if tracks else np.zeros((0, frames), dtype=int)
+    )
     return Annotations(tracks, actions, surfaces, person_masks), set_aside
 
 
@@ -147,7 +151,9 @@ def _mask(sidecar: Path, entry: dict[str, Any], footage: Footage) -> Bool[np.nda
             encoded = {"size": segmentation["size"], "counts": segmentation["counts"].encode()}
         mask = coco_mask.decode(encoded).astype(bool)
     except (KeyError, TypeError, ValueError, AttributeError) as error:
-        raise InputError(sidecar, f"annotation {entry.get('id')}: the segmentation cannot be decoded", "correct it") from error
+        raise InputError(
+            sidecar, f"annotation {entry.get('id')}: the segmentation cannot be decoded", "correct it"
+        ) from error
     if mask.shape != size:
         raise InputError(
             sidecar, f"annotation {entry.get('id')}: the mask is {mask.shape[1]}x{mask.shape[0]}, the clip {size[1]}x{size[0]}",

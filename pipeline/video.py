@@ -122,7 +122,9 @@ def write_video(
 
     `quality` is x264's constant rate factor: 0 is lossless, 51 is worst.
     """
-    _write(path, frames, fps, "libx264", "yuv420p", {"crf": str(quality), "preset": "veryfast", "threads": "1"}, "rgb24")
+    _write(
+        path, frames, fps, "libx264", "yuv420p", {"crf": str(quality), "preset": "veryfast", "threads": "1"}, "rgb24"
+    )
 
 
 def write_masks(path: Path, masks: Iterable[UInt8[np.ndarray, "height width"]], fps: float) -> None:

@@ -32,7 +32,10 @@ def run(body: Path | None, depth: DepthModelsConfig, poses: Poses | None) -> lis
     check("renderer (EGL)", _renderer)
     check("body", lambda: _body(body))
     check("depth", lambda: _depth(depth))
-    check("2D poses", lambda: "sidecars only: footage without one needs people2d.backend" if poses is None else _poses(poses))
+    check(
+        "2D poses",
+        lambda: "sidecars only: footage without one needs people2d.backend" if poses is None else _poses(poses),
+    )
     check("physics", _physics)
     return checks
 
@@ -65,7 +68,9 @@ def _open3d() -> str:
 def _renderer() -> str:
     picture, depth = known_frame()
     fine = 20 < picture.mean() < 235 and 0.5 < float(np.median(depth)) < 8.0
-    return _expect(fine, f"known room: mean brightness {picture.mean():.0f} (20 to 235), median depth {np.median(depth):.2f} m")
+    return _expect(
+        fine, f"known room: mean brightness {picture.mean():.0f} (20 to 235), median depth {np.median(depth):.2f} m"
+    )
 
 
 def _body(path: Path | None) -> str:
@@ -85,7 +90,9 @@ def _depth(config: DepthModelsConfig) -> str:
     agreement = float(np.corrcoef(disparity[valid], 1.0 / depth[valid])[0, 1])
     median, truth = float(np.median(metric[valid])), float(np.median(depth[valid]))
     fine = 0.3 < median / truth < 3.0 and agreement > 0.3
-    return _expect(fine, f"known room: median {median:.2f} m (truth {truth:.2f}), disparity correlates {agreement:.2f} (> 0.3)")
+    return _expect(
+        fine, f"known room: median {median:.2f} m (truth {truth:.2f}), disparity correlates {agreement:.2f} (> 0.3)"
+    )
 
 
 def _poses(find: Poses) -> str:

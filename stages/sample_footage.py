@@ -120,9 +120,7 @@ def run(
     }
 
 
-def film_room(
-    config: SampleFootageConfig, out: Path, seed: int, number: int
-) -> tuple[list[list[str]], list[str], int]:
+def film_room(config: SampleFootageConfig, out: Path, seed: int, number: int) -> tuple[list[list[str]], list[str], int]:
     """Build and film one room; its rows of footage.csv, what was acted, and how many people acted."""
     frames = round(config.seconds * config.fps)
     body = load_body()

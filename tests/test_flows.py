@@ -37,7 +37,9 @@ def careclips(*arguments, check=True, **more):
 
 def artefacts(store):
     """Bytes of every artefact's data files by stage, key and name; `meta.json` also holds how long it took."""
-    files = [f for f in store.rglob("*") if f.is_file() and ".partial" not in f.parts and len(f.relative_to(store).parts) > 2]
+    files = [
+        f for f in store.rglob("*") if f.is_file() and ".partial" not in f.parts and len(f.relative_to(store).parts) > 2
+    ]
     return {str(f.relative_to(store)): f.read_bytes() for f in files if f.name != "meta.json"}
 
 
@@ -80,16 +82,25 @@ def test_the_dataset_is_whole_and_its_clips_play(night):
     clips = sorted((dataset / "clips").glob("*.mp4"))
     assert len(clips) == json.loads((dataset / "summary.json").read_text())["accepted"]
     with av.open(str(clips[0])) as container:
-        assert (container.streams.video[0].codec_context.name, container.streams.video[0].codec_context.pix_fmt) == ("h264", "yuv420p")
+        assert (container.streams.video[0].codec_context.name, container.streams.video[0].codec_context.pix_fmt) == (
+            "h264",
+            "yuv420p",
+        )
     assert len(list(read_frames(clips[0]))) in (30, 40)
 
 
 def test_the_second_run_recomputes_nothing(night):
     folder, config, order = night
-    before = artefacts(folder / "store"), {stage: stamps(folder / "store", stage) for stage in ("ingest", "room", "people3d", "clip")}
+    before = (
+        artefacts(folder / "store"),
+        {stage: stamps(folder / "store", stage) for stage in ("ingest", "room", "people3d", "clip")},
+    )
     careclips("reconstruct", folder / "footage", "--out", folder / "store", *config)
     careclips("generate", "--store", folder / "store", "--out", folder / "dataset", *order, *config)
-    after = artefacts(folder / "store"), {stage: stamps(folder / "store", stage) for stage in ("ingest", "room", "people3d", "clip")}
+    after = (
+        artefacts(folder / "store"),
+        {stage: stamps(folder / "store", stage) for stage in ("ingest", "room", "people3d", "clip")},
+    )
     assert before == after
     assert not any(clip["recomputed"] for clip in json.loads((folder / "store" / "summary.json").read_text())["clips"])
     assert json.loads((folder / "dataset" / "summary.json").read_text())["recomputed"] == 0
@@ -141,10 +152,20 @@ def test_a_changed_video_under_the_same_name_is_seen(night, tmp_path):
 
 def test_killed_and_started_again_it_finishes_with_the_same_bytes(night, tmp_path):
     folder, config, _ = night
-    command = [sys.executable, str(ROOT / "flows.py"), "reconstruct", folder / "footage", "--out", tmp_path / "store", *config]
+    command = [
+        sys.executable,
+        str(ROOT / "flows.py"),
+        "reconstruct",
+        folder / "footage",
+        "--out",
+        tmp_path / "store",
+        *config,
+    ]
     environment = {**os.environ, "PYTHONPATH": str(ROOT), "OMP_NUM_THREADS": "1"}
     for stage in ("ingest", "people2d", "room"):  # killed as soon as the first artefact of the stage stands
-        process = subprocess.Popen(list(map(str, command)), env=environment, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+        process = subprocess.Popen(
+            list(map(str, command)), env=environment, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
+        )
         deadline = time.monotonic() + 300
         while not any((tmp_path / "store" / stage).glob("*/meta.json")) and process.poll() is None:
             assert time.monotonic() < deadline
@@ -188,7 +209,9 @@ def test_bad_files_are_set_aside_in_one_line_each_and_the_rest_goes_on(night, tm
 def test_a_bad_camera_file_stops_its_room_alone(night, tmp_path):
     folder, config, _ = night
     shutil.copytree(folder / "footage", tmp_path / "footage")
-    (tmp_path / "footage" / "home_a" / "room_01" / "camera.json").write_text('{"intrinsics": [[NaN,0,1],[0,1,1],[0,0,1]]}')
+    (tmp_path / "footage" / "home_a" / "room_01" / "camera.json").write_text(
+        '{"intrinsics": [[NaN,0,1],[0,1,1],[0,0,1]]}'
+    )
     done = careclips("reconstruct", tmp_path / "footage", "--out", tmp_path / "store", *config, check=False)
     assert done.returncode == 1
     assert "'intrinsics' holds a number that is not finite" in done.stderr and "Traceback" not in done.stderr
@@ -200,7 +223,9 @@ def test_nothing_usable_ends_with_exit_code_1(tmp_path):
     done = careclips("reconstruct", tmp_path / "footage", "--out", tmp_path / "store", check=False)
     assert done.returncode == 1 and "is empty (0 bytes)" in done.stderr and "Traceback" not in done.stderr
     done = careclips("reconstruct", tmp_path / "nowhere", "--out", tmp_path / "store", check=False)
-    assert done.returncode == 1 and done.stderr.strip().endswith("is not a folder; give the folder that holds the videos")
+    assert done.returncode == 1 and done.stderr.strip().endswith(
+        "is not a folder; give the folder that holds the videos"
+    )
 
 
 def test_a_full_disk_is_one_line_and_leaves_nothing_half_written(night, tmp_path):
@@ -209,7 +234,9 @@ def test_a_full_disk_is_one_line_and_leaves_nothing_half_written(night, tmp_path
     def limit():
         resource.setrlimit(resource.RLIMIT_FSIZE, (60_000, 60_000))
 
-    done = careclips("reconstruct", folder / "footage", "--out", tmp_path / "store", *config, check=False, preexec_fn=limit)
+    done = careclips(
+        "reconstruct", folder / "footage", "--out", tmp_path / "store", *config, check=False, preexec_fn=limit
+    )
     assert done.returncode == 1 and "no room to write" in done.stderr and "Traceback" not in done.stderr
     assert all((meta.parent / "value.npz").exists() for meta in (tmp_path / "store").glob("*/*/meta.json"))
     careclips("reconstruct", folder / "footage", "--out", tmp_path / "store", *config)
@@ -242,7 +269,12 @@ def test_light_verbs_import_neither_torch_nor_prefect(night):
     )
     store = night[0] / "store"
     room = next((store / "room").iterdir())
-    for arguments in (["--help"], ["report", night[0] / "dataset"], ["show", store], ["show", room, "--picture", night[0] / "r.png"]):
+    for arguments in (
+        ["--help"],
+        ["report", night[0] / "dataset"],
+        ["show", store],
+        ["show", room, "--picture", night[0] / "r.png"],
+    ):
         done = subprocess.run(
             [sys.executable, "-c", script, *map(str, arguments)], capture_output=True, text=True, cwd=ROOT
         )
@@ -252,14 +284,24 @@ def test_light_verbs_import_neither_torch_nor_prefect(night):
 
 def test_the_same_steps_run_as_a_prefect_flow(night, tmp_path):
     folder, config, _ = night
-    careclips("reconstruct", folder / "footage", "--out", tmp_path / "store", *config, "--prefect", env={"PREFECT_HOME": str(tmp_path / "prefect")})
+    careclips(
+        "reconstruct",
+        folder / "footage",
+        "--out",
+        tmp_path / "store",
+        *config,
+        "--prefect",
+        env={"PREFECT_HOME": str(tmp_path / "prefect")},
+    )
     original = {name: value for name, value in artefacts(folder / "store").items() if not name.startswith("clip/")}
     assert artefacts(tmp_path / "store") == original
 
 
 def test_serve_asks_for_a_server(tmp_path):
     done = careclips("serve", check=False, env={"PREFECT_HOME": str(tmp_path)})
-    assert done.returncode == 1 and "PREFECT_API_URL: is not set" in done.stderr and "prefect server start" in done.stderr
+    assert (
+        done.returncode == 1 and "PREFECT_API_URL: is not set" in done.stderr and "prefect server start" in done.stderr
+    )
 
 
 def test_our_packages_are_this_repository():

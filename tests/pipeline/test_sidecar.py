@@ -22,9 +22,17 @@ def content(frame=2, **entry):
         "keypoints": [12, 8, 2] + [0, 0, 0] * 15 + [20, 33, 1], "action": "fall",
         "segmentation": [[10, 5, 29, 5, 29, 34, 10, 34]],
     } | entry  # fmt: skip
-    surface = {"id": 2, "image_id": 1, "category_id": 11, "segmentation": {"size": [48, 64], "counts": floor["counts"].decode()}}
+    surface = {
+        "id": 2,
+        "image_id": 1,
+        "category_id": 11,
+        "segmentation": {"size": [48, 64], "counts": floor["counts"].decode()},
+    }
     return {
-        "images": [{"id": 1, "file_name": "room/a.mp4", "frame": frame}, {"id": 9, "file_name": "room/b.mp4", "frame": 0}],
+        "images": [
+            {"id": 1, "file_name": "room/a.mp4", "frame": frame},
+            {"id": 9, "file_name": "room/b.mp4", "frame": 0},
+        ],
         "annotations": [person, surface],
         "categories": [{"id": 3, "name": "patient"}, {"id": 11, "name": "floor"}],
     }

@@ -69,7 +69,9 @@ def test_the_layout_is_complete_and_its_parts_agree(dataset):
     assert lines[2] == "clips/clip_00000.mp4,fall,0.267,0.467,clip_00000/person_0,home/room,careclips"
     rows = pd.read_parquet(dataset / "frames.parquet")
     assert len(rows) == T and list(rows["action"][3:5]) == ["walk", "fall"]
-    assert len(rows["smpl_poses"][0]) == 72 and len(rows["joints_world"][0]) == 72 and len(rows["keypoints_px"][0]) == 34
+    assert (
+        len(rows["smpl_poses"][0]) == 72 and len(rows["joints_world"][0]) == 72 and len(rows["keypoints_px"][0]) == 34
+    )
     coco = json.loads((dataset / "coco_keypoints.json").read_text())
     assert len(coco["images"]) == T and len(coco["annotations"]) == T - 1  # the frame where nothing is visible has none
     first = coco["annotations"][0]
@@ -78,7 +80,9 @@ def test_the_layout_is_complete_and_its_parts_agree(dataset):
     with (dataset / "skeletons.pkl").open("rb") as handle:
         skeletons = pickle.load(handle)
     assert skeletons["annotations"][0]["keypoint"].shape == (1, T, 17, 2)
-    assert skeletons["annotations"][0]["label"] == ACTIONS.index("fall") and skeletons["split"]["train"] == ["clip_00000"]
+    assert skeletons["annotations"][0]["label"] == ACTIONS.index("fall") and skeletons["split"]["train"] == [
+        "clip_00000"
+    ]
     with np.load(dataset / "clips" / "clip_00000.npz") as motion:
         assert motion["poses_0"].shape == (T, 72) and motion["trans_0"].shape == (T, 3)
         assert float(motion["mocap_framerate"]) == pytest.approx(15.0)

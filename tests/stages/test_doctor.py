@@ -6,7 +6,14 @@ from stages.doctor import known_frame, run
 
 def test_every_check_passes_with_the_starters():
     checks = run(None, DepthModelsConfig(), None)
-    assert [check["check"] for check in checks] == ["Open3D (libusb)", "renderer (EGL)", "body", "depth", "2D poses", "physics"]
+    assert [check["check"] for check in checks] == [
+        "Open3D (libusb)",
+        "renderer (EGL)",
+        "body",
+        "depth",
+        "2D poses",
+        "physics",
+    ]
     assert all(check["fine"] for check in checks), checks
 
 

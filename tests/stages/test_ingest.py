@@ -54,7 +54,11 @@ def test_clips_share_a_camera_only_if_their_backgrounds_register():
 def test_footage_csv_names_cameras_but_a_bumped_one_is_new():
     room = textured(0, (600, 800))
     row = {"site": "s", "room": "r", "camera": "k"}
-    clips = [clip_of("a", room[60:540, 80:720], row), clip_of("b", room[60:540, 95:735], row), clip_of("c", textured(7), row)]
+    clips = [
+        clip_of("a", room[60:540, 80:720], row),
+        clip_of("b", room[60:540, 95:735], row),
+        clip_of("c", textured(7), row),
+    ]
     named, notes = assign_cameras(IngestConfig(), clips)
     assert [footage.camera for footage in named] == ["s/r/k", "s/r/k~2", "s/r/k"]
     assert len(notes) == 1

@@ -36,7 +36,9 @@ def falling(fps, toward_deg=180.0, onset=1.0, seconds=0.8, still=2.0):
 
 
 def order(**values):
-    base = dict(event="fall", cause="push", direction="backward", start="standing", seconds=4.0, fps=15.0, role="resident")
+    base = dict(
+        event="fall", cause="push", direction="backward", start="standing", seconds=4.0, fps=15.0, role="resident"
+    )
     return ClipOrder(**(base | dict(age_years=80, stature_m=1.6, build=0.5, sex=0.5, text="") | values))
 
 
@@ -66,7 +68,11 @@ def test_labels_do_not_change_when_the_room_is_turned():
     a, fall_a = run(LabelConfig(), joints, times, STANDING)
     b, fall_b = run(LabelConfig(), joints @ turn.T + [3.0, -2.0, 0.0], times, STANDING)
     np.testing.assert_array_equal(a, b)
-    assert fall_a is not None and fall_b is not None and fall_a.direction_deg == pytest.approx(fall_b.direction_deg, abs=1e-6)
+    assert (
+        fall_a is not None
+        and fall_b is not None
+        and fall_a.direction_deg == pytest.approx(fall_b.direction_deg, abs=1e-6)
+    )
 
 
 def test_walking_standing_and_slow_lying_down_are_no_falls():
@@ -86,7 +92,9 @@ def test_the_audit_rejects_with_reasons():
     joints, times = falling(15)
     labels, fall = run(config, joints, times, STANDING)
     audit(config, order(), labels, fall)
-    with pytest.raises(Rejected, match="fell in another direction: asked forward, went -?180 deg|fell in another direction"):
+    with pytest.raises(
+        Rejected, match="fell in another direction: asked forward, went -?180 deg|fell in another direction"
+    ):
         audit(config, order(direction="forward"), labels, fall)
     with pytest.raises(Rejected, match="a fall happened that was not asked for"):
         audit(config, order(event="walk", cause=None, direction=None), labels, fall)

@@ -58,7 +58,9 @@ def test_a_standing_person_is_where_the_camera_says(body):
     assert rendered.visibility[0, 0] == pytest.approx(1.0, abs=0.02)
     # Facing +x, away from the camera: the left shoulder (+y) is on the left of the picture.
     assert rendered.keypoints_px[0, 0, 5, 0] < rendered.keypoints_px[0, 0, 6, 0]
-    assert (rendered.keypoints_visible[0, 0, [5, 6, 11, 12, 15, 16]] == 2).all() and rendered.keypoints_visible[0, 0, 0] == 1
+    assert (rendered.keypoints_visible[0, 0, [5, 6, 11, 12, 15, 16]] == 2).all() and rendered.keypoints_visible[
+        0, 0, 0
+    ] == 1
 
 
 def test_the_plate_is_untouched_away_from_the_body_and_its_shadow(body):
@@ -76,7 +78,9 @@ def test_what_is_behind_a_wall_is_hidden_unless_the_depth_is_not_trusted(body):
     assert (behind.keypoints_visible[0, 0] == 1).all()
     before = run(RenderConfig(), scene_with(body, room_with(wall_m=5.0)), body, np.random.default_rng(0))
     assert before.visibility[0, 0] > 0.95
-    untrusted = run(RenderConfig(), scene_with(body, room_with(wall_m=3.0, occlusion=False)), body, np.random.default_rng(0))
+    untrusted = run(
+        RenderConfig(), scene_with(body, room_with(wall_m=3.0, occlusion=False)), body, np.random.default_rng(0)
+    )
     assert untrusted.visibility[0, 0] > 0.95
 
 

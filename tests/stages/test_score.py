@@ -26,11 +26,19 @@ def test_known_errors_are_reported(tmp_path):
     depth[0] = 0.0  # unknown in the truth: not scored
     np.savez(tmp_path / "room.npz", depth=depth)
     joints = np.random.default_rng(0).normal(size=(1, 5, 24, 3))
-    np.savez(tmp_path / "people.npz", person=np.array(["person_1"]), joints_world=joints, visibility=np.array([[1, 1, 1, 1, 0.0]]))
+    np.savez(
+        tmp_path / "people.npz",
+        person=np.array(["person_1"]),
+        joints_world=joints,
+        visibility=np.array([[1, 1, 1, 1, 0.0]]),
+    )
     found = joints[0] + [0.1, 0.0, 0.0]
     found[4] += 100.0  # the truth says the person is hidden there
     figures = run(
-        tmp_path, room_with(camera_with(23.0, 2.2), np.full((48, 64), 3.3)), {"person_1": found}, {"person_1": np.ones(5, bool)}
+        tmp_path,
+        room_with(camera_with(23.0, 2.2), np.full((48, 64), 3.3)),
+        {"person_1": found},
+        {"person_1": np.ones(5, bool)},
     )
     assert figures["floor_normal_deg"] == pytest.approx(3.0, abs=1e-6)
     assert figures["camera_height_rel"] == pytest.approx(0.1)
@@ -43,7 +51,12 @@ def test_known_errors_are_reported(tmp_path):
 def test_nobody_found_is_none_not_zero(tmp_path):
     write_camera(camera_with(), tmp_path / "camera.json")
     np.savez(tmp_path / "room.npz", depth=np.full((48, 64), 3.0))
-    np.savez(tmp_path / "people.npz", person=np.array(["person_1"]), joints_world=np.zeros((1, 5, 24, 3)), visibility=np.ones((1, 5)))
+    np.savez(
+        tmp_path / "people.npz",
+        person=np.array(["person_1"]),
+        joints_world=np.zeros((1, 5, 24, 3)),
+        visibility=np.ones((1, 5)),
+    )
     assert run(tmp_path, room_with(camera_with(), np.full((48, 64), 3.0)), {}, {})["joints_world_mm"] is None
 
 

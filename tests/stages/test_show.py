@@ -28,7 +28,11 @@ def test_a_rejected_item_says_why(tmp_path):
 
 
 def test_a_store_lists_its_rooms_and_clips(tmp_path):
-    index = {"rooms": {"r": "k"}, "clips": {"a": {"room": "r", "people3d": "p"}, "b": {"room": "r"}}, "footage": "videos"}
+    index = {
+        "rooms": {"r": "k"},
+        "clips": {"a": {"room": "r", "people3d": "p"}, "b": {"room": "r"}},
+        "footage": "videos",
+    }
     (tmp_path / "index.json").write_text(json.dumps(index))
     lines, picture = run(tmp_path)
     assert picture is None and lines[0] == "store of videos"
