@@ -90,3 +90,20 @@ def test_bad_files(tmp_path):
     for path in (text, cut):
         with pytest.raises(InputError, match="is not a whole video that FFmpeg can read"):
             list(read_frames(path))
+
+
+def test_a_rotated_phone_video_is_turned_upright(tmp_path):
+    """A phone stores the sensor's landscape picture and a matrix in the track header: a quarter turn clockwise to show."""
+    path = tmp_path / "phone.mp4"
+    frames = np.full((4, 48, 64, 3), 30, np.uint8)
+    frames[:, :16, :16] = 230  # upper left of what is stored, so upper right of what is shown
+    write_video(path, frames, 15.0)
+    content = bytearray(path.read_bytes())
+    matrix = content.index(b"tkhd") + 4 + 40
+    one, minus_one = 0x10000, -0x10000
+    values = [0, one, 0, minus_one, 0, 0, 48 * one, 0, 0x40000000]
+    content[matrix : matrix + 36] = b"".join(value.to_bytes(4, "big", signed=True) for value in values)
+    path.write_bytes(content)
+    shown = next(read_frames(path))[1]
+    assert shown.shape == (64, 48, 3)
+    assert shown[4, 44].mean() > 180 and shown[4, 4].mean() < 80 and shown[60, 44].mean() < 80
