@@ -291,16 +291,20 @@ def build_room(
         else:
             times = [clip["footage"].timestamps_s for clip in clips]
             value = calibrate.run(
-                calibrate_config, tracks, times, width, height, None if known is None else known.intrinsics
-            )
-        return value, {"residual_px": value.residual_px, "frames_used": value.frames_used, "condition": value.condition}
+                calibrate_config, tracks, times, width, height, None if known is None else known.intrinsics,
+                background["image"], background["valid"],
+            )  # fmt: skip
+        return value, {
+            "residual_px": value.residual_px, "frames_used": value.frames_used, "condition": value.condition,
+            "lines_followed": value.lines_followed,
+        }  # fmt: skip
 
     calibration, calibrate_artefact, new_calibration = cached(
         store,
         "calibrate",
         calibrate.VERSION,
         calibrate_config,
-        {**seen, "camera_file": camera_bytes},
+        {**seen, "plate": plate_artefact.key, "camera_file": camera_bytes},
         compute_calibration,
     )
 
@@ -362,6 +366,7 @@ def build_room(
         "calibration_residual_px": calibration.residual_px,
         "calibration_frames": calibration.frames_used,
         "calibration_condition": calibration.condition,
+        "calibration_lines": calibration.lines_followed,
         "walkable_m2": float(value.walkable.sum() * value.grid_cell_m**2),
         "people_removed_from_plate": plate_artefact.meta["figures"]["sitters_removed"],
         "verdict": value.verdict,

@@ -240,7 +240,7 @@ def random_camera(room: SampleRoom, rng: np.random.Generator, width: int, height
         side[int(rng.integers(2))] = rng.choice([0.04, 0.96])
         spot = room.outline.min(axis=0) + size * side
         z = float(rng.uniform(0.8, min(2.8, room.height_m - 0.1)))
-        if not _inside_furniture(room, spot, z):
+        if not _too_near_furniture(room, spot, z, 0.15):
             break
     target = room.outline.mean(axis=0) + size * rng.uniform(-0.3, 0.3, 2)
     pitch = np.radians(rng.uniform(0.0, 60.0)) if rng.uniform() < 0.5 else np.radians(rng.uniform(5.0, 35.0))
@@ -248,11 +248,14 @@ def random_camera(room: SampleRoom, rng: np.random.Generator, width: int, height
     return _look(spot, z, target, pitch, np.radians(rng.uniform(-3.0, 3.0)), focal, width, height)
 
 
-def _inside_furniture(room: SampleRoom, spot: np.ndarray, z: float) -> bool:
+def _too_near_furniture(room: SampleRoom, spot: np.ndarray, z: float, apart_m: float) -> bool:
+    """Whether any box around a piece of furniture is nearer than that; door and window never by more than 0.15 m."""
+    place = np.array([*spot, z])
     for surface in room.surfaces:
         if surface.label in (*SOLID, "window", "door"):
-            low, high = surface.vertices.min(axis=0) - 0.15, surface.vertices.max(axis=0) + 0.15
-            if np.all(np.array([*spot, z]) > low) and np.all(np.array([*spot, z]) < high):
+            low, high = surface.vertices.min(axis=0), surface.vertices.max(axis=0)
+            limit = apart_m if surface.label in SOLID else min(apart_m, 0.15)
+            if np.linalg.norm(place - np.clip(place, low, high)) < limit:
                 return True
     return False
 
@@ -276,13 +279,14 @@ def watching_camera(room: SampleRoom, rng: np.random.Generator, width: int = 640
     cells, _ = walkable(room, 0.0)
     spots = np.argwhere(cells)
     best, best_score = None, -1.0
-    for _ in range(24):
+    for _ in range(36):
         side = rng.choice([0.04, 0.96], 2) if rng.uniform() < 0.7 else rng.uniform(0.2, 0.8, 2)
         if 0.1 < side[0] < 0.9:
             side[int(rng.integers(2))] = rng.choice([0.03, 0.97])
         z = float(rng.uniform(1.8, min(2.5, room.height_m - 0.12)))
         spot = low + size * side
-        if _inside_furniture(room, spot, z):
+        # On a wardrobe's top, half the picture would be that top.
+        if _too_near_furniture(room, spot, z, 0.7):
             continue
         target = room.outline.mean(axis=0) + size * rng.uniform(-0.1, 0.1, 2)
         pitch, roll = np.radians(rng.uniform(15.0, 40.0)), np.radians(rng.uniform(-2.0, 2.0))

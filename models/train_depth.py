@@ -40,7 +40,9 @@ SHORT_PX = {"metric": 84, "relative": 126}
 VIEW_HEIGHT_PX, VIEW_WIDTH_PX = 168, 224
 HELD_OUT = 0.05
 """Share of the views, whole rooms from the end, on which errors are measured."""
-VIEWS_PER_ROOM = 5
+VIEWS_PER_ROOM = 4
+DRAWS = 4
+"""Of a camera, until one watches the room."""
 FLOOR_LABELS = [SURFACE_LABELS.index("floor"), SURFACE_LABELS.index("rug")]
 
 
@@ -72,12 +74,15 @@ def render_views(count: int, rng: np.random.Generator, out: Path) -> None:
         room = sample_room(rng)
         with RoomRenderer(room, VIEW_WIDTH_PX, VIEW_HEIGHT_PX) as renderer:
             for view in range(start, min(start + VIEWS_PER_ROOM, count)):
-                # A third of the views are like those of footage: high on a wall, over most of the floor.
-                draw = watching_camera if rng.random() < 0.35 else random_camera
-                camera = draw(room, rng, VIEW_WIDTH_PX, VIEW_HEIGHT_PX)
-                images[view], drawn, labels = renderer.view(camera)
-                depth[view], focal_px[view] = drawn, camera.focal_px
-                floor[view] = np.isin(labels, FLOOR_LABELS)
+                # Half of the views are like those of footage: high on a wall, over most of the floor.
+                draw = watching_camera if rng.random() < 0.5 else random_camera
+                for _ in range(DRAWS):
+                    camera = draw(room, rng, VIEW_WIDTH_PX, VIEW_HEIGHT_PX)
+                    images[view], drawn, labels = renderer.view(camera)
+                    depth[view], focal_px[view] = drawn, camera.focal_px
+                    floor[view] = np.isin(labels, FLOOR_LABELS)
+                    if watches(floor[view], depth[view] * VIEW_WIDTH_PX / camera.focal_px):
+                        break
         if start % 300 == 0:
             logger.info("%d of %d views", start, count)
     np.savez(out, images=images, depth=depth, floor=floor, focal_px=focal_px, room_of=room_of)
@@ -119,14 +124,14 @@ class Views:
 
 
 def watches(
-    floor: Bool[np.ndarray, "n height width"], depth: Float[np.ndarray, "n height width"]
-) -> Bool[np.ndarray, "n"]:
+    floor: Bool[np.ndarray, "*n height width"], depth: Float[np.ndarray, "*n height width"]
+) -> Bool[np.ndarray, "*n"]:
     """Views that a camera which watches a room could have: some floor in sight, nothing right before the lens.
 
     The others (the side of a wardrobe, the ceiling) cost such small networks much and teach them little.
     """
-    near = np.percentile(depth[:, ::8, ::8].reshape(len(depth), -1), 10, axis=1)
-    return (floor[:, ::4, ::4].mean(axis=(1, 2)) > 0.12) & (near > 0.9)
+    near = np.percentile(depth[..., ::8, ::8], 10, axis=(-2, -1))
+    return np.asarray((floor[..., ::4, ::4].mean(axis=(-2, -1)) > 0.12) & (near > 0.9))
 
 
 def zoomed(

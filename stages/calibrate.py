@@ -1,37 +1,39 @@
-"""A fixed camera's height, tilt and focal length from the people it saw standing and walking. FACTS, "Calibrating a room".
+"""A fixed camera's height, tilt and focal length from the people it saw and the straight lines of the room.
 
-In: the 2D tracks of all clips of one camera. Out: a `Calibration` with the world of DESIGN §2 and a 95 % interval of the
-camera's height. Each standing person is a vertical stick of known proportions: the floor point under the ankles, raised to
-the height of nose, shoulders and hips, must project onto them. Solved robustly for focal length, pitch, roll, height and
-one stature per person, with priors on all but pitch and height; the scale of the whole comes from the stature assumed.
+In: the 2D tracks of all clips of one camera, and its background plate. Out: a `Calibration` with the world of DESIGN §2 and
+a 95 % interval of the camera's height. Each standing person is a vertical stick of known proportions: the floor point
+under the ankles, raised to the height of nose, shoulders and hips, must project onto them (FACTS, "Calibrating a
+room"). The room's lines run along three axes, one of them upright (`models.room_lines`): they fix tilt and focal length,
+the people the height. Solved together and robustly for focal length, pitch, roll, height, the room's yaw and one
+stature per person, with priors on all but height and yaw; the scale of the whole comes from the stature assumed.
 """
 
 from collections.abc import Sequence
 
 import numpy as np
-from jaxtyping import Float, Int
+from jaxtyping import Bool, Float, Int, UInt8
 from pydantic import BaseModel, ConfigDict, Field
 from scipy.optimize import least_squares
 
+from models.room_lines import line_segments, off_axes
 from pipeline.camera import Camera, intrinsics_from_focal, normal_from_angles, pose_over_floor
 from pipeline.types import Calibration, Person2D
 
-VERSION = 2
 LEVELS = ("nose", "shoulders", "hips")
 LEFT, RIGHT = np.array([0, 5, 11]), np.array([0, 6, 12])
 """Keypoints whose midpoint is the stick's mark at each level."""
 ACROSS = np.array([0.25, 1.0])
 """Weights of image x and y."""
 
-VERSION = 2
+VERSION = 3
 
 
 class CalibrateConfig(BaseModel):
     """What is assumed of people and lenses before anyone is seen."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
-    nose_m: float = Field(1.58, gt=0.0)
-    """Height of a standing adult's nose above the floor: the mean of grown people."""
+    nose_m: float = Field(1.55, gt=0.0)
+    """Height of a standing adult's nose above the floor: of a person of 1.66 m, between the world's women and men."""
     shoulder_share: float = 0.87
     """Height of the shoulder keypoints as a share of the nose's."""
     hip_share: float = 0.567
@@ -43,6 +45,12 @@ class CalibrateConfig(BaseModel):
     pitch_deg: float = 12.0
     pitch_spread_deg: float = Field(20.0, gt=0.0)
     roll_spread_deg: float = Field(1.5, gt=0.0)
+    line_spread_deg: float = Field(0.5, gt=0.0)
+    """By which a line that runs along an axis of the room misses it: walls, lenses and carpenters are not exact."""
+    shortest_line: float = Field(0.045, gt=0.0, lt=1.0)
+    """Share of the image's width."""
+    most_lines: int = Field(150, ge=0)
+    """The longest ones; 0 leaves the room's lines out."""
     least_score: float = Field(0.3, ge=0.0, le=1.0)
     """Keypoints scoring less are not used."""
     thin_s: float = Field(0.15, ge=0.0)
@@ -77,15 +85,25 @@ def run(
     width_px: int,
     height_px: int,
     intrinsics: Float[np.ndarray, "3 3"] | None = None,
+    plate: UInt8[np.ndarray, "height width 3"] | None = None,
+    plate_valid: Bool[np.ndarray, "height width"] | None = None,
 ) -> Calibration:
-    """Calibrate one camera from the people of all its clips; `intrinsics`, where given, are held fixed.
+    """Calibrate one camera from the people of all its clips and the lines of its plate; `intrinsics`, if given, are fixed.
+
+    `plate_valid` marks what of the plate was seen, not painted in.
 
     Every person of every clip has a stature of their own, but people of the same name in different clips may be one human
-    being, so the interval lets statures differ between names only. Where nobody stood up straight the result is the prior, `method` says so, and the interval is wide.
+    being, so the interval lets statures differ between names only. Where nobody stood up straight the height is the
+    prior's, `method` says so, and the interval is wide.
     """
     sticks = standing_sticks(config, tracks, timestamps_s, height_px)
-    solver = _Solver(config, sticks, width_px, height_px, intrinsics)
-    best = solver.solve(solver.prior_mean, np.arange(len(sticks.person)))
+    lines = np.zeros((0, 2, 2))
+    if plate is not None and config.most_lines > 0:
+        sound = np.ones(plate.shape[:2], dtype=bool) if plate_valid is None else plate_valid
+        lines = line_segments(plate, sound, config.most_lines, config.shortest_line)
+    solver = _Solver(config, sticks, lines, width_px, height_px, intrinsics)
+    everyone, every_line = np.arange(len(sticks.person)), np.arange(len(lines))
+    best = solver.solve(solver.prior_mean, everyone, every_line, solver.starts(everyone))
     rng = np.random.default_rng(config.seed)
     heights = []
     for _ in range(config.replicates):
@@ -95,13 +113,16 @@ def run(
         drawn = rng.choice(blocks, size=len(blocks)) if len(blocks) else blocks
         rows = np.concatenate([np.flatnonzero(sticks.block == b) for b in drawn] or [np.zeros(0, dtype=int)])
         mean = solver.prior_mean + solver.prior_spread * solver.draw(rng)
-        heights.append(float(np.exp(solver.solve(mean, rows, start=best)[3])))
+        drawn_lines = rng.integers(len(lines), size=len(lines)) if len(lines) else every_line
+        heights.append(float(np.exp(solver.solve(mean, rows, drawn_lines, [best], brief=True)[3])))
     camera = solver.camera(best)
     low, high = (float(v) for v in np.quantile(heights, [0.025, 0.975]))
     low, high = min(low, camera.height_m), max(high, camera.height_m)
     residual, condition = solver.quality(best)
     used = len(sticks.person) // 2
-    return Calibration(camera, "people" if used >= 3 else "prior", (low, high), residual, used, condition)
+    followed = int((solver.line_misses(best) < 2.0).sum())
+    method = "people" if used >= 3 else "prior"
+    return Calibration(camera, method, (low, high), residual, used, condition, followed)
 
 
 def standing_sticks(
@@ -179,60 +200,103 @@ def _upright(config: CalibrateConfig, person: Person2D, height_px: int) -> np.nd
 
 
 class _Solver:
-    """Parameters: log focal / width, pitch, roll, log height, log stature (relative) per person."""
+    """Parameters: log focal / width, pitch, roll, log height, log stature (relative) per person, yaw of the room."""
 
     def __init__(
         self,
         config: CalibrateConfig,
         sticks: Sticks,
+        lines_px: Float[np.ndarray, "line 2 2"],
         width_px: int,
         height_px: int,
         intrinsics: Float[np.ndarray, "3 3"] | None,
     ):
-        self.sticks, self.size, self.fixed = sticks, (width_px, height_px), intrinsics
+        self.sticks, self.size, self.fixed, self.lines = sticks, (width_px, height_px), intrinsics, lines_px
         self.people = len(sticks.names)
         self.levels_m = config.nose_m * np.array([1.0, config.shoulder_share, config.hip_share])
         self.ankle_m = config.ankle_m
         pitch, spread = np.radians(config.pitch_deg), np.radians(config.pitch_spread_deg)
         roll = np.radians(config.roll_spread_deg)
         # The prior of height is there for when nobody is seen: a camera hangs between the knee and the ceiling.
-        self.prior_mean = np.concatenate([[0.0, pitch, 0.0, np.log(1.8)], np.zeros(self.people)])
+        self.prior_mean = np.concatenate([[0.0, pitch, 0.0, np.log(1.8)], np.zeros(self.people), [0.0]])
         statures = np.full(self.people, config.stature_spread)
-        self.prior_spread = np.concatenate([[config.focal_spread, spread, roll, 0.45], statures])
+        # A yaw means nothing beyond a quarter turn; its prior only keeps the problem determined without lines.
+        self.prior_spread = np.concatenate([[config.focal_spread, spread, roll, 0.45], statures, [10.0]])
+        # An end of a segment is off by a pixel of the picture that it was found in.
+        length = np.linalg.norm(lines_px[:, 1] - lines_px[:, 0], axis=1)
+        self.line_spread = np.hypot(np.radians(config.line_spread_deg), 2.0 * max(1.0, width_px / 640.0) / length)
 
     def camera(self, x: Float[np.ndarray, "parameter"]) -> Camera:
+        """The camera that parameters stand for."""
+        up = normal_from_angles(x[1], x[2])
+        return Camera(self._intrinsics(x), *self.size, pose_over_floor(up, float(np.exp(x[3]))))
+
+    def _intrinsics(self, x: Float[np.ndarray, "parameter"]) -> Float[np.ndarray, "3 3"]:
         width, height = self.size
-        K = intrinsics_from_focal(width * float(np.exp(x[0])), width, height) if self.fixed is None else self.fixed
-        return Camera(K, width, height, pose_over_floor(normal_from_angles(x[1], x[2]), float(np.exp(x[3]))))
+        return intrinsics_from_focal(width * float(np.exp(x[0])), width, height) if self.fixed is None else self.fixed
 
     def draw(self, rng: np.random.Generator) -> Float[np.ndarray, "parameter"]:
-        """Standard normal numbers for a prior mean, one stature a name."""
+        """Standard normal numbers for a prior mean, one stature a name; the yaw stays."""
         camera = rng.standard_normal(4)
         by_name = rng.standard_normal(int(self.sticks.names.max()) + 1 if self.people else 0)
-        return np.concatenate([camera, by_name[self.sticks.names]])
+        return np.concatenate([camera, by_name[self.sticks.names], [0.0]])
+
+    def starts(self, rows: Int[np.ndarray, "drawn"]) -> list[Float[np.ndarray, "parameter"]]:
+        """Parameters to start from: what people alone say, and the tilts that the lines alone like best."""
+        mean = self.prior_mean
+        none = np.zeros(0, dtype=np.int64)
+        apart = [np.r_[mean[0], pitch, mean[2:]] for pitch in np.radians([3.0, 12.0, 30.0])]
+        people = self.solve(mean, rows, none, apart)
+        if not len(self.lines):
+            return [people]
+        focals = [0.0] if self.fixed is not None else np.log([0.75, 0.9, 1.1, 1.3])
+        by_pitch = []
+        for pitch in np.radians(np.arange(-5.0, 65.0, 5.0)):
+            tries = [
+                np.r_[focal, pitch, 0.0, people[3:-1], yaw]
+                for focal in focals
+                for yaw in np.radians(np.arange(0.0, 90.0, 3.0))
+            ]
+            costs = [float((self._line_residuals(x, np.arange(len(self.lines))) ** 2).sum()) for x in tries]
+            by_pitch.append((min(costs), tries[int(np.argmin(costs))]))
+        by_pitch.sort(key=lambda pair: pair[0])
+        yaws = [np.r_[people[:-1], yaw] for yaw in np.radians(np.arange(0.0, 90.0, 3.0))]
+        costs = [float((self._line_residuals(x, np.arange(len(self.lines))) ** 2).sum()) for x in yaws]
+        return [yaws[int(np.argmin(costs))], *(x for _, x in by_pitch[:3])]
 
     def solve(
         self,
         mean: Float[np.ndarray, "parameter"],
         rows: Int[np.ndarray, "drawn"],
-        start: Float[np.ndarray, "parameter"] | None = None,
+        lines: Int[np.ndarray, "drawn_line"],
+        starts: Sequence[Float[np.ndarray, "parameter"]],
+        brief: bool = False,
     ) -> Float[np.ndarray, "parameter"]:
-        """Most probable parameters under a prior about `mean`."""
-        starts = [start] if start is not None else [np.r_[mean[0], p, mean[2:]] for p in np.radians([3.0, 12.0, 30.0])]
-        evaluations, tolerance = (40, 1e-8) if start is None else (8, 1e-4)
+        """Most probable parameters under a prior about `mean`; `brief` is for starts that are nearly right."""
         found = [
             least_squares(
                 self._residuals,
                 x0,
                 self._jacobian,  # pyright: ignore[reportArgumentType]  (scipy's stubs know the names of schemes only)
-                args=(mean, rows),
+                args=(mean, rows, lines),
                 x_scale=self.prior_spread,
-                max_nfev=evaluations,
-                ftol=tolerance,
+                max_nfev=8 if brief else 40,
+                ftol=1e-4 if brief else 1e-8,
             )
             for x0 in starts
         ]
         return min(found, key=lambda result: result.cost).x
+
+    def line_misses(self, x: Float[np.ndarray, "parameter"]) -> Float[np.ndarray, "line"]:
+        """By how many standard deviations each line misses the nearest axis of the room."""
+        up = normal_from_angles(x[1], x[2])
+        return off_axes(self.lines, self._intrinsics(x), up, float(x[-1])) / self.line_spread
+
+    def _line_residuals(
+        self, x: Float[np.ndarray, "parameter"], lines: Int[np.ndarray, "drawn_line"]
+    ) -> Float[np.ndarray, "drawn_line"]:
+        # Cauchy's loss. Lines count in full: unlike the frames of one walk they are of different things.
+        return np.sqrt(np.log1p(self.line_misses(x)[lines] ** 2))
 
     def _misses(
         self, x: Float[np.ndarray, "parameter"], rows: Int[np.ndarray, "drawn"]
@@ -250,43 +314,54 @@ class _Solver:
         predicted = (marks @ K.T)[..., :2] / np.maximum(marks[..., 2:], 0.05)
         return sticks.marks_px[rows] - predicted
 
-    def _residuals(
-        self, x: Float[np.ndarray, "parameter"], mean: Float[np.ndarray, "parameter"], rows: Int[np.ndarray, "drawn"]
+    def _people_residuals(
+        self, x: Float[np.ndarray, "parameter"], rows: Int[np.ndarray, "drawn"]
     ) -> Float[np.ndarray, "residual"]:
-        prior = (x - mean) / self.prior_spread
-        if not len(rows):
-            return prior
         # The body leans and the feet are apart: across, a mark says little, along the body much.
         misses = self._misses(x, rows) * self.sticks.weights[rows][..., None] * ACROSS
         norm = np.linalg.norm(misses, axis=-1, keepdims=True)
         # Cauchy's loss on the distance, as a factor on the residual; neighbouring frames share their errors, so one
         # row counts a fifth of a witness.
         factor = np.sqrt(np.log1p(norm**2) / np.maximum(norm**2, 1e-12) / 5.0)
-        return np.concatenate([(misses * factor).ravel(), prior])
+        return (misses * factor).ravel()
+
+    def _residuals(
+        self,
+        x: Float[np.ndarray, "parameter"],
+        mean: Float[np.ndarray, "parameter"],
+        rows: Int[np.ndarray, "drawn"],
+        lines: Int[np.ndarray, "drawn_line"],
+    ) -> Float[np.ndarray, "residual"]:
+        prior = (x - mean) / self.prior_spread
+        people = self._people_residuals(x, rows) if len(rows) else np.zeros(0)
+        return np.concatenate([people, self._line_residuals(x, lines), prior])
 
     def _jacobian(
-        self, x: Float[np.ndarray, "parameter"], mean: Float[np.ndarray, "parameter"], rows: Int[np.ndarray, "drawn"]
+        self,
+        x: Float[np.ndarray, "parameter"],
+        mean: Float[np.ndarray, "parameter"],
+        rows: Int[np.ndarray, "drawn"],
+        lines: Int[np.ndarray, "drawn_line"],
     ) -> Float[np.ndarray, "residual parameter"]:
         """Forward differences; all statures in one, since a row depends on its own person's alone."""
         step, seen = 1e-6, 6 * len(rows)
-        here = self._residuals(x, mean, rows)[:seen]
-        J = np.zeros((seen + len(x), len(x)))
-        J[seen:] = np.diag(1.0 / self.prior_spread)
-        if not seen:
-            return J
-        for column in range(4):
+        here = self._residuals(x, mean, rows, lines)[: seen + len(lines)]
+        J = np.zeros((len(here) + len(x), len(x)))
+        J[len(here) :] = np.diag(1.0 / self.prior_spread)
+        for column in (0, 1, 2, 3, len(x) - 1):
             moved = x.copy()
             moved[column] += step
-            J[:seen, column] = (self._residuals(moved, mean, rows)[:seen] - here) / step
-        moved = x.copy()
-        moved[4:] += step
-        taller = (self._residuals(moved, mean, rows)[:seen] - here) / step
-        J[np.arange(seen), 4 + np.repeat(self.sticks.person[rows], 6)] = taller
+            J[: len(here), column] = (self._residuals(moved, mean, rows, lines)[: len(here)] - here) / step
+        if seen:
+            moved = x.copy()
+            moved[4:-1] += step
+            taller = (self._people_residuals(moved, rows) - here[:seen]) / step
+            J[np.arange(seen), 4 + np.repeat(self.sticks.person[rows], 6)] = taller
         return J
 
     def quality(self, x: Float[np.ndarray, "parameter"]) -> tuple[float, float]:
-        """Median vertical miss of the heads, pixels, and the condition number of what the data alone says of pitch and height."""
-        rows = np.arange(len(self.sticks.person))
+        """Median vertical miss of the heads, pixels, and the condition number of what people and lines say of pitch and height."""
+        rows, lines = np.arange(len(self.sticks.person)), np.arange(len(self.lines))
         if not len(rows):
             return 0.0, float("inf")
         misses = np.abs(self._misses(x, rows)[..., 1])
@@ -296,7 +371,8 @@ class _Solver:
         def data(y: Float[np.ndarray, "2"]) -> Float[np.ndarray, "residual"]:
             moved = x.copy()
             moved[[1, 3]] = y
-            return (self._misses(moved, rows) * weights[..., None] * ACROSS).ravel()
+            people = (self._misses(moved, rows) * weights[..., None] * ACROSS).ravel()
+            return np.concatenate([people, self._line_residuals(moved, lines)])
 
         step = 1e-4
         here = x[[1, 3]]

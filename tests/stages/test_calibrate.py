@@ -5,6 +5,7 @@ import pytest
 import torch
 
 from models.body import BodyShape, load_body, relaxed_pose
+from models.sample_room import RoomRenderer, sample_room, watching_camera
 from pipeline.camera import Camera, intrinsics_from_focal, normal_from_angles, pose_over_floor
 from pipeline.frames import R_ZUP_YUP, yaw
 from pipeline.types import Person2D
@@ -12,7 +13,7 @@ from stages import calibrate
 from stages.calibrate import CalibrateConfig
 
 CONFIG = CalibrateConfig(replicates=20)
-ADULT_NOSE_M = 1.58
+ADULT_NOSE_M = CalibrateConfig().nose_m
 
 
 @pytest.fixture(scope="module")
@@ -148,3 +149,39 @@ def test_same_seed_same_camera(body, betas):
     a, b = (calibrate.run(CONFIG, [[person]], [np.arange(30.0)], 640, 480) for _ in range(2))
     assert a.camera.T_world_camera.tobytes() == b.camera.T_world_camera.tobytes()
     assert a.height_interval_m == b.height_interval_m
+
+
+@pytest.mark.parametrize("seed", [1, 7, 9])
+def test_an_empty_room_gives_tilt_and_focal_length(seed):
+    rng = np.random.default_rng(seed)
+    room = sample_room(rng)
+    camera = watching_camera(room, rng, 640, 480)
+    with RoomRenderer(room, 640, 480) as renderer:
+        plate, _, _ = renderer.view(camera)
+    found = calibrate.run(CONFIG, [[]], [np.arange(5.0)], 640, 480, plate=plate)
+    assert found.method == "prior"
+    assert found.lines_followed > 15
+    up = found.camera.T_world_camera[2, :3] @ camera.T_world_camera[2, :3]
+    assert np.degrees(np.arccos(min(up, 1.0))) < 1.0
+    assert abs(found.camera.focal_px / camera.focal_px - 1.0) < 0.03
+    low, high = found.height_interval_m
+    assert high / low > 2.0, "lines know nothing of the height"
+
+
+def test_lines_narrow_what_people_leave_open(body, betas):
+    rng = np.random.default_rng(1)
+    room = sample_room(rng)
+    camera = watching_camera(room, rng, 640, 480)
+    with RoomRenderer(room, 640, 480) as renderer:
+        plate, _, _ = renderer.view(camera)
+    world = Camera(
+        camera.intrinsics, 640, 480, pose_over_floor(camera.T_world_camera[2, :3], camera.T_world_camera[2, 3])
+    )
+    places = np.column_stack([rng.uniform(2.0, 4.5, 60), rng.uniform(-1.0, 1.0, 60)])
+    person = standing_people(body, betas, world, places, rng)
+    times = [np.arange(60) / 2.0]
+    with_lines = calibrate.run(CONFIG, [[person]], times, 640, 480, plate=plate)
+    without = calibrate.run(CONFIG, [[person]], times, 640, 480)
+    assert abs(with_lines.camera.height_m / world.height_m - 1.0) < 0.03
+    assert with_lines.condition < without.condition
+    assert np.ptp(with_lines.height_interval_m) < np.ptp(without.height_interval_m)
