@@ -3,7 +3,8 @@
 In: frames sampled over all clips of one camera and the masks of the people in them. Out: the clean background plate and
 which of its pixels were ever seen. Each sample's exposure is first brought to the others' by a gain per channel, so that
 clips taken by day and by lamp mix. Pixels that people cover in every sample (somebody who never leaves a chair) are
-in-painted. DESIGN §4, depth.
+in-painted; there the masks are first grown to the person's outline, for what sticks out of them would stay in the room.
+DESIGN §4, depth.
 """
 
 import cv2
@@ -13,7 +14,10 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from pipeline.errors import InputError
 
-VERSION = 2
+VERSION = 3
+
+OUTLINE_PX = 160
+"""Outlines are looked for in pictures of at most this size."""
 
 
 class PlateConfig(BaseModel):
@@ -25,6 +29,8 @@ class PlateConfig(BaseModel):
     """A sample's exposure is changed by no more than this factor either way."""
     mask_margin_px: int = Field(3, ge=0)
     """The masks are widened by this much (at 640 px image width): their edge, and the person's contact shadow."""
+    outline_reach: float = Field(0.3, ge=0.0)
+    """Somebody's outline is looked for this far around their mask, as a share of the mask's longer side; 0 leaves it."""
 
 
 def run(
@@ -40,6 +46,9 @@ def run(
         raise InputError("plate", "no frame to make a background from", "give at least one frame of the camera")
     masks = _widened(person_masks, round(config.mask_margin_px * frames.shape[2] / 640))
     valid = ~masks.all(axis=0)
+    if config.outline_reach > 0 and valid.any() and not valid.all():
+        masks = masks | np.stack([outline(f, m, config.outline_reach) for f, m in zip(frames, masks, strict=True)])
+        valid = ~masks.all(axis=0)
     if not valid.any():
         raise InputError("plate", "people cover the whole picture in every frame", "give frames that show the room")
     gains = exposure_gains(frames, masks, config.max_gain) if config.align_exposure else np.ones((len(frames), 3))
@@ -50,6 +59,43 @@ def run(
         median = masked_median(scaled, np.broadcast_to(masks[:, rows, :, None], scaled.shape))
         plate[rows] = np.clip(median + 0.5, 0.0, 255.0).astype(np.uint8)
     return fill(plate, valid), valid
+
+
+def outline(
+    frame: UInt8[np.ndarray, "height width 3"], mask: Bool[np.ndarray, "height width"], reach: float
+) -> Bool[np.ndarray, "height width"]:
+    """Where people are in the picture, by colour (GrabCut, Rother et al. 2004), given roughly where they are.
+
+    Each connected part of the mask for itself: its core is a person, what lies farther from it than `reach` times its
+    longer side is not; colours decide on the rest.
+    """
+    found = np.zeros_like(mask)
+    count, parts, boxes, _ = cv2.connectedComponentsWithStats(mask.astype(np.uint8))
+    for part in range(1, count):
+        left, top, width, height = (int(v) for v in boxes[part, :4])
+        margin = max(4, round(reach * max(width, height)))
+        # The colours of the surroundings are learnt from a frame as wide again as what is searched.
+        window = (
+            slice(max(0, top - 2 * margin), top + height + 2 * margin),
+            slice(max(0, left - 2 * margin), left + width + 2 * margin),
+        )
+        here = (parts[window] == part).astype(np.uint8)
+        scale = min(1.0, OUTLINE_PX / max(here.shape))
+        small = cv2.resize(here, None, fx=scale, fy=scale, interpolation=cv2.INTER_AREA) > 0
+        colours = cv2.resize(np.ascontiguousarray(frame[window]), small.shape[::-1], interpolation=cv2.INTER_AREA)
+        inward = cv2.distanceTransform(np.pad(small, 1).astype(np.uint8), cv2.DIST_L2, 3)[1:-1, 1:-1]
+        outward = cv2.distanceTransform((~small).astype(np.uint8), cv2.DIST_L2, 3)
+        guess = np.where(small, cv2.GC_PR_FGD, cv2.GC_PR_BGD).astype(np.uint8)
+        guess[inward > 0.6 * inward.max()] = cv2.GC_FGD
+        guess[outward > margin * scale] = cv2.GC_BGD
+        if not (guess == cv2.GC_BGD).any():
+            continue
+        cv2.setRNGSeed(0)
+        cv2.grabCut(colours, guess, None, np.zeros((1, 65)), np.zeros((1, 65)), 4, cv2.GC_INIT_WITH_MASK)
+        person = np.isin(guess, (cv2.GC_FGD, cv2.GC_PR_FGD)).astype(np.uint8)
+        person = cv2.dilate(person, np.ones((3, 3), np.uint8))
+        found[window] |= cv2.resize(person, here.shape[::-1], interpolation=cv2.INTER_NEAREST) > 0
+    return found
 
 
 def masked_median(
