@@ -19,7 +19,7 @@ from pipeline.camera import pose_over_floor
 from pipeline.errors import Rejected
 from pipeline.types import Calibration
 
-VERSION = 1
+VERSION = 2
 
 
 class FloorConfig(BaseModel):
@@ -37,6 +37,10 @@ class FloorConfig(BaseModel):
     """Without a mask or a calibration: the camera looks down by this much..."""
     roll_prior_deg: float = Field(20.0, gt=0.0, lt=90.0)
     """...and is turned about its axis by less than this; a wall is beyond both."""
+    least_lines: int = Field(15, ge=0)
+    """A calibration by at least so many lines of the room knows which way is up better than the depth does."""
+    gravity_tolerance_by_lines_deg: float = Field(6.0, gt=0.0, lt=90.0)
+    """How far the depth's floor may then lean."""
     min_inlier_ratio: float = Field(0.3, ge=0.0, le=1.0)
     """Of the floor mask's pixels."""
     min_floor_share: float = Field(0.05, ge=0.0, le=1.0)
@@ -61,7 +65,7 @@ class FloorFit:
     """The inliers: pixels that show the floor."""
     T_world_camera: Float[np.ndarray, "4 4"]
     """The camera's pose over the floor, from `pose_from`."""
-    pose_from: Literal["file", "people", "depth"]
+    pose_from: Literal["file", "people", "prior", "depth"]
     scale: float
     """What to multiply the depth by."""
     scale_disagreement: float
@@ -83,12 +87,15 @@ def run(
     """Find the floor and join it with the calibration.
 
     `feet_px` are pixels where people stood: without a mask they speak for the plane that holds them. A calibration by
-    the method "prior" (nobody seen) says which way is up, not where the camera is. Raises Rejected("floor") where
-    neither depth nor calibration knows the floor.
+    the method "prior" (nobody seen) says which way is up, not where the camera is: roughly, or, by the lines of the
+    room, so well that only the height is left to the depth. Raises Rejected("floor") where neither depth nor
+    calibration knows the floor.
     """
     points = points_camera(depth, intrinsics)
     trusted = calibration if calibration is not None and calibration.method != "prior" else None
     up = None if calibration is None else calibration.camera.T_world_camera[2, :3]
+    level = calibration is not None and calibration.lines_followed >= config.least_lines
+    tolerance = config.gravity_tolerance_by_lines_deg if level else config.gravity_tolerance_deg
     if floor_mask is not None and floor_mask.any():
         plane = _ransac(config, points, floor_mask, rng, _any_plane, None, False)
     else:
@@ -96,7 +103,7 @@ def run(
 
         def plausible(normals: Float[np.ndarray, "candidate 3"]) -> Bool[np.ndarray, "candidate"]:
             if up is not None:
-                return normals @ up > np.cos(np.radians(config.gravity_tolerance_deg))
+                return normals @ up > np.cos(np.radians(tolerance))
             return within_tilt_prior(normals, config.pitch_prior_deg, config.roll_prior_deg)
 
         everywhere = np.ones(depth.shape, dtype=bool)
@@ -121,6 +128,8 @@ def run(
         normal, height = trusted.camera.T_world_camera[2, :3], trusted.camera.height_m
         inliers = np.zeros(depth.shape, dtype=bool) if floor_mask is None else floor_mask
     if trusted is None:
+        if up is not None and level:
+            normal, height = up, float(np.median(-(points[inliers] @ up))) if inliers.any() else height
         pose = pose_over_floor(normal, height)
         return FloorFit(normal, height, ratio, residual, True, inliers, pose, "depth", 1.0, 0.0, 0.0)
     plane_depth = floor_depth(trusted.camera.T_world_camera, intrinsics, depth.shape)

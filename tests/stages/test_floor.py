@@ -1,5 +1,7 @@
 """The floor of rooms whose geometry is known exactly: a box of walls, a bed, a camera of any tilt."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
@@ -216,3 +218,26 @@ def test_no_floor_in_the_depth_leaves_the_calibrated_pose():
     fit = run(FloorConfig(), depth, camera.intrinsics, None, known(camera), np.random.default_rng(0))
     assert not fit.found and fit.pose_from == "people"
     np.testing.assert_array_equal(fit.T_world_camera, camera.T_world_camera)
+
+
+def test_the_lines_of_a_room_know_up_and_the_depth_how_high():
+    camera = camera_at(20.0)
+    # A depth whose floor leans by 4 degrees, seen by a camera whose lines are right.
+    leaning = camera_at(24.0)
+    depth = box_room(leaning)
+    lines = replace(known(camera, "prior"), lines_followed=40)
+    fit = run(FloorConfig(), depth, camera.intrinsics, None, lines, np.random.default_rng(0))
+    assert angle_deg(fit.normal_camera, camera.T_world_camera[2, :3]) < 1e-6
+    assert fit.pose_from == "depth"
+    assert abs(fit.height_m / camera.height_m - 1.0) < 0.15
+    without = run(FloorConfig(), depth, camera.intrinsics, None, known(camera, "prior"), np.random.default_rng(0))
+    assert abs(angle_deg(without.normal_camera, camera.T_world_camera[2, :3]) - 4.0) < 0.5
+
+
+def test_a_plane_that_leans_from_the_lines_is_no_floor():
+    camera = camera_at(20.0)
+    depth = box_room(camera_at(32.0))
+    config = FloorConfig()
+    lines = replace(known(camera), lines_followed=40)
+    assert run(config, depth, camera.intrinsics, None, known(camera), np.random.default_rng(0)).found
+    assert not run(config, depth, camera.intrinsics, None, lines, np.random.default_rng(0)).found
