@@ -116,6 +116,20 @@ def test_without_the_truth_the_artefacts_are_the_same_bytes(night, tmp_path):
     assert all("truth" not in clip for clip in summary["clips"])
 
 
+def test_with_the_true_camera_people_stand_where_they_stood(night, tmp_path):
+    folder, config, _ = night
+    shutil.copytree(folder / "footage", tmp_path / "footage")
+    for video in (tmp_path / "footage").rglob("*.mp4"):
+        truth = next((tmp_path / "footage" / "truth").glob(f"*{video.stem}")) / "camera.json"
+        shutil.copy(truth, video.parent / "camera.json")
+    careclips("reconstruct", tmp_path / "footage", "--out", tmp_path / "store", *config)
+    summary = json.loads((tmp_path / "store" / "summary.json").read_text())
+    assert summary["rooms"][0]["calibration"] == "file"
+    for clip in summary["clips"]:
+        assert clip["truth"]["camera_height_rel"] < 1e-6
+        assert clip["truth"]["joints_world_mm"] <= 90.0, clip
+
+
 def test_a_deleted_artefact_and_a_changed_config_redo_what_depends_on_them(night, tmp_path):
     folder, config, _ = night
     store = tmp_path / "store"
