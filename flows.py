@@ -285,18 +285,22 @@ def build_room(
     camera_bytes = file_digest(camera_file) if camera_file else None
 
     def compute_calibration():
+        by_clip: dict[str, float | None] = {}
         known = read_camera(camera_file, width, height) if camera_file else None
         if known is not None and not np.array_equal(known.T_world_camera, np.eye(4)):
             value = types.Calibration(known, "file", (known.height_m, known.height_m), 0.0, 0, 1.0)
         else:
             times = [clip["footage"].timestamps_s for clip in clips]
-            value = calibrate.run(
+            seen_by = (
                 calibrate_config, tracks, times, width, height, None if known is None else known.intrinsics,
                 background["image"], background["valid"],
             )  # fmt: skip
+            value = calibrate.run(*seen_by)
+            names = [clip["footage"].clip for clip in clips]
+            by_clip = dict(zip(names, calibrate.heights_by_clip(*seen_by), strict=True))
         return value, {
             "residual_px": value.residual_px, "frames_used": value.frames_used, "condition": value.condition,
-            "lines_followed": value.lines_followed,
+            "lines_followed": value.lines_followed, "height_by_clip_m": by_clip,
         }  # fmt: skip
 
     calibration, calibrate_artefact, new_calibration = cached(
@@ -367,6 +371,7 @@ def build_room(
         "calibration_frames": calibration.frames_used,
         "calibration_condition": calibration.condition,
         "calibration_lines": calibration.lines_followed,
+        "camera_height_by_clip_m": calibrate_artefact.meta["figures"]["height_by_clip_m"],
         "walkable_m2": float(value.walkable.sum() * value.grid_cell_m**2),
         "people_removed_from_plate": plate_artefact.meta["figures"]["sitters_removed"],
         "verdict": value.verdict,

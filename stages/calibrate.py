@@ -25,7 +25,7 @@ LEFT, RIGHT = np.array([0, 5, 11]), np.array([0, 6, 12])
 ACROSS = np.array([0.25, 1.0])
 """Weights of image x and y."""
 
-VERSION = 3
+VERSION = 4
 
 
 class CalibrateConfig(BaseModel):
@@ -59,6 +59,8 @@ class CalibrateConfig(BaseModel):
     """Of the bootstrap."""
     most_frames: int = Field(400, ge=10)
     """Standing frames used, evenly chosen where there are more: neighbours hardly add."""
+    least_frames_alone: int = Field(20, ge=3)
+    """Standing frames from which one clip alone is asked for the height: how far clips agree is worth knowing."""
     seed: int = 0
 
 
@@ -97,10 +99,7 @@ def run(
     prior's, `method` says so, and the interval is wide.
     """
     sticks = standing_sticks(config, tracks, timestamps_s, height_px)
-    lines = np.zeros((0, 2, 2))
-    if plate is not None and config.most_lines > 0:
-        sound = np.ones(plate.shape[:2], dtype=bool) if plate_valid is None else plate_valid
-        lines = line_segments(plate, sound, config.most_lines, config.shortest_line)
+    lines = _lines(config, plate, plate_valid)
     solver = _Solver(config, sticks, lines, width_px, height_px, intrinsics)
     everyone, every_line = np.arange(len(sticks.person)), np.arange(len(lines))
     best = solver.solve(solver.prior_mean, everyone, every_line, solver.starts(everyone))
@@ -123,6 +122,42 @@ def run(
     followed = int((solver.line_misses(best) < 2.0).sum())
     method = "people" if used >= 3 else "prior"
     return Calibration(camera, method, (low, high), residual, used, condition, followed)
+
+
+def heights_by_clip(
+    config: CalibrateConfig,
+    tracks: Sequence[Sequence[Person2D]],
+    timestamps_s: Sequence[Float[np.ndarray, "time"]],
+    width_px: int,
+    height_px: int,
+    intrinsics: Float[np.ndarray, "3 3"] | None = None,
+    plate: UInt8[np.ndarray, "height width 3"] | None = None,
+    plate_valid: Bool[np.ndarray, "height width"] | None = None,
+) -> list[float | None]:
+    """The camera's height by each clip's people alone, metres; None for clips with too few standing frames."""
+    lines = _lines(config, plate, plate_valid)
+    heights: list[float | None] = []
+    for people, times_s in zip(tracks, timestamps_s, strict=True):
+        sticks = standing_sticks(config, [people], [times_s], height_px)
+        if len(sticks.person) // 2 < config.least_frames_alone:
+            heights.append(None)
+            continue
+        solver = _Solver(config, sticks, lines, width_px, height_px, intrinsics)
+        everyone = np.arange(len(sticks.person))
+        best = solver.solve(solver.prior_mean, everyone, np.arange(len(lines)), solver.starts(everyone))
+        heights.append(float(np.exp(best[3])))
+    return heights
+
+
+def _lines(
+    config: CalibrateConfig,
+    plate: UInt8[np.ndarray, "height width 3"] | None,
+    valid: Bool[np.ndarray, "height width"] | None,
+) -> Float[np.ndarray, "line 2 2"]:
+    if plate is None or config.most_lines == 0:
+        return np.zeros((0, 2, 2))
+    sound = np.ones(plate.shape[:2], dtype=bool) if valid is None else valid
+    return line_segments(plate, sound, config.most_lines, config.shortest_line)
 
 
 def standing_sticks(

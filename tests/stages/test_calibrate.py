@@ -185,3 +185,15 @@ def test_lines_narrow_what_people_leave_open(body, betas):
     assert abs(with_lines.camera.height_m / world.height_m - 1.0) < 0.03
     assert with_lines.condition < without.condition
     assert np.ptp(with_lines.height_interval_m) < np.ptp(without.height_interval_m)
+
+
+def test_each_clip_alone_is_asked_for_the_height(body, betas):
+    rng = np.random.default_rng(6)
+    camera = camera_at(15.0, 2.0)
+    clips = [[standing_people(body, betas, camera, walked(camera, rng, 60), rng)] for _ in range(2)]
+    times = [np.arange(60) / 2.0] * 3
+    heights = calibrate.heights_by_clip(CONFIG, [*clips, []], times, 640, 480, camera.intrinsics)
+    assert heights[2] is None, "nobody stood in it"
+    assert heights[0] == pytest.approx(2.0, rel=0.03) and heights[1] == pytest.approx(2.0, rel=0.03)
+    alone = calibrate.run(CONFIG, clips[:1], times[:1], 640, 480, camera.intrinsics)
+    assert heights[0] == pytest.approx(alone.camera.height_m)
