@@ -21,6 +21,12 @@ SURE = 0.5
 """Mean score above which the first look is believed."""
 
 
+SMALL_PX = 160
+"""Width of the small frames that places are compared in."""
+OVERLAP_FRAMES = 8
+"""A person found again is followed back a little: so many frames of two pieces may be the same ones."""
+
+
 @dataclass
 class Tracklet:
     """One person from when they were found until they were lost."""
@@ -108,6 +114,10 @@ class Tracker:
         self.network = network
         self.most_people, self.search_every_s, self.lost_after_s = most_people, search_every_s, lost_after_s
         self.least_score = least_score
+        self.small: list[UInt8[np.ndarray, "rows columns"]] = []
+        """Every frame, grey and small: whoever looks the same when gone is part of the room."""
+        self.scale = 1.0
+        """Small pixels per pixel."""
         self.active: list[Tracklet] = []
         self.done: list[Tracklet] = []
         self.refused: deque[tuple[float, Pose2D]] = deque(maxlen=40)
@@ -118,6 +128,9 @@ class Tracker:
         last_search, previous, times = -np.inf, None, []
         for index, (time_s, rgb) in enumerate(frames):
             times.append(time_s)
+            self.scale = SMALL_PX / rgb.shape[1]
+            grey = cv2.cvtColor(rgb, cv2.COLOR_RGB2GRAY)
+            self.small.append(cv2.resize(grey, None, fx=self.scale, fy=self.scale, interpolation=cv2.INTER_AREA))
             for track in self.active:
                 self._follow(track, index, rgb)
             self._resolve(index)
@@ -132,7 +145,38 @@ class Tracker:
                 for found in self._search(index, time_s, rgb, moved):
                     self._backwards(found, recent)
             recent.append((index, rgb))
-        return sorted(self.done + self.active, key=lambda track: track.first)
+        found = self.done + self.active
+        return sorted((track for track in found if not self._furniture(track, found)), key=lambda track: track.first)
+
+    def _furniture(self, track: Tracklet, found: list[Tracklet]) -> bool:
+        """Whether the place where a doubtful person was seen looks the same while they are not there.
+
+        Printed flowers and crumpled blankets pass for people now and then, never all the time. Only frames in which
+        nobody else is near the place are compared.
+        """
+        if track.score >= 0.45:
+            return False
+        boxes = np.array([pose.box_px for pose in track.poses.values()])
+        left, top = np.floor(boxes.min(axis=0)[:2] * self.scale).astype(int).clip(0)
+        right, bottom = np.ceil(boxes.max(axis=0)[2:] * self.scale).astype(int) + 1
+        place = slice(top, bottom), slice(left, right)
+
+        def near(frame: int) -> bool:
+            others = (
+                other.poses[frame].box_px * self.scale for other in found if other is not track and frame in other.poses
+            )
+            return any(x0 < right and x1 > left and y0 < bottom and y1 > top for x0, y0, x1, y1 in others)
+
+        there = [frame for frame in track.poses if not near(frame)]
+        gone = [frame for frame in range(len(self.small)) if frame not in track.poses and not near(frame)]
+        if min(len(there), len(gone)) < 5:
+            return False
+
+        def look(frames: list[int]) -> Float[np.ndarray, "rows columns"]:
+            patch = np.median([self.small[frame][place] for frame in frames], axis=0)
+            return patch - np.median(patch)
+
+        return float(np.percentile(np.abs(look(there) - look(gone)), 90)) < 12.0
 
     def _follow(self, track: Tracklet, index: int, rgb: UInt8[np.ndarray, "height width 3"]) -> None:
         before, crop = track.poses[track.last], track.crop
@@ -275,16 +319,20 @@ def _paint_out(rgb: UInt8[np.ndarray, "height width 3"], pose: Pose2D) -> None:
 
 
 def join(tracklets: list[Tracklet], times_s: Float[np.ndarray, "time"]) -> list[list[Tracklet]]:
-    """Group tracklets that are one person: never at the same time, and near in place after a short gap or alike."""
+    """Group tracklets that are one person: hardly at the same time, and near in place after a short gap or alike.
+
+    Of frames that two pieces share, the later piece's are dropped.
+    """
     people: list[list[Tracklet]] = []
     for track in sorted(tracklets, key=lambda t: t.first):
         best, best_cost = None, 1.0
         for group in people:
             end = group[-1]
-            if end.last >= track.first:
+            later = [frame for frame in track.poses if frame > end.last]
+            if len(track.poses) - len(later) > OVERLAP_FRAMES or not later:
                 continue
-            gap = float(times_s[track.first] - times_s[end.last])
-            a, b = end.poses[end.last], track.poses[track.first]
+            gap = float(times_s[min(later)] - times_s[end.last])
+            a, b = end.poses[end.last], track.poses[min(later)]
             apart = np.linalg.norm((a.box_px[:2] + a.box_px[2:] - b.box_px[:2] - b.box_px[2:]) / 2.0)
             near = float(apart) / max(size_px(a.keypoints_px, a.scores), size_px(b.keypoints_px, b.scores))
             looks = [unlike(track.look, other.look) for other in group if other.looks] if track.looks else []
@@ -297,5 +345,6 @@ def join(tracklets: list[Tracklet], times_s: Float[np.ndarray, "time"]) -> list[
         if best is None:
             people.append([track])
         else:
-            best.append(track)
+            later = {frame: pose for frame, pose in track.poses.items() if frame > best[-1].last}
+            best.append(Tracklet(later, track.looks, track.crop))
     return people

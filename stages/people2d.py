@@ -18,9 +18,7 @@ from models.pose2d_tracks import Tracker, Tracklet, join
 from pipeline.errors import InputError
 from pipeline.types import Annotations, Footage, Person2D
 
-VERSION = 2
-
-VERSION = 2
+VERSION = 3
 
 
 class Sidecar(BaseModel):

@@ -64,6 +64,42 @@ def test_join_by_place_across_a_short_gap_only_if_not_unlike():
     assert len(join([piece(0, 20, 50.0, a), piece(24, 40, 500.0)], times)) == 2
 
 
+def test_a_person_found_again_while_still_followed_is_one_person():
+    look = np.eye(600)[3]
+    times = np.arange(100) / 10.0
+    groups = join([piece(0, 20, 50.0, look), piece(19, 40, 52.0, look)], times)
+    assert len(groups) == 1
+    assert sorted(frame for track in groups[0] for frame in track.poses) == list(range(41))
+
+
+class Credulous:
+    """Takes a mark on the wall for a doubtful person for a while: in the frames whose number is painted 5 to 19."""
+
+    def __call__(self, rgb, crop):
+        place = np.array([160.0, 100.0])
+        seen = 5 <= rgb[0, 0, 2] < 20 and np.abs(place - np.array(crop.centre_px)).max() < crop.side_px / 2
+        return figure(160.0, 50.0, score=0.4) if seen else Pose2D(np.zeros((17, 2)), np.full(17, 0.05), 0)
+
+    def zoom(self, rgb, crop, sure=0.5, turns=()):
+        return self(rgb, crop)
+
+
+@pytest.mark.parametrize("drawn", [False, True])
+def test_who_looks_the_same_when_gone_is_part_of_the_room(drawn):
+    wall = np.random.default_rng(0).integers(0, 255, (24, 32, 3), dtype=np.uint8).repeat(10, 0).repeat(10, 1)
+
+    def frames():
+        for t in range(50):
+            image = wall.copy()
+            if drawn and 5 <= t < 20:
+                image[50:150, 145:175] = 128
+            image[0, 0, 2] = t
+            yield t / 10.0, image
+
+    tracks = Tracker(Credulous(), 2, 0.2, 0.5, 0.27).run(frames())
+    assert len(tracks) == (1 if drawn else 0)
+
+
 class PaintedPeople:
     """Finds the bright dot nearest the crop's centre: a network whose answers are known exactly."""
 
