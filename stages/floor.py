@@ -61,7 +61,7 @@ class FloorFit:
     """The inliers: pixels that show the floor."""
     T_world_camera: Float[np.ndarray, "4 4"]
     """The camera's pose over the floor, from `pose_from`."""
-    pose_from: Literal["file", "people", "depth"]
+    pose_from: Literal["file", "people", "prior", "depth"]
     scale: float
     """What to multiply the depth by."""
     scale_disagreement: float
