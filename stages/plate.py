@@ -6,12 +6,17 @@ clips taken by day and by lamp mix. Pixels that people cover in every sample (so
 in-painted. DESIGN §4, depth.
 """
 
+from collections.abc import Callable, Iterator
+from dataclasses import replace
+
 import cv2
 import numpy as np
 from jaxtyping import Bool, Float, Int, UInt8
 from pydantic import BaseModel, ConfigDict, Field
 
 from pipeline.errors import InputError
+from pipeline.sightings import person_mask
+from pipeline.types import Footage, Person2D
 
 VERSION = 2
 
@@ -39,7 +44,7 @@ def run(
     if len(frames) == 0:
         raise InputError("plate", "no frame to make a background from", "give at least one frame of the camera")
     masks = _widened(person_masks, round(config.mask_margin_px * frames.shape[2] / 640))
-    valid = ~masks.all(axis=0)
+    valid = ~np.all(masks, axis=0)
     if not valid.any():
         raise InputError("plate", "people cover the whole picture in every frame", "give frames that show the room")
     gains = exposure_gains(frames, masks, config.max_gain) if config.align_exposure else np.ones((len(frames), 3))
@@ -50,6 +55,25 @@ def run(
         median = masked_median(scaled, np.broadcast_to(masks[:, rows, :, None], scaled.shape))
         plate[rows] = np.clip(median + 0.5, 0.0, 255.0).astype(np.uint8)
     return fill(plate, valid), valid
+
+
+def without_sitters(
+    plate: UInt8[np.ndarray, "height width 3"],
+    valid: Bool[np.ndarray, "height width"],
+    footage: Footage,
+    find: Callable[[Footage, Iterator[tuple[float, np.ndarray]]], list[Person2D]],
+) -> tuple[UInt8[np.ndarray, "height width 3"], Bool[np.ndarray, "height width"], int]:
+    """Paint the room over people in the plate itself: they sat still through every frame of the camera's `footage`.
+
+    `find` gives the people of a clip. Returns plate, valid and how many were found.
+    """
+    count = 12  # a still picture is shown for a second or so: the tracker follows people over time
+    still = replace(footage, clip=f"{footage.clip} (plate)", timestamps_s=np.arange(count) / 10.0)
+    people = find(still, ((i / 10.0, plate) for i in range(count)))
+    if not people:
+        return plate, valid, 0
+    kept = valid & ~person_mask(people, count - 1, *valid.shape)
+    return fill(plate, kept), kept, len(people)
 
 
 def masked_median(
@@ -106,7 +130,8 @@ def fill(
     levels = max(
         0, int(np.ceil(np.log2(max(1.0, cv2.distanceTransform(hole.astype(np.uint8), cv2.DIST_L2, 3).max() / 4.0))))
     )
-    pictures, holes = [plate.astype(np.float32)], [hole]
+    pictures: list[np.ndarray] = [plate.astype(np.float32)]
+    holes = [hole]
     for _ in range(levels):
         size = holes[-1].shape[1] // 2, holes[-1].shape[0] // 2
         seen = cv2.resize((~holes[-1]).astype(np.float32), size, interpolation=cv2.INTER_AREA)
@@ -148,7 +173,7 @@ def _patch_vote(
     """One round of search and vote; `found` holds the row and column of each patch's match, and is returned better."""
     height, width = hole.shape
     r = patch_px // 2
-    offsets = np.stack(np.mgrid[-r : r + 1, -r : r + 1], axis=-1).reshape(-1, 2)
+    offsets = np.moveaxis(np.mgrid[-r : r + 1, -r : r + 1], 0, -1).reshape(-1, 2)
     box = np.ones((patch_px, patch_px), dtype=np.uint8)
     # Sources lie wholly in what was seen and in the picture; targets touch the hole.
     source = cv2.dilate(hole.astype(np.uint8), box) == 0
