@@ -41,14 +41,14 @@ class DepthModelsConfig(BaseModel):
     """Hub id, local folder or `starter`; e.g. depth-anything/Depth-Anything-V2-Metric-Indoor-Small-hf."""
     metric_revision: str | None = None
     """Commit of the hub repository; needed for a hub id."""
-    metric_short_px: int | None = Field(None, ge=28)
+    metric_short_px: int | None = Field(default=None, ge=28)
     """Shorter side of the network's input; None is what the checkpoint was made for."""
     relative: str = "starter"
     """Hub id, local folder or `starter`; e.g. depth-anything/Depth-Anything-V2-Small-hf."""
     relative_revision: str | None = None
-    relative_short_px: int | None = Field(None, ge=28)
+    relative_short_px: int | None = Field(default=None, ge=28)
     device: str = "cpu"
-    batch: int = Field(4, ge=1)
+    batch: int = Field(default=4, ge=1)
     """Frames per pass."""
 
     @model_validator(mode="after")
@@ -84,9 +84,11 @@ class DepthNetwork:
         # Shipped weights are float16 to be small; arithmetic is float32 everywhere.
         self.network = DepthAnythingForDepthEstimation.from_pretrained(
             folder, use_safetensors=True, dtype=torch.float32
-        )
-        self.network = self.network.to(self.device).eval()
-        self.patch = int(self.network.config.patch_size)
+        ).eval()
+        torch.nn.Module.to(self.network, self.device)
+        patch = self.network.config.patch_size
+        assert isinstance(patch, int), f"square patches only, not {patch}"
+        self.patch = patch
         self.canonical_focal_ratio: float | None = settings.get("canonical_focal_ratio")
         processor = folder / "preprocessor_config.json"
         preset = json.loads(processor.read_text()) if processor.is_file() else {}

@@ -127,7 +127,7 @@ def _flags(
 
 
 def _in_image(pixels: Float[np.ndarray, "*batch 2"], camera: Camera) -> np.ndarray:
-    return ((pixels >= -0.5) & (pixels < [camera.width_px - 0.5, camera.height_px - 0.5])).all(axis=-1)
+    return np.all((pixels >= -0.5) & (pixels < [camera.width_px - 0.5, camera.height_px - 0.5]), axis=-1)
 
 
 def _visibility(

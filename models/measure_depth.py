@@ -14,9 +14,11 @@ from pathlib import Path
 import cv2
 import numpy as np
 from jaxtyping import Float
+from transformers import Dinov2Config
 
 from models.depth import STARTER, DepthModels, DepthModelsConfig
 from models.train_depth import MAX_DEPTH_M, SHORT_PX, Views
+from pipeline.errors import InputError
 
 
 def errors(predicted: Float[np.ndarray, "*pixel"], depth: Float[np.ndarray, "*pixel"]) -> tuple[float, float]:
@@ -67,8 +69,11 @@ def read_rgbd(folder: Path):
         found.append((colour, colour.with_name(colour.name.replace("color.jpg", "depth.png")), 585.0))
     found += [(colour, colour.with_name("depth_00000.png"), 519.0) for colour in (folder / "nyu").glob("rgb_*.jpg")]
     for colour, depth_file, focal in found:
-        image = cv2.cvtColor(cv2.imread(str(colour)), cv2.COLOR_BGR2RGB)
-        depth = cv2.imread(str(depth_file), cv2.IMREAD_UNCHANGED).astype(np.float64) / 1000.0
+        picture, millimetres = cv2.imread(str(colour)), cv2.imread(str(depth_file), cv2.IMREAD_UNCHANGED)
+        if picture is None or millimetres is None:
+            raise InputError(colour, f"cannot be read, or {depth_file.name} beside it", "fetch the RGB-D frames again")
+        image = cv2.cvtColor(picture, cv2.COLOR_BGR2RGB)
+        depth = millimetres.astype(np.float64) / 1000.0
         depth[depth > 10.0] = 0.0  # 65.535 m marks a missing pixel
         yield image, depth, focal
 
@@ -119,7 +124,8 @@ def report(views: Path, rgbd: Path | None) -> None:
         "floor_scaled": "scale, by the floor", "relative_fitted": "scale and offset, fitted",
     }  # fmt: skip
     for kind, network in (("metric", models.metric), ("relative", models.relative)):
-        folder, config = STARTER / f"depth_{kind}", network.network.config
+        folder, backbone = STARTER / f"depth_{kind}", network.network.config.backbone_config
+        assert isinstance(backbone, Dinov2Config)  # of the starters, which are ours
         facts = json.loads((folder / "training.json").read_text())
         table = [
             f"| {name} | {words[how]} | {value['absrel']:.3f} | {value['delta1']:.3f} |"
@@ -128,7 +134,7 @@ def report(views: Path, rgbd: Path | None) -> None:
             if (how == "relative_fitted") == (kind == "relative")
         ]
         text = CARD.format(
-            kind=kind, layers=config.backbone_config.num_hidden_layers, hidden=config.backbone_config.hidden_size,
+            kind=kind, layers=backbone.num_hidden_layers, hidden=backbone.hidden_size,
             patch=network.patch, parameters=sum(p.numel() for p in network.network.parameters()) / 1e6,
             short=network.short_px, views=facts["views"], seed=facts["seed"], steps=facts["steps"], batch=facts["batch"],
             start=started(facts["start"]),

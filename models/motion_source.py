@@ -5,6 +5,7 @@ floor at z = 0, at the order's frame rate and length.
 """
 
 import csv
+import logging
 from dataclasses import replace
 from pathlib import Path
 from typing import Protocol
@@ -21,6 +22,8 @@ from pipeline.bvh import read_bvh
 from pipeline.errors import InputError, Rejected
 from pipeline.order import ClipOrder
 from pipeline.types import ACTIONS, Motion, PersonTrack, Room, take
+
+log = logging.getLogger(__name__)
 
 EVENT_WORDS: dict[str, tuple[str, ...]] = {
     "walk": ("walk",),
@@ -194,3 +197,28 @@ def _held(motion: Motion, frames: int, fps: float) -> Motion:
         people=(take(motion.people[0], index),),
         actions=motion.actions[:, index],
     )
+
+
+def draw_motion(
+    body: BodyModel,
+    physics: PhysicsConfig,
+    mocap: Path | None,
+    order: ClipOrder,
+    room: Room | None,
+    rng: np.random.Generator,
+) -> tuple[Motion, str]:
+    """The motion of the first source that can act the order, and that source's name; Rejected where none can.
+
+    `mocap` is a folder of BVH files. What no capture is long enough for is made from joint-angle curves.
+    """
+    captured = MocapClips(body, mocap) if mocap else None
+    if order.event == "fall":
+        sources: list[MotionSource] = [PhysicsFalls(body, physics, captured)]
+    else:
+        sources = [*([captured] if captured else []), ProceduralEveryday(body)]
+    for source in sources[:-1]:
+        try:
+            return source.sample(order, room, rng), source.name
+        except Rejected as error:
+            log.info("%s: %s; the next source is asked", source.name, error)
+    return sources[-1].sample(order, room, rng), sources[-1].name

@@ -10,7 +10,7 @@ import threading
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, cast
 
 os.environ.setdefault("PYOPENGL_PLATFORM", "egl")  # read by pyrender when it is imported
 
@@ -175,7 +175,7 @@ def _static_nodes(surfaces: Sequence[Surface], light: Light) -> dict[pyrender.No
         colours[:, :3] = np.concatenate([_lit_corners(member, light) for member in members])
         more = {}
         if members[0].texture is not None:
-            uv = np.concatenate([member.uv[member.faces].reshape(-1, 2) for member in members])
+            uv = np.concatenate([_corner_uv(member) for member in members])
             # pyrender turns images over as it uploads them, so that v counts from the bottom row.
             more["texcoord_0"] = (uv * [1.0, -1.0] + [0.0, 1.0]).astype(np.float32)
             more["texture"] = pyrender.Texture(
@@ -189,6 +189,11 @@ def _static_nodes(surfaces: Sequence[Surface], light: Light) -> dict[pyrender.No
         mesh = pyrender.Mesh(primitives=[primitive])
         nodes[pyrender.Node(mesh=mesh, matrix=transform(np.eye(3), centre))] = label
     return nodes
+
+
+def _corner_uv(surface: Surface) -> Float[np.ndarray, "corner 2"]:
+    assert surface.uv is not None, "a surface with a texture needs uv"
+    return surface.uv[surface.faces].reshape(-1, 2)
 
 
 def _lit_corners(surface: Surface, light: Light) -> Float32[np.ndarray, "corner 3"]:
@@ -209,7 +214,7 @@ class _RegionRenderer(pyrender.renderer.Renderer):
 
     region: Region | None = None
 
-    def _forward_pass(self, scene: pyrender.Scene, flags: int, seg_node_map: dict | None = None) -> tuple:
+    def _forward_pass(self, scene: pyrender.Scene, flags: int, seg_node_map: dict | None = None) -> tuple | None:
         left, top, right, bottom = self.region or (0, 0, self.viewport_width, self.viewport_height)
         self._box = left, self.viewport_height - bottom, right - left, bottom - top
         GL.glEnable(GL.GL_SCISSOR_TEST)
@@ -232,12 +237,12 @@ class _RegionRenderer(pyrender.renderer.Renderer):
         GL.glBindFramebuffer(GL.GL_READ_FRAMEBUFFER, self._main_fb)
         GL.glPixelStorei(GL.GL_PACK_ALIGNMENT, 1)
         if not masks:
-            data = GL.glReadPixels(*self._box, GL.GL_RGBA, GL.GL_UNSIGNED_BYTE)
+            data = cast(bytes, GL.glReadPixels(*self._box, GL.GL_RGBA, GL.GL_UNSIGNED_BYTE))
             return np.frombuffer(data, dtype=np.uint8).reshape(height, width, 4)[::-1], np.zeros(
                 (0, 0), dtype=np.float32
             )
-        values = GL.glReadPixels(*self._box, GL.GL_RED, GL.GL_UNSIGNED_BYTE)
-        buffer = GL.glReadPixels(*self._box, GL.GL_DEPTH_COMPONENT, GL.GL_FLOAT)
+        values = cast(bytes, GL.glReadPixels(*self._box, GL.GL_RED, GL.GL_UNSIGNED_BYTE))
+        buffer = cast(bytes, GL.glReadPixels(*self._box, GL.GL_DEPTH_COMPONENT, GL.GL_FLOAT))
         mask = np.frombuffer(values, dtype=np.uint8).reshape(height, width)[::-1]
         return mask, np.frombuffer(buffer, dtype=np.float32).reshape(height, width)[::-1]
 
@@ -249,6 +254,7 @@ class OffscreenScene:
         self._scene = pyrender.Scene(bg_color=[0.0, 0.0, 0.0, 0.0])
         with _current_context():
             self._gl = _RegionRenderer(width_px, height_px)
+            assert _CONTEXT.programs is not None
             self._gl._program_cache = _CONTEXT.programs
 
     def set_camera(self, camera: pyrender.Camera, pose: Float[np.ndarray, "4 4"]) -> pyrender.Node:
@@ -293,7 +299,9 @@ class OffscreenScene:
             self._gl._update_context(self._scene, flags)
             for mesh, moved in vertices.items():
                 mesh.update(moved, (colours or {}).get(mesh))
-            return self._gl.render(self._scene, flags, seg_node_map=ids)
+            drawn = self._gl.render(self._scene, flags, seg_node_map=ids)
+        assert drawn is not None  # it is for windows alone
+        return drawn
 
     def close(self) -> None:
         """Free the buffers; the shaders stay for the next scene."""

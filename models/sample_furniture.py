@@ -68,20 +68,20 @@ def moved_support(support: Support, T: Float[np.ndarray, "4 4"]) -> Support:
 
 def box(label: str, low: tuple, high: tuple, texture: np.ndarray | None = None, uv_m: float = 0.0, **more) -> Surface:
     """An upright box between two corners; its texture once a face, or every `uv_m` metres."""
-    low, high = np.asarray(low, dtype=np.float64), np.asarray(high, dtype=np.float64)
+    start, end = np.asarray(low, dtype=np.float64), np.asarray(high, dtype=np.float64)
     vertices, faces, uv = [], [], []
     for axis in range(3):
         u, v = [(1, 2), (0, 2), (0, 1)][axis]
         for side in (0, 1):
             corners = np.empty((4, 3))
-            corners[:, axis] = high[axis] if side else low[axis]
-            corners[:, u] = np.where([0, 1, 1, 0], high[u], low[u])
-            corners[:, v] = np.where([0, 0, 1, 1], high[v], low[v])
+            corners[:, axis] = end[axis] if side else start[axis]
+            corners[:, u] = np.where([0, 1, 1, 0], end[u], start[u])
+            corners[:, v] = np.where([0, 0, 1, 1], end[v], start[v])
             outward = (side == 1) != (axis == 1)
             quad = [[0, 1, 2], [0, 2, 3]] if outward else [[0, 2, 1], [0, 3, 2]]
             faces.append(np.array(quad) + 4 * len(vertices))
             vertices.append(corners)
-            extent = (high - low)[[u, v]] / uv_m if uv_m else np.ones(2)
+            extent = (end - start)[[u, v]] / uv_m if uv_m else np.ones(2)
             uv.append(np.array([[0.0, 1.0], [1.0, 1.0], [1.0, 0.0], [0.0, 0.0]]) * extent)
     return Surface(
         vertices=np.concatenate(vertices),
@@ -103,11 +103,11 @@ def cushion(
     **more,
 ) -> Surface:
     """A box with rounded edges (superellipsoid): the larger `hardness`, the squarer."""
-    low, high = np.asarray(low, dtype=np.float64), np.asarray(high, dtype=np.float64)
+    start, end = np.asarray(low, dtype=np.float64), np.asarray(high, dtype=np.float64)
     sphere = trimesh.creation.icosphere(subdivisions=3)
     p = np.asarray(sphere.vertices)
     p = p / (np.abs(p) ** hardness).sum(axis=1, keepdims=True) ** (1.0 / hardness)
-    vertices = (low + high) / 2.0 + p * (high - low) / 2.0
+    vertices = (start + end) / 2.0 + p * (end - start) / 2.0
     # Laid from above; the sides get the edge's threads drawn down, as a cover does.
     uv = (vertices[:, :2] + 0.5 * vertices[:, 2:]) / uv_m
     return Surface(

@@ -51,8 +51,9 @@ def starter_config(kind: Kind) -> DepthAnythingConfig:
     size = SHORT_PX[kind]
     backbone = Dinov2Config(
         hidden_size=192, num_hidden_layers=4, num_attention_heads=6, mlp_ratio=3, image_size=168, patch_size=14,
-        out_indices=[1, 2, 3, 4], reshape_hidden_states=False, apply_layernorm=True,
+        reshape_hidden_states=False, apply_layernorm=True,
     )  # fmt: skip
+    backbone.out_indices = [1, 2, 3, 4]
     config = DepthAnythingConfig(
         backbone_config=backbone, patch_size=14, reassemble_hidden_size=192, reassemble_factors=[2, 1, 1, 0.5],
         neck_hidden_sizes=[32, 48, 96, 128], fusion_hidden_size=32, head_hidden_size=16, depth_estimation_type=kind,
@@ -248,7 +249,9 @@ def train(
     start_well(network, views)
     with torch.no_grad():
         # The sigmoid starts at 3 m of 20, and the ReLU alive.
-        network.head.conv3.bias.fill_(math.log(3.0 / 17.0) if kind == "metric" else 1.0)
+        bias = network.head.conv3.bias
+        assert bias is not None
+        bias.fill_(math.log(3.0 / 17.0) if kind == "metric" else 1.0)
     history = None
     if start is not None:
         history = json.loads((start / "training.json").read_text())

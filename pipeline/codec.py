@@ -28,7 +28,7 @@ def save(value: Any, folder: Path, name: str) -> None:
     tree = _encode(value, arrays)
     (folder / f"{name}.json").write_text(json.dumps(tree))
     with (folder / f"{name}.npz").open("wb") as handle:
-        np.savez_compressed(handle, **arrays)
+        np.savez_compressed(handle, allow_pickle=False, **arrays)
 
 
 def load(folder: Path, name: str) -> Any:

@@ -1,7 +1,7 @@
 """Labels of real footage: a table of segments, foreign names mapped to our ACTIONS by a YAML file."""
 
 import csv
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -59,7 +59,9 @@ def read_segments(path: Path, mapping: Mapping[str, str], events: Path | None = 
     return segments
 
 
-def frame_actions(parts: list[tuple[str, float, float]], times: Float[np.ndarray, "time"]) -> Int[np.ndarray, "time"]:
+def frame_actions(
+    parts: Sequence[tuple[str, float, float]], times: Float[np.ndarray, "time"]
+) -> Int[np.ndarray, "time"]:
     """Index into ACTIONS per frame, -1 where nothing is said; a later part wins, and a fall wins over everything."""
     actions = np.full(len(times), -1)
     for name, start, end in sorted(parts, key=lambda part: part[0] == "fall"):

@@ -94,17 +94,19 @@ def draw_clip_order(form: OrderForm, rng: np.random.Generator) -> ClipOrder:
     person = event.people[0]
     fall = event.event == "fall"
     start = event.start if event.start != "any" else str(rng.choice(["standing", "walking"]))
-    return ClipOrder(
-        event=event.event,
-        cause=str(rng.choice(event.causes)) if fall else None,
-        direction=str(rng.choice(event.directions)) if fall else None,
-        start=start,
-        seconds=event.seconds,
-        fps=form.fps,
-        role=person.role,
-        age_years=float(rng.uniform(*person.age_years)),
-        stature_m=float(rng.uniform(*person.stature_m)),
-        build=float(rng.uniform(*person.build)),
-        sex=float(rng.uniform(*person.sex)),
-        text=event.text,
+    return ClipOrder.model_validate(
+        {
+            "event": event.event,
+            "cause": str(rng.choice(event.causes)) if fall else None,
+            "direction": str(rng.choice(event.directions)) if fall else None,
+            "start": start,
+            "seconds": event.seconds,
+            "fps": form.fps,
+            "role": person.role,
+            "age_years": float(rng.uniform(*person.age_years)),
+            "stature_m": float(rng.uniform(*person.stature_m)),
+            "build": float(rng.uniform(*person.build)),
+            "sex": float(rng.uniform(*person.sex)),
+            "text": event.text,
+        }
     )

@@ -7,11 +7,12 @@ people (`bbox`, `keypoints`, `action`, `person_id`); the names of SURFACE_LABELS
 
 import functools
 import json
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-from jaxtyping import Bool
+from jaxtyping import Bool, Int
 from pycocotools import mask as coco_mask
 
 from pipeline.errors import InputError
@@ -104,6 +105,19 @@ def read_annotations(sidecar: Path, entries: dict[str, Any], footage: Footage) -
     return Annotations(tracks, actions, surfaces, person_masks), set_aside
 
 
+def merged_surfaces(
+    annotations: Iterable[Annotations | None], height_px: int, width_px: int
+) -> Int[np.ndarray, "height width"] | None:
+    """Index into SURFACE_LABELS per pixel by vote of a camera's clips, -1 where none says anything; None without any."""
+    votes = np.zeros((len(SURFACE_LABELS), height_px, width_px), dtype=np.uint16)
+    for one in annotations:
+        for label, mask in (one.surfaces if one else {}).items():
+            votes[SURFACE_LABELS.index(label)] += mask
+    if not votes.any():
+        return None
+    return np.where(votes.any(axis=0), votes.argmax(axis=0), -1)
+
+
 def _empty(frames: int, role: Role) -> dict[str, Any]:
     return {
         "role": role,
@@ -142,6 +156,7 @@ def _mask(sidecar: Path, entry: dict[str, Any], footage: Footage) -> Bool[np.nda
     """Decode a COCO segmentation: run lengths, compressed or not, or polygons."""
     segmentation = entry["segmentation"]
     size = (footage.height_px, footage.width_px)
+    encoded: Any
     try:
         if isinstance(segmentation, list):
             encoded = coco_mask.merge(coco_mask.frPyObjects(segmentation, *size))

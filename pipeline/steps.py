@@ -141,3 +141,11 @@ def cached(
     with store.write(stage, key, meta) as folder:
         codec.save(value, folder, "value")
     return value, Artefact(stage, key, store.root / stage / key, meta), True
+
+
+def load_value(store: Store, stage: str, key: str) -> Any:
+    """The value of an artefact that an earlier step made; InputError where it is gone."""
+    found = store.find(stage, key)
+    if found is None:
+        raise InputError(f"{store.root}/{stage}/{key}", "is missing or damaged", "run `careclips reconstruct` again")
+    return codec.load(found.folder, "value")

@@ -20,6 +20,8 @@ from typing import Any
 
 from pydantic import BaseModel
 
+from pipeline.errors import InputError
+
 log = logging.getLogger(__name__)
 
 
@@ -55,6 +57,27 @@ def write_text(path: Path, text: str) -> None:
         os.replace(temporary, path)
     finally:
         temporary.unlink(missing_ok=True)
+
+
+def check_replaceable(folder: Path, mark: str) -> None:
+    """Raise InputError where a folder holds something that we did not write: it is not empty and lacks the file `mark`."""
+    if folder.exists() and not (folder / mark).exists() and (not folder.is_dir() or any(folder.iterdir())):
+        raise InputError(folder, f"is there already and holds no {mark}", "name a new folder, or remove it yourself")
+
+
+@contextmanager
+def replaced(folder: Path) -> Iterator[Path]:
+    """Give an empty folder to write into; on leaving without an error it takes the place of `folder`, whole."""
+    folder.parent.mkdir(parents=True, exist_ok=True)
+    partial, old = (folder.with_name(f".{folder.name}.{word}") for word in ("partial", "old"))
+    shutil.rmtree(partial, ignore_errors=True)
+    partial.mkdir()
+    yield partial
+    shutil.rmtree(old, ignore_errors=True)
+    if folder.exists():
+        os.rename(folder, old)
+    os.rename(partial, folder)
+    shutil.rmtree(old, ignore_errors=True)
 
 
 class Store:

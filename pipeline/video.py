@@ -54,7 +54,7 @@ def read_frames(path: Path) -> Iterator[tuple[float, UInt8[np.ndarray, "height w
                 yield frame.time - first, _upright(frame)
             if first is None:
                 raise InputError(path, "holds no frame that can be decoded", "copy the video again")
-    except av.error.FFmpegError as error:
+    except av.FFmpegError as error:
         raise InputError(
             path, f"is not a whole video that FFmpeg can read ({error.strerror})", "copy it again or convert it to mp4"
         ) from error
@@ -146,6 +146,7 @@ def _write(path: Path, frames: Iterable[np.ndarray], fps: float, codec: str, pix
         for image in frames:
             if stream is None:
                 stream = container.add_stream(codec, rate=rate, options={**options, "flags": "+bitexact"})
+                assert isinstance(stream, av.VideoStream)
                 stream.height, stream.width = image.shape[:2]
                 stream.pix_fmt = pixels
             frame = av.VideoFrame.from_ndarray(np.ascontiguousarray(image), format=source)

@@ -18,7 +18,7 @@ import numpy as np
 import pandas as pd
 from jaxtyping import Float, Int
 
-from pipeline.types import ACTIONS, COCO_KEYPOINTS, SMPL_JOINTS, LabelledClip, PersonTrack
+from pipeline.types import ACTIONS, COCO_KEYPOINTS, SMPL_JOINTS, LabelledClip, PersonTrack, Room
 
 VERSION = 1
 COCO_SKELETON = (
@@ -47,6 +47,15 @@ def run(clips: Sequence[tuple[LabelledClip, Path]], folder: Path, facts: dict[st
     with (folder / "skeletons.pkl").open("wb") as handle:
         pickle.dump(skeletons(labelled), handle, protocol=4)
     (folder / "dataset.json").write_text(json.dumps(facts, indent=1, default=str))
+
+
+def write_room_map(folder: Path, name: str, room: Room) -> None:
+    """A room's walkable and occupied cells and its camera, as the report draws them: `<name, / as _>.npz`."""
+    with (folder / f"{name.replace('/', '_')}.npz").open("wb") as handle:
+        np.savez_compressed(
+            handle, walkable=room.walkable, occupied=(room.occupancy == 1).any(axis=2), grid_origin=room.grid_origin,
+            grid_cell_m=room.grid_cell_m, T_world_camera=room.camera.T_world_camera, name=name,
+        )  # fmt: skip
 
 
 def segments(actions: Int[np.ndarray, "time"]) -> list[tuple[int, int, int]]:

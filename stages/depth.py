@@ -68,7 +68,7 @@ def run(
     if scale <= 0:
         raise Rejected("depth_fit", f"the relative network sees far what the metric one sees near (scale {scale:.3g})")
     depth = np.clip(1.0 / np.maximum(scale * disparity + offset, 1.0 / config.far_m), config.near_m, config.far_m)
-    seen = ~person_masks.all(axis=0)
+    seen = ~np.all(person_masks, axis=0)
     # Where every key frame shows a person, their median is the best there is; `valid` says so.
     hidden = person_masks & seen
     merged = np.nanmedian(np.where(hidden, np.nan, depth), axis=0)

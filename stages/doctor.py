@@ -3,8 +3,10 @@
 Inputs: which models are configured. Output: one line a check: its name, whether it is fine, and what was seen.
 """
 
+import importlib
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from jaxtyping import Float, UInt8
@@ -104,8 +106,7 @@ def _poses(find: Poses) -> str:
 
 
 def _physics() -> str:
-    import mujoco
-
+    mujoco: Any = importlib.import_module("mujoco")  # compiled, without type stubs
     model = mujoco.MjModel.from_xml_string(
         "<mujoco><worldbody><body pos='0 0 2'><freejoint/><geom size='.1'/></body></worldbody></mujoco>"
     )

@@ -7,15 +7,19 @@ Rooms are never in training and test at once. DESIGN §7 (thin: one classifier, 
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from pathlib import Path
+from typing import cast
 
 import numpy as np
+import pandas as pd
 from jaxtyping import Bool, Float, Int
 from pydantic import BaseModel, ConfigDict, Field
 from sklearn.ensemble import RandomForestClassifier
 from sklearn.metrics import average_precision_score
 
 from pipeline.errors import InputError
-from pipeline.types import ACTIONS, COCO_KEYPOINTS
+from pipeline.labels import frame_actions
+from pipeline.types import ACTIONS, COCO_KEYPOINTS, Annotations, Person2D
 
 VERSION = 1
 _FALL = ACTIONS.index("fall")
@@ -54,6 +58,59 @@ class PoseClip:
     scores: Float[np.ndarray, "time 17"]
     actions: Int[np.ndarray, "time"]
     """Index into ACTIONS; -1 unknown."""
+
+
+def labelled_poses(
+    clip: str,
+    room: str,
+    times_s: Float[np.ndarray, "time"],
+    people: Sequence[Person2D],
+    annotations: Annotations | None,
+    parts: Sequence[tuple[str, float, float]] | None,
+) -> list[PoseClip]:
+    """2D joints of one real clip, labelled by its sidecar, else by its `parts` (action, start, end) of a table.
+
+    Without a sidecar only the person who moved most is used: a table of segments says nothing of bystanders.
+    """
+    if annotations is not None and len(annotations.people) and (annotations.actions >= 0).any():
+        labelled = list(zip(annotations.people, annotations.actions, strict=True))
+    elif parts is not None:
+        labelled = [(people[0], frame_actions(parts, times_s))]
+    else:
+        return []
+    return [
+        PoseClip(f"{clip}/{person.person}", room, times_s, person.keypoints_px, person.scores, actions)
+        for person, actions in labelled
+    ]
+
+
+def dataset_poses(dataset: Path) -> list[PoseClip]:
+    """2D joints of a generated dataset with its labels; joints outside the picture count as not seen.
+
+    Raises InputError where the folder is no dataset.
+    """
+    try:
+        rows = pd.read_parquet(dataset / "frames.parquet")
+    except (OSError, ValueError) as error:
+        raise InputError(
+            dataset, f"is not a dataset ({error})", "give a folder that `careclips generate` wrote"
+        ) from error
+    result = []
+    for key, part in rows.groupby(["clip", "person"], sort=True):
+        clip, person = cast(tuple[str, str], key)
+        part = part.sort_values("frame")
+        flags = np.stack(part["keypoints_visible"].to_list())
+        result.append(
+            PoseClip(
+                f"{clip}/{person}",
+                str(part["room"].iloc[0]),
+                part["timestamp_s"].to_numpy(),
+                np.stack(part["keypoints_px"].to_list()).reshape(-1, 17, 2),
+                np.array([0.0, 0.5, 1.0])[flags],
+                np.array([ACTIONS.index(name) if name in ACTIONS else -1 for name in part["action"]]),
+            )
+        )
+    return result
 
 
 @dataclass(frozen=True)
@@ -174,6 +231,15 @@ def run(
     }
 
 
+def verdict(gain: Sequence[float] | None) -> str:
+    """What a gain (value and 95 % interval) says, in words; a null result is said as one."""
+    if gain is None:
+        return "not measured"
+    if gain[1] > 0:
+        return "the synthetic clips help"
+    return "the synthetic clips hurt" if gain[2] < 0 else "no difference that this footage can show"
+
+
 def _scores(
     config: EvaluateConfig,
     parts: Sequence[Windows],
@@ -201,7 +267,7 @@ def _scores(
         )
         forest.fit(x, y)
         chosen = np.ones(len(rooms), dtype=bool) if other_footage else rooms == room
-        predicted[chosen] = forest.predict_proba(judged.features[chosen])[:, 1]
+        predicted[chosen] = np.asarray(forest.predict_proba(judged.features[chosen]))[:, 1]
     return predicted
 
 

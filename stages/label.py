@@ -5,6 +5,7 @@ onset, impact and rest, and the audit of an order. A fall begins when support is
 (< 0.1 m/s) on what it fell on; then `fallen`. DESIGN §2, §6.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -152,6 +153,23 @@ def run(
         names[falling] = "fall"
         names[(times >= fall.rest_s) & (times <= fall.rest_s + fall.fallen_s)] = "fallen"
     return np.array([ACTIONS.index(name) for name in names]), fall
+
+
+def run_audited(
+    config: LabelConfig,
+    order: ClipOrder,
+    joints_world: Float[np.ndarray, "person time 24 3"],
+    times: Float[np.ndarray, "time"],
+    standing_pelvis_m: Sequence[float],
+) -> tuple[Int[np.ndarray, "person time"], list[Fall | None]]:
+    """Label everybody in a clip; Rejected where somebody did not do what the order asks."""
+    actions, falls = [], []
+    for joints, standing_m in zip(joints_world, standing_pelvis_m, strict=True):
+        labels, fall = run(config, joints, times, standing_m)
+        audit(config, order, labels, fall)
+        actions.append(labels)
+        falls.append(fall)
+    return np.stack(actions), falls
 
 
 def audit(config: LabelConfig, order: ClipOrder, actions: Int[np.ndarray, "time"], fall: Fall | None) -> None:

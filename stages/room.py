@@ -9,7 +9,7 @@ room.
 """
 
 from pathlib import Path
-from typing import Protocol, runtime_checkable
+from typing import Protocol, cast, runtime_checkable
 
 import numpy as np
 import trimesh
@@ -62,13 +62,20 @@ class RoomConfig(BaseModel):
 class Floor(Protocol):
     """What `stages.floor.FloorFit` says that matters here."""
 
-    floor_pixels: Bool[np.ndarray, "height width"]
-    found: bool
-    inlier_ratio: float
-    residual_m: float
-    scale: float
-    scale_disagreement: float
-    shape_disagreement: float
+    @property
+    def floor_pixels(self) -> Bool[np.ndarray, "height width"]: ...
+    @property
+    def found(self) -> bool: ...
+    @property
+    def inlier_ratio(self) -> float: ...
+    @property
+    def residual_m(self) -> float: ...
+    @property
+    def scale(self) -> float: ...
+    @property
+    def scale_disagreement(self) -> float: ...
+    @property
+    def shape_disagreement(self) -> float: ...
 
 
 def run(
@@ -153,7 +160,7 @@ def carve(
     centres = origin + (np.stack(np.meshgrid(*map(np.arange, shape), indexing="ij"), axis=-1) + 0.5) * config.cell_m
     pixels = camera.project(centres)
     z = (centres - camera.T_world_camera[:3, 3]) @ camera.T_world_camera[:3, 2]
-    inside = np.isfinite(pixels).all(axis=-1)
+    inside = np.all(np.isfinite(pixels), axis=-1)
     rounded = np.where(inside[..., None], pixels, -1.0).round()
     rounded = np.clip(rounded, -1, 1e6).astype(np.int64)
     inside &= (rounded >= 0).all(axis=-1) & (rounded[..., 0] < camera.width_px) & (rounded[..., 1] < camera.height_px)
@@ -172,8 +179,8 @@ def signed_distance(occupancy: Int[np.ndarray, "x y z"], cell_m: float) -> Float
     occupied = occupancy == OCCUPIED
     if not occupied.any():
         return np.full(occupancy.shape, float(np.linalg.norm(occupancy.shape)) * cell_m)
-    outside = ndimage.distance_transform_edt(~occupied, sampling=cell_m)
-    inside = ndimage.distance_transform_edt(np.pad(occupied, 1), sampling=cell_m)[1:-1, 1:-1, 1:-1]
+    outside = np.asarray(ndimage.distance_transform_edt(~occupied, sampling=cell_m))
+    inside = np.asarray(ndimage.distance_transform_edt(np.pad(occupied, 1), sampling=cell_m))[1:-1, 1:-1, 1:-1]
     return np.where(occupied, cell_m / 2 - inside, outside - cell_m / 2)
 
 
@@ -190,7 +197,8 @@ def support_surfaces(
         low, high = config.bed_heights_m if label == "bed" else config.seat_heights_m
         level = up & (height > low) & (height < high)
         # A labelled piece is one piece, backrest and all; unlabelled tops are told apart by their edges.
-        parts, count = ndimage.label(mask if label != "other" else mask & level, structure=np.ones((3, 3)))
+        piece = mask if label != "other" else mask & level
+        parts, count = cast(tuple[np.ndarray, int], ndimage.label(piece, structure=np.ones((3, 3))))
         for part in range(1, count + 1):
             top = points[(parts == part) & level]
             if len(top) < 30:
@@ -289,7 +297,7 @@ def _at_floor(
 ) -> Bool[np.ndarray, "x y"]:
     """What a mask in the picture says of places on the floor; False out of view."""
     pixels = camera.project(cells)
-    inside = np.isfinite(pixels).all(axis=-1)
+    inside = np.all(np.isfinite(pixels), axis=-1)
     rounded = np.clip(np.where(inside[..., None], pixels, -1.0).round(), -1, 1e6).astype(np.int64)
     inside &= (rounded >= 0).all(axis=-1) & (rounded[..., 0] < camera.width_px) & (rounded[..., 1] < camera.height_px)
     return inside & image[np.where(inside, rounded[..., 1], 0), np.where(inside, rounded[..., 0], 0)]
@@ -327,7 +335,7 @@ def _away_from_rest(
     in_view = _at_floor(
         np.ones((camera.height_px, camera.width_px), dtype=bool), camera, _cell_floor(origin, clear.shape, cell_m)
     )
-    return clear & (ndimage.distance_transform_edt(clear | ~in_view) > radius_cells)
+    return clear & (np.asarray(ndimage.distance_transform_edt(clear | ~in_view)) > radius_cells)
 
 
 def _walkable_believed(
@@ -352,7 +360,7 @@ def _walkable_believed(
     free[tuple(stood.T)] = False
     if free.all():
         return np.zeros(shape[:2], dtype=bool)
-    return ndimage.distance_transform_edt(free, sampling=config.cell_m) <= config.footprint_m
+    return np.asarray(ndimage.distance_transform_edt(free, sampling=config.cell_m)) <= config.footprint_m
 
 
 def _main_height(heights: Float[np.ndarray, "point"]) -> float:

@@ -27,6 +27,7 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from pathlib import Path
+from typing import cast
 
 import numpy as np
 import torch
@@ -102,9 +103,9 @@ def run(
             "sample_footage", f"seconds is {config.seconds:g} and scenarios asks for a fall", "give it 3 s or more"
         )
     rows, counts, people = [], {}, 0
-    for room_rows, scenarios, cast in each_room(functools.partial(film_room, config, out, seed), range(config.rooms)):
+    for room_rows, scenarios, actors in each_room(functools.partial(film_room, config, out, seed), range(config.rooms)):
         rows += room_rows
-        people += cast
+        people += actors
         for scenario in scenarios:
             counts[scenario] = counts.get(scenario, 0) + 1
     with (out / "footage.csv").open("w", newline="", encoding="utf-8") as handle:
@@ -311,7 +312,7 @@ def _annotate(
             encoded = coco_mask.encode(np.asfortranarray(mask.astype(np.uint8)))
             entry["segmentation"] = {
                 "size": [int(side) for side in encoded["size"]],
-                "counts": encoded["counts"].decode(),
+                "counts": cast(bytes, encoded["counts"]).decode(),
             }
         if "action" in more:
             more["center"] = [box[0] + box[2] / 2, box[1] + box[3] / 2]

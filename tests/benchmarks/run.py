@@ -17,8 +17,9 @@ sys.path.insert(0, str(ROOT))
 import numpy as np
 
 import flows
-from pipeline.steps import PeakMemory, plain_runner
-from pipeline.store import write_text
+from pipeline.settings import Settings
+from pipeline.steps import PeakMemory, load_value, plain_runner
+from pipeline.store import Store, write_text
 
 MOVENET = ROOT.parent / "shared" / "weights" / "movenet_lightning_ptq.tflite"
 SETTINGS = {
@@ -61,7 +62,7 @@ def render_frames_per_s(store: Path, dataset: Path) -> float:
     clip = next(folder for folder in sorted((store / "clip").iterdir()) if (folder / "value.json").exists())
     labelled = codec.load(clip, "value")
     rooms = json.loads((dataset / "dataset.json").read_text())["rooms"]
-    room = flows.load_value(store, "room", rooms[labelled.room])
+    room = load_value(Store(store), "room", rooms[labelled.room])
     scene = Scene(room, labelled.motion, (BodyLook(0, 80.0),), render.light_direction(room))
     body = flows.body_model(None)
     started = time.perf_counter()
@@ -73,7 +74,7 @@ def main() -> None:
     """Run the chain once from nothing and write the figures."""
     folder = ROOT / "out" / "bench"
     shutil.rmtree(folder, ignore_errors=True)
-    settings = flows.Settings(SETTINGS)
+    settings = Settings(SETTINGS, flows.SECTIONS)
     runner = plain_runner(SETTINGS["run"]["workers"], show_progress=True)
     footage, store, dataset = folder / "footage", folder / "store", folder / "dataset"
     figures: dict[str, float] = {}

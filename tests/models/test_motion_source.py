@@ -7,7 +7,8 @@ import numpy as np
 import pytest
 
 from models.body import BodyModel, load_body
-from models.motion_source import MocapClips, PhysicsFalls, ProceduralEveryday, body_mass_kg
+from models.motion_source import MocapClips, PhysicsFalls, ProceduralEveryday, body_mass_kg, draw_motion
+from models.physics import PhysicsConfig
 from models.retarget import body_joints, lowest_surface
 from pipeline.bvh import Bvh, write_bvh
 from pipeline.errors import InputError, Rejected
@@ -164,3 +165,19 @@ def test_falls_begin_from_captured_motion_where_there_is_some(body: BodyModel, c
     assert {"start_s" in motion.details for motion in motions} == {True, False}
     for motion in motions:
         check_local_frame(body, motion, asked)
+
+
+def test_the_first_source_that_can_acts_the_order(body: BodyModel, captured: Path) -> None:
+    rng = np.random.default_rng(0)
+    fall = order(event="fall", cause="push", direction="forward", start="walking", seconds=5.0)
+    for asked, mocap, name in (
+        (order(seconds=3.0), captured, "mocap"),
+        (order(seconds=3.0), None, "procedural"),
+        (order(event="stand"), captured, "procedural"),  # no capture shows it
+        (fall, captured, "physics"),
+    ):
+        motion, source = draw_motion(body, PhysicsConfig(), mocap, asked, None, rng)
+        assert source == name
+        check_local_frame(body, motion, asked)
+    with pytest.raises(Rejected, match="event_not_procedural: sit"):
+        draw_motion(body, PhysicsConfig(), captured, order(event="sit"), None, rng)

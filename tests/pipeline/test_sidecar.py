@@ -5,8 +5,8 @@ import pytest
 from pycocotools import mask as coco_mask
 
 from pipeline.errors import InputError
-from pipeline.sidecar import clip_entries, find_sidecar, read_annotations
-from pipeline.types import ACTIONS, Footage
+from pipeline.sidecar import clip_entries, find_sidecar, merged_surfaces, read_annotations
+from pipeline.types import ACTIONS, SURFACE_LABELS, Annotations, Footage
 
 
 def footage(path, frames=5):
@@ -89,3 +89,19 @@ def test_bad_sidecars(tree, value, problem):
     with pytest.raises(InputError, match=problem):
         entries = clip_entries(sidecar, clip)
         read_annotations(sidecar, entries, footage(clip))
+
+
+def test_surfaces_are_merged_by_vote_over_the_clips():
+    def says(**surfaces):
+        masks = {}
+        for label, columns in surfaces.items():
+            masks[label] = np.zeros((2, 4), dtype=bool)
+            masks[label][:, columns] = True
+        return Annotations((), np.zeros((0, 3), dtype=int), masks)
+
+    merged = merged_surfaces([says(floor=[0, 1]), None, says(floor=[1], bed=[0, 2]), says(bed=[0, 1])], 2, 4)
+    bed, floor = SURFACE_LABELS.index("bed"), SURFACE_LABELS.index("floor")
+    assert merged[0].tolist() == merged[1].tolist() == [bed, floor, bed, -1]
+    assert merged_surfaces([None, says()], 2, 4) is None
+    many = merged_surfaces([says(bed=[0])] * 300, 2, 4)  # more clips than a byte counts
+    assert many[0].tolist() == [bed, -1, -1, -1]

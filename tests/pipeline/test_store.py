@@ -8,7 +8,8 @@ import pytest
 from pydantic import BaseModel
 
 from pipeline import codec
-from pipeline.store import Store, digest, file_digest
+from pipeline.errors import InputError
+from pipeline.store import Store, check_replaceable, digest, file_digest, replaced
 from pipeline.types import Footage
 
 
@@ -108,3 +109,31 @@ def test_codec_round_trip_and_same_bytes(tmp_path):
     with pytest.raises(TypeError, match="cannot store a set"):
         codec.save({1, 2}, tmp_path, "bad")
     assert json.loads((tmp_path / "one.json").read_text())["#dict"][0][0] == "footage"
+
+
+def test_a_folder_is_replaced_whole_or_not_at_all(tmp_path):
+    out = tmp_path / "new" / "out"
+    with replaced(out) as folder:
+        (folder / "mark").write_text("1")
+    with pytest.raises(RuntimeError), replaced(out) as folder:
+        (folder / "mark").write_text("half")
+        raise RuntimeError
+    assert (out / "mark").read_text() == "1"
+    with replaced(out) as folder:
+        assert list(folder.iterdir()) == []  # neither the old content nor what was left half written
+        (folder / "other").write_text("2")
+    assert [file.name for file in out.iterdir()] == ["other"] and [file.name for file in out.parent.iterdir()] == [
+        "out"
+    ]
+
+
+def test_somebody_elses_folder_is_not_replaced(tmp_path):
+    check_replaceable(tmp_path / "nowhere", "mark")
+    check_replaceable(tmp_path, "mark")  # empty
+    (tmp_path / "holiday.mp4").touch()
+    with pytest.raises(
+        InputError, match="is there already and holds no mark; name a new folder, or remove it yourself"
+    ):
+        check_replaceable(tmp_path, "mark")
+    (tmp_path / "mark").touch()
+    check_replaceable(tmp_path, "mark")

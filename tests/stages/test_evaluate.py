@@ -1,9 +1,10 @@
 import numpy as np
+import pandas as pd
 import pytest
 
 from pipeline.errors import InputError
-from pipeline.types import ACTIONS
-from stages.evaluate import EvaluateConfig, PoseClip, run, windows
+from pipeline.types import ACTIONS, Annotations, Person2D
+from stages.evaluate import EvaluateConfig, PoseClip, dataset_poses, labelled_poses, run, verdict, windows
 
 CONFIG = EvaluateConfig(trees=40, bootstraps=50)
 
@@ -80,3 +81,47 @@ def test_real_footage_without_falls_is_an_error():
     quiet = [clip for clip in clips(0) if ACTIONS.index("fall") not in clip.actions]
     with pytest.raises(InputError, match="hold 0 fall windows of"):
         run(CONFIG, quiet, clips(1), None, np.random.default_rng(0))
+
+
+def seen(name, offset=0.0):
+    boxes, points = np.zeros((4, 4)), np.full((4, 17, 2), offset)
+    return Person2D(name, "person", np.ones(4, bool), boxes, points, np.ones((4, 17)))
+
+
+def test_real_people_are_labelled_by_the_sidecar_else_by_the_table():
+    times, found = np.arange(4) / 2.0, [seen("mover", 1.0), seen("bystander", 2.0)]
+    parts = [("walk", 0.0, 0.9), ("fall", 1.0, 1.4)]
+    (one,) = labelled_poses("c", "r", times, found, None, parts)  # the table says nothing of the bystander
+    assert (one.clip, one.room) == ("c/mover", "r") and one.keypoints_px[0, 0, 0] == 1.0
+    assert one.actions.tolist() == [ACTIONS.index("walk")] * 2 + [ACTIONS.index("fall"), -1]
+    annotated = Annotations((seen("anna", 3.0), seen("bert", 4.0)), np.array([[1, 1, 2, 2], [-1, 0, 0, 0]]))
+    both = labelled_poses("c", "r", times, found, annotated, parts)
+    assert [clip.clip for clip in both] == ["c/anna", "c/bert"] and both[1].actions.tolist() == [-1, 0, 0, 0]
+    unlabelled = Annotations((seen("anna"),), np.full((1, 4), -1))
+    assert labelled_poses("c", "r", times, found, unlabelled, parts)[0].clip == "c/mover"
+    assert labelled_poses("c", "r", times, found, unlabelled, None) == []
+
+
+def test_a_dataset_is_read_back_with_hidden_joints_as_not_seen(tmp_path):
+    rows = [
+        {
+            "clip": "clip_0", "person": "p", "frame": frame, "timestamp_s": frame / 10, "room": "r",
+            "action": ["walk", "", "fall"][frame], "keypoints_px": np.arange(34.0) + frame,
+            "keypoints_visible": [2, 1, 0] + [2] * 14,
+        }
+        for frame in (2, 0, 1)
+    ]  # fmt: skip
+    pd.DataFrame(rows).to_parquet(tmp_path / "frames.parquet")
+    (clip,) = dataset_poses(tmp_path)
+    assert (clip.clip, clip.room, clip.times_s.tolist()) == ("clip_0/p", "r", [0.0, 0.1, 0.2])
+    assert clip.actions.tolist() == [ACTIONS.index("walk"), -1, ACTIONS.index("fall")]
+    assert clip.scores[0, :4].tolist() == [1.0, 0.5, 0.0, 1.0] and clip.keypoints_px[2, 1].tolist() == [4.0, 5.0]
+    with pytest.raises(InputError, match="is not a dataset"):
+        dataset_poses(tmp_path / "nowhere")
+
+
+def test_the_verdict_needs_the_whole_interval_on_one_side():
+    assert verdict([0.1, 0.01, 0.2]) == "the synthetic clips help"
+    assert verdict([-0.1, -0.2, -0.01]) == "the synthetic clips hurt"
+    assert verdict([0.1, -0.01, 0.2]) == "no difference that this footage can show"
+    assert verdict(None) == "not measured"

@@ -4,7 +4,7 @@ import pytest
 from pipeline.errors import Rejected
 from pipeline.order import ClipOrder
 from pipeline.types import ACTIONS, SMPL_JOINTS
-from stages.label import LabelConfig, audit, find_fall, run
+from stages.label import LabelConfig, audit, find_fall, run, run_audited
 
 STANDING = 0.95
 
@@ -103,3 +103,12 @@ def test_the_audit_rejects_with_reasons():
         audit(config, order(), standing, None)
     with pytest.raises(Rejected, match="the asked walk did not happen"):
         audit(config, order(event="walk"), standing, None)
+
+
+def test_everybody_in_a_clip_is_labelled_and_audited():
+    joints, times = falling(15)
+    labels, fall = run(LabelConfig(), joints, times, STANDING)
+    actions, falls = run_audited(LabelConfig(), order(), np.stack([joints, joints]), times, [STANDING, STANDING])
+    assert np.array_equal(actions, np.stack([labels, labels])) and falls == [fall, fall]
+    with pytest.raises(Rejected, match="no fall happened"):
+        run_audited(LabelConfig(), order(), np.stack([joints, upright(len(times))]), times, [STANDING, STANDING])

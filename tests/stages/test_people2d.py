@@ -1,4 +1,4 @@
-"""People in the image: the sidecar wins, MoveNet follows a lying person, transformers in the hub's format, masks."""
+"""People in the image: the sidecar wins, MoveNet follows a lying person, transformers in the hub's format."""
 
 import re
 from dataclasses import replace
@@ -10,7 +10,7 @@ import pytest
 from pipeline.errors import InputError
 from pipeline.types import Annotations, Footage, Person2D
 from stages import people2d
-from stages.people2d import People2DConfig, Tflite, Transformers, person_mask
+from stages.people2d import People2DConfig, Tflite, Transformers
 
 SHARED = Path(__file__).parents[2].parent / "shared"
 MOVENET = SHARED / "weights" / "movenet_lightning_ptq.tflite"
@@ -75,18 +75,18 @@ def test_missing_and_wrong_pose_files(tmp_path):
             people2d.run(config, footage(), iter(pictures()))
 
 
-def test_person_mask_covers_the_body_and_not_the_room():
-    person = someone()
-    mask = person_mask([person], 1, 120, 160)
-    columns, rows = person.keypoints_px[1].astype(int).T
-    assert mask[rows, columns].all()
-    assert mask[35:60, 78:82].all()
-    assert not mask[:, :50].any() and not mask[:, 110:].any()
-    hidden = replace(person, visible=np.array([True, False, True, True]))
-    assert not person_mask([hidden], 1, 120, 160).any()
-    # Moving the person moves the mask.
-    moved = replace(person, keypoints_px=person.keypoints_px + [20, 0], boxes_px=person.boxes_px + [20, 0, 20, 0])
-    assert np.array_equal(person_mask([moved], 1, 120, 160)[:, 20:], mask[:, :-20])
+def test_weight_digests_follow_the_file_not_its_name(tmp_path):
+    (tmp_path / "a.tflite").write_bytes(b"one")
+    (tmp_path / "b.tflite").write_bytes(b"one")
+    first, second = (
+        people2d.weight_digests(People2DConfig(backend=Tflite(path=tmp_path / name)))
+        for name in ("a.tflite", "b.tflite")
+    )
+    assert first == second and list(first) == ["path"]
+    (tmp_path / "b.tflite").write_bytes(b"two")
+    assert people2d.weight_digests(People2DConfig(backend=Tflite(path=tmp_path / "b.tflite"))) != first
+    assert people2d.weight_digests(People2DConfig()) == {}
+    assert people2d.weight_digests(People2DConfig(backend=Transformers())) == {}  # a hub id is no file
 
 
 @pytest.fixture(scope="module")

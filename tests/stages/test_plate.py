@@ -4,7 +4,8 @@ import numpy as np
 import pytest
 
 from pipeline.errors import InputError
-from stages.plate import PlateConfig, exposure_gains, masked_median, outline, run
+from pipeline.types import Footage, Person2D
+from stages.plate import PlateConfig, exposure_gains, masked_median, outline, run, without_sitters
 
 HEIGHT, WIDTH = 90, 120
 
@@ -136,3 +137,26 @@ def test_nothing_of_who_never_moves_stays_in_the_room():
     assert (rough[body].mean(axis=1) < 80).sum() > 100, "else the test shows nothing"
     assert (clean[body].mean(axis=1) < 80).mean() < 0.01
     assert not valid[body & mask].any()
+
+
+def test_who_sits_in_the_plate_itself_is_painted_over():
+    plate, valid = drawn_room(), np.ones((HEIGHT, WIDTH), dtype=bool)
+    plate[30:80, 70:90] = (200, 30, 30)
+    footage = Footage("c", "c.mp4", "s", "r", "c", np.arange(50) / 25.0, WIDTH, HEIGHT, "")
+    asked = []
+
+    def find(still, frames):
+        """Somebody of whom only the box is known."""
+        asked.append((still, list(frames)))
+        count = len(still.timestamps_s)
+        boxes = np.tile([70.0, 30.0, 89.0, 79.0], (count, 1))
+        return [Person2D("p", "person", np.ones(count, bool), boxes, np.zeros((count, 17, 2)), np.zeros((count, 17)))]
+
+    cleaned, kept, sitters = without_sitters(plate, valid, footage, find)
+    assert sitters == 1 and not kept[30:80, 70:90].any() and kept.sum() == kept.size - 50 * 20
+    assert np.abs(cleaned[30:80, 70:90].astype(int) - drawn_room()[30:80, 70:90]).mean() < 15
+    np.testing.assert_array_equal(cleaned[kept], plate[kept])
+    still, frames = asked[0]
+    assert [time for time, _ in frames] == still.timestamps_s.tolist() and all(image is plate for _, image in frames)
+    same, all_valid, nobody = without_sitters(plate, valid, footage, lambda still, frames: [])
+    assert nobody == 0 and same is plate and all_valid is valid
