@@ -93,6 +93,7 @@ def depth_models(values: str):
 
 def ingest_clip(store: Store, settings: Settings, clip: str, path: Path, row: dict, root: Path) -> dict:
     """Read one clip and what its sidecar says of it."""
+    from pipeline.lens import read_lens
     from pipeline.sidecar import clip_entries, find_sidecar, read_annotations
     from pipeline.video import read_frames
     from stages import ingest
@@ -103,21 +104,26 @@ def ingest_clip(store: Store, settings: Settings, clip: str, path: Path, row: di
     sha256 = file_digest(path)
     sidecar = find_sidecar(path, root)
     entries = clip_entries(sidecar, path) if sidecar else None
+    camera_file = path.parent / "camera.json"
     inputs = {"video": sha256, "clip": clip, "row": row, "sidecar": digest(entries) if entries else None}
+    if read_lens(camera_file, 640, 480) is not None:  # at any size: whether there is one
+        inputs["camera_file"] = file_digest(camera_file)
 
     def compute():
         listing = ingest.Listing(clip, path.relative_to(root), row)
         value = ingest.run(config, listing, read_frames(path), sha256)
+        lens = read_lens(camera_file, value.footage.width_px, value.footage.height_px)
+        footage = replace(value.footage, lens=lens)
         annotations, set_aside = None, []
         if sidecar and entries:
-            annotations, set_aside = read_annotations(sidecar, entries, value.footage)
+            annotations, set_aside = read_annotations(sidecar, entries, footage)
         figures = {
-            "frames": len(value.footage.timestamps_s),
+            "frames": len(footage.timestamps_s),
             "key_frames": len(value.key_frames),
             "set_aside": set_aside,
         }
         return {
-            "footage": value.footage,
+            "footage": footage,
             "key_frames": value.key_frames,
             "background": value.background,
             "annotations": annotations,
@@ -131,7 +137,7 @@ def ingest_clip(store: Store, settings: Settings, clip: str, path: Path, row: di
 
 def find_people(store: Store, settings: Settings, root: Path, ingest_key: str) -> dict:
     """Boxes, keypoints and tracks of one clip."""
-    from pipeline.video import read_frames
+    from pipeline.footage import frames
     from stages import people2d
 
     config = settings.section("people2d")
@@ -140,7 +146,7 @@ def find_people(store: Store, settings: Settings, root: Path, ingest_key: str) -
 
     def compute():
         footage = clip["footage"]
-        people, figures = people2d.run(config, footage, read_frames(root / footage.path), clip["annotations"])
+        people, figures = people2d.run(config, footage, frames(root, footage), clip["annotations"])
         if not people:
             raise Rejected("nobody in view", "no person was found long enough to follow")
         return people, figures
@@ -225,6 +231,7 @@ def _calibrate(
                 plate["image"], plate["valid"],
             )  # fmt: skip
             value = calibrate.run(*seen_by)
+            value = replace(value, camera=replace(value.camera, lens=clips[0]["footage"].lens))
             names = [clip["footage"].clip for clip in clips]
             by_clip = dict(zip(names, calibrate.heights_by_clip(*seen_by), strict=True))
         return value, {

@@ -13,6 +13,7 @@ from jaxtyping import Float
 
 from pipeline.errors import InputError
 from pipeline.frames import apply, invert, rotation_between, transform, yaw
+from pipeline.lens import Lens, lens_from_json
 
 
 @dataclass(frozen=True)
@@ -25,6 +26,8 @@ class Camera:
     height_px: int
     T_world_camera: Float[np.ndarray, "4 4"]
     """Maps camera coordinates (x right, y down, z forward) to world, metres."""
+    lens: Lens | None = None
+    """How the real picture is bent; everything else here is of the straight one. None is a lens that bends nothing."""
 
     @property
     def height_m(self) -> float:
@@ -73,7 +76,8 @@ class Camera:
         """The same camera with its image scaled to another size."""
         sx, sy = width_px / self.width_px, height_px / self.height_px
         scale = np.array([[sx, 0.0, (sx - 1.0) / 2.0], [0.0, sy, (sy - 1.0) / 2.0], [0.0, 0.0, 1.0]])
-        return replace(self, intrinsics=scale @ self.intrinsics, width_px=width_px, height_px=height_px)
+        lens = None if self.lens is None else self.lens.resized(width_px, height_px)
+        return replace(self, intrinsics=scale @ self.intrinsics, width_px=width_px, height_px=height_px, lens=lens)
 
 
 def intrinsics_from_focal(focal_px: float, width_px: int, height_px: int) -> Float[np.ndarray, "3 3"]:
@@ -103,10 +107,11 @@ def normal_from_angles(pitch: float, roll: float) -> Float[np.ndarray, "3"]:
 
 
 def read_camera(path: Path, width_px: int, height_px: int) -> Camera:
-    """Read `camera.json`: `intrinsics` (3x3) for `width_px` x `height_px`, optional `T_world_camera` (4x4).
+    """Read `camera.json`: `intrinsics` (3x3) for `width_px` x `height_px`, optional `T_world_camera` and `distortion`.
 
-    Without `T_world_camera` the returned pose is the identity, to be replaced by calibration. The camera is scaled to
-    the size asked for. Raises InputError on a missing key, a wrong shape, a non-finite number or non-zero distortion.
+    Without `T_world_camera` (4x4) the returned pose is the identity, to be replaced by calibration. With `distortion`
+    (see `pipeline.lens`) the returned camera is that of the straight picture, with its lens. The camera is scaled to
+    the size asked for. Raises InputError on a missing key, a wrong shape, a non-finite number or an unknown lens model.
     """
     try:
         raw = json.loads(path.read_text())
@@ -136,29 +141,24 @@ def read_camera(path: Path, width_px: int, height_px: int) -> Camera:
                 "correct it or remove the file to calibrate from people",
             )
         arrays[key] = value
-    if np.any(np.asarray(raw.get("distortion", 0.0), dtype=np.float64) != 0.0):
-        raise InputError(
-            path,
-            "'distortion' is not zero, and footage with lens distortion is not read yet",
-            "undistort the footage first",
-        )
     size = raw.get("width_px", width_px), raw.get("height_px", height_px)
     if not all(isinstance(side, int) and side > 0 for side in size):
         raise InputError(path, f"width_px and height_px are {size}, expected positive whole numbers", "correct them")
-    camera = Camera(arrays["intrinsics"], size[0], size[1], arrays["T_world_camera"])
+    lens = lens_from_json(raw, arrays["intrinsics"], size, path)
+    intrinsics = arrays["intrinsics"] if lens is None else lens.straight_intrinsics
+    camera = Camera(intrinsics, size[0], size[1], arrays["T_world_camera"], lens)
     return camera.resized(width_px, height_px)
 
 
-def write_camera(camera: Camera, path: Path) -> None:
-    """Write `camera.json` as `read_camera` reads it."""
-    path.write_text(
-        json.dumps(
-            {
-                "intrinsics": camera.intrinsics.tolist(),
-                "width_px": camera.width_px,
-                "height_px": camera.height_px,
-                "T_world_camera": camera.T_world_camera.tolist(),
-            },
-            indent=1,
-        )
-    )
+def write_camera(camera: Camera, path: Path, with_pose: bool = True) -> None:
+    """Write `camera.json` as `read_camera` reads it; without its pose, the camera is calibrated from what it sees."""
+    content = {
+        "intrinsics": (camera.intrinsics if camera.lens is None else camera.lens.intrinsics).tolist(),
+        "width_px": camera.width_px,
+        "height_px": camera.height_px,
+    }
+    if with_pose:
+        content["T_world_camera"] = camera.T_world_camera.tolist()
+    if camera.lens is not None:
+        content["distortion"] = {"model": camera.lens.model, "coefficients": camera.lens.coefficients.tolist()}
+    path.write_text(json.dumps(content, indent=1))

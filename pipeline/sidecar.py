@@ -8,6 +8,7 @@ people (`bbox`, `keypoints`, `action`, `person_id`); the names of SURFACE_LABELS
 import functools
 import json
 from collections.abc import Iterable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +17,7 @@ from jaxtyping import Bool, Int
 from pycocotools import mask as coco_mask
 
 from pipeline.errors import InputError
+from pipeline.lens import Lens
 from pipeline.types import ACTIONS, SURFACE_LABELS, Annotations, Footage, Person2D, Role
 
 ROLES: dict[str, Role] = {"person": "person", "staff": "carer", "patient": "resident"}
@@ -63,7 +65,7 @@ def clip_entries(sidecar: Path, clip: Path) -> dict[str, Any] | None:
 
 
 def read_annotations(sidecar: Path, entries: dict[str, Any], footage: Footage) -> tuple[Annotations, list[str]]:
-    """Turn one clip's entries into arrays on the clip's frames; and what was set aside, in words.
+    """Turn one clip's entries into arrays on the clip's (straightened) frames; and what was set aside, in words.
 
     Entries of frames that the clip does not have, and of unknown actions, are set aside. Raises InputError on values of
     the wrong shape.
@@ -102,7 +104,30 @@ def read_annotations(sidecar: Path, entries: dict[str, Any], footage: Footage) -
     actions = (
         np.stack([people[track.person]["actions"] for track in tracks]) if tracks else np.zeros((0, frames), dtype=int)
     )
-    return Annotations(tracks, actions, surfaces, person_masks), set_aside
+    annotations = Annotations(tracks, actions, surfaces, person_masks)
+    return annotations if footage.lens is None else _straightened(annotations, footage.lens), set_aside
+
+
+def _straightened(annotations: Annotations, lens: Lens) -> Annotations:
+    """What was clicked in the bent picture, in the straight one."""
+
+    def mask(bent: Bool[np.ndarray, "height width"]) -> Bool[np.ndarray, "height width"]:
+        return lens.straighten_image(bent.astype(np.uint8), exact=True) > 0
+
+    people = tuple(
+        replace(
+            person,
+            boxes_px=lens.straighten_boxes(person.boxes_px),
+            keypoints_px=np.where(person.scores[..., None] > 0, lens.straighten(person.keypoints_px), 0.0),
+        )
+        for person in annotations.people
+    )
+    return Annotations(
+        people,
+        annotations.actions,
+        {label: mask(bent) for label, bent in annotations.surfaces.items()},
+        {frame: mask(bent) for frame, bent in annotations.person_masks.items()},
+    )
 
 
 def merged_surfaces(

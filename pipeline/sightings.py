@@ -11,8 +11,8 @@ import cv2
 import numpy as np
 from jaxtyping import Bool, Float, Int, UInt8
 
+from pipeline.footage import frames_at
 from pipeline.types import COCO_KEYPOINTS, Footage, Person2D
-from pipeline.video import read_frames_at
 
 _LIMBS = ((5, 7), (7, 9), (6, 8), (8, 10), (11, 13), (13, 15), (12, 14), (14, 16))
 _LEGS = [
@@ -86,7 +86,7 @@ def sample_frames(
     for footage, people in clips:
         count = len(footage.timestamps_s)
         indices = np.unique(np.linspace(0, count - 1, min(each, count)).round().astype(int)).tolist()
-        pictures = read_frames_at(root / footage.path, indices)
+        pictures = frames_at(root, footage, indices)
         for index in sorted(pictures):
             frames.append(pictures[index])
             mask = np.zeros((footage.height_px, footage.width_px), dtype=bool)
@@ -108,7 +108,7 @@ def sample_key_frames(
     chosen = [(footage, people, int(frame)) for footage, key_frames, people in clips for frame in key_frames]
     step = max(1, len(chosen) // wanted) if wanted else len(chosen) + 1
     for footage, people, frame in chosen[step - 1 :: step][:wanted]:
-        images.append(read_frames_at(root / footage.path, [frame])[frame])
+        images.append(frames_at(root, footage, [frame])[frame])
         masks.append(person_mask(people, frame, footage.height_px, footage.width_px))
     return np.stack(images), np.stack(masks)
 

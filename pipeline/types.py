@@ -7,6 +7,7 @@ import numpy as np
 from jaxtyping import Bool, Float, Int, Shaped, UInt8
 
 from pipeline.camera import Camera
+from pipeline.lens import Lens
 
 Action = Literal[
     "walk", "fall", "fallen", "sit_down", "sitting", "lie_down", "lying", "stand_up", "standing", "other",
@@ -51,11 +52,13 @@ class Footage:
     height_px: int
     sha256: str
     """Digest of the video's bytes."""
+    lens: Lens | None = None
+    """What bends the file's pictures; all else that is known of the clip is of straightened ones (`pipeline.footage`)."""
 
 
 @dataclass(frozen=True)
 class Annotations:
-    """What a COCO sidecar says of one clip, on the clip's own frame numbers."""
+    """What a COCO sidecar says of one clip, on the clip's own frame numbers and its straightened pictures."""
 
     people: "tuple[Person2D, ...]"
     actions: Int[np.ndarray, "person time"]

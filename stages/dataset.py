@@ -18,6 +18,7 @@ import numpy as np
 import pandas as pd
 from jaxtyping import Float, Int
 
+from pipeline.camera import Camera
 from pipeline.types import ACTIONS, COCO_KEYPOINTS, SMPL_JOINTS, LabelledClip, PersonTrack, Room
 
 VERSION = 1
@@ -90,7 +91,7 @@ def write_motion(clip: LabelledClip, path: Path) -> None:
         "mocap_framerate": 1.0 / float(np.median(np.diff(times))),
         "people": np.array([person.person for person in clip.motion.people]),
         "T_world_camera": clip.camera.T_world_camera,
-        "intrinsics": clip.camera.intrinsics,
+        **picture_model(clip.camera),
     }
     for index, person in enumerate(clip.motion.people):
         arrays[f"poses_{index}"] = smpl_poses(person).astype(np.float32)
@@ -106,12 +107,24 @@ def smpl_poses(person: PersonTrack) -> Float[np.ndarray, "time 72"]:
     return np.concatenate([person.global_orient, person.body_pose], axis=1)
 
 
+def picture_model(camera: Camera) -> dict[str, np.ndarray]:
+    """What projects camera coordinates into the clip's pictures: K, and OpenCV's distortion where the lens bends them.
+
+    `distortion_model` is "" (none), "opencv" (`cv2.projectPoints`) or "fisheye" (`cv2.fisheye.projectPoints`).
+    """
+    lens = camera.lens
+    if lens is None:
+        return {"intrinsics": camera.intrinsics, "distortion_model": np.array(""), "distortion": np.zeros(0)}
+    model = np.array(lens.model)
+    return {"intrinsics": lens.intrinsics, "distortion_model": model, "distortion": lens.coefficients}
+
+
 def frame_table(clips: Sequence[LabelledClip]) -> pd.DataFrame:
     """One row a frame and person."""
     rows = []
     for clip in clips:
         for index, person in enumerate(clip.motion.people):
-            poses = smpl_poses(person)
+            poses, pixels = smpl_poses(person), picture_model(clip.camera)
             for frame, time in enumerate(clip.motion.timestamps_s):
                 action = int(clip.motion.actions[index, frame])
                 rows.append(
@@ -131,7 +144,9 @@ def frame_table(clips: Sequence[LabelledClip]) -> pd.DataFrame:
                         "smpl_betas": person.betas.tolist(),
                         "smpl_transl": person.transl[frame].tolist(),
                         "room": clip.room,
-                        "intrinsics": clip.camera.intrinsics.ravel().tolist(),
+                        "intrinsics": pixels["intrinsics"].ravel().tolist(),
+                        "distortion_model": str(pixels["distortion_model"]),
+                        "distortion": pixels["distortion"].tolist(),
                         "T_world_camera": clip.camera.T_world_camera.ravel().tolist(),
                     }
                 )

@@ -88,15 +88,23 @@ def run(config: RenderConfig, scene: Scene, body: BodyModel, rng: np.random.Gene
     backdrop = Backdrop(room.camera, room.plate, depth, room.occlusion, config.depth_tolerance)
     light = room_light(room, scene.light_direction_world)
     shots = list(film(backdrop, body, people, dresses, light, config.noise, 0.0, rng))
-    masks = np.stack([shot.mask for shot in shots])
+    frames, masks = np.stack([shot.picture for shot in shots]), np.stack([shot.mask for shot in shots])
+    flags = np.stack([shot.keypoint_flags for shot in shots], axis=1)
     with torch.no_grad():
         landmarks = np.stack([body.keypoints(*track_parameters(person)).double().numpy() for person in people])
+    keypoints, lens = np.nan_to_num(room.camera.project(landmarks)), room.camera.lens
+    if lens is not None:  # the clip looks as the room's footage does
+        frames = np.stack([lens.bend_image(frame) for frame in frames])
+        masks = np.stack([lens.bend_image(mask, exact=True) for mask in masks])
+        keypoints = lens.bend(keypoints)
+        inside = ((keypoints >= -0.5) & (keypoints < [lens.width_px - 0.5, lens.height_px - 0.5])).all(axis=-1)
+        flags = np.where(inside, flags, 0)
     return Rendered(
-        frames=np.stack([shot.picture for shot in shots]),
+        frames=frames,
         masks=masks,
         boxes_px=np.stack([[_box(mask == index + 1) for mask in masks] for index in range(len(people))]),
-        keypoints_px=np.nan_to_num(room.camera.project(landmarks)),
-        keypoints_visible=np.stack([shot.keypoint_flags for shot in shots], axis=1),
+        keypoints_px=keypoints,
+        keypoints_visible=flags,
         joints_world=np.stack([track_joints(body, person) for person in people]),
         visibility=np.stack([shot.visibility for shot in shots], axis=1),
     )

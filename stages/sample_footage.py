@@ -43,6 +43,7 @@ from models.sample_room import SampleRoom, in_camera_world, render_empty_room, s
 from models.sample_scenes import Act, Scenario, draw_act, draw_person
 from pipeline.camera import Camera, write_camera
 from pipeline.errors import InputError, Rejected
+from pipeline.lens import Lens
 from pipeline.seeds import generator
 from pipeline.types import ACTIONS, COCO_KEYPOINTS, SURFACE_LABELS, Role
 from pipeline.video import write_masks, write_video
@@ -73,6 +74,8 @@ class SampleFootageConfig(BaseModel):
     """What the first person does, clip after clip in each room; what a room has no place for becomes a stroll."""
     noise: float = Field(2.0, ge=0.0)
     """Deviation of the sensor's noise, in 0..255."""
+    lens: tuple[float, ...] | None = Field(None, min_length=4, max_length=8)
+    """OpenCV's radial and tangential coefficients of the camera; a camera.json beside the clips then names them."""
     site: str = Field("home_a", pattern=r"^[A-Za-z0-9-]+(_[A-Za-z0-9-]+)*$")
 
 
@@ -157,6 +160,9 @@ def _build(config: SampleFootageConfig, body: BodyModel, frames: int, rng: np.ra
     for _ in range(40):
         room = sample_room(rng)
         room, camera = in_camera_world(room, watching_camera(room, rng, config.width_px, config.height_px))
+        if config.lens is not None:
+            bent = Lens("opencv", np.array(config.lens), camera.intrinsics, camera.width_px, camera.height_px)
+            camera = replace(camera, intrinsics=bent.straight_intrinsics, lens=bent)
         plate, depth, labels = render_empty_room(room, camera)
         floor = np.isin(labels, [SURFACE_LABELS.index("floor"), SURFACE_LABELS.index("rug")])
         if floor.mean() < 0.22 or depth.min() < 0.5:
@@ -219,15 +225,22 @@ def _film(
             rng,
         )
     )
-    write_video(path, (shot.picture for shot in shots), config.fps)
-    masks = np.stack([shot.mask for shot in shots])
+    pictures, masks, labels = [shot.picture for shot in shots], np.stack([shot.mask for shot in shots]), stage.labels
+    lens = stage.camera.lens
+    if lens is not None:  # files and what people click in them are as the lens gives them
+        pictures = [lens.bend_image(picture) for picture in pictures]
+        masks = np.stack([lens.bend_image(mask, exact=True) for mask in masks])
+        labels = lens.bend_image((labels + 1).astype(np.uint8), exact=True).astype(labels.dtype) - 1
+        write_camera(stage.camera, path.parent / "camera.json", with_pose=False)
+    write_video(path, pictures, config.fps)
     flags = np.stack([shot.keypoint_flags for shot in shots], axis=1)
     visibility = np.stack([shot.visibility for shot in shots], axis=1)
     with torch.no_grad():
         keypoints_world = np.stack([body.keypoints(*track_parameters(act.track)).double().numpy() for act in acts])
     keypoints = np.nan_to_num(stage.camera.project(keypoints_world))
+    keypoints = keypoints if lens is None else lens.bend(keypoints)
     times = np.arange(len(masks)) / config.fps
-    _annotate(config, sidecar, path.name, stage.labels, acts, masks, keypoints, flags, times)
+    _annotate(config, sidecar, path.name, labels, acts, masks, keypoints, flags, times)
     write_camera(stage.camera, truth / "camera.json")
     _save_npz(truth / "room.npz", depth=stage.depth, labels=stage.labels.astype(np.int8), plate=stage.plate)
     write_masks(truth / "masks.mkv", masks, config.fps)

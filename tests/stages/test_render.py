@@ -1,10 +1,15 @@
+from dataclasses import replace
+
+import cv2
 import numpy as np
 import pytest
 
 from models.body import BodyShape, load_body, relaxed_pose, standing_pelvis_height
 from pipeline.camera import Camera, intrinsics_from_focal, normal_from_angles, pose_over_floor
-from pipeline.frames import R_ZUP_YUP, axis_angle_from_matrix
+from pipeline.frames import R_ZUP_YUP, axis_angle_from_matrix, invert
+from pipeline.lens import Lens
 from pipeline.types import BodyLook, Motion, PersonTrack, Room, Scene
+from stages.dataset import picture_model
 from stages.render import RenderConfig, floor_depth, light_direction, room_light, run
 
 WIDTH, HEIGHT = 160, 120
@@ -112,3 +117,27 @@ def test_light_comes_from_the_window_and_is_as_bright_as_the_room():
     assert direction[1] < 0  # the window is on the left (+y), so light travels to the right
     dark, bright = room_with(brightness=60), room_with(brightness=200)
     assert room_light(dark, direction).intensity < room_light(bright, direction).intensity
+
+
+def test_a_bent_room_gives_bent_clips_whose_keypoints_opencv_finds(body):
+    lens = Lens("opencv", np.array([-0.25, 0.05, 0.0, 0.0]), intrinsics_from_focal(150.0, WIDTH, HEIGHT), WIDTH, HEIGHT)
+    straight = room_with()
+    camera = replace(straight.camera, intrinsics=lens.straight_intrinsics, lens=lens)
+    room = replace(straight, camera=camera)
+    rendered = run(RenderConfig(noise=0.0), scene_with(body, room, y=0.6), body, np.random.default_rng(0))
+    T_camera_world = invert(camera.T_world_camera)
+    joints = rendered.joints_world[0, 0]
+    seen = picture_model(camera)
+    pixels, _ = cv2.projectPoints(
+        joints, T_camera_world[:3, :3], T_camera_world[:3, 3], seen["intrinsics"], seen["distortion"]
+    )
+    # The joints of the knees lie inside the legs, the hips' inside the trunk: their pixels show the person.
+    for joint in (1, 2, 4, 5):
+        column, row = pixels[joint, 0].round().astype(int)
+        assert rendered.masks[0, row, column] == 1
+    knees = rendered.keypoints_px[0, 0, [13, 14]]
+    assert np.abs(knees - pixels[[4, 5], 0]).max() < 4.0
+    flat = run(RenderConfig(noise=0.0), scene_with(body, replace(room, camera=replace(camera, lens=None)), y=0.6), body,
+               np.random.default_rng(0))  # fmt: skip
+    assert np.abs(flat.keypoints_px[0, 0, [13, 14]] - knees).max() > 2.0, "else the lens bends nothing"
+    np.testing.assert_allclose(lens.straighten(knees), flat.keypoints_px[0, 0, [13, 14]], atol=1e-6)

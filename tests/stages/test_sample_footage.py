@@ -11,7 +11,9 @@ from pydantic import ValidationError
 
 from pipeline.camera import read_camera
 from pipeline.errors import InputError
-from pipeline.types import ACTIONS, SURFACE_LABELS
+from pipeline.lens import read_lens
+from pipeline.sidecar import clip_entries, read_annotations
+from pipeline.types import ACTIONS, SURFACE_LABELS, Footage
 from pipeline.video import read_frames, read_masks
 from stages.sample_footage import SampleFootageConfig, run
 
@@ -131,3 +133,35 @@ def test_bad_input_is_refused_in_one_line(tmp_path):
         SampleFootageConfig(rooms=0)
     with pytest.raises(ValidationError):
         SampleFootageConfig(colour="green")
+
+
+def test_a_lens_bends_the_files_and_not_the_truth_of_the_room(footage, tmp_path):
+    out, _ = footage
+    bent = tmp_path / "bent"
+    run(TINY.model_copy(update={"lens": (-0.3, 0.1, 0.0, 0.0), "clips_per_room": 1}), bent, 0)
+    folder, truth = bent / "home_a" / "room_01", bent / "truth" / "home_a__room_01__clip_01"
+    camera = read_camera(truth / "camera.json", 160, 120)
+    assert camera.lens is not None and camera.height_m > 1.5
+    beside = read_camera(folder / "camera.json", 160, 120)
+    assert np.array_equal(beside.T_world_camera, np.eye(4)), "its pose is for the calibration to find"
+    people = np.load(truth / "people.npz")
+    pixels = camera.lens.bend(camera.project(people["keypoints_world"]))
+    seen = people["keypoints_v"] > 0
+    np.testing.assert_allclose(people["keypoints_px"][seen], pixels[seen], atol=1e-6)
+    lens = read_lens(folder / "camera.json", 160, 120)
+    straight = Footage("c", "c", "s", "r", "c", np.arange(12) / 6.0, 160, 120, "", lens)
+    entries = clip_entries(folder / "annotations.json", folder / "clip_01.mp4")
+    annotations, _ = read_annotations(folder / "annotations.json", entries, straight)
+    true_px = camera.project(people["keypoints_world"])
+    for person in annotations.people:
+        index = list(people["person"]).index(person.person)
+        clicked = (person.scores >= 1.0) & person.visible[:, None]
+        assert np.median(np.linalg.norm(person.keypoints_px - true_px[index], axis=-1)[clicked]) < 2.0
+    floor = annotations.surfaces["floor"] | annotations.surfaces.get("rug", False)
+    labels = np.load(truth / "room.npz")["labels"]
+    exact = np.isin(labels, [SURFACE_LABELS.index("floor"), SURFACE_LABELS.index("rug")])
+    inside = np.zeros_like(exact)
+    inside[5:-5, 5:-5] = True
+    assert (floor == exact)[inside].mean() > 0.93
+    plain = next(iter(read_frames(out / "home_a/room_01/clip_01.mp4")))[1]
+    assert not np.array_equal(plain, next(iter(read_frames(folder / "clip_01.mp4")))[1])
