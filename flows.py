@@ -29,7 +29,16 @@ from pipeline.errors import InputError, Rejected
 from pipeline.seeds import generator
 from pipeline.settings import RunConfig, ServeConfig, Settings, read_settings
 from pipeline.steps import Outcome, PeakMemory, Runner, Work, attempt, cached, load_value, plain_runner
-from pipeline.store import Artefact, Store, check_replaceable, digest, file_digest, replaced, write_text
+from pipeline.store import (
+    Artefact,
+    Store,
+    artefact_folder,
+    check_replaceable,
+    digest,
+    file_digest,
+    replaced,
+    write_text,
+)
 
 log = logging.getLogger("careclips")
 
@@ -298,8 +307,8 @@ def fit_people(store: Store, settings: Settings, ingest_key: str, people_key: st
     }  # fmt: skip
 
 
-def reconstruct(footage: Path, out: Path, settings: Settings, runner: Runner) -> dict:
-    """Rooms and people of a folder of footage into a store; returns what `summary.json` holds."""
+def reconstruct(footage: Path, out: str | Path, settings: Settings, runner: Runner) -> dict:
+    """Rooms and people of a folder of footage into a store (folder or URL); returns what `summary.json` holds."""
     from stages import ingest
 
     started = time.perf_counter()
@@ -346,9 +355,9 @@ def reconstruct(footage: Path, out: Path, settings: Settings, runner: Runner) ->
 
     summary = _reconstruct_summary(rooms, clips, rejected, artefact.meta["figures"]["notes"], settings, started)
     score_against_truth(footage, store, summary, clips, rooms)
-    write_text(out / "summary.json", json.dumps(summary, indent=1))
+    store.write_text("summary.json", json.dumps(summary, indent=1))
     index = {"rooms": {n: r["key"] for n, r in rooms.items()}, "clips": clips, "footage": str(footage.resolve())}
-    write_text(out / "index.json", json.dumps(index, indent=1))
+    store.write_text("index.json", json.dumps(index, indent=1))
     return summary
 
 
@@ -477,7 +486,17 @@ def _try_clip(
     return labelled, rendered, source
 
 
-def generate_dataset(root: Path, order: Path, count: int, out: Path, settings: Settings, runner: Runner) -> dict:
+def read_record(store: Store, name: str) -> dict:
+    """`index.json` or `summary.json` of a store of rebuilt rooms; InputError where it is none."""
+    text = store.read_text(name)
+    if text is None:
+        raise InputError(
+            store.root, "is no store of rebuilt rooms", "run `careclips reconstruct FOOTAGE --out STORE` first"
+        )
+    return json.loads(text)
+
+
+def generate_dataset(root: str | Path, order: Path, count: int, out: Path, settings: Settings, runner: Runner) -> dict:
     """Ordered clips in the rooms of a store, as a dataset folder; returns what `summary.json` holds."""
     from pipeline.order import read_order_form
     from stages import report
@@ -485,13 +504,8 @@ def generate_dataset(root: Path, order: Path, count: int, out: Path, settings: S
     started = time.perf_counter()
     form = read_order_form(order)
     check_replaceable(out, "dataset.json")
-    try:
-        index = json.loads((root / "index.json").read_text())
-        reconstruction = json.loads((root / "summary.json").read_text())
-    except (OSError, ValueError) as error:
-        raise InputError(
-            root, "is no store of rebuilt rooms", "run `careclips reconstruct FOOTAGE --out STORE` first"
-        ) from error
+    store = Store(root)
+    index, reconstruction = read_record(store, "index.json"), read_record(store, "summary.json")
     missing = sorted(set(form.rooms) - set(index["rooms"]))
     if missing:
         raise InputError(
@@ -499,8 +513,7 @@ def generate_dataset(root: Path, order: Path, count: int, out: Path, settings: S
         )
     rooms = {name: key for name, key in index["rooms"].items() if not form.rooms or name in form.rooms}
     if not rooms:
-        raise InputError(root, "holds no room", "see `rejected` in its summary.json")
-    store = Store(root)
+        raise InputError(store.root, "holds no room", "see `rejected` in its summary.json")
     with PeakMemory() as memory:
         work = [(f"clip_{i:05d}", (store, settings, form.model_dump_json(), rooms, i)) for i in range(count)]
         outcomes = runner("making clips", make_clip, work)
@@ -568,8 +581,8 @@ def _write_dataset(store: Store, clips: list[str], rooms: dict, out: Path, facts
 
 
 def evaluate_gain(
-    real: Path, synthetic: Path, out: Path, settings: Settings,
-    test: Path | None = None, labels: Path | None = None, label_map: Path | None = None, events: Path | None = None,
+    real: str | Path, synthetic: Path, out: Path, settings: Settings,
+    test: str | Path | None = None, labels: Path | None = None, label_map: Path | None = None, events: Path | None = None,
 ) -> dict:  # fmt: skip
     """Average precision of falls on real windows, with and without the synthetic clips; written to `out/summary.json`."""
     from pipeline.labels import read_mapping, read_segments
@@ -596,12 +609,12 @@ def evaluate_gain(
     return result
 
 
-def real_pose_clips(root: Path, segments: dict | None) -> list:
+def real_pose_clips(root: str | Path, segments: dict | None) -> list:
     """2D joints of a store's clips, labelled by the sidecar of each clip, else by the table of segments."""
     from stages import evaluate
 
-    store, index = Store(root), json.loads((root / "index.json").read_text())
-    result = []
+    store = Store(root)
+    index, result = read_record(store, "index.json"), []
     for name, clip in index["clips"].items():
         if "people2d" not in clip:
             continue
@@ -611,7 +624,7 @@ def real_pose_clips(root: Path, segments: dict | None) -> list:
         result += evaluate.labelled_poses(name, clip["room"], footage.timestamps_s, people, entry["annotations"], parts)
     if not result:
         raise InputError(
-            root, "has no labelled clip", "give --labels FILE (path,label,start,end) or a sidecar with actions"
+            store.root, "has no labelled clip", "give --labels FILE (path,label,start,end) or a sidecar with actions"
         )
     return result
 
@@ -732,7 +745,7 @@ def sample_footage_command(
 @app.command("reconstruct")
 def reconstruct_command(
     footage: Annotated[Path, typer.Argument(help="Folder of videos.")],
-    out: Annotated[Path, typer.Option(help="Store of artefacts.")],
+    out: Annotated[str, typer.Option(help="Store of artefacts: a folder, or a URL such as s3://bucket/store.")],
     config: ConfigOption = None, seed: SeedOption = 0, pose_file: PoseOption = None, prefect: PrefectOption = False,
 ) -> None:  # fmt: skip
     """Rebuild the rooms and lift the people of a folder of footage."""
@@ -747,7 +760,7 @@ def reconstruct_command(
 
 @app.command("generate")
 def generate_command(
-    store: Annotated[Path, typer.Option(help="Store that `reconstruct` made.")],
+    store: Annotated[str, typer.Option(help="Store that `reconstruct` made: a folder or a URL.")],
     out: Annotated[Path, typer.Option(help="Dataset folder to make.")],
     order: Annotated[Path, typer.Option(help="Order form.")] = Path(__file__).parent / "configs" / "falls.yaml",
     count: Annotated[int, typer.Option(min=1, help="Clips to make.")] = 10,
@@ -764,10 +777,10 @@ def generate_command(
 
 @app.command("evaluate")
 def evaluate_command(
-    real: Annotated[Path, typer.Option(help="Store of real footage to train on.")],
+    real: Annotated[str, typer.Option(help="Store of real footage to train on.")],
     synthetic: Annotated[Path, typer.Option(help="Dataset that `generate` made.")],
     out: Annotated[Path, typer.Option(help="Folder for the figures.")],
-    test: Annotated[Path | None, typer.Option(help="Store to test on; else rooms of --real are held out in turn.")] = None,
+    test: Annotated[str | None, typer.Option(help="Store to test on; else rooms of --real are held out in turn.")] = None,
     labels: Annotated[Path | None, typer.Option(help="CSV with path,label,start,end.")] = None,
     label_map: Annotated[Path | None, typer.Option(help="YAML from their names to ours.")] = None,
     events: Annotated[Path | None, typer.Option(help="CSV with path,fall_onset_s,at_rest_s.")] = None,
@@ -788,7 +801,7 @@ def report_command(dataset: Annotated[Path, typer.Argument(help="Dataset folder.
 
 @app.command("show")
 def show_command(
-    item: Annotated[Path, typer.Argument(help="STORE, or STORE/<stage>/<key>.")],
+    item: Annotated[str, typer.Argument(help="STORE, or STORE/<stage>/<key>.")],
     picture: Annotated[Path | None, typer.Option(help="PNG to write.")] = None,
 ) -> None:
     """One artefact, in words and pictures."""
@@ -796,7 +809,8 @@ def show_command(
 
     from stages import show
 
-    lines, image = show.run(item)
+    index = Store(item).read_text("index.json")
+    lines, image = show.run(artefact_folder(item)) if index is None else (show.run_store(item, json.loads(index)), None)
     typer.echo("\n".join(lines))
     if picture is not None and image is not None:
         Image.fromarray(image).save(picture)
@@ -882,8 +896,8 @@ def nightly_flow() -> Any:
         """Rebuild what is new in the footage, then make clips in all rooms; what stands already is not made again."""
         settings = read_settings(Path(config) if config else None, seed, SECTIONS)
         runner = prefect_runner()
-        rebuilt = reconstruct(Path(footage), Path(store), settings, runner)
-        made = generate_dataset(Path(store), Path(order), count, Path(dataset), settings, runner)
+        rebuilt = reconstruct(Path(footage), store, settings, runner)
+        made = generate_dataset(store, Path(order), count, Path(dataset), settings, runner)
         return {"rooms": len(rebuilt["rooms"]), "accepted": made["accepted"]}
 
     return nightly

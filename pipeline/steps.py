@@ -140,7 +140,7 @@ def cached(
     meta |= {"figures": figures, "seconds": time.perf_counter() - started}
     with store.write(stage, key, meta) as folder:
         codec.save(value, folder, "value")
-    return value, Artefact(stage, key, store.root / stage / key, meta), True
+    return value, Artefact(stage, key, store.folder / stage / key, meta), True
 
 
 def load_value(store: Store, stage: str, key: str) -> Any:
