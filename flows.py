@@ -12,8 +12,9 @@ import logging
 import os
 import sys
 import time
+from collections import Counter
 from collections.abc import Callable
-from dataclasses import asdict, replace
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -28,7 +29,7 @@ from pipeline import codec, types
 from pipeline.errors import InputError, Rejected
 from pipeline.seeds import generator
 from pipeline.settings import RunConfig, ServeConfig, Settings, read_settings
-from pipeline.steps import Outcome, PeakMemory, Runner, Work, attempt, cached, load_value, plain_runner
+from pipeline.steps import Outcome, PeakMemory, Runner, Work, attempt, cached, find_made, load_value, plain_runner
 from pipeline.store import (
     Artefact,
     Store,
@@ -161,6 +162,17 @@ def find_people(store: Store, settings: Settings, root: Path, ingest_key: str) -
     }  # fmt: skip
 
 
+@dataclass(frozen=True)
+class Watched:
+    """All clips of one fixed camera, as ingest and people2d left them."""
+
+    root: Path
+    clips: list[dict]
+    tracks: list[list[types.Person2D]]
+    seen: dict[str, list]
+    """Keys of what they were loaded from."""
+
+
 def build_room(
     store: Store, settings: Settings, root: Path, camera: str, ingest_keys: list[str], people_keys: list[str | None],
     camera_file: Path | None,
@@ -170,31 +182,29 @@ def build_room(
 
     clips = [load_value(store, "ingest", key) for key in ingest_keys]
     tracks = [load_value(store, "people2d", key) if key else [] for key in people_keys]
-    seen = {"ingest": ingest_keys, "people2d": people_keys}
-    plate, plated, new_plate = _make_plate(store, settings, root, clips, tracks, seen)
-    calibration, calibrated, new_calibration = _calibrate(store, settings, camera_file, clips, tracks, seen)
+    watched = Watched(root, clips, tracks, {"ingest": ingest_keys, "people2d": people_keys})
+    plate, plated, new_plate = _make_plate(store, settings, watched)
+    calibration, calibrated, new_calibration = _calibrate(store, settings, watched, camera_file)
     keys = {"plate": plated.key, "calibrate": calibrated.key}
-    scan, scanned, new_depth = _scan_depth(store, settings, root, clips, tracks, plate, calibration, keys)
-    keys = {"depth": scanned.key, "calibrate": calibrated.key, **seen}
-    value, artefact, new_room = _make_room(store, settings, camera, clips, tracks, plate, calibration, scan, keys)
+    scan, scanned, new_depth = _scan_depth(store, settings, watched, plate["image"], calibration, keys)
+    keys = {"depth": scanned.key, "calibrate": calibrated.key, **watched.seen}
+    value, artefact, new_room = _make_room(store, settings, watched, camera, plate["image"], calibration, scan, keys)
     row = report.room_row(camera, value, calibration, plated.meta["figures"]["sitters_removed"])
     keys = {"key": artefact.key, "calibrate": calibrated.key, "depth": scanned.key, "plate": plated.key}
     return {"row": row, **keys, "recomputed": new_plate or new_calibration or new_depth or new_room}
 
 
-def _make_plate(
-    store: Store, settings: Settings, root: Path, clips: list[dict], tracks: list[list], seen: dict
-) -> tuple[dict, Artefact, bool]:
+def _make_plate(store: Store, settings: Settings, watched: Watched) -> tuple[dict, Artefact, bool]:
     """The picture of the empty room, and which of its pixels were ever seen."""
     from pipeline.sightings import sample_frames
     from stages import people2d, plate
 
     config, poses = settings.section("plate"), settings.section("people2d")
     wanted = settings.section("run").plate_samples
-    footages = [clip["footage"] for clip in clips]
+    footages = [clip["footage"] for clip in watched.clips]
 
     def compute():
-        frames, masks = sample_frames(root, list(zip(footages, tracks, strict=True)), wanted)
+        frames, masks = sample_frames(watched.root, list(zip(footages, watched.tracks, strict=True)), wanted)
         image, valid = plate.run(config, frames, masks)
         sitters = 0
         if poses.backend.kind != "sidecar":  # a sidecar says nothing of a picture that nobody annotated
@@ -203,37 +213,37 @@ def _make_plate(
             )
         return {"image": image, "valid": valid}, {"valid_share": float(valid.mean()), "sitters_removed": sitters}
 
-    inputs = {**seen, "samples": wanted, "models": people2d.weight_digests(poses)}
+    inputs = {**watched.seen, "samples": wanted, "models": people2d.weight_digests(poses)}
     return cached(store, "plate", plate.VERSION, config, inputs, compute)
 
 
 def _calibrate(
-    store: Store, settings: Settings, camera_file: Path | None, clips: list[dict], tracks: list[list], seen: dict
+    store: Store, settings: Settings, watched: Watched, camera_file: Path | None
 ) -> tuple[types.Calibration, Artefact, bool]:
     """Intrinsics and pose from the camera's file where it says both, else from the people seen."""
     from pipeline.camera import read_camera
     from stages import calibrate
 
     config = settings.section("calibrate")
-    width, height = clips[0]["footage"].width_px, clips[0]["footage"].height_px
+    footages = [clip["footage"] for clip in watched.clips]
+    width, height = footages[0].width_px, footages[0].height_px
 
     def compute():
         known = read_camera(camera_file, width, height) if camera_file else None
         if known is not None and not np.array_equal(known.T_world_camera, np.eye(4)):
             value = types.Calibration(known, "file", (known.height_m, known.height_m), 0.0, 0, 1.0)
         else:
-            times = [clip["footage"].timestamps_s for clip in clips]
-            value = calibrate.run(config, tracks, times, width, height, None if known is None else known.intrinsics)
+            times, intrinsics = [one.timestamps_s for one in footages], None if known is None else known.intrinsics
+            value = calibrate.run(config, watched.tracks, times, width, height, intrinsics)
         return value, {"residual_px": value.residual_px, "frames_used": value.frames_used, "condition": value.condition}
 
-    inputs = {**seen, "camera_file": file_digest(camera_file) if camera_file else None}
+    inputs = {**watched.seen, "camera_file": file_digest(camera_file) if camera_file else None}
     return cached(store, "calibrate", calibrate.VERSION, config, inputs, compute)
 
 
 def _scan_depth(
-    store: Store, settings: Settings, root: Path, clips: list[dict], tracks: list[list], plate: dict,
-    calibration: types.Calibration, keys: dict,
-) -> tuple[types.DepthScan, Artefact, bool]:  # fmt: skip
+    store: Store, settings: Settings, watched: Watched, plate: np.ndarray, calibration: types.Calibration, keys: dict
+) -> tuple[types.DepthScan, Artefact, bool]:
     """Depth of the plate, and of key frames with their people masked."""
     from models.depth import checkpoint_digests
     from pipeline.sightings import sample_key_frames
@@ -243,8 +253,9 @@ def _scan_depth(
     wanted = settings.section("run").depth_frames
 
     def compute():
-        views = [(clip["footage"], clip["key_frames"], people) for clip, people in zip(clips, tracks, strict=True)]
-        images, masks = sample_key_frames(root, views, plate["image"], wanted)
+        pairs = zip(watched.clips, watched.tracks, strict=True)
+        views = [(clip["footage"], clip["key_frames"], people) for clip, people in pairs]
+        images, masks = sample_key_frames(watched.root, views, plate, wanted)
         networks = depth_models(models_config.model_dump_json())
         value = depth.run(config, images, masks, networks, calibration.camera.focal_px)
         return value, {"residual": value.residual}
@@ -254,8 +265,8 @@ def _scan_depth(
 
 
 def _make_room(
-    store: Store, settings: Settings, camera: str, clips: list[dict], tracks: list[list], plate: dict,
-    calibration: types.Calibration, scan: types.DepthScan, keys: dict,
+    store: Store, settings: Settings, watched: Watched, camera: str, plate: np.ndarray, calibration: types.Calibration,
+    scan: types.DepthScan, keys: dict,
 ) -> tuple[types.Room, Artefact, bool]:  # fmt: skip
     """The room over its floor, from depth, the surfaces that sidecars name, and where people stood."""
     from pipeline.sidecar import merged_surfaces
@@ -265,15 +276,15 @@ def _make_room(
     floor_config, room_config = settings.section("floor"), settings.section("room")
 
     def compute():
-        labels = merged_surfaces((clip["annotations"] for clip in clips), *scan.depth.shape)
-        feet = feet_px(person for people in tracks for person in people)
+        labels = merged_surfaces((clip["annotations"] for clip in watched.clips), *scan.depth.shape)
+        feet = feet_px(person for people in watched.tracks for person in people)
         rng = generator(settings.seed, "floor", camera)
         mask = None if labels is None else np.isin(labels, [types.SURFACE_LABELS.index(n) for n in ("floor", "rug")])
         fit = floor.run(floor_config, scan.depth, calibration.camera.intrinsics, mask, calibration, rng, feet)
         placed = replace(calibration.camera, T_world_camera=fit.T_world_camera)
         feet_world = placed.floor_points(feet)
         feet_world = feet_world[np.isfinite(feet_world).all(axis=1)]
-        value = room.run(room_config, camera, plate["image"], scan.depth, placed, labels, fit, feet_world)
+        value = room.run(room_config, camera, plate, scan.depth, placed, labels, fit, feet_world)
         return value, {"floor_depth_height_m": fit.height_m, "scale": fit.scale, "shape": fit.shape_disagreement}
 
     inputs = {**keys, "seed": settings.seed, "camera": camera, "floor": floor_config.model_dump(mode="json")}
@@ -432,7 +443,7 @@ def make_clip(store: Store, settings: Settings, form_json: str, rooms: dict[str,
     if found is not None:
         return {"key": key, "recomputed": False, **found.meta["figures"]}
     started = time.perf_counter()
-    rejected: dict[str, int] = {}
+    rejected: Counter[str] = Counter()
     source = labelled = rendered = None
     for attempt_index in range(form.attempts_per_clip):
         rng = generator(settings.seed, "generate", f"{clip}/{attempt_index}")
@@ -440,7 +451,7 @@ def make_clip(store: Store, settings: Settings, form_json: str, rooms: dict[str,
             labelled, rendered, source = _try_clip(store, configs, form, rooms, clip, run, rng)
             break
         except Rejected as error:
-            rejected[error.reason] = rejected.get(error.reason, 0) + 1
+            rejected[error.reason] += 1
     figures = {"source": source, "rejected": rejected, "seconds": time.perf_counter() - started}
     with store.write("clip", key, {"inputs": inputs, "figures": figures}) as folder:
         if labelled is not None and rendered is not None:
@@ -489,11 +500,12 @@ def _try_clip(
 def read_record(store: Store, name: str) -> dict:
     """`index.json` or `summary.json` of a store of rebuilt rooms; InputError where it is none."""
     text = store.read_text(name)
-    if text is None:
+    try:
+        return json.loads(text or "")
+    except ValueError as error:
         raise InputError(
             store.root, "is no store of rebuilt rooms", "run `careclips reconstruct FOOTAGE --out STORE` first"
-        )
-    return json.loads(text)
+        ) from error
 
 
 def generate_dataset(root: str | Path, order: Path, count: int, out: Path, settings: Settings, runner: Runner) -> dict:
@@ -517,19 +529,13 @@ def generate_dataset(root: str | Path, order: Path, count: int, out: Path, setti
     with PeakMemory() as memory:
         work = [(f"clip_{i:05d}", (store, settings, form.model_dump_json(), rooms, i)) for i in range(count)]
         outcomes = runner("making clips", make_clip, work)
-    rejected: dict[str, int] = {}
-    sources: dict[str, int] = {}
-    accepted: list[str] = []
+    rejected: Counter[str] = Counter()
     for outcome in outcomes:
-        if outcome.reason:
-            rejected[outcome.reason] = rejected.get(outcome.reason, 0) + 1
-            continue
-        for reason, times in outcome.value["rejected"].items():
-            rejected[reason] = rejected.get(reason, 0) + times
-        if outcome.value["source"]:
-            sources[outcome.value["source"]] = sources.get(outcome.value["source"], 0) + 1
-            accepted.append(outcome.value["key"])
-    made = [outcome.value for outcome in outcomes if outcome.value and outcome.value["recomputed"]]
+        rejected.update([outcome.reason] if outcome.reason else outcome.value["rejected"])
+    done = [outcome.value for outcome in outcomes if not outcome.reason]
+    made = [one for one in done if one["recomputed"]]
+    accepted = [one["key"] for one in done if one["source"]]
+    sources = Counter(one["source"] for one in done if one["source"])
     seconds = time.perf_counter() - started
     summary = {
         "requested": count,
@@ -543,7 +549,7 @@ def generate_dataset(root: str | Path, order: Path, count: int, out: Path, setti
     }
     if not accepted:
         raise InputError(
-            order, f"gave no clip at all: {rejected}", "loosen the order or film a room with more free floor"
+            order, f"gave no clip at all: {dict(rejected)}", "loosen the order or film a room with more free floor"
         )
     run, models = settings.section("run"), settings.section("depth_models")
     depth = {"metric": models.metric, "relative": models.relative}
@@ -567,9 +573,9 @@ def _write_dataset(store: Store, clips: list[str], rooms: dict, out: Path, facts
     """Write the dataset beside its place and swap it in when it is whole."""
     from stages import dataset, report
 
-    found = [store.find("clip", key) for key in clips]
+    folders = [find_made(store, "clip", key).folder for key in clips]
     with replaced(out) as folder:
-        dataset.run([(codec.load(one.folder, "value"), one.folder) for one in found if one], folder, facts)
+        dataset.run([(codec.load(one, "value"), one) for one in folders], folder, facts)
         (folder / "rooms").mkdir()
         for name, key in rooms.items():
             dataset.write_room_map(folder / "rooms", name, load_value(store, "room", key))

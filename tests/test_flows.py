@@ -227,6 +227,10 @@ def test_nothing_usable_ends_with_exit_code_1(tmp_path):
     assert done.returncode == 1 and done.stderr.strip().endswith(
         "is not a folder; give the folder that holds the videos"
     )
+    for verb in (("generate", "--store"), ("evaluate", "--synthetic", tmp_path, "--real")):
+        done = careclips(*verb, tmp_path / "nowhere", "--out", tmp_path / "out", check=False)
+        assert done.returncode == 1 and "nowhere: is no store of rebuilt rooms; run `careclips rec" in done.stderr
+    assert not (tmp_path / "nowhere").exists()
 
 
 def test_a_full_disk_is_one_line_and_leaves_nothing_half_written(night, tmp_path):
