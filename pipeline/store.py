@@ -51,6 +51,13 @@ def digest(value: Any) -> str:
     return hashlib.sha256(json.dumps(value, sort_keys=True, default=str).encode()).hexdigest()
 
 
+def cache_folder() -> Path:
+    """Where this machine keeps what can be made or fetched again: $CARECLIPS_CACHE, else careclips in the user's cache."""
+    if chosen := os.environ.get("CARECLIPS_CACHE"):
+        return Path(chosen)
+    return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "careclips"
+
+
 def write_text(path: Path, text: str) -> None:
     """Write a whole file or none of it: under a temporary name, then renamed."""
     temporary = path.with_name(f".{path.name}.{os.getpid()}.partial")
@@ -96,9 +103,8 @@ def artefact_folder(place: str) -> Path:
 class Store:
     """Artefacts below one root, shared by any number of processes: a local folder, or an object store by its fsspec URL.
 
-    Of an object store a cache is kept on this machine (below `$XDG_CACHE_HOME/careclips/stores`, else `~/.cache`), which
-    may be removed at any time: artefacts are written there, then uploaded, `meta.json` last; and downloaded there once,
-    and verified.
+    Of an object store a copy is kept in `cache_folder()`, which may be removed at any time: artefacts are written there,
+    then uploaded, `meta.json` last; and downloaded there once, and verified.
     """
 
     def __init__(self, root: str | Path):
@@ -111,8 +117,7 @@ class Store:
             self.folder = Path(self.root.split("://", 1)[1])
         else:
             self._objects = Objects(self.root)
-            cache = os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache"
-            self.folder = Path(cache) / "careclips" / "stores" / digest(self.root.rstrip("/"))[:16]
+            self.folder = cache_folder() / "stores" / digest(self.root.rstrip("/"))[:16]
         self._partial = self.folder / ".partial"
         if self._partial.is_dir():
             self._remove_leftovers()

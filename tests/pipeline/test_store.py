@@ -19,7 +19,7 @@ from pipeline.types import Footage
 @pytest.fixture
 def bucket(tmp_path, monkeypatch):
     """URL of an empty object store, with an empty cache on this machine; and what lies in it by name."""
-    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
+    monkeypatch.setenv("CARECLIPS_CACHE", str(tmp_path / "cache"))
     url = f"memory://{uuid.uuid4().hex}/store"
     files, base = fsspec.url_to_fs(url)
 
@@ -36,7 +36,7 @@ def elsewhere(tmp_path, monkeypatch):
     """Go on as on another machine: its cache is empty."""
 
     def go():
-        monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / uuid.uuid4().hex))
+        monkeypatch.setenv("CARECLIPS_CACHE", str(tmp_path / uuid.uuid4().hex))
 
     return go
 
