@@ -12,8 +12,9 @@ import logging
 import os
 import sys
 import time
+from collections import Counter
 from collections.abc import Callable
-from dataclasses import asdict, replace
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -28,8 +29,17 @@ from pipeline import codec, types
 from pipeline.errors import InputError, Rejected
 from pipeline.seeds import generator
 from pipeline.settings import RunConfig, ServeConfig, Settings, read_settings
-from pipeline.steps import Outcome, PeakMemory, Runner, Work, attempt, cached, load_value, plain_runner
-from pipeline.store import Artefact, Store, check_replaceable, digest, file_digest, replaced, write_text
+from pipeline.steps import Outcome, PeakMemory, Runner, Work, attempt, cached, find_made, load_value, plain_runner
+from pipeline.store import (
+    Artefact,
+    Store,
+    artefact_folder,
+    check_replaceable,
+    digest,
+    file_digest,
+    replaced,
+    write_text,
+)
 
 log = logging.getLogger("careclips")
 
@@ -158,6 +168,17 @@ def find_people(store: Store, settings: Settings, root: Path, ingest_key: str) -
     }  # fmt: skip
 
 
+@dataclass(frozen=True)
+class Watched:
+    """All clips of one fixed camera, as ingest and people2d left them."""
+
+    root: Path
+    clips: list[dict]
+    tracks: list[list[types.Person2D]]
+    seen: dict[str, list]
+    """Keys of what they were loaded from."""
+
+
 def build_room(
     store: Store, settings: Settings, root: Path, camera: str, ingest_keys: list[str], people_keys: list[str | None],
     camera_file: Path | None,
@@ -167,35 +188,30 @@ def build_room(
 
     clips = [load_value(store, "ingest", key) for key in ingest_keys]
     tracks = [load_value(store, "people2d", key) if key else [] for key in people_keys]
-    seen = {"ingest": ingest_keys, "people2d": people_keys}
-    plate, plated, new_plate = _make_plate(store, settings, root, clips, tracks, seen)
-    plate_and_people = {**seen, "plate": plated.key}
-    calibration, calibrated, new_calibration = _calibrate(
-        store, settings, camera_file, clips, tracks, plate, plate_and_people
-    )
+    watched = Watched(root, clips, tracks, {"ingest": ingest_keys, "people2d": people_keys})
+    plate, plated, new_plate = _make_plate(store, settings, watched)
+    calibration, calibrated, new_calibration = _calibrate(store, settings, watched, camera_file, plate, plated.key)
     keys = {"plate": plated.key, "calibrate": calibrated.key}
-    scan, scanned, new_depth = _scan_depth(store, settings, root, clips, tracks, plate, calibration, keys)
-    keys = {"depth": scanned.key, "calibrate": calibrated.key, **seen}
-    value, artefact, new_room = _make_room(store, settings, camera, clips, tracks, plate, calibration, scan, keys)
+    scan, scanned, new_depth = _scan_depth(store, settings, watched, plate["image"], calibration, keys)
+    keys = {"depth": scanned.key, "calibrate": calibrated.key, **watched.seen}
+    value, artefact, new_room = _make_room(store, settings, watched, camera, plate["image"], calibration, scan, keys)
     by_clip, sitters = calibrated.meta["figures"]["height_by_clip_m"], plated.meta["figures"]["sitters_removed"]
     row = report.room_row(camera, value, calibration, by_clip, sitters)
     keys = {"key": artefact.key, "calibrate": calibrated.key, "depth": scanned.key, "plate": plated.key}
     return {"row": row, **keys, "recomputed": new_plate or new_calibration or new_depth or new_room}
 
 
-def _make_plate(
-    store: Store, settings: Settings, root: Path, clips: list[dict], tracks: list[list], seen: dict
-) -> tuple[dict, Artefact, bool]:
+def _make_plate(store: Store, settings: Settings, watched: Watched) -> tuple[dict, Artefact, bool]:
     """The picture of the empty room, and which of its pixels were ever seen."""
     from pipeline.sightings import sample_frames
     from stages import people2d, plate
 
     config, poses = settings.section("plate"), settings.section("people2d")
     wanted = settings.section("run").plate_samples
-    footages = [clip["footage"] for clip in clips]
+    footages = [clip["footage"] for clip in watched.clips]
 
     def compute():
-        frames, masks = sample_frames(root, list(zip(footages, tracks, strict=True)), wanted)
+        frames, masks = sample_frames(watched.root, list(zip(footages, watched.tracks, strict=True)), wanted)
         image, valid = plate.run(config, frames, masks)
         sitters = 0
         if poses.backend.kind != "sidecar":  # a sidecar says nothing of a picture that nobody annotated
@@ -204,20 +220,20 @@ def _make_plate(
             )
         return {"image": image, "valid": valid}, {"valid_share": float(valid.mean()), "sitters_removed": sitters}
 
-    inputs = {**seen, "samples": wanted, "models": people2d.weight_digests(poses)}
+    inputs = {**watched.seen, "samples": wanted, "models": people2d.weight_digests(poses)}
     return cached(store, "plate", plate.VERSION, config, inputs, compute)
 
 
 def _calibrate(
-    store: Store, settings: Settings, camera_file: Path | None, clips: list[dict], tracks: list[list], plate: dict,
-    seen: dict,
-) -> tuple[types.Calibration, Artefact, bool]:  # fmt: skip
+    store: Store, settings: Settings, watched: Watched, camera_file: Path | None, plate: dict, plate_key: str
+) -> tuple[types.Calibration, Artefact, bool]:
     """Intrinsics and pose from the camera's file where it says both, else from the people seen and the room's lines."""
     from pipeline.camera import read_camera
     from stages import calibrate
 
     config = settings.section("calibrate")
-    width, height = clips[0]["footage"].width_px, clips[0]["footage"].height_px
+    footages = [clip["footage"] for clip in watched.clips]
+    width, height = footages[0].width_px, footages[0].height_px
 
     def compute():
         by_clip: dict[str, float | None] = {}
@@ -225,28 +241,23 @@ def _calibrate(
         if known is not None and not np.array_equal(known.T_world_camera, np.eye(4)):
             value = types.Calibration(known, "file", (known.height_m, known.height_m), 0.0, 0, 1.0)
         else:
-            times = [clip["footage"].timestamps_s for clip in clips]
-            seen_by = (
-                config, tracks, times, width, height, None if known is None else known.intrinsics,
-                plate["image"], plate["valid"],
-            )  # fmt: skip
-            value = calibrate.run(*seen_by)
-            value = replace(value, camera=replace(value.camera, lens=clips[0]["footage"].lens))
-            names = [clip["footage"].clip for clip in clips]
-            by_clip = dict(zip(names, calibrate.heights_by_clip(*seen_by), strict=True))
+            times, intrinsics = [one.timestamps_s for one in footages], None if known is None else known.intrinsics
+            seen = (config, watched.tracks, times, width, height, intrinsics, plate["image"], plate["valid"])
+            value = calibrate.run(*seen)
+            value = replace(value, camera=replace(value.camera, lens=footages[0].lens))
+            by_clip = dict(zip([one.clip for one in footages], calibrate.heights_by_clip(*seen), strict=True))
         return value, {
             "residual_px": value.residual_px, "frames_used": value.frames_used, "condition": value.condition,
             "lines_followed": value.lines_followed, "height_by_clip_m": by_clip,
         }  # fmt: skip
 
-    inputs = {**seen, "camera_file": file_digest(camera_file) if camera_file else None}
+    inputs = {**watched.seen, "plate": plate_key, "camera_file": file_digest(camera_file) if camera_file else None}
     return cached(store, "calibrate", calibrate.VERSION, config, inputs, compute)
 
 
 def _scan_depth(
-    store: Store, settings: Settings, root: Path, clips: list[dict], tracks: list[list], plate: dict,
-    calibration: types.Calibration, keys: dict,
-) -> tuple[types.DepthScan, Artefact, bool]:  # fmt: skip
+    store: Store, settings: Settings, watched: Watched, plate: np.ndarray, calibration: types.Calibration, keys: dict
+) -> tuple[types.DepthScan, Artefact, bool]:
     """Depth of the plate, and of key frames with their people masked."""
     from models.depth import checkpoint_digests
     from pipeline.sightings import sample_key_frames
@@ -256,8 +267,9 @@ def _scan_depth(
     wanted = settings.section("run").depth_frames
 
     def compute():
-        views = [(clip["footage"], clip["key_frames"], people) for clip, people in zip(clips, tracks, strict=True)]
-        images, masks = sample_key_frames(root, views, plate["image"], wanted)
+        pairs = zip(watched.clips, watched.tracks, strict=True)
+        views = [(clip["footage"], clip["key_frames"], people) for clip, people in pairs]
+        images, masks = sample_key_frames(watched.root, views, plate, wanted)
         networks = depth_models(models_config.model_dump_json())
         value = depth.run(config, images, masks, networks, calibration.camera.focal_px)
         return value, {"residual": value.residual}
@@ -267,8 +279,8 @@ def _scan_depth(
 
 
 def _make_room(
-    store: Store, settings: Settings, camera: str, clips: list[dict], tracks: list[list], plate: dict,
-    calibration: types.Calibration, scan: types.DepthScan, keys: dict,
+    store: Store, settings: Settings, watched: Watched, camera: str, plate: np.ndarray, calibration: types.Calibration,
+    scan: types.DepthScan, keys: dict,
 ) -> tuple[types.Room, Artefact, bool]:  # fmt: skip
     """The room over its floor, from depth, the surfaces that sidecars name, and where people stood."""
     from pipeline.sidecar import merged_surfaces
@@ -278,15 +290,15 @@ def _make_room(
     floor_config, room_config = settings.section("floor"), settings.section("room")
 
     def compute():
-        labels = merged_surfaces((clip["annotations"] for clip in clips), *scan.depth.shape)
-        feet = feet_px(person for people in tracks for person in people)
+        labels = merged_surfaces((clip["annotations"] for clip in watched.clips), *scan.depth.shape)
+        feet = feet_px(person for people in watched.tracks for person in people)
         rng = generator(settings.seed, "floor", camera)
         mask = None if labels is None else np.isin(labels, [types.SURFACE_LABELS.index(n) for n in ("floor", "rug")])
         fit = floor.run(floor_config, scan.depth, calibration.camera.intrinsics, mask, calibration, rng, feet)
         placed = replace(calibration.camera, T_world_camera=fit.T_world_camera)
         feet_world = placed.floor_points(feet)
         feet_world = feet_world[np.isfinite(feet_world).all(axis=1)]
-        value = room.run(room_config, camera, plate["image"], scan.depth, placed, labels, fit, feet_world)
+        value = room.run(room_config, camera, plate, scan.depth, placed, labels, fit, feet_world)
         return value, {"floor_depth_height_m": fit.height_m, "scale": fit.scale, "shape": fit.shape_disagreement}
 
     inputs = {**keys, "seed": settings.seed, "camera": camera, "floor": floor_config.model_dump(mode="json")}
@@ -320,8 +332,8 @@ def fit_people(store: Store, settings: Settings, ingest_key: str, people_key: st
     }  # fmt: skip
 
 
-def reconstruct(footage: Path, out: Path, settings: Settings, runner: Runner) -> dict:
-    """Rooms and people of a folder of footage into a store; returns what `summary.json` holds."""
+def reconstruct(footage: Path, out: str | Path, settings: Settings, runner: Runner) -> dict:
+    """Rooms and people of a folder of footage into a store (folder or URL); returns what `summary.json` holds."""
     from stages import ingest
 
     started = time.perf_counter()
@@ -368,9 +380,9 @@ def reconstruct(footage: Path, out: Path, settings: Settings, runner: Runner) ->
 
     summary = _reconstruct_summary(rooms, clips, rejected, artefact.meta["figures"]["notes"], settings, started)
     score_against_truth(footage, store, summary, clips, rooms)
-    write_text(out / "summary.json", json.dumps(summary, indent=1))
+    store.write_text("summary.json", json.dumps(summary, indent=1))
     index = {"rooms": {n: r["key"] for n, r in rooms.items()}, "clips": clips, "footage": str(footage.resolve())}
-    write_text(out / "index.json", json.dumps(index, indent=1))
+    store.write_text("index.json", json.dumps(index, indent=1))
     return summary
 
 
@@ -445,7 +457,7 @@ def make_clip(store: Store, settings: Settings, form_json: str, rooms: dict[str,
     if found is not None:
         return {"key": key, "recomputed": False, **found.meta["figures"]}
     started = time.perf_counter()
-    rejected: dict[str, int] = {}
+    rejected: Counter[str] = Counter()
     source = labelled = rendered = None
     for attempt_index in range(form.attempts_per_clip):
         rng = generator(settings.seed, "generate", f"{clip}/{attempt_index}")
@@ -453,7 +465,7 @@ def make_clip(store: Store, settings: Settings, form_json: str, rooms: dict[str,
             labelled, rendered, source = _try_clip(store, configs, form, rooms, clip, run, rng)
             break
         except Rejected as error:
-            rejected[error.reason] = rejected.get(error.reason, 0) + 1
+            rejected[error.reason] += 1
     figures = {"source": source, "rejected": rejected, "seconds": time.perf_counter() - started}
     with store.write("clip", key, {"inputs": inputs, "figures": figures}) as folder:
         if labelled is not None and rendered is not None:
@@ -499,7 +511,18 @@ def _try_clip(
     return labelled, rendered, source
 
 
-def generate_dataset(root: Path, order: Path, count: int, out: Path, settings: Settings, runner: Runner) -> dict:
+def read_record(store: Store, name: str) -> dict:
+    """`index.json` or `summary.json` of a store of rebuilt rooms; InputError where it is none."""
+    text = store.read_text(name)
+    try:
+        return json.loads(text or "")
+    except ValueError as error:
+        raise InputError(
+            store.root, "is no store of rebuilt rooms", "run `careclips reconstruct FOOTAGE --out STORE` first"
+        ) from error
+
+
+def generate_dataset(root: str | Path, order: Path, count: int, out: Path, settings: Settings, runner: Runner) -> dict:
     """Ordered clips in the rooms of a store, as a dataset folder; returns what `summary.json` holds."""
     from pipeline.order import read_order_form
     from stages import report
@@ -507,13 +530,8 @@ def generate_dataset(root: Path, order: Path, count: int, out: Path, settings: S
     started = time.perf_counter()
     form = read_order_form(order)
     check_replaceable(out, "dataset.json")
-    try:
-        index = json.loads((root / "index.json").read_text())
-        reconstruction = json.loads((root / "summary.json").read_text())
-    except (OSError, ValueError) as error:
-        raise InputError(
-            root, "is no store of rebuilt rooms", "run `careclips reconstruct FOOTAGE --out STORE` first"
-        ) from error
+    store = Store(root)
+    index, reconstruction = read_record(store, "index.json"), read_record(store, "summary.json")
     missing = sorted(set(form.rooms) - set(index["rooms"]))
     if missing:
         raise InputError(
@@ -521,24 +539,17 @@ def generate_dataset(root: Path, order: Path, count: int, out: Path, settings: S
         )
     rooms = {name: key for name, key in index["rooms"].items() if not form.rooms or name in form.rooms}
     if not rooms:
-        raise InputError(root, "holds no room", "see `rejected` in its summary.json")
-    store = Store(root)
+        raise InputError(store.root, "holds no room", "see `rejected` in its summary.json")
     with PeakMemory() as memory:
         work = [(f"clip_{i:05d}", (store, settings, form.model_dump_json(), rooms, i)) for i in range(count)]
         outcomes = runner("making clips", make_clip, work)
-    rejected: dict[str, int] = {}
-    sources: dict[str, int] = {}
-    accepted: list[str] = []
+    rejected: Counter[str] = Counter()
     for outcome in outcomes:
-        if outcome.reason:
-            rejected[outcome.reason] = rejected.get(outcome.reason, 0) + 1
-            continue
-        for reason, times in outcome.value["rejected"].items():
-            rejected[reason] = rejected.get(reason, 0) + times
-        if outcome.value["source"]:
-            sources[outcome.value["source"]] = sources.get(outcome.value["source"], 0) + 1
-            accepted.append(outcome.value["key"])
-    made = [outcome.value for outcome in outcomes if outcome.value and outcome.value["recomputed"]]
+        rejected.update([outcome.reason] if outcome.reason else outcome.value["rejected"])
+    done = [outcome.value for outcome in outcomes if not outcome.reason]
+    made = [one for one in done if one["recomputed"]]
+    accepted = [one["key"] for one in done if one["source"]]
+    sources = Counter(one["source"] for one in done if one["source"])
     seconds = time.perf_counter() - started
     summary = {
         "requested": count,
@@ -552,7 +563,7 @@ def generate_dataset(root: Path, order: Path, count: int, out: Path, settings: S
     }
     if not accepted:
         raise InputError(
-            order, f"gave no clip at all: {rejected}", "loosen the order or film a room with more free floor"
+            order, f"gave no clip at all: {dict(rejected)}", "loosen the order or film a room with more free floor"
         )
     run, models = settings.section("run"), settings.section("depth_models")
     depth = {"metric": models.metric, "relative": models.relative}
@@ -576,9 +587,9 @@ def _write_dataset(store: Store, clips: list[str], rooms: dict, out: Path, facts
     """Write the dataset beside its place and swap it in when it is whole."""
     from stages import dataset, report
 
-    found = [store.find("clip", key) for key in clips]
+    folders = [find_made(store, "clip", key).folder for key in clips]
     with replaced(out) as folder:
-        dataset.run([(codec.load(one.folder, "value"), one.folder) for one in found if one], folder, facts)
+        dataset.run([(codec.load(one, "value"), one) for one in folders], folder, facts)
         (folder / "rooms").mkdir()
         for name, key in rooms.items():
             dataset.write_room_map(folder / "rooms", name, load_value(store, "room", key))
@@ -590,8 +601,8 @@ def _write_dataset(store: Store, clips: list[str], rooms: dict, out: Path, facts
 
 
 def evaluate_gain(
-    real: Path, synthetic: Path, out: Path, settings: Settings,
-    test: Path | None = None, labels: Path | None = None, label_map: Path | None = None, events: Path | None = None,
+    real: str | Path, synthetic: Path, out: Path, settings: Settings,
+    test: str | Path | None = None, labels: Path | None = None, label_map: Path | None = None, events: Path | None = None,
 ) -> dict:  # fmt: skip
     """Average precision of falls on real windows, with and without the synthetic clips; written to `out/summary.json`."""
     from pipeline.labels import read_mapping, read_segments
@@ -618,12 +629,12 @@ def evaluate_gain(
     return result
 
 
-def real_pose_clips(root: Path, segments: dict | None) -> list:
+def real_pose_clips(root: str | Path, segments: dict | None) -> list:
     """2D joints of a store's clips, labelled by the sidecar of each clip, else by the table of segments."""
     from stages import evaluate
 
-    store, index = Store(root), json.loads((root / "index.json").read_text())
-    result = []
+    store = Store(root)
+    index, result = read_record(store, "index.json"), []
     for name, clip in index["clips"].items():
         if "people2d" not in clip:
             continue
@@ -633,7 +644,7 @@ def real_pose_clips(root: Path, segments: dict | None) -> list:
         result += evaluate.labelled_poses(name, clip["room"], footage.timestamps_s, people, entry["annotations"], parts)
     if not result:
         raise InputError(
-            root, "has no labelled clip", "give --labels FILE (path,label,start,end) or a sidecar with actions"
+            store.root, "has no labelled clip", "give --labels FILE (path,label,start,end) or a sidecar with actions"
         )
     return result
 
@@ -754,7 +765,7 @@ def sample_footage_command(
 @app.command("reconstruct")
 def reconstruct_command(
     footage: Annotated[Path, typer.Argument(help="Folder of videos.")],
-    out: Annotated[Path, typer.Option(help="Store of artefacts.")],
+    out: Annotated[str, typer.Option(help="Store of artefacts: a folder, or a URL such as s3://bucket/store.")],
     config: ConfigOption = None, seed: SeedOption = 0, pose_file: PoseOption = None, prefect: PrefectOption = False,
 ) -> None:  # fmt: skip
     """Rebuild the rooms and lift the people of a folder of footage."""
@@ -769,7 +780,7 @@ def reconstruct_command(
 
 @app.command("generate")
 def generate_command(
-    store: Annotated[Path, typer.Option(help="Store that `reconstruct` made.")],
+    store: Annotated[str, typer.Option(help="Store that `reconstruct` made: a folder or a URL.")],
     out: Annotated[Path, typer.Option(help="Dataset folder to make.")],
     order: Annotated[Path, typer.Option(help="Order form.")] = Path(__file__).parent / "configs" / "falls.yaml",
     count: Annotated[int, typer.Option(min=1, help="Clips to make.")] = 10,
@@ -786,10 +797,10 @@ def generate_command(
 
 @app.command("evaluate")
 def evaluate_command(
-    real: Annotated[Path, typer.Option(help="Store of real footage to train on.")],
+    real: Annotated[str, typer.Option(help="Store of real footage to train on.")],
     synthetic: Annotated[Path, typer.Option(help="Dataset that `generate` made.")],
     out: Annotated[Path, typer.Option(help="Folder for the figures.")],
-    test: Annotated[Path | None, typer.Option(help="Store to test on; else rooms of --real are held out in turn.")] = None,
+    test: Annotated[str | None, typer.Option(help="Store to test on; else rooms of --real are held out in turn.")] = None,
     labels: Annotated[Path | None, typer.Option(help="CSV with path,label,start,end.")] = None,
     label_map: Annotated[Path | None, typer.Option(help="YAML from their names to ours.")] = None,
     events: Annotated[Path | None, typer.Option(help="CSV with path,fall_onset_s,at_rest_s.")] = None,
@@ -810,7 +821,7 @@ def report_command(dataset: Annotated[Path, typer.Argument(help="Dataset folder.
 
 @app.command("show")
 def show_command(
-    item: Annotated[Path, typer.Argument(help="STORE, or STORE/<stage>/<key>.")],
+    item: Annotated[str, typer.Argument(help="STORE, or STORE/<stage>/<key>.")],
     picture: Annotated[Path | None, typer.Option(help="PNG to write.")] = None,
 ) -> None:
     """One artefact, in words and pictures."""
@@ -818,7 +829,8 @@ def show_command(
 
     from stages import show
 
-    lines, image = show.run(item)
+    index = Store(item).read_text("index.json")
+    lines, image = show.run(artefact_folder(item)) if index is None else (show.run_store(item, json.loads(index)), None)
     typer.echo("\n".join(lines))
     if picture is not None and image is not None:
         Image.fromarray(image).save(picture)
@@ -904,8 +916,8 @@ def nightly_flow() -> Any:
         """Rebuild what is new in the footage, then make clips in all rooms; what stands already is not made again."""
         settings = read_settings(Path(config) if config else None, seed, SECTIONS)
         runner = prefect_runner()
-        rebuilt = reconstruct(Path(footage), Path(store), settings, runner)
-        made = generate_dataset(Path(store), Path(order), count, Path(dataset), settings, runner)
+        rebuilt = reconstruct(Path(footage), store, settings, runner)
+        made = generate_dataset(store, Path(order), count, Path(dataset), settings, runner)
         return {"rooms": len(rebuilt["rooms"]), "accepted": made["accepted"]}
 
     return nightly

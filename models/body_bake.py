@@ -20,6 +20,7 @@ from scipy.stats import norm, qmc
 
 from models.anny_source import JOINT, AnnySource, hat, read_anny
 from pipeline.errors import InputError
+from pipeline.store import cache_folder
 from pipeline.types import SMPL_PARENTS
 
 logger = logging.getLogger(__name__)
@@ -277,13 +278,6 @@ def bake(source: AnnySource, people: int = 192) -> BakedBody:
         keypoint_regressor=source.keypoint_regressor.astype(np.float32),
         shape_map=np.linalg.lstsq(shape_features(*design), design_betas, rcond=None)[0].astype(np.float32),
     )
-
-
-def cache_folder() -> Path:
-    """Where baked bodies are kept: $CARECLIPS_CACHE, else careclips in the user's cache folder."""
-    if chosen := os.environ.get("CARECLIPS_CACHE"):
-        return Path(chosen)
-    return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "careclips"
 
 
 def baked_body() -> BakedBody:

@@ -12,7 +12,7 @@ from concurrent.futures import ProcessPoolExecutor, as_completed
 from dataclasses import dataclass
 from multiprocessing import get_context
 from pathlib import Path
-from typing import Any, Self
+from typing import Any
 
 import psutil
 from pydantic import BaseModel
@@ -82,7 +82,7 @@ def plain_runner(workers: int, show_progress: bool) -> Runner:
 class PeakMemory:
     """Largest memory of this process and its children together (proportional set size), sampled twice a second."""
 
-    def __enter__(self) -> Self:
+    def __enter__(self) -> "PeakMemory":  # noqa: PYI034  (the tests' run-time checks take methods one by one, without Self)
         self.mib = 0.0
         self._done = threading.Event()
         self._thread = threading.Thread(target=self._sample, daemon=True)
@@ -140,12 +140,17 @@ def cached(
     meta |= {"figures": figures, "seconds": time.perf_counter() - started}
     with store.write(stage, key, meta) as folder:
         codec.save(value, folder, "value")
-    return value, Artefact(stage, key, store.root / stage / key, meta), True
+    return value, Artefact(stage, key, store.folder / stage / key, meta), True
+
+
+def find_made(store: Store, stage: str, key: str) -> Artefact:
+    """An artefact that an earlier step made; InputError where it is gone."""
+    found = store.find(stage, key)
+    if found is None:
+        raise InputError(f"{store.root}/{stage}/{key}", "is missing or damaged", "run the verb that made it again")
+    return found
 
 
 def load_value(store: Store, stage: str, key: str) -> Any:
     """The value of an artefact that an earlier step made; InputError where it is gone."""
-    found = store.find(stage, key)
-    if found is None:
-        raise InputError(f"{store.root}/{stage}/{key}", "is missing or damaged", "run `careclips reconstruct` again")
-    return codec.load(found.folder, "value")
+    return codec.load(find_made(store, stage, key).folder, "value")

@@ -1,8 +1,9 @@
 """The artefact store: content keys, atomic writes, digests verified on read.
 
 An artefact is a folder `<root>/<stage>/<key>/` with data files and `meta.json`. Its key is a digest of everything that it
-was made from, so it is never out of date; it is written under `<root>/.partial/` and renamed last, so it is never half
-written. A damaged artefact (a file missing or changed) is set aside, and so computed again.
+was made from, so it is never out of date; it is written under `<root>/.partial/` and renamed last (or uploaded with
+`meta.json` last), so it is never half written. A damaged artefact (a file missing or changed) is set aside, and so
+computed again.
 """
 
 import hashlib
@@ -21,6 +22,7 @@ from typing import Any
 from pydantic import BaseModel
 
 from pipeline.errors import InputError
+from pipeline.objects import LAST, Objects
 
 log = logging.getLogger(__name__)
 
@@ -47,6 +49,13 @@ def file_digest(path: Path) -> str:
 def digest(value: Any) -> str:
     """SHA-256 of a JSON-like value, independent of the order of dict keys."""
     return hashlib.sha256(json.dumps(value, sort_keys=True, default=str).encode()).hexdigest()
+
+
+def cache_folder() -> Path:
+    """Where this machine keeps what can be made or fetched again: $CARECLIPS_CACHE, else careclips in the user's cache."""
+    if chosen := os.environ.get("CARECLIPS_CACHE"):
+        return Path(chosen)
+    return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "careclips"
 
 
 def write_text(path: Path, text: str) -> None:
@@ -80,14 +89,38 @@ def replaced(folder: Path) -> Iterator[Path]:
     shutil.rmtree(old, ignore_errors=True)
 
 
-class Store:
-    """Artefacts below one local folder, shared by any number of processes."""
+def artefact_folder(place: str) -> Path:
+    """The folder of `STORE/<stage>/<key>`; fetched and verified where the store is a URL. InputError where it is none."""
+    if "://" not in place:
+        return Path(place)
+    root, stage, key = place.rstrip("/").rsplit("/", 2)
+    found = Store(root).find(stage, key)
+    if found is None:
+        raise InputError(place, "is no artefact", "give STORE/<stage>/<key>, or the store itself")
+    return found.folder
 
-    def __init__(self, root: Path):
-        self.root = Path(root)
-        self._partial = self.root / ".partial"
-        self._partial.mkdir(parents=True, exist_ok=True)
-        self._remove_leftovers()
+
+class Store:
+    """Artefacts below one root, shared by any number of processes: a local folder, or an object store by its fsspec URL.
+
+    Of an object store a copy is kept in `cache_folder()`, which may be removed at any time: artefacts are written there,
+    then uploaded, `meta.json` last; and downloaded there once, and verified.
+    """
+
+    def __init__(self, root: str | Path):
+        """Open a store; nothing is made before something is written. InputError where a URL cannot be opened."""
+        self.root = str(root)
+        self._objects: Objects | None = None
+        if "://" not in self.root:
+            self.folder = Path(root)
+        elif self.root.startswith(("file://", "local://")):
+            self.folder = Path(self.root.split("://", 1)[1])
+        else:
+            self._objects = Objects(self.root)
+            self.folder = cache_folder() / "stores" / digest(self.root.rstrip("/"))[:16]
+        self._partial = self.folder / ".partial"
+        if self._partial.is_dir():
+            self._remove_leftovers()
 
     def key(self, stage: str, version: int, config: BaseModel | None, inputs: dict[str, Any]) -> str:
         """Content key of an artefact: digest of stage, its version, config values and the digests of its inputs."""
@@ -96,19 +129,17 @@ class Store:
 
     def find(self, stage: str, key: str) -> Artefact | None:
         """The artefact, every file of it verified against its digest; None where there is none or it is damaged."""
-        folder = self.root / stage / key
-        if not folder.is_dir():
+        if self._objects is None:
+            return self._find_local(stage, key)
+        published = self._objects.read(f"{stage}/{key}/{LAST}")
+        if published is None:
             return None
-        try:
-            meta = json.loads((folder / "meta.json").read_text())
-            for name, expected in meta["files"].items():
-                if file_digest(folder / name) != expected:
-                    raise ValueError(f"{name} has changed")
-        except (OSError, ValueError, KeyError) as error:
-            log.warning("artefact %s/%s is damaged (%s): it is set aside and made again", stage, key, error)
-            shutil.move(folder, self._partial_folder(f"damaged-{key}"))
-            return None
-        return Artefact(stage, key, folder, meta)
+        cached = self.folder / stage / key / LAST
+        if cached.is_file() and cached.read_bytes() == published:
+            found = self._find_local(stage, key)
+            if found is not None:
+                return found
+        return self._download(stage, key, published)
 
     @contextmanager
     def write(self, stage: str, key: str, meta: dict[str, Any]) -> Iterator[Path]:
@@ -127,18 +158,83 @@ class Store:
                 if file.is_file()
             }
             full = {**meta, "stage": stage, "key": key, "files": files}
-            (temporary / "meta.json").write_text(json.dumps(full, indent=1))
-            target = self.root / stage / key
-            target.parent.mkdir(exist_ok=True)
-            try:
-                os.rename(temporary, target)
-            except OSError:
-                if not target.is_dir():
-                    raise
+            (temporary / LAST).write_text(json.dumps(full, indent=1))
+            if self._objects is not None:
+                self._objects.publish(temporary, f"{stage}/{key}")
+                self._set_aside(stage, key)
+            self._install(temporary, stage, key)
         finally:
             shutil.rmtree(temporary, ignore_errors=True)
 
+    def read_text(self, name: str) -> str | None:
+        """A text that lies beside the artefacts (`index.json`, `summary.json`); None where there is none."""
+        if self._objects is not None:
+            content = self._objects.read(name)
+            return None if content is None else content.decode()
+        try:
+            return (self.folder / name).read_text()
+        except (FileNotFoundError, NotADirectoryError):
+            return None
+
+    def write_text(self, name: str, text: str) -> None:
+        """Write a text beside the artefacts, whole."""
+        if self._objects is not None:
+            self._objects.write(name, text.encode())
+        else:
+            self.folder.mkdir(parents=True, exist_ok=True)
+            write_text(self.folder / name, text)
+
+    def _find_local(self, stage: str, key: str) -> Artefact | None:
+        folder = self.folder / stage / key
+        if not folder.is_dir():
+            return None
+        try:
+            meta = _verified(folder)
+        except (OSError, ValueError, KeyError) as error:
+            log.warning("artefact %s/%s is damaged (%s): it is set aside and made again", stage, key, error)
+            self._set_aside(stage, key)
+            return None
+        return Artefact(stage, key, folder, meta)
+
+    def _download(self, stage: str, key: str, published: bytes) -> Artefact | None:
+        """Fetch an artefact into the cache; a damaged one is withdrawn from the object store, and so made again."""
+        assert self._objects is not None
+        temporary = self._partial_folder(key)
+        temporary.mkdir()
+        try:
+            (temporary / LAST).write_bytes(published)
+            try:
+                for name in json.loads(published)["files"]:
+                    self._objects.fetch(f"{stage}/{key}/{name}", temporary / name)
+                meta = _verified(temporary)
+            except (FileNotFoundError, ValueError, KeyError) as error:  # the network's own errors are no damage
+                log.warning("artefact %s/%s is damaged (%s): it is withdrawn and made again", stage, key, error)
+                self._objects.withdraw(f"{stage}/{key}")
+                return None
+            self._set_aside(stage, key)
+            self._install(temporary, stage, key)
+        finally:
+            shutil.rmtree(temporary, ignore_errors=True)
+        return Artefact(stage, key, self.folder / stage / key, meta)
+
+    def _install(self, temporary: Path, stage: str, key: str) -> None:
+        """Rename a finished folder to its place; where another process has put its own there, that one stays."""
+        target = self.folder / stage / key
+        target.parent.mkdir(exist_ok=True)
+        try:
+            os.rename(temporary, target)
+        except OSError:
+            if not target.is_dir():
+                raise
+
+    def _set_aside(self, stage: str, key: str) -> None:
+        try:
+            os.rename(self.folder / stage / key, self._partial_folder(f"old-{key}"))
+        except FileNotFoundError:
+            pass  # nothing there, or another process was faster
+
     def _partial_folder(self, name: str) -> Path:
+        self._partial.mkdir(parents=True, exist_ok=True)
         return self._partial / f"{socket.gethostname()}_{os.getpid()}_{uuid.uuid4().hex[:8]}_{name}"
 
     def _remove_leftovers(self) -> None:
@@ -147,6 +243,15 @@ class Store:
             host, pid, *_ = folder.name.split("_")
             if host == socket.gethostname() and not _is_alive(int(pid)):
                 shutil.rmtree(folder, ignore_errors=True)
+
+
+def _verified(folder: Path) -> dict[str, Any]:
+    """An artefact's `meta.json`; ValueError, KeyError or OSError where it is damaged or a file is not as it says."""
+    meta = json.loads((folder / LAST).read_text())
+    for name, expected in meta["files"].items():
+        if file_digest(folder / name) != expected:
+            raise ValueError(f"{name} has changed")
+    return meta
 
 
 def _is_alive(pid: int) -> bool:

@@ -1,10 +1,11 @@
 """Show: one artefact in words and one picture, without any network: a folder of a store, or a whole store.
 
-Input: the artefact's folder. Output: lines of text and, where there is something to see, an RGB picture.
+Input: the artefact's folder, or a store's index. Output: lines of text and, where there is something to see, an RGB picture.
 """
 
 import io
 import json
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -22,8 +23,6 @@ from pipeline.video import read_frames_at
 
 def run(item: Path) -> tuple[list[str], UInt8[np.ndarray, "height width 3"] | None]:
     """Describe an artefact. Raises InputError where the folder is none."""
-    if (item / "index.json").exists():
-        return _store(item), None
     try:
         meta = json.loads((item / "meta.json").read_text())
     except (OSError, ValueError) as error:
@@ -46,12 +45,12 @@ def run(item: Path) -> tuple[list[str], UInt8[np.ndarray, "height width 3"] | No
     return lines, picture() if picture else None
 
 
-def _store(store: Path) -> list[str]:
-    index = json.loads((store / "index.json").read_text())
+def run_store(store: str, index: Mapping[str, Any]) -> list[str]:
+    """Rooms and clips of a store by its `index.json`, each as what to ask for next; `store` is its folder or URL."""
     lines = [f"store of {index['footage']}"]
-    lines += [f"  room {name}: {store / 'room' / key}" for name, key in index["rooms"].items()]
+    lines += [f"  room {name}: {store.rstrip('/')}/room/{key}" for name, key in index["rooms"].items()]
     for name, clip in index["clips"].items():
-        lifted = store / "people3d" / clip["people3d"] if "people3d" in clip else "not lifted"
+        lifted = f"{store.rstrip('/')}/people3d/{clip['people3d']}" if "people3d" in clip else "not lifted"
         lines.append(f"  clip {name} ({clip['room']}): {lifted}")
     return lines
 

@@ -8,6 +8,7 @@ import signal
 import subprocess
 import sys
 import time
+import uuid
 from pathlib import Path
 
 import av
@@ -240,6 +241,10 @@ def test_nothing_usable_ends_with_exit_code_1(tmp_path):
     assert done.returncode == 1 and done.stderr.strip().endswith(
         "is not a folder; give the folder that holds the videos"
     )
+    for verb in (("generate", "--store"), ("evaluate", "--synthetic", tmp_path, "--real")):
+        done = careclips(*verb, tmp_path / "nowhere", "--out", tmp_path / "out", check=False)
+        assert done.returncode == 1 and "nowhere: is no store of rebuilt rooms; run `careclips rec" in done.stderr
+    assert not (tmp_path / "nowhere").exists()
 
 
 def test_a_full_disk_is_one_line_and_leaves_nothing_half_written(night, tmp_path):
@@ -294,6 +299,43 @@ def test_light_verbs_import_neither_torch_nor_prefect(night):
         )
         assert done.returncode == 0, done.stderr[-2000:]
     assert (night[0] / "r.png").stat().st_size > 1000
+
+
+def test_an_object_store_takes_the_place_of_the_folder(night, tmp_path):
+    """In one process, for the store lies in its memory; its cache is thrown away half way, as on another machine."""
+    folder, config, order = night
+    url = f"memory://bucket_{uuid.uuid4().hex}/store"
+    room = next((folder / "store" / "room").iterdir()).name
+    script = (
+        "import shutil, sys, fsspec, flows\n"
+        "from pipeline.store import Store\n"
+        "from typer.testing import CliRunner\n"
+        "url, copy, *words = sys.argv[1:]\n"
+        "while words:\n"
+        "    end = words.index(';')\n"
+        "    done = CliRunner().invoke(flows.app, words[:end], catch_exceptions=False)\n"
+        "    assert done.exit_code == 0, done.output\n"
+        "    print(done.stdout)\n"
+        "    words = words[end + 1:]\n"
+        "    shutil.rmtree(Store(url).folder)\n"
+        "files, base = fsspec.url_to_fs(url)\n"
+        "files.get(base, copy, recursive=True)\n"
+    )
+    commands = [
+        "reconstruct", folder / "footage", "--out", url, *config, ";",
+        "reconstruct", folder / "footage", "--out", url, *config, ";",
+        "generate", "--store", url, "--out", tmp_path / "dataset", *order, *config, ";",
+        "show", f"{url}/room/{room}", "--picture", tmp_path / "room.png", ";",
+    ]  # fmt: skip
+    environment = {**os.environ, "PYTHONPATH": str(ROOT), "OMP_NUM_THREADS": "1"}
+    words = [sys.executable, "-c", script, url, tmp_path / "copy", *commands]
+    done = subprocess.run(list(map(str, words)), capture_output=True, text=True, env=environment, timeout=900)
+    assert done.returncode == 0, done.stderr[-3000:]
+    assert artefacts(tmp_path / "copy") == artefacts(folder / "store")
+    assert not any(clip["recomputed"] for clip in json.loads((tmp_path / "copy" / "summary.json").read_text())["clips"])
+    for name in ("clips.csv", "frames.parquet", "coco_keypoints.json"):
+        assert (tmp_path / "dataset" / name).read_bytes() == (folder / "dataset" / name).read_bytes()
+    assert f"room {room}" in done.stdout and (tmp_path / "room.png").stat().st_size > 1000
 
 
 def test_the_same_steps_run_as_a_prefect_flow(night, tmp_path):

@@ -13,7 +13,6 @@ from models.body_bake import (
     BakedBody,
     bake,
     baked_body,
-    cache_folder,
     farthest_points,
     phenotypes_of_people,
     sample_population,
@@ -21,6 +20,7 @@ from models.body_bake import (
     vertices_around,
     write_baked,
 )
+from pipeline.store import cache_folder
 from pipeline.types import SMPL_JOINTS, SMPL_PARENTS
 
 

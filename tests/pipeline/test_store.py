@@ -1,16 +1,44 @@
 import json
 import os
+import pickle
 import subprocess
 import sys
+import uuid
 
+import fsspec
 import numpy as np
 import pytest
 from pydantic import BaseModel
 
 from pipeline import codec
 from pipeline.errors import InputError
-from pipeline.store import Store, check_replaceable, digest, file_digest, replaced
+from pipeline.store import Store, artefact_folder, check_replaceable, digest, file_digest, replaced
 from pipeline.types import Footage
+
+
+@pytest.fixture
+def bucket(tmp_path, monkeypatch):
+    """URL of an empty object store, with an empty cache on this machine; and what lies in it by name."""
+    monkeypatch.setenv("CARECLIPS_CACHE", str(tmp_path / "cache"))
+    url = f"memory://{uuid.uuid4().hex}/store"
+    files, base = fsspec.url_to_fs(url)
+
+    def content():
+        return {name.removeprefix(f"{base}/"): files.cat_file(name) for name in files.find(base)}
+
+    yield url, files, base, content
+    if files.exists(base):
+        files.rm(base, recursive=True)
+
+
+@pytest.fixture
+def elsewhere(tmp_path, monkeypatch):
+    """Go on as on another machine: its cache is empty."""
+
+    def go():
+        monkeypatch.setenv("CARECLIPS_CACHE", str(tmp_path / uuid.uuid4().hex))
+
+    return go
 
 
 class Config(BaseModel):
@@ -137,3 +165,122 @@ def test_somebody_elses_folder_is_not_replaced(tmp_path):
         check_replaceable(tmp_path, "mark")
     (tmp_path / "mark").touch()
     check_replaceable(tmp_path, "mark")
+
+
+def put(store, text="hello"):
+    with store.write("depth", "k", {"seed": 3}) as folder:
+        (folder / "a.txt").write_text(text)
+        (folder / "more").mkdir()
+        (folder / "more" / "b.bin").write_bytes(bytes(range(256)))
+
+
+def test_an_object_store_holds_the_bytes_of_a_local_one(tmp_path, bucket, elsewhere):
+    url, _, _, content = bucket
+    put(Store(url))
+    put(Store(tmp_path / "local"))
+    local = tmp_path / "local" / "depth" / "k"
+    assert content() == {f"depth/k/{f.relative_to(local)}": f.read_bytes() for f in local.rglob("*") if f.is_file()}
+    for machine in (lambda: None, elsewhere):
+        machine()
+        found = Store(url).find("depth", "k")
+        assert found is not None and found.meta["seed"] == 3
+        assert (found.folder / "a.txt").read_text() == "hello"
+        assert (found.folder / "more" / "b.bin").read_bytes() == bytes(range(256))
+        assert artefact_folder(f"{url}/depth/k") == found.folder
+    assert Store(url).find("depth", "other") is None
+
+
+def test_what_was_fetched_once_is_not_fetched_again(bucket, elsewhere):
+    url, files, base, _ = bucket
+    put(Store(url))
+    elsewhere()
+    first = Store(url).find("depth", "k")
+    files.rm_file(f"{base}/depth/k/a.txt")
+    again = Store(url).find("depth", "k")
+    assert first is not None and again is not None and (again.folder / "a.txt").read_text() == "hello"
+    (again.folder / "a.txt").write_text("changed")  # a damaged cache is no answer
+    assert Store(url).find("depth", "k") is None
+
+
+def test_half_an_upload_is_not_found_even_where_the_cache_has_it_all(bucket):
+    url, files, base, _ = bucket
+    put(Store(url))
+    files.rm_file(f"{base}/depth/k/meta.json")
+    assert Store(url).find("depth", "k") is None
+    put(Store(url))
+    assert Store(url).find("depth", "k") is not None
+
+
+def test_an_upload_that_breaks_off_leaves_no_artefact(bucket, monkeypatch):
+    url, files, _, content = bucket
+    upload = type(files).put_file
+
+    def breaks_off(self, local, remote, **more):
+        if remote.endswith("b.bin"):
+            raise ConnectionError("the line is down")
+        upload(self, local, remote, **more)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(type(files), "put_file", breaks_off)
+        with pytest.raises(ConnectionError):
+            put(Store(url))
+    assert list(content()) == ["depth/k/a.txt"] and Store(url).find("depth", "k") is None
+    put(Store(url))
+    assert Store(url).find("depth", "k") is not None
+
+
+@pytest.mark.parametrize("damage", ["change", "delete", "meta"])
+def test_a_damaged_object_is_withdrawn_and_made_again(bucket, elsewhere, damage):
+    url, files, base, content = bucket
+    put(Store(url))
+    if damage == "change":
+        files.pipe_file(f"{base}/depth/k/a.txt", b"hellO")
+    elif damage == "delete":
+        files.rm_file(f"{base}/depth/k/more/b.bin")
+    else:
+        files.pipe_file(f"{base}/depth/k/meta.json", b"{")
+    elsewhere()
+    assert Store(url).find("depth", "k") is None
+    assert "depth/k/meta.json" not in content()
+    put(Store(url))
+    found = Store(url).find("depth", "k")
+    assert found is not None and (found.folder / "a.txt").read_text() == "hello"
+
+
+def test_an_artefact_that_was_made_anew_elsewhere_replaces_the_cached_one(bucket, elsewhere):
+    url = bucket[0]
+    store = Store(url)
+    put(store)
+    elsewhere()
+    put(Store(url), "made anew")
+    found = store.find("depth", "k")  # of the first machine, whose cache holds the old one
+    assert found is not None and (found.folder / "a.txt").read_text() == "made anew"
+
+
+def test_texts_lie_beside_the_artefacts(tmp_path, bucket):
+    url, _, _, content = bucket
+    for root in (url, tmp_path / "local", f"file://{tmp_path}/by_url"):
+        store = Store(root)
+        assert store.read_text("index.json") is None
+        store.write_text("index.json", "{}")
+        assert Store(root).read_text("index.json") == "{}"
+        assert pickle.loads(pickle.dumps(store)).read_text("index.json") == "{}"
+    assert content() == {"index.json": b"{}"}
+    assert (tmp_path / "local" / "index.json").exists() and (tmp_path / "by_url" / "index.json").exists()
+
+
+def test_a_file_url_is_that_folder(tmp_path):
+    put(Store(f"file://{tmp_path}/store"))
+    found = Store(tmp_path / "store").find("depth", "k")
+    assert found is not None and found.folder == tmp_path / "store" / "depth" / "k"
+
+
+def test_looking_into_a_store_makes_nothing(tmp_path):
+    assert Store(tmp_path / "typo").find("depth", "k") is None and not (tmp_path / "typo").exists()
+
+
+def test_urls_that_cannot_be_opened(bucket):
+    with pytest.raises(InputError, match="nope://x: cannot be opened .*; install what it asks for, or name a folder"):
+        Store("nope://x")
+    with pytest.raises(InputError, match="is no artefact; give STORE/<stage>/<key>, or the store itself"):
+        artefact_folder(f"{bucket[0]}/depth/k")

@@ -1,5 +1,3 @@
-import json
-
 import numpy as np
 import pytest
 
@@ -7,7 +5,7 @@ from pipeline import codec
 from pipeline.errors import InputError
 from pipeline.store import Store
 from pipeline.types import DepthScan
-from stages.show import run
+from stages.show import run, run_store
 
 
 def test_an_artefact_in_words_and_a_picture(tmp_path):
@@ -27,16 +25,15 @@ def test_a_rejected_item_says_why(tmp_path):
     assert run(tmp_path / "ingest" / "k") == (["ingest k", "set aside: too short: 1 frame"], None)
 
 
-def test_a_store_lists_its_rooms_and_clips(tmp_path):
+def test_a_store_lists_its_rooms_and_clips():
     index = {
         "rooms": {"r": "k"},
         "clips": {"a": {"room": "r", "people3d": "p"}, "b": {"room": "r"}},
         "footage": "videos",
     }
-    (tmp_path / "index.json").write_text(json.dumps(index))
-    lines, picture = run(tmp_path)
-    assert picture is None and lines[0] == "store of videos"
-    assert lines[2].endswith("people3d/p") and lines[3].endswith("not lifted")
+    lines = run_store("s3://bucket/store/", index)
+    assert lines[:2] == ["store of videos", "  room r: s3://bucket/store/room/k"]
+    assert lines[2:] == ["  clip a (r): s3://bucket/store/people3d/p", "  clip b (r): not lifted"]
 
 
 def test_what_is_no_artefact(tmp_path):
