@@ -16,7 +16,7 @@ from collections import Counter
 from collections.abc import Callable
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, TypeVar
 
 os.environ.setdefault("OMP_NUM_THREADS", "1")  # one thread a process: sums in one order give the same bytes
 os.environ.setdefault("PYOPENGL_PLATFORM", "egl")
@@ -740,10 +740,13 @@ def _settings(config: Path | None, seed: int, pose_file: Path | None = None) -> 
     return read_settings(config, seed, SECTIONS, **overrides)
 
 
-def _orchestrate(name: str, prefect: bool, settings: Settings, function: Callable[[Runner], dict]) -> dict:
-    """Run a verb plainly, or as a Prefect flow of the same steps."""
+Result = TypeVar("Result")
+
+
+def _orchestrate(name: str, prefect: bool, function: Callable[[Runner], Result], workers: int = 1) -> Result:
+    """Run a verb plainly, or as a Prefect flow of the same steps; `function` gets what runs its steps."""
     if not prefect:
-        return function(plain_runner(settings.section("run").workers, show_progress=True))
+        return function(plain_runner(workers, show_progress=True))
     from prefect import flow
 
     return flow(name=f"careclips-{name}", persist_result=False)(lambda: function(prefect_runner()))()
@@ -755,11 +758,13 @@ def _print(summary: dict) -> None:
 
 @app.command("sample-footage")
 def sample_footage_command(
-    out: Annotated[Path, typer.Option(help="Folder to make.")], config: ConfigOption = None, seed: SeedOption = 0
-) -> None:
+    out: Annotated[Path, typer.Option(help="Folder to make.")],
+    config: ConfigOption = None, seed: SeedOption = 0, prefect: PrefectOption = False,
+) -> None:  # fmt: skip
     """Render footage of furnished rooms with acting people, with the exact truth beside it."""
     settings = _settings(config, seed)
-    _print(make_sample_footage(out, settings, plain_runner(settings.section("run").workers, show_progress=True)))
+    workers = settings.section("run").workers
+    _print(_orchestrate("sample-footage", prefect, lambda run: make_sample_footage(out, settings, run), workers))
 
 
 @app.command("reconstruct")
@@ -770,7 +775,8 @@ def reconstruct_command(
 ) -> None:  # fmt: skip
     """Rebuild the rooms and lift the people of a folder of footage."""
     settings = _settings(config, seed, pose_file)
-    summary = _orchestrate("reconstruct", prefect, settings, lambda run: reconstruct(footage, out, settings, run))
+    workers = settings.section("run").workers
+    summary = _orchestrate("reconstruct", prefect, lambda run: reconstruct(footage, out, settings, run), workers)
     _print(summary)
     for reject in summary["rejected"]:
         typer.echo(f"set aside: {reject['item']}: {reject['reason']}", err=True)
@@ -788,9 +794,10 @@ def generate_command(
 ) -> None:  # fmt: skip
     """Make ordered clips in the rooms of a store: placed, audited, rendered, labelled."""
     settings = _settings(config, seed)
+    workers = settings.section("run").workers
     _print(
         _orchestrate(
-            "generate", prefect, settings, lambda run: generate_dataset(store, order, count, out, settings, run)
+            "generate", prefect, lambda run: generate_dataset(store, order, count, out, settings, run), workers
         )
     )
 
@@ -804,18 +811,25 @@ def evaluate_command(
     labels: Annotated[Path | None, typer.Option(help="CSV with path,label,start,end.")] = None,
     label_map: Annotated[Path | None, typer.Option(help="YAML from their names to ours.")] = None,
     events: Annotated[Path | None, typer.Option(help="CSV with path,fall_onset_s,at_rest_s.")] = None,
-    config: ConfigOption = None, seed: SeedOption = 0,
+    config: ConfigOption = None, seed: SeedOption = 0, prefect: PrefectOption = False,
 ) -> None:  # fmt: skip
     """Measure whether the synthetic clips help a fall classifier on real footage."""
-    _print(evaluate_gain(real, synthetic, out, _settings(config, seed), test, labels, label_map, events))
+    settings = _settings(config, seed)
+
+    def measure(run: Runner) -> dict:
+        return evaluate_gain(real, synthetic, out, settings, test, labels, label_map, events)
+
+    _print(_orchestrate("evaluate", prefect, measure))
 
 
 @app.command("report")
-def report_command(dataset: Annotated[Path, typer.Argument(help="Dataset folder.")]) -> None:
+def report_command(
+    dataset: Annotated[Path, typer.Argument(help="Dataset folder.")], prefect: PrefectOption = False
+) -> None:
     """Write the dataset's report.html again."""
     from stages import report
 
-    write_text(dataset / "report.html", report.run(dataset))
+    _orchestrate("report", prefect, lambda run: write_text(dataset / "report.html", report.run(dataset)))
     typer.echo(dataset / "report.html")
 
 
@@ -823,14 +837,18 @@ def report_command(dataset: Annotated[Path, typer.Argument(help="Dataset folder.
 def show_command(
     item: Annotated[str, typer.Argument(help="STORE, or STORE/<stage>/<key>.")],
     picture: Annotated[Path | None, typer.Option(help="PNG to write.")] = None,
+    prefect: PrefectOption = False,
 ) -> None:
     """One artefact, in words and pictures."""
     from PIL import Image
 
     from stages import show
 
-    index = Store(item).read_text("index.json")
-    lines, image = show.run(artefact_folder(item)) if index is None else (show.run_store(item, json.loads(index)), None)
+    def look(run: Runner) -> tuple[list[str], np.ndarray | None]:
+        index = Store(item).read_text("index.json")
+        return show.run(artefact_folder(item)) if index is None else (show.run_store(item, json.loads(index)), None)
+
+    lines, image = _orchestrate("show", prefect, look)
     typer.echo("\n".join(lines))
     if picture is not None and image is not None:
         Image.fromarray(image).save(picture)
@@ -844,12 +862,12 @@ def demo_command(
     config: Annotated[Path, typer.Option("--config")] = Path(__file__).parent / "configs" / "demo.yaml",
     order: Annotated[Path, typer.Option()] = Path(__file__).parent / "configs" / "falls.yaml",
     count: Annotated[int, typer.Option(min=1)] = 8,
-    seed: SeedOption = 0, pose_file: PoseOption = None,
+    seed: SeedOption = 0, pose_file: PoseOption = None, prefect: PrefectOption = False,
 ) -> None:  # fmt: skip
     """The main job from end to end, on sample footage or on your own."""
     settings = _settings(config, seed, pose_file)
-    runner = plain_runner(settings.section("run").workers, show_progress=True)
-    summary = run_demo(footage, out, settings, runner, order, count)
+    workers = settings.section("run").workers
+    summary = _orchestrate("demo", prefect, lambda run: run_demo(footage, out, settings, run, order, count), workers)
     rows = [(key, value) for key, value in summary.items() if key not in ("report", "timings_s", "rejected", "sources")]
     rows += [(f"  {name} (s)", f"{seconds:.1f}") for name, seconds in summary["timings_s"].items()]
     for name, value in rows:
@@ -860,7 +878,7 @@ def demo_command(
 @app.command("doctor")
 def doctor_command(
     out: Annotated[Path, typer.Option(help="Folder for summary.json.")] = Path("out/doctor"),
-    config: ConfigOption = None, seed: SeedOption = 0, pose_file: PoseOption = None,
+    config: ConfigOption = None, seed: SeedOption = 0, pose_file: PoseOption = None, prefect: PrefectOption = False,
 ) -> None:  # fmt: skip
     """Check system libraries and every configured model with a known frame."""
     from stages import doctor, people2d
@@ -871,11 +889,9 @@ def doctor_command(
     def find_poses(footage: types.Footage, frames: Any) -> tuple[list, dict]:
         return people2d.run(poses, footage, frames)
 
-    checks = doctor.run(
-        settings.section("run").body,
-        settings.section("depth_models"),
-        None if poses.backend.kind == "sidecar" else find_poses,
-    )
+    finder = None if poses.backend.kind == "sidecar" else find_poses
+    body, models = settings.section("run").body, settings.section("depth_models")
+    checks = _orchestrate("doctor", prefect, lambda run: doctor.run(body, models, finder))
     for check in checks:
         typer.echo(f"{'ok  ' if check['fine'] else 'FAIL'} {check['check']}: {check['detail']}")
     out.mkdir(parents=True, exist_ok=True)

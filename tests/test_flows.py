@@ -353,6 +353,17 @@ def test_the_same_steps_run_as_a_prefect_flow(night, tmp_path):
     assert artefacts(tmp_path / "store") == original
 
 
+def test_every_other_verb_is_a_flow_too(night, tmp_path):
+    folder, _, _ = night
+    shutil.copytree(folder / "dataset", tmp_path / "dataset")
+    (tmp_path / "dataset" / "report.html").unlink()
+    done = careclips("report", tmp_path / "dataset", "--prefect", env={"PREFECT_HOME": str(tmp_path / "prefect")})
+    assert "careclips-report" in done.stderr, "Prefect's log names the flow"
+    assert (tmp_path / "dataset" / "report.html").read_bytes() == (folder / "dataset" / "report.html").read_bytes()
+    for verb in ("sample-footage", "reconstruct", "generate", "evaluate", "show", "demo", "doctor"):
+        assert "--prefect" in careclips(verb, "--help", env={"COLUMNS": "200", "NO_COLOR": "1"}).stdout
+
+
 def test_serve_asks_for_a_server(tmp_path):
     done = careclips("serve", check=False, env={"PREFECT_HOME": str(tmp_path)})
     assert (
