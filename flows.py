@@ -298,8 +298,11 @@ def _make_room(
         placed = replace(calibration.camera, T_world_camera=fit.T_world_camera)
         feet_world = placed.floor_points(feet)
         feet_world = feet_world[np.isfinite(feet_world).all(axis=1)]
-        value = room.run(room_config, camera, plate, scan.depth, placed, labels, fit, feet_world)
-        return value, {"floor_depth_height_m": fit.height_m, "scale": fit.scale, "shape": fit.shape_disagreement}
+        depth = floor.corrected(scan.depth, fit.scale, fit.offset)
+        value = room.run(room_config, camera, plate, depth, placed, labels, fit, feet_world)
+        return value, {
+            "floor_depth_height_m": fit.height_m, "scale": fit.scale, "offset": fit.offset, "shape": fit.shape_disagreement,
+        }  # fmt: skip
 
     inputs = {**keys, "seed": settings.seed, "camera": camera, "floor": floor_config.model_dump(mode="json")}
     return cached(store, "room", room.VERSION * 100 + floor.VERSION, room_config, inputs, compute)

@@ -19,7 +19,7 @@ from pipeline.camera import pose_over_floor
 from pipeline.errors import Rejected
 from pipeline.types import Calibration
 
-VERSION = 2
+VERSION = 3
 
 
 class FloorConfig(BaseModel):
@@ -41,6 +41,10 @@ class FloorConfig(BaseModel):
     """A calibration by at least so many lines of the room knows which way is up better than the depth does."""
     gravity_tolerance_by_lines_deg: float = Field(6.0, gt=0.0, lt=90.0)
     """How far the depth's floor may then lean."""
+    offset_spread: float = Field(0.05, gt=0.0)
+    """Prior of the offset that the floor gives to the depth's inverse, 1/m."""
+    least_depth_range: float = Field(1.5, ge=1.0)
+    """Far over near floor, from which the floor can tell an offset from a scale."""
     min_inlier_ratio: float = Field(0.3, ge=0.0, le=1.0)
     """Of the floor mask's pixels."""
     min_floor_share: float = Field(0.05, ge=0.0, le=1.0)
@@ -67,12 +71,22 @@ class FloorFit:
     """The camera's pose over the floor, from `pose_from`."""
     pose_from: Literal["file", "people", "prior", "depth"]
     scale: float
-    """What to multiply the depth by."""
+    """What to multiply the depth by..."""
+    offset: float
+    """...and then to add to its inverse, 1/m: see `corrected`."""
     scale_disagreement: float
     """|height_m / calibrated height - 1|; 0 where the depth's floor is the only witness."""
     shape_disagreement: float
     """Median |scaled depth / depth of the calibrated floor - 1| over the floor mask, or the inliers without one; or
     the same over the pixels where people stood, if that is more."""
+
+
+def corrected(
+    depth: Float[np.ndarray, "*pixel"], scale: float, offset: float, far_m: float = 20.0
+) -> Float[np.ndarray, "*pixel"]:
+    """Depth brought to a camera's floor, metres: a relative network knows 1/z up to a scale and an offset (thesis §5.1)."""
+    with np.errstate(divide="ignore"):
+        return np.where(depth > 0, 1.0 / np.maximum(1.0 / (scale * depth) + offset, 1.0 / far_m), 0.0)
 
 
 def run(
@@ -131,7 +145,7 @@ def run(
         if up is not None and level:
             normal, height = up, float(np.median(-(points[inliers] @ up))) if inliers.any() else height
         pose = pose_over_floor(normal, height)
-        return FloorFit(normal, height, ratio, residual, True, inliers, pose, "depth", 1.0, 0.0, 0.0)
+        return FloorFit(normal, height, ratio, residual, True, inliers, pose, "depth", 1.0, 0.0, 0.0, 0.0)
     plane_depth = floor_depth(trusted.camera.T_world_camera, intrinsics, depth.shape)
     shown = inliers if floor_mask is None or not floor_mask.any() else floor_mask
     common = shown & np.isfinite(plane_depth) & np.isfinite(depth) & (depth > 0)
@@ -146,16 +160,18 @@ def run(
             trusted.camera.T_world_camera,
             trusted.method,
             1.0,
+            0.0,
             1.0,
             1.0,
         )
-    scale = float(np.median(plane_depth[common] / depth[common]))
-    shape = float(np.median(np.abs(scale * depth[common] / plane_depth[common] - 1.0)))
+    scale, offset = fit_to_floor(config, depth[common], plane_depth[common])
+    brought = corrected(depth, scale, offset)
+    shape = float(np.median(np.abs(brought[common] / plane_depth[common] - 1.0)))
     if feet_px is not None and len(feet_px) > 0:
         # Inliers agree by their choice; where people stood is floor whatever the depth says.
-        off = np.abs(scale * _at_pixels(depth, feet_px) / _at_pixels(plane_depth, feet_px) - 1.0)
+        off = np.abs(_at_pixels(brought, feet_px) / _at_pixels(plane_depth, feet_px) - 1.0)
         shape = max(shape, float(np.nanmedian(off)) if np.isfinite(off).any() else 0.0)
-    own = height if found else trusted.camera.height_m / scale
+    own = height if found else trusted.camera.height_m / float(np.median(plane_depth[common] / depth[common]))
     return FloorFit(
         normal_camera=normal,
         height_m=own,
@@ -166,9 +182,36 @@ def run(
         T_world_camera=trusted.camera.T_world_camera,
         pose_from=trusted.method,
         scale=scale,
+        offset=offset,
         scale_disagreement=abs(own / trusted.camera.height_m - 1.0),
         shape_disagreement=shape,
     )
+
+
+def fit_to_floor(
+    config: FloorConfig, depth: Float[np.ndarray, "pixel"], plane_depth: Float[np.ndarray, "pixel"]
+) -> tuple[float, float]:
+    """Scale and offset that bring the depth of floor pixels to the floor's own: argmin sum rho(z (1/(s d) + o) - 1).
+
+    By relative error, Huber's loss by re-weighting; the offset is 0 where all of the floor is about equally far.
+    """
+    scale = float(np.median(plane_depth / depth))
+    near, far = np.quantile(plane_depth, [0.05, 0.95])
+    if far / near < config.least_depth_range:
+        return scale, 0.0
+    columns = np.stack([plane_depth / depth, plane_depth], axis=1)
+    # Neighbouring pixels err alike: all of them together are some two hundred witnesses of 5 % each.
+    ridge = np.diag([0.0, len(depth) * (0.05 / config.offset_spread) ** 2 / 200.0])
+    weights, solution = np.ones(len(depth)), np.array([1.0 / scale, 0.0])
+    for _ in range(50):
+        previous, weighted = solution, columns * weights[:, None]
+        solution = np.linalg.solve(weighted.T @ columns + ridge, weighted.sum(axis=0))
+        if np.abs(solution - previous).max() < 1e-10:
+            break
+        miss = np.abs(columns @ solution - 1.0)
+        knee = 1.345 * 1.4826 * max(float(np.median(miss)), 1e-9)
+        weights = np.minimum(1.0, knee / np.maximum(miss, 1e-12))
+    return (float(1.0 / solution[0]), float(solution[1])) if solution[0] > 0 else (scale, 0.0)
 
 
 def points_camera(

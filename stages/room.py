@@ -1,8 +1,7 @@
 """One fixed camera's room in metres: what is free, what is solid, where one can stand, sit and lie.
 
 In: the background plate, the depth of the empty room, the camera over its floor, labels of surfaces if there are any.
-Out: a `Room`. The depth is brought to the camera's scale and its floor pixels are laid onto the floor exactly. Every
-cell of a grid is compared with the depth of the pixel it projects to: nearer is free, equal is occupied, farther is
+Out: a `Room`. The depth's floor pixels are laid onto the floor exactly. Every cell of a grid is compared with the depth of the pixel it projects to: nearer is free, equal is occupied, farther is
 unseen. The floor itself is the plane z = 0, not a cell. Where depth and floor disagree too much, the depth hides nobody,
 no cell is occupied, and one can stand only where the floor mask says, or where people were seen to stand. DESIGN §4,
 room.
@@ -71,8 +70,6 @@ class Floor(Protocol):
     @property
     def residual_m(self) -> float: ...
     @property
-    def scale(self) -> float: ...
-    @property
     def scale_disagreement(self) -> float: ...
     @property
     def shape_disagreement(self) -> float: ...
@@ -91,7 +88,7 @@ def run(
 ) -> Room:
     """Build the room.
 
-    `depth` is the scan's, not yet scaled. `surfaces` holds indices into SURFACE_LABELS, -1 unknown; None where nothing
+    `depth` is already brought to the camera's scale (`stages.floor.corrected`). `surfaces` holds indices into SURFACE_LABELS, -1 unknown; None where nothing
     labels the picture. `feet_world` are places where people stood. `statures_m` are the people's heights where they
     bear witness: leave them out where the scale was taken from them.
     """
@@ -104,7 +101,7 @@ def run(
             surfaces[floor.floor_pixels] = SURFACE_LABELS.index("floor")
     flat = np.isin(surfaces, [SURFACE_LABELS.index("floor"), SURFACE_LABELS.index("rug")])
     floor_z = _floor_depth(camera)
-    depth = lay_floor(depth * floor.scale, floor_z, flat)
+    depth = lay_floor(depth, floor_z, flat)
     points = camera.unproject(camera.pixel_grid(), depth)
     origin, shape = _grid_extent(config, points, depth)
     if trusted:

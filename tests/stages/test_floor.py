@@ -8,7 +8,7 @@ import pytest
 from pipeline.camera import Camera, intrinsics_from_focal, normal_from_angles, pose_over_floor
 from pipeline.errors import Rejected
 from pipeline.types import Calibration
-from stages.floor import FloorConfig, floor_depth, points_camera, run
+from stages.floor import FloorConfig, corrected, fit_to_floor, floor_depth, points_camera, run
 
 WIDTH, HEIGHT = 160, 120
 
@@ -117,6 +117,28 @@ def test_the_calibration_gives_pose_and_scale():
     assert abs(fit.scale - 1.25) < 1e-3
     assert abs(fit.scale_disagreement - 0.2) < 1e-3
     assert fit.shape_disagreement < 1e-3
+
+
+def test_the_floor_gives_a_relative_depth_its_scale_and_offset():
+    camera = camera_at(25.0)
+    true = box_room(camera)
+    floor = floor_of(camera, true)
+    # As a relative network leaves it: 1/z with another scale and offset.
+    depth = 1.0 / (0.7 / true - 0.03)
+    fit = run(FloorConfig(offset_spread=10.0), depth, camera.intrinsics, floor, known(camera), np.random.default_rng(0))
+    np.testing.assert_allclose(corrected(depth, fit.scale, fit.offset), true, rtol=1e-3)
+    assert fit.shape_disagreement < 1e-3
+    cautious = run(FloorConfig(), depth, camera.intrinsics, floor, known(camera), np.random.default_rng(0))
+    scaled = depth * np.median(true[floor] / depth[floor])
+    better = corrected(depth, cautious.scale, cautious.offset)
+    assert np.abs(better / true - 1.0).mean() < 0.5 * np.abs(scaled / true - 1.0).mean()
+
+
+def test_a_strip_of_floor_gives_a_scale_alone():
+    config = FloorConfig()
+    plane_depth = np.linspace(3.0, 3.6, 50)
+    scale, offset = fit_to_floor(config, 0.5 * plane_depth, plane_depth)
+    assert offset == 0.0 and abs(scale - 2.0) < 1e-9
 
 
 def test_depth_bent_over_the_floor_shows_in_the_shape():

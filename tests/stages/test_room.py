@@ -25,7 +25,6 @@ class Fit:
     found: bool = True
     inlier_ratio: float = 1.0
     residual_m: float = 0.0
-    scale: float = 1.0
     scale_disagreement: float = 0.0
     shape_disagreement: float = 0.0
 
@@ -110,8 +109,8 @@ def test_without_labels_the_bed_is_found_by_its_shape():
     assert (room.surfaces == 0).sum() == FIT.floor_pixels.sum()
 
 
-def test_scale_and_floor_are_applied_to_the_depth():
-    room = build(fit=replace(FIT, scale=1.25), depth=DEPTH / 1.25 * np.where(LABELS == 0, 1.04, 1.0))
+def test_floor_pixels_are_laid_onto_the_floor():
+    room = build(depth=DEPTH * np.where(LABELS == 0, 1.04, 1.0))
     np.testing.assert_allclose(room.depth, DEPTH, rtol=1e-6)
     assert room.occlusion and room.verdict == "ok"
 
