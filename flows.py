@@ -218,6 +218,8 @@ def _make_plate(store: Store, settings: Settings, watched: Watched) -> tuple[dic
             image, valid, sitters = plate.without_sitters(
                 image, valid, footages[0], lambda still, pictures: people2d.run(poses, still, pictures)[0]
             )
+        lens = footages[0].lens
+        valid = valid if lens is None else valid & lens.covered
         return {"image": image, "valid": valid}, {"valid_share": float(valid.mean()), "sitters_removed": sitters}
 
     inputs = {**watched.seen, "samples": wanted, "models": people2d.weight_digests(poses)}

@@ -12,7 +12,7 @@ from typing import Literal
 
 import cv2
 import numpy as np
-from jaxtyping import Float, UInt8
+from jaxtyping import Bool, Float, UInt8
 
 from pipeline.errors import InputError
 
@@ -101,6 +101,11 @@ class Lens:
         if self.model == "fisheye":
             return cv2.fisheye.undistortPoints(points, self.intrinsics, self.coefficients, criteria=close)[:, 0]
         return cv2.undistortPoints(points, self.intrinsics, self.coefficients, criteria=close)[:, 0]
+
+    @cached_property
+    def covered(self) -> Bool[np.ndarray, "height width"]:
+        """Pixels of the straight picture that the bent one shows; the others only continue its edge."""
+        return self.straighten_image(np.ones((self.height_px, self.width_px), np.uint8), exact=True) > 0
 
     @cached_property
     def _to_bent(self) -> Float[np.ndarray, "height width 2"]:

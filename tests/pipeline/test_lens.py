@@ -73,6 +73,15 @@ def test_a_picture_survives_the_way_there_and_back(lens):
     assert set(np.unique(lens.bend_image(mask, exact=True))) == {0, 3}
 
 
+@BOTH
+def test_what_the_lens_does_not_show_is_known(lens):
+    outside = np.abs(lens.bend(grid()) - [319.5, 239.5]).max(axis=-1) > [[340.0]]
+    assert lens.covered.mean() > 0.5
+    assert not lens.covered[::40, ::40][outside].any()
+    middle = lens.straighten(np.array([[100.0, 100.0], [540.0, 380.0]])).round().astype(int)
+    assert lens.covered[middle[:, 1], middle[:, 0]].all()
+
+
 def test_boxes_hold_what_was_in_them():
     boxes = np.array([[20.0, 30.0, 200.0, 400.0], [0.0, 0.0, 0.0, 0.0]])
     straight = BARREL.straighten_boxes(boxes)
