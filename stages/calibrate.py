@@ -25,7 +25,7 @@ LEFT, RIGHT = np.array([0, 5, 11]), np.array([0, 6, 12])
 ACROSS = np.array([0.25, 1.0])
 """Weights of image x and y."""
 
-VERSION = 4
+VERSION = 5
 
 
 class CalibrateConfig(BaseModel):
@@ -51,6 +51,8 @@ class CalibrateConfig(BaseModel):
     """Share of the image's width."""
     most_lines: int = Field(150, ge=0)
     """The longest ones; 0 leaves the room's lines out."""
+    line_witnesses: float = Field(30.0, gt=0.0)
+    """All lines together count as no more than so many: a hundred parallels of one facade are one thing seen."""
     least_score: float = Field(0.3, ge=0.0, le=1.0)
     """Keypoints scoring less are not used."""
     thin_s: float = Field(0.15, ge=0.0)
@@ -257,6 +259,7 @@ class _Solver:
         statures = np.full(self.people, config.stature_spread)
         # A yaw means nothing beyond a quarter turn; its prior only keeps the problem determined without lines.
         self.prior_spread = np.concatenate([[config.focal_spread, spread, roll, 0.45], statures, [10.0]])
+        self.line_weight = min(1.0, config.line_witnesses / max(1, len(lines_px)))
         # An end of a segment is off by a pixel of the picture that it was found in.
         length = np.linalg.norm(lines_px[:, 1] - lines_px[:, 0], axis=1)
         self.line_spread = np.hypot(np.radians(config.line_spread_deg), 2.0 * max(1.0, width_px / 640.0) / length)
@@ -330,8 +333,7 @@ class _Solver:
     def _line_residuals(
         self, x: Float[np.ndarray, "parameter"], lines: Int[np.ndarray, "drawn_line"]
     ) -> Float[np.ndarray, "drawn_line"]:
-        # Cauchy's loss. Lines count in full: unlike the frames of one walk they are of different things.
-        return np.sqrt(np.log1p(self.line_misses(x)[lines] ** 2))
+        return np.sqrt(self.line_weight * np.log1p(self.line_misses(x)[lines] ** 2))  # Cauchy's loss
 
     def _misses(
         self, x: Float[np.ndarray, "parameter"], rows: Int[np.ndarray, "drawn"]
