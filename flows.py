@@ -312,6 +312,7 @@ def _make_room(
 
 def fit_people(store: Store, settings: Settings, ingest_key: str, people_key: str, room: dict) -> dict:
     """SMPL motion of everybody in one clip, in the room's world."""
+    from models.pose_prior import load_pose_prior
     from stages import people3d
 
     config = settings.section("people3d")
@@ -321,6 +322,8 @@ def fit_people(store: Store, settings: Settings, ingest_key: str, people_key: st
     body = body_model(settings.section("run").body)
     camera = digest({"K": built.camera.intrinsics.tolist(), "T": built.camera.T_world_camera.tolist()})
     inputs = {"people2d": people_key, "camera": camera, "body": body.digest}
+    if config.fit.pose_prior > 0.0:
+        inputs["pose_prior"] = load_pose_prior(config.pose_prior).digest
 
     def compute():
         times = clip["footage"].timestamps_s

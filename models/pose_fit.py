@@ -2,7 +2,8 @@
 
 The thesis's eq. 5.7, L = reprojection + pose + shape + smooth, with the reprojection robust and annealed, and what the
 thesis lacks: joint limits, contact with the floor by feet, or by back and hips when lying, and no penetration. One shape
-for all frames; the root's rotation is 6D; poses are axis-angle per joint under a Gaussian about the start and soft limits.
+for all frames; the root's rotation is 6D; poses are axis-angle per joint under a Gaussian about the start, soft limits and
+a learned prior (models/pose_prior.py), which the thesis optimises the latent of, and which here only weighs the pose.
 """
 
 from dataclasses import dataclass
@@ -14,6 +15,7 @@ from pydantic import BaseModel, ConfigDict, Field
 from torch import Tensor
 
 from models.body import REGIONS, BodyModel, BodyShape
+from models.pose_prior import PRIOR_JOINTS, PosePrior
 from models.pose_start import Start
 from pipeline.camera import Camera
 from pipeline.frames import invert, rotation_6d_from_matrix
@@ -32,6 +34,8 @@ class FitConfig(BaseModel):
     robust_to: float = Field(default=3.0, gt=0.0)
     """Geman-McClure scale in spreads, annealed: far keypoints pull at first."""
     pose: float = Field(default=0.6, ge=0.0)
+    pose_prior: float = Field(default=0.4, ge=0.0)
+    """Of the learned prior (models/pose_prior.py): the pose's distance from its reconstruction, and the thesis's |z|^2."""
     limits: float = Field(default=4.0, ge=0.0)
     shape: float = Field(default=1.0, ge=0.0)
     smooth: float = Field(default=0.6, ge=0.0)
@@ -152,8 +156,10 @@ class Fitter:
         timestamps_s: Float[np.ndarray, "time"],
         stature_m: float = 1.68,
         stature_spread_m: float = 0.09,
+        prior: PosePrior | None = None,
     ):
-        self.config, self.body = config, body
+        assert (prior is not None) or config.pose_prior == 0.0, "pose_prior has a weight, and no prior was given"
+        self.config, self.body, self.prior = config, body, prior
         self.shape = _Shape(body, stature_m, stature_spread_m)
         T = torch.as_tensor(invert(camera.T_world_camera), dtype=torch.float32)
         self.R_camera_world, self.t_camera_world = T[:3, :3], T[:3, 3]
@@ -233,7 +239,8 @@ class Fitter:
         orient = _rotation(root)
         transl = pelvis - self.body.rest_joints(betas)[0]
         # Forward kinematics once for joints, keypoints and contact points; one row of betas is the fast path.
-        posed = self.body._pose(betas[None], orient, _matrices(pose), transl)
+        rotations = _matrices(pose)
+        posed = self.body._pose(betas[None], orient, rotations, transl)
         joints = posed[2]
         keypoints, surface = self.body._keypoints(betas[None], *posed), self.body._surface(betas[None], *posed)
         camera = keypoints @ self.R_camera_world.T + self.t_camera_world
@@ -246,6 +253,8 @@ class Fitter:
         terms = terms + config.pose * 0.2 * strayed.square().sum()
         beyond = (self.low - pose).clamp(min=0.0) + (pose - self.high).clamp(min=0.0)
         terms = terms + config.limits * (beyond / 0.1).square().sum()
+        if self.prior is not None and config.pose_prior > 0.0:
+            terms = terms + config.pose_prior * self.prior.energy(rotations[:, :PRIOR_JOINTS]).sum()
         terms = terms + self._contact(surface, joints)
         if len(pose) > 2:
             terms = terms + self._smooth(joints, pose)

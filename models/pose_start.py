@@ -6,7 +6,10 @@ place is a small linear problem, since a keypoint's ray is linear in the body's 
 through the frames (Viterbi) then settles front or back, left or right and lying or standing for the whole clip at once.
 """
 
+import functools
+import json
 from dataclasses import dataclass
+from pathlib import Path
 
 import numpy as np
 import torch
@@ -20,6 +23,8 @@ from pipeline.types import SMPL_JOINTS
 HEADINGS = 16
 KEPT = 32
 """Candidates per frame that the path may use."""
+LYING = Path(__file__).parent / "starter" / "lying_postures.json"
+"""Postures of simulated falls, made by models/lying_postures.py; nobody thinks of them by hand."""
 
 
 def _posture(
@@ -61,6 +66,7 @@ def _tilt(forward: float = 0.0, left: float = 0.0, roll: float = 0.0) -> Float[n
     return lean @ matrix_from_axis_angle(np.array([0.0, roll, 0.0]))
 
 
+@functools.cache
 def _library() -> tuple[list[tuple[Float[np.ndarray, "69"], Float[np.ndarray, "3 3"]]], list[float]]:
     """Postures with the tilt of the pelvis and what each costs before anything is seen (likely ones less)."""
     quarter = np.pi / 2.0
@@ -95,6 +101,7 @@ def _library() -> tuple[list[tuple[Float[np.ndarray, "69"], Float[np.ndarray, "3
         _posture(hips=(0.9, 0.9), knees=(1.5, 1.5)),
         _posture(hips=(0.2, 0.7), knees=(0.2, 0.9), arms="bent"),
     )
+    shapes += tuple(np.array([*posture, *[0.0] * 6]) for posture in json.loads(LYING.read_text()))
     for roll in np.arange(8) * np.pi / 4.0:
         entries += [(shape, _tilt(-quarter, 0.0, float(roll)), 0.5) for shape in shapes]
     entries += [(_posture(arms="up"), _tilt(quarter), 0.5), (_posture(arms="out"), _tilt(quarter), 0.5)]

@@ -16,11 +16,12 @@ from scipy.spatial.transform import Rotation, Slerp
 
 from models.body import BodyModel
 from models.pose_fit import Fit, FitConfig, Fitter, fit_feet, fit_keypoints, rest_pelvis, upright_frames
+from models.pose_prior import load_pose_prior
 from models.pose_start import Start, find_start, usable
 from pipeline.camera import Camera
 from pipeline.types import Person2D, PersonTrack
 
-VERSION = 2
+VERSION = 3
 
 
 class People3DConfig(BaseModel):
@@ -28,6 +29,8 @@ class People3DConfig(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid")
     fit: FitConfig = FitConfig()
+    pose_prior: str = "starter"
+    """Folder of a pose prior, or `starter`; read only where `fit.pose_prior` gives it a weight."""
     least_score: float = Field(0.15, ge=0.0, le=1.0)
     """Keypoints scoring less do not pull."""
     judged_score: float = Field(0.3, ge=0.0, le=1.0)
@@ -79,6 +82,7 @@ def _fit(
     body: BodyModel,
 ) -> Fit:
     """Fit the observed frames of one person: at once, or coarse to fine."""
+    prior = load_pose_prior(config.pose_prior) if config.fit.pose_prior > 0.0 else None
 
     def fitter(chosen: Int[np.ndarray, "chosen"], fit_config: FitConfig) -> Fitter:
         return Fitter(
@@ -90,6 +94,7 @@ def _fit(
             timestamps_s[chosen],
             config.stature_m,
             config.stature_spread_m,
+            prior,
         )
 
     stride = -(-len(frames) // config.coarse_frames)

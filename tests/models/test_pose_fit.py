@@ -6,6 +6,7 @@ import torch
 
 from models.body import BodyShape, load_body, relaxed_pose
 from models.pose_fit import FitConfig, Fitter, fit_feet, fit_joints, joint_limits, stillness, upright_frames
+from models.pose_prior import load_pose_prior
 from models.pose_start import Start, find_start
 from pipeline.camera import Camera, intrinsics_from_focal, normal_from_angles, pose_over_floor
 from pipeline.frames import R_ZUP_YUP, matrix_from_axis_angle, yaw
@@ -14,6 +15,7 @@ from pipeline.types import SMPL_JOINTS
 CAMERA = Camera(
     intrinsics_from_focal(560.0, 640, 480), 640, 480, pose_over_floor(normal_from_angles(np.radians(20.0), 0.0), 2.3)
 )
+PRIOR = load_pose_prior()
 LEAN_BACK = matrix_from_axis_angle(np.array([-np.pi / 2.0, 0.0, 0.0]))
 
 
@@ -88,7 +90,7 @@ def test_walker_is_found_again(body):
     pixels, weights = CAMERA.project(keypoints), np.ones((10, 17))
     betas = body.betas_from_shape(BodyShape(age_years=50, stature_m=1.68))
     start = find_start(body, betas, CAMERA, pixels, weights, times)
-    fitter = Fitter(FitConfig(steps=100), body, CAMERA, pixels, weights, times)
+    fitter = Fitter(FitConfig(steps=100), body, CAMERA, pixels, weights, times, prior=PRIOR)
     fit = fitter.fit(start)
     assert np.linalg.norm(fit_joints(body, fit) - joints, axis=-1)[:, :22].mean() < 0.06
     assert abs(body.stature(fit.betas) - 1.72) < 0.05
@@ -101,7 +103,7 @@ def test_same_input_same_bytes(body):
     pixels, weights = CAMERA.project(keypoints), np.ones((5, 17))
     betas = body.betas_from_shape(BodyShape(age_years=50, stature_m=1.68))
     fit, again = (
-        Fitter(FitConfig(steps=8), body, CAMERA, pixels, weights, times).fit(
+        Fitter(FitConfig(steps=8), body, CAMERA, pixels, weights, times, prior=PRIOR).fit(
             find_start(body, betas, CAMERA, pixels, weights, times)
         )
         for _ in range(2)
@@ -114,7 +116,7 @@ def test_lying_body_rests_on_the_floor_with_its_trunk(body):
     keypoints, joints = posed(body, [LEAN_BACK] * 8, [np.pi] * 8, [relaxed_pose()] * 8, [[3.6, 0.0]] * 8)
     pixels, weights, times = CAMERA.project(keypoints), np.ones((8, 17)), np.arange(8) / 8.0
     betas = body.betas_from_shape(BodyShape(age_years=50, stature_m=1.68))
-    fit = Fitter(FitConfig(steps=100), body, CAMERA, pixels, weights, times).fit(
+    fit = Fitter(FitConfig(steps=100), body, CAMERA, pixels, weights, times, prior=PRIOR).fit(
         find_start(body, betas, CAMERA, pixels, weights, times)
     )
     found = fit_joints(body, fit)
@@ -129,7 +131,7 @@ def test_an_outlier_does_not_drag_the_body(body):
     pixels[4:6, 9] += [120.0, -90.0]
     betas = body.betas_from_shape(BodyShape(age_years=50, stature_m=1.68))
     start = find_start(body, betas, CAMERA, pixels, weights, times)
-    fit = Fitter(FitConfig(steps=100), body, CAMERA, pixels, weights, times).fit(start)
+    fit = Fitter(FitConfig(steps=100), body, CAMERA, pixels, weights, times, prior=PRIOR).fit(start)
     wrist = SMPL_JOINTS.index("left_wrist")
     assert np.linalg.norm(fit_joints(body, fit) - joints, axis=-1)[4:6, wrist].max() < 0.25
 
@@ -137,7 +139,7 @@ def test_an_outlier_does_not_drag_the_body(body):
 def test_given_shape_stays(body):
     (keypoints, _), times = walking(body, count=4)
     pixels, weights = CAMERA.project(keypoints), np.ones((4, 17))
-    fitter = Fitter(FitConfig(steps=3), body, CAMERA, pixels, weights, times)
+    fitter = Fitter(FitConfig(steps=3), body, CAMERA, pixels, weights, times, prior=PRIOR)
     start = Start(np.tile(R_ZUP_YUP, (4, 1, 1)), np.tile(relaxed_pose(), (4, 1)), np.tile([4.0, 0.0, 0.9], (4, 1)), 0.0)
     fit = fitter.fit(start, np.array([0.5, 0.0, 0.0]))
     assert fit.latent.tolist() == [0.5, 0.0, 0.0]
@@ -152,3 +154,32 @@ def test_stillness_sees_motion_and_not_scatter():
     assert stillness(points, weights, times)[5:25].min() == 1.0
     points[:, :, 0] += (120.0 * times)[:, None]
     assert stillness(points, weights, times)[5:25].max() == 0.0
+
+
+def test_the_prior_keeps_an_unseen_arm_likely(body):
+    """No keypoint sees the arms, and the start has an arm in an odd place: the learned prior takes that back."""
+    (keypoints, _), times = walking(body, count=5)
+    weights = np.ones((5, 17))
+    weights[:, 7:11] = 0.0
+    pixels = CAMERA.project(keypoints)
+    start = find_start(
+        body, body.betas_from_shape(BodyShape(age_years=50, stature_m=1.68)), CAMERA, pixels, weights, times
+    )
+    wrong = start.body_pose.copy().reshape(5, 23, 3)
+    wrong[:, SMPL_JOINTS.index("left_shoulder") - 1] = (0.9, 0.9, 1.2)
+    start = Start(start.global_orient, wrong.reshape(5, 69), start.pelvis, 0.0)
+
+    def energy(weight):
+        fit = Fitter(FitConfig(steps=60, pose_prior=weight), body, CAMERA, pixels, weights, times, prior=PRIOR).fit(
+            start
+        )
+        turned = matrix_from_axis_angle(fit.body_pose.reshape(5, 23, 3)[:, :21])
+        return float(PRIOR.energy(torch.as_tensor(turned, dtype=torch.float32)).mean())
+
+    assert energy(0.2) < 0.6 * energy(0.0)
+
+
+def test_a_weight_without_a_prior_is_refused(body):
+    (keypoints, _), times = walking(body, count=3)
+    with pytest.raises(AssertionError, match="no prior was given"):
+        Fitter(FitConfig(pose_prior=0.1), body, CAMERA, CAMERA.project(keypoints), np.ones((3, 17)), times)

@@ -1,0 +1,111 @@
+"""A prior over body poses: a variational auto-encoder, in the role of VPoser (Pavlakos et al. 2019, SMPL-X §3.3).
+
+A pose is the 21 joints between pelvis and hands, without the root's orientation: 6D rotations in, a Gaussian over 32
+latent numbers, and 6D rotations out, so that what is decoded is a rotation whatever the latent. Standing, lying and
+falling bodies share one latent space; which way is up is not its business.
+"""
+
+import json
+from pathlib import Path
+
+import torch
+from jaxtyping import Float
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from safetensors import SafetensorError
+from safetensors.torch import load_file
+from torch import Tensor, nn
+
+from pipeline.errors import InputError
+from pipeline.store import digest, file_digest
+
+STARTER = Path(__file__).parent / "starter" / "pose_prior"
+PRIOR_JOINTS = 21
+"""SMPL joints 1 to 21: the body without root and hands."""
+
+
+class PosePriorConfig(BaseModel):
+    """Sizes of the network."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+    latent: int = Field(default=32, ge=1)
+    hidden: int = Field(default=384, ge=1)
+    layers: int = Field(default=2, ge=1)
+    """Hidden layers of the encoder, and of the decoder."""
+
+
+class PosePrior(nn.Module):
+    """Encoder and decoder. Poses are rotation matrices [*b, 21, 3, 3] of SMPL joints 1 to 21 in their parents' frames."""
+
+    mean: Tensor
+    spread: Tensor
+
+    def __init__(self, config: PosePriorConfig):
+        super().__init__()
+        self.config = config
+        self.digest = ""
+        """SHA-256 of config and weights, where they came from a file."""
+        width = 6 * PRIOR_JOINTS
+        # 6D numbers are brought to zero mean and a common scale per joint, or the knees would drown the wrists.
+        self.register_buffer("mean", torch.tensor([1.0, 0, 0, 0, 1, 0]).repeat(PRIOR_JOINTS))
+        self.register_buffer("spread", torch.ones(width))
+        self.encoder = _perceptron(width, config.hidden, 2 * config.latent, config.layers)
+        self.decoder = _perceptron(config.latent, config.hidden, width, config.layers)
+
+    def encode(
+        self, rotations: Float[Tensor, "*batch 21 3 3"]
+    ) -> tuple[Float[Tensor, "*batch latent"], Float[Tensor, "*batch latent"]]:
+        """Mean and logarithm of the variance of the latent."""
+        columns = rotations[..., :2].transpose(-1, -2).flatten(-3)
+        mean, log_variance = self.encoder((columns - self.mean) / self.spread).chunk(2, dim=-1)
+        return mean, log_variance.clamp(-12.0, 4.0)
+
+    def decode(self, latent: Float[Tensor, "*batch latent"]) -> Float[Tensor, "*batch 21 3 3"]:
+        """The pose of a latent, as rotation matrices."""
+        columns = self.decoder(latent) * self.spread + self.mean
+        return matrix_from_columns(columns.unflatten(-1, (PRIOR_JOINTS, 6)))
+
+    def energy(self, rotations: Float[Tensor, "*batch 21 3 3"], spread_rad: float = 0.15) -> Float[Tensor, "*batch"]:
+        """How unlikely a pose is: its distance from its own reconstruction, and how far out in the latent that lies.
+
+        Half the sum of squares of both, the distance in units of `spread_rad` (for small angles, half the squared
+        Frobenius norm is the angle squared). Differentiable in the pose.
+        """
+        latent, _ = self.encode(rotations)
+        apart = (rotations - self.decode(latent)).square().sum((-1, -2, -3)) / (2.0 * spread_rad**2)
+        return 0.5 * (apart + latent.square().sum(-1))
+
+
+def _perceptron(inputs: int, hidden: int, outputs: int, layers: int) -> nn.Sequential:
+    parts: list[nn.Module] = []
+    for layer in range(layers):
+        parts += [nn.Linear(hidden if layer else inputs, hidden), nn.SiLU()]
+    return nn.Sequential(*parts, nn.Linear(hidden, outputs))
+
+
+def matrix_from_columns(columns: Float[Tensor, "*batch 6"]) -> Float[Tensor, "*batch 3 3"]:
+    """Gram-Schmidt of two columns to a rotation matrix (Zhou et al. 2019, eq. 15)."""
+    a, b = columns[..., :3], columns[..., 3:]
+    x = nn.functional.normalize(a, dim=-1)
+    y = nn.functional.normalize(b - (x * b).sum(-1, keepdim=True) * x, dim=-1)
+    return torch.stack([x, y, torch.linalg.cross(x, y)], dim=-1)
+
+
+def load_pose_prior(name: Path | str = "starter", device: str = "cpu", dtype: torch.dtype = torch.float32) -> PosePrior:
+    """The prior of a folder with config.json and model.safetensors, or the shipped `starter`; InputError if it is none."""
+    folder = STARTER if name == "starter" else Path(name)
+    settings, weights = folder / "config.json", folder / "model.safetensors"
+    if missing := [path.name for path in (settings, weights) if not path.is_file()]:
+        raise InputError(
+            folder,
+            f"is no pose prior ({' and '.join(missing)} missing)",
+            "name a folder made by train_pose_prior, or starter",
+        )
+    try:
+        prior = PosePrior(PosePriorConfig.model_validate(json.loads(settings.read_text())))
+        # Shipped weights are float16 to be small; arithmetic is in the dtype asked for.
+        prior.load_state_dict({key: value.to(torch.float32) for key, value in load_file(weights).items()})
+    except (json.JSONDecodeError, ValidationError, SafetensorError, RuntimeError) as error:
+        problem = str(error).splitlines()[0]
+        raise InputError(folder, f"is damaged, or no pose prior ({problem})", "train or fetch it again") from error
+    prior.digest = digest([file_digest(settings), file_digest(weights)])
+    return prior.to(device=torch.device(device), dtype=dtype).eval().requires_grad_(False)
