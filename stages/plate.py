@@ -34,7 +34,7 @@ class PlateConfig(BaseModel):
     """A sample's exposure is changed by no more than this factor either way."""
     mask_margin_px: int = Field(3, ge=0)
     """The masks are widened by this much (at 640 px image width): their edge, and the person's contact shadow."""
-    outline_reach: float = Field(0.3, ge=0.0)
+    outline_reach: float = Field(0.6, ge=0.0)
     """Somebody's outline is looked for this far around their mask, as a share of the mask's longer side; 0 leaves it."""
 
 
