@@ -1,6 +1,6 @@
 """Train the pose prior (`models/pose_prior.py`) on all the motion there is, and write its card.
 
-    python -m models.train_pose_prior poses --mocap ../shared/mocap --falls 300 --out poses.npz
+    python -m models.train_pose_prior poses --mocap path/to/mocap --falls 520 --out poses.npz
     python -m models.train_pose_prior train --poses poses.npz --out models/starter/pose_prior
     python -m models.train_pose_prior card --poses poses.npz --folder models/starter/pose_prior
 
