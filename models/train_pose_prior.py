@@ -129,7 +129,7 @@ def collect(body: BodyModel, mocap: Path | None, falls: int, seed: int) -> Poses
             logger.warning("left out: %s", error)
     logger.info("%d of %d captured takes", len(collector.poses), len(paths))
     physics, everyday = PhysicsFalls(body), ProceduralEveryday(body)
-    kinds = [(cause, direction) for cause in get_args(Cause) for direction in DIRECTIONS]
+    kinds: list[tuple[Cause, Direction]] = [(cause, direction) for cause in get_args(Cause) for direction in DIRECTIONS]
     failed = 0
     for number in range(falls):
         rng = generator(seed, "pose_prior", f"fall {number}")

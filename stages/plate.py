@@ -96,7 +96,7 @@ def outline(
         if not (guess == cv2.GC_BGD).any():
             continue
         cv2.setRNGSeed(0)
-        cv2.grabCut(colours, guess, None, np.zeros((1, 65)), np.zeros((1, 65)), 4, cv2.GC_INIT_WITH_MASK)
+        cv2.grabCut(colours, guess, (0, 0, 1, 1), np.zeros((1, 65)), np.zeros((1, 65)), 4, cv2.GC_INIT_WITH_MASK)
         person = np.isin(guess, (cv2.GC_FGD, cv2.GC_PR_FGD)).astype(np.uint8)
         person = cv2.dilate(person, np.ones((3, 3), np.uint8))
         found[window] |= cv2.resize(person, here.shape[::-1], interpolation=cv2.INTER_NEAREST) > 0
