@@ -1,0 +1,51 @@
+"""What a regressor of people says, and the one interface behind which there are two: `keypoints` and `hmr`.
+
+`keypoints` (models/pose_lift.py) sees 2D keypoints over time and no pixels; `hmr` (models/hmr.py) sees crops, frame by
+frame. Both answer in the room's world, and a fit (models/pose_fit.py) starts from the answer and stays near it.
+"""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import Protocol
+
+import numpy as np
+from jaxtyping import Float, UInt8
+
+from pipeline.camera import Camera
+
+
+@dataclass(frozen=True)
+class Regression:
+    """One person's body per observed frame, in the room's world (z up, floor at 0)."""
+
+    global_orient: Float[np.ndarray, "time 3 3"]
+    """Body axes (y up, facing z) to world."""
+    body_pose: Float[np.ndarray, "time 69"]
+    """Axis-angle of joints 1 to 23, radians."""
+    pelvis: Float[np.ndarray, "time 3"]
+    """Place of the pelvis joint, metres; SMPL's transl is this less J0(betas)."""
+    betas: Float[np.ndarray, "10"]
+    """Shape, of the body model the regressor was asked with."""
+    confidence: Float[np.ndarray, "time"]
+    """In [0, 1]."""
+
+
+class Regressor(Protocol):
+    """Lifts one person of one clip."""
+
+    digest: str
+    """SHA-256 of config and weights."""
+    reads_frames: bool
+    """Whether `frames` is looked at; where not, it may be empty."""
+
+    def regress(
+        self,
+        keypoints_px: Float[np.ndarray, "time 17 2"],
+        scores: Float[np.ndarray, "time 17"],
+        boxes_px: Float[np.ndarray, "time 4"],
+        timestamps_s: Float[np.ndarray, "time"],
+        camera: Camera,
+        frames: Iterable[UInt8[np.ndarray, "height width 3"]],
+    ) -> Regression:
+        """All arrays are of the frames in which the person was found, in order of time; so is `frames`."""
+        ...
