@@ -62,6 +62,7 @@ SECTIONS = {
     "label": "stages.label:LabelConfig",
     "render": "stages.render:RenderConfig",
     "evaluate": "stages.evaluate:EvaluateConfig",
+    "evaluate_people": "stages.evaluate_people:EvaluatePeopleConfig",
 }
 """Sections of a config file and the class that checks each; classes load when a verb needs them."""
 
@@ -313,6 +314,7 @@ def _make_room(
 
 def fit_people(store: Store, settings: Settings, ingest_key: str, people_key: str, room: dict) -> dict:
     """SMPL motion of everybody in one clip, in the room's world."""
+    from models.pose_lift import load_pose_lift
     from models.pose_prior import load_pose_prior
     from stages import people3d
 
@@ -325,6 +327,8 @@ def fit_people(store: Store, settings: Settings, ingest_key: str, people_key: st
     inputs = {"people2d": people_key, "camera": camera, "body": body.digest}
     if config.fit.pose_prior > 0.0:
         inputs["pose_prior"] = load_pose_prior(config.pose_prior).digest
+    if config.variant != "optimise":
+        inputs["regressor"] = load_pose_lift(config.regressor.path)[1]
 
     def compute():
         times = clip["footage"].timestamps_s
@@ -638,6 +642,81 @@ def evaluate_gain(
     return result
 
 
+def lift_sample_clip(footage: Path, clip: str, size: tuple[int, int], settings: Settings) -> dict[str, Any]:
+    """Lift one clip of sample footage by every variant, from its true keypoints and from spoiled ones."""
+    from stages import evaluate_people, people3d
+
+    config, lifting = settings.section("evaluate_people"), settings.section("people3d")
+    body = body_model(settings.section("run").body)
+    true = evaluate_people.true_clip(footage / "truth" / clip, *size)
+    result: dict[str, Any] = {}
+    for keypoints in ("clean", "noisy"):
+        people = true.people
+        if keypoints == "noisy":
+            rng = generator(settings.seed, "evaluate_people", clip)
+            people = tuple(evaluate_people.spoiled(person, config, rng) for person in people)
+        for variant in evaluate_people.VARIANTS:
+            chosen = lifting.model_copy(update={"variant": variant})
+            tracks, _ = people3d.run(chosen, people, true.timestamps_s, true.camera, body)
+            errors = evaluate_people.clip_errors(body, true, tracks)
+            result[f"{keypoints}/{variant}"] = (errors, len(people), len(tracks))
+    return {"lifted": result}
+
+
+def evaluate_people_lifting(
+    footage: Path, out: Path, settings: Settings, runner: Runner, store: str | Path | None = None,
+    events: Path | None = None,
+) -> dict:  # fmt: skip
+    """Errors of lifting on sample footage by variant, and what real footage shows; written to `out/summary.json`."""
+    from stages import evaluate_people
+
+    size = settings.section("sample_footage")
+    names = sorted(path.name for path in (footage / "truth").iterdir()) if (footage / "truth").is_dir() else []
+    if not names:
+        raise InputError(footage, "holds no sample footage with its truth", "make some with `careclips sample-footage`")
+    work = [(name, (footage, name, (size.width_px, size.height_px), settings)) for name in names]
+    outcomes = runner("lifting people", lift_sample_clip, work)
+    lifted = [outcome.value["lifted"] for outcome in outcomes if not outcome.reason]
+    summary: dict[str, Any] = {
+        "rejected": [{"item": o.item, "reason": o.reason} for o in outcomes if o.reason], "clips": len(lifted),
+        "footage": str(footage), "seed": settings.seed,
+    }  # fmt: skip
+    for keypoints in ("clean", "noisy"):
+        summary[keypoints] = {}
+        for variant in evaluate_people.VARIANTS:
+            rows = [one[f"{keypoints}/{variant}"] for one in lifted]
+            people, found = sum(row[1] for row in rows), sum(row[2] for row in rows)
+            summary[keypoints][variant] = evaluate_people.table([row[0] for row in rows], people, found)
+    if store is not None:
+        summary["real"] = real_lifting(Store(store), settings, events)
+    out.mkdir(parents=True, exist_ok=True)
+    write_text(out / "summary.json", json.dumps(summary, indent=1))
+    return summary
+
+
+def real_lifting(store: Store, settings: Settings, events: Path | None) -> dict[str, Any]:
+    """What can be told of a store's lifted people without truth: reprojection, feet, fallen bodies, two cameras."""
+    from models.body import track_joints
+    from stages import evaluate_people
+
+    config, body = settings.section("evaluate_people"), body_model(settings.section("run").body)
+    index = read_record(store, "index.json")
+    falls = evaluate_people.read_falls(events) if events is not None else {}
+    clips: dict[str, evaluate_people.LiftedClip] = {}
+    for name, clip in index["clips"].items():
+        if "people2d" not in clip:
+            continue
+        footage = load_value(store, "ingest", clip["ingest"])["footage"]
+        people = load_value(store, "people2d", clip["people2d"])
+        tracks, room, camera = (), None, ""
+        if "people3d" in clip:
+            tracks, camera = load_value(store, "people3d", clip["people3d"]).people, clip["room"]
+            room = load_value(store, "room", index["rooms"][clip["room"]])
+        joints = {track.person: track_joints(body, track) for track in tracks}
+        clips[name] = evaluate_people.LiftedClip(name, camera, footage, tuple(people), tuple(tracks), joints, room)
+    return evaluate_people.real_figures(config, body, list(clips.values()), falls)
+
+
 def real_pose_clips(root: str | Path, segments: dict | None) -> list:
     """2D joints of a store's clips, labelled by the sidecar of each clip, else by the table of segments."""
     from stages import evaluate
@@ -811,7 +890,37 @@ def generate_command(
     )
 
 
-@app.command("evaluate")
+class _Evaluations(typer.core.TyperGroup):
+    """`careclips evaluate --real ...` measures the gain; `careclips evaluate people ...` something else."""
+
+    def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
+        if args and args[0] not in self.commands and args[0] != "--help":
+            args = ["gain", *args]
+        return super().parse_args(ctx, args)
+
+
+evaluations = typer.Typer(cls=_Evaluations, no_args_is_help=True, help="Measure: the gain (the default), or people.")
+app.add_typer(evaluations, name="evaluate")
+
+
+@evaluations.command("people")
+def evaluate_people_command(
+    footage: Annotated[Path, typer.Option(help="Sample footage with its truth.")],
+    out: Annotated[Path, typer.Option(help="Folder for the figures.")],
+    store: Annotated[str | None, typer.Option(help="Store of real footage that `reconstruct` made.")] = None,
+    events: Annotated[Path | None, typer.Option(help="CSV of its falls: path,at_rest_s,landing_support,...")] = None,
+    config: ConfigOption = None, seed: SeedOption = 0, prefect: PrefectOption = False,
+) -> None:  # fmt: skip
+    """Measure lifting: against the truth of sample footage by variant, and on real footage without truth."""
+    settings = _settings(config, seed)
+
+    def measure(run: Runner) -> dict:
+        return evaluate_people_lifting(footage, out, settings, run, store, events)
+
+    _print(_orchestrate("evaluate-people", prefect, measure, settings.section("run").workers))
+
+
+@evaluations.command("gain")
 def evaluate_command(
     real: Annotated[str, typer.Option(help="Store of real footage to train on.")],
     synthetic: Annotated[Path, typer.Option(help="Dataset that `generate` made.")],

@@ -14,9 +14,10 @@ from jaxtyping import Bool, Float, Int
 from pydantic import BaseModel, ConfigDict, Field
 from torch import Tensor
 
-from models.body import REGIONS, BodyModel, BodyShape
+from models.body import REGIONS, BodyModel
 from models.pose_prior import PRIOR_JOINTS, PosePrior
 from models.pose_start import Start
+from models.shape_space import ShapeSpace
 from pipeline.camera import Camera
 from pipeline.frames import invert, rotation_6d_from_matrix
 from pipeline.types import SMPL_JOINTS
@@ -34,6 +35,8 @@ class FitConfig(BaseModel):
     robust_to: float = Field(default=3.0, gt=0.0)
     """Geman-McClure scale in spreads, annealed: far keypoints pull at first."""
     pose: float = Field(default=0.6, ge=0.0)
+    regression: float = Field(default=0.5, ge=0.0)
+    """Of joints and root where they start from a regression: nearness to it, by its confidence."""
     pose_prior: float = Field(default=0.4, ge=0.0)
     """Of the learned prior (models/pose_prior.py): the pose's distance from its reconstruction, and the thesis's |z|^2."""
     limits: float = Field(default=4.0, ge=0.0)
@@ -82,6 +85,9 @@ def _per_joint(values: dict[str, float], default: float) -> Float[Tensor, "23"]:
     return torch.tensor([values.get(name.split("_")[-1], default) for name in SMPL_JOINTS[1:]])
 
 
+ROOT_SPREAD_RAD = 0.3
+"""How far the root turns from where a regression put it."""
+
 # How far a joint strays from where the start put it, radians: the spine little, hips, shoulders, knees and elbows far.
 POSE_SPREAD = _per_joint(
     {"hip": 0.45, "knee": 0.5, "shoulder": 0.7, "elbow": 0.7, "ankle": 0.25, "foot": 0.1, "wrist": 0.15, "hand": 0.05,
@@ -109,25 +115,6 @@ def joint_limits() -> tuple[Float[Tensor, "23 3"], Float[Tensor, "23 3"]]:
         limits.append((x, (-y[1], -y[0]), (-z[1], -z[0])) if name.startswith("right") else (x, y, z))
     low, high = torch.tensor(limits).unbind(-1)
     return low, high
-
-
-class _Shape:
-    """Grown people's shapes: a mean and the directions of stature, sex and build, each with unit spread."""
-
-    def __init__(self, body: BodyModel, stature_m: float, stature_spread_m: float):
-        def betas(stature: float = 0.0, sex: float = 0.5, build: float = 0.5) -> Float[np.ndarray, "10"]:
-            shape = BodyShape(
-                age_years=50.0, sex=sex, build=build, stature_m=float(np.clip(stature_m + stature, 0.95, 2.15))
-            )
-            return body.betas_from_shape(shape)
-
-        self.mean = torch.as_tensor(betas())
-        tall = (betas(stature=0.1) - betas(stature=-0.1)) * (stature_spread_m / 0.2)
-        other = (betas(sex=0.8) - betas(sex=0.2), betas(build=0.75) - betas(build=0.25))
-        self.directions = torch.as_tensor(np.stack([tall, *(0.5 * d for d in other)]))
-
-    def __call__(self, z: Float[Tensor, "3"]) -> Float[Tensor, "10"]:
-        return self.mean + z @ self.directions
 
 
 def _rotation(rotation_6d: Float[Tensor, "time 6"]) -> Float[Tensor, "time 3 3"]:
@@ -160,7 +147,7 @@ class Fitter:
     ):
         assert (prior is not None) or config.pose_prior == 0.0, "pose_prior has a weight, and no prior was given"
         self.config, self.body, self.prior = config, body, prior
-        self.shape = _Shape(body, stature_m, stature_spread_m)
+        self.shape = ShapeSpace(body, stature_m, stature_spread_m)
         T = torch.as_tensor(invert(camera.T_world_camera), dtype=torch.float32)
         self.R_camera_world, self.t_camera_world = T[:3, :3], T[:3, 3]
         self.K = torch.as_tensor(camera.intrinsics, dtype=torch.float32)
@@ -189,7 +176,10 @@ class Fitter:
         root = torch.as_tensor(rotation_6d_from_matrix(start.global_orient), dtype=torch.float32).requires_grad_()
         pose = torch.as_tensor(start.body_pose, dtype=torch.float32).reshape(-1, 23, 3).clone().requires_grad_()
         pelvis = torch.as_tensor(start.pelvis, dtype=torch.float32).clone().requires_grad_()
-        self.anchor = self._smoothed(pose.detach())
+        # The library's steps are no information; what was regressed is smooth already, and moves as fast as people fall.
+        trust = torch.as_tensor(start.trust, dtype=torch.float32)
+        self.anchor = torch.where(trust[:, None, None] > 0.0, pose.detach(), self._smoothed(pose.detach()))
+        self.trust, self.root_anchor = trust, torch.as_tensor(start.global_orient, dtype=torch.float32)
         variables = [root, pose, pelvis] + ([latent] if betas_latent is None else [])
         optimiser = torch.optim.Adam(variables, lr=config.step_size, betas=(0.9, 0.98))
         total = None
@@ -216,7 +206,7 @@ class Fitter:
         )
 
     def _smoothed(self, pose: Float[Tensor, "time 23 3"]) -> Float[Tensor, "time 23 3"]:
-        """The start's poses averaged over about half a second: the library's steps are no information."""
+        """Poses averaged over about half a second."""
         if len(pose) < 3:
             return pose.clone()
         reach = min(4, (len(pose) - 1) // 2)
@@ -250,7 +240,10 @@ class Fitter:
         # Behind the image plane there is no gradient from pixels.
         terms = terms + 100.0 * (0.3 - camera[..., 2]).clamp(min=0.0).square().sum()
         strayed = (pose - self.anchor) / POSE_SPREAD[:, None]
-        terms = terms + config.pose * 0.2 * strayed.square().sum()
+        near = 0.2 * config.pose + config.regression * self.trust
+        terms = terms + (near[:, None, None] * strayed.square()).sum()
+        turned = 0.5 * (orient - self.root_anchor).square().sum((-1, -2)) / ROOT_SPREAD_RAD**2
+        terms = terms + config.regression * (self.trust * turned).sum()
         beyond = (self.low - pose).clamp(min=0.0) + (pose - self.high).clamp(min=0.0)
         terms = terms + config.limits * (beyond / 0.1).square().sum()
         if self.prior is not None and config.pose_prior > 0.0:

@@ -16,6 +16,7 @@ import torch
 from jaxtyping import Bool, Float, Int
 
 from models.body import REGIONS, BodyModel, relaxed_pose
+from models.regression import Regression
 from pipeline.camera import Camera
 from pipeline.frames import R_ZUP_YUP, invert, matrix_from_axis_angle, yaw
 from pipeline.types import SMPL_JOINTS
@@ -23,6 +24,8 @@ from pipeline.types import SMPL_JOINTS
 HEADINGS = 16
 KEPT = 32
 """Candidates per frame that the path may use."""
+REGRESSED_SPREAD_M = 0.1
+"""How far from where a regressor puts a body its place may be drawn by the keypoints."""
 LYING = Path(__file__).parent / "starter" / "lying_postures.json"
 """Postures of simulated falls, made by models/lying_postures.py; nobody thinks of them by hand."""
 
@@ -67,7 +70,7 @@ def _tilt(forward: float = 0.0, left: float = 0.0, roll: float = 0.0) -> Float[n
 
 
 @functools.cache
-def _library() -> tuple[list[tuple[Float[np.ndarray, "69"], Float[np.ndarray, "3 3"]]], list[float]]:
+def posture_library() -> tuple[list[tuple[Float[np.ndarray, "69"], Float[np.ndarray, "3 3"]]], list[float]]:
     """Postures with the tilt of the pelvis and what each costs before anything is seen (likely ones less)."""
     quarter = np.pi / 2.0
     entries = [
@@ -118,6 +121,8 @@ class Start:
     pelvis: Float[np.ndarray, "time 3"]
     """World, metres."""
     cost: float
+    trust: Float[np.ndarray, "time"]
+    """Confidence of a regression that the posture is from, in [0, 1]; 0 where it is from the library."""
 
 
 def find_start(
@@ -127,10 +132,14 @@ def find_start(
     keypoints_px: Float[np.ndarray, "time 17 2"],
     weights: Float[np.ndarray, "time 17"],
     timestamps_s: Float[np.ndarray, "time"],
+    regression: Regression | None = None,
     floor_spread_m: float = 0.12,
 ) -> Start:
-    """The path of least cost through the library: reprojection, distance from the floor, motion between frames."""
-    entries, entry_cost = _library()
+    """The path of least cost through the library: reprojection, distance from the floor, motion between frames.
+
+    What a regressor says of each frame, where there is one, is a candidate like the others, from its own place.
+    """
+    entries, entry_cost = posture_library()
     poses = np.stack([pose for pose, _ in entries])
     yaws = np.stack([yaw(2.0 * np.pi * i / HEADINGS) for i in range(HEADINGS)])
     orient = np.einsum("hij,jk,ekl->ehil", yaws, R_ZUP_YUP, np.stack([tilt for _, tilt in entries]))
@@ -148,25 +157,57 @@ def find_start(
     arm = [REGIONS.index(region) for region in ("upper_arm", "forearm", "hand")]
     carries = ~np.isin(body.regions[body.surface_vertices], arm)
     lowest = surface[:, torch.as_tensor(carries)][..., 2].amin(-1).double().numpy()
-    unary, place = _unary(camera, keypoints_px, weights, points, -lowest, floor_spread_m)
+    system = _system(camera, keypoints_px, weights)
+    down = np.zeros((3, 3))
+    down[2, 2] = 1.0 / floor_spread_m**2
+    target = np.zeros((count, 3))
+    target[:, 2] = -lowest
+    unary, place = _unary(system, points, target, down)
     unary = unary + np.array(entry_cost)[entry]
-    chosen, cost = _viterbi(unary, place, points, timestamps_s)
-    rows = np.arange(len(chosen))
-    return Start(orient[chosen], poses[entry[chosen]], place[rows, chosen], cost)
+    kept = np.argsort(unary, axis=1, kind="stable")[:, :KEPT]
+    rows = np.arange(len(unary))[:, None]
+    cost, pelvis, shown = unary[rows, kept], place[rows, kept], points[kept]
+    if regression is not None:
+        own = _regressed_keypoints(body, regression)
+        pull = np.eye(3) / REGRESSED_SPREAD_M**2
+        # Each frame has a candidate of its own: the diagonal of frames against candidates would be wasteful.
+        single = [
+            _unary(tuple(part[t : t + 1] for part in system), own[t : t + 1], regression.pelvis[t : t + 1], pull)
+            for t in range(len(unary))
+        ]
+        cost = np.concatenate([cost, np.stack([c[0] for c, _ in single])], axis=1)
+        pelvis = np.concatenate([pelvis, np.stack([p[0] for _, p in single])], axis=1)
+        shown = np.concatenate([shown, own[:, None]], axis=1)
+    path, least = _viterbi(cost, shown + pelvis[:, :, None], timestamps_s)
+    frames = np.arange(len(path))
+    library = path < KEPT if regression is not None else np.ones(len(path), dtype=bool)
+    index = kept[frames, np.minimum(path, kept.shape[1] - 1)]
+    chosen_orient, chosen_pose, trust = orient[index], poses[entry[index]], np.zeros(len(path))
+    if regression is not None:
+        chosen_orient = np.where(library[:, None, None], chosen_orient, regression.global_orient)
+        chosen_pose = np.where(library[:, None], chosen_pose, regression.body_pose)
+        trust = np.where(library, 0.0, regression.confidence)
+    return Start(chosen_orient, chosen_pose, pelvis[frames, path], least, trust)
 
 
-def _unary(
-    camera: Camera,
-    keypoints_px: Float[np.ndarray, "time 17 2"],
-    weights: Float[np.ndarray, "time 17"],
-    points: Float[np.ndarray, "candidate 17 3"],
-    stands_at: Float[np.ndarray, "candidate"],
-    floor_spread_m: float,
-) -> tuple[Float[np.ndarray, "time candidate"], Float[np.ndarray, "time candidate 3"]]:
-    """Cost of each candidate in each frame at its best place, and that place (of the pelvis, world).
+def _regressed_keypoints(body: BodyModel, regression: Regression) -> Float[np.ndarray, "time 17 3"]:
+    """COCO-17 of the regressed bodies, seen from their pelves."""
+    count = len(regression.pelvis)
+    betas = torch.as_tensor(regression.betas, dtype=torch.float32)
+    pose = torch.as_tensor(matrix_from_axis_angle(regression.body_pose.reshape(-1, 23, 3)), dtype=torch.float32)
+    orient = torch.as_tensor(regression.global_orient, dtype=torch.float32)
+    with torch.no_grad():
+        offset = -body.rest_joints(betas)[0].expand(count, 3)
+        return body.keypoints(betas.expand(count, 10), orient, pose, offset).double().numpy()
+
+
+def _system(
+    camera: Camera, keypoints_px: Float[np.ndarray, "time 17 2"], weights: Float[np.ndarray, "time 17"]
+) -> tuple[Float[np.ndarray, "time 34 3"], Float[np.ndarray, "time 34"], Float[np.ndarray, "time 4"]]:
+    """What the keypoints say of any body's place p: rows and shifts of the equations, and the camera's z of p.
 
     A keypoint's ray (a, b, 1) in the camera frame gives two equations (r_x - a r_z) . (X + p) + (t_x - a t_z) = 0, linear in
-    the place p; a third pulls p_z to where the candidate's lowest point touches the floor.
+    the place p of a body whose keypoint is X away from it.
     """
     T = invert(camera.T_world_camera)
     R, t = T[:3, :3], T[:3, 3]
@@ -185,48 +226,57 @@ def _unary(
     scale = camera.focal_px / depth / (0.03 * extent + 1.0)
     flat_rows = (rows * (scale[:, None] * np.sqrt(weights))[..., None, None]).reshape(len(rows), 34, 3)
     flat_shift = (shift * (scale[:, None] * np.sqrt(weights))[..., None]).reshape(len(rows), 34)
-    # Without a clear floor point (feet out of view), the floor equation still decides the depth.
-    normal = np.einsum("tki,tkj->tij", flat_rows, flat_rows) + np.diag([1e-6, 1e-6, 1.0 / floor_spread_m**2])
-    projected = np.einsum("tki,cki->tck", flat_rows, points.repeat(2, axis=1), optimize=True)
-    base = projected + flat_shift[:, None]
-    right = -np.einsum("tki,tck->tci", flat_rows, base, optimize=True)
-    right[..., 2] += stands_at / floor_spread_m**2
+    return flat_rows, flat_shift, np.tile(np.append(R[2], t[2]), (len(rows), 1))
+
+
+def _unary(
+    system: tuple[Float[np.ndarray, "time 34 3"], Float[np.ndarray, "time 34"], Float[np.ndarray, "time 4"]],
+    points: Float[np.ndarray, "candidate 17 3"],
+    target: Float[np.ndarray, "candidate 3"],
+    pull: Float[np.ndarray, "3 3"],
+) -> tuple[Float[np.ndarray, "time candidate"], Float[np.ndarray, "time candidate 3"]]:
+    """Cost of each candidate in each frame at its best place, and that place (of the pelvis, world).
+
+    `pull` weighs how far the place is from `target`: of the height alone where a candidate should touch the floor.
+    """
+    rows, shift, depth_row = system
+    # Without a clear floor point (feet out of view), the pull still decides the depth.
+    normal = np.einsum("tki,tkj->tij", rows, rows) + 1e-6 * np.eye(3) + pull
+    projected = np.einsum("tki,cki->tck", rows, points.repeat(2, axis=1), optimize=True)
+    base = projected + shift[:, None]
+    right = -np.einsum("tki,tck->tci", rows, base, optimize=True) + target @ pull
     place = np.einsum("tij,tcj->tci", np.linalg.inv(normal), right)
-    residual = base + np.einsum("tki,tci->tck", flat_rows, place, optimize=True)
+    residual = base + np.einsum("tki,tci->tck", rows, place, optimize=True)
     squared = (residual.reshape(*residual.shape[:2], 17, 2) ** 2).sum(-1)
-    off_floor = ((place[..., 2] - stands_at) / floor_spread_m) ** 2
+    away = place - target
+    off = np.einsum("tci,ij,tcj->tc", away, pull, away, optimize=True)
     # A body may rest on a bed, so far off the floor costs no more than a bound.
-    cost = (9.0 * squared / (9.0 + squared)).sum(-1) + 6.0 * off_floor / (6.0 + off_floor)
-    depth_found = place @ R[2] + t[2]
+    cost = (9.0 * squared / (9.0 + squared)).sum(-1) + 6.0 * off / (6.0 + off)
+    depth_found = np.einsum("tci,ti->tc", place, depth_row[:, :3]) + depth_row[:, 3:]
     return cost + np.where(depth_found < 0.3, 1e3, 0.0), place
 
 
 def _viterbi(
     unary: Float[np.ndarray, "time candidate"],
-    place: Float[np.ndarray, "time candidate 3"],
-    points: Float[np.ndarray, "candidate 17 3"],
+    keypoints: Float[np.ndarray, "time candidate 17 3"],
     timestamps_s: Float[np.ndarray, "time"],
 ) -> tuple[Int[np.ndarray, "time"], float]:
-    """Path of least unary plus motion cost among each frame's best candidates."""
-    kept = np.argsort(unary, axis=1, kind="stable")[:, :KEPT]
-    total = unary[0, kept[0]]
-    back = np.zeros(kept.shape, dtype=np.int64)
-    before = points[kept[0]] + place[0, kept[0]][:, None]
+    """Path of least unary plus motion cost through each frame's candidates, and that cost."""
+    total = unary[0]
+    back = np.zeros(unary.shape, dtype=np.int64)
     for t in range(1, len(unary)):
-        now = points[kept[t]] + place[t, kept[t]][:, None]
-        step = np.linalg.norm(now[:, None] - before[None], axis=-1).mean(-1)
+        step = np.linalg.norm(keypoints[t][:, None] - keypoints[t - 1][None], axis=-1).mean(-1)
         # 25 cm is what a step between neighbouring postures of the library costs anyway; longer gaps forgive more.
         gap = max(float(timestamps_s[t] - timestamps_s[t - 1]), 0.03)
         moved = step / (0.15 + 1.5 * gap)
         through = total[None] + 8.0 * moved**2 / (1.0 + moved)
         back[t] = through.argmin(1)
-        total = through.min(1) + unary[t, kept[t]]
-        before = now
+        total = through.min(1) + unary[t]
     path = [int(total.argmin())]
     for t in range(len(unary) - 1, 0, -1):
         path.append(int(back[t, path[-1]]))
     path.reverse()
-    return kept[np.arange(len(unary)), path], float(total.min())
+    return np.array(path), float(total.min())
 
 
 def usable(scores: Float[np.ndarray, "time 17"], least: float = 0.1) -> Bool[np.ndarray, "time"]:

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from typing import Protocol
 
 import numpy as np
-from jaxtyping import Float, UInt8
+from jaxtyping import Float, Int, UInt8
 
 from pipeline.camera import Camera
 
@@ -28,6 +28,12 @@ class Regression:
     """Shape, of the body model the regressor was asked with."""
     confidence: Float[np.ndarray, "time"]
     """In [0, 1]."""
+
+    def at(self, rows: Int[np.ndarray, "kept"]) -> "Regression":
+        """Some of the frames."""
+        return Regression(
+            self.global_orient[rows], self.body_pose[rows], self.pelvis[rows], self.betas, self.confidence[rows]
+        )
 
 
 class Regressor(Protocol):

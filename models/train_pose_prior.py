@@ -13,7 +13,6 @@ import argparse
 import json
 import logging
 import math
-import os
 import time
 from dataclasses import dataclass
 from pathlib import Path
@@ -22,8 +21,6 @@ from typing import get_args
 import numpy as np
 import torch
 from jaxtyping import Bool, Float, Int
-from safetensors import safe_open
-from safetensors.torch import save_file
 from torch import Tensor
 
 from models.body import BodyModel, BodyShape, load_body
@@ -31,6 +28,7 @@ from models.motion_source import PhysicsFalls, ProceduralEveryday
 from models.pose_fit import joint_limits
 from models.pose_prior import PRIOR_JOINTS, PosePrior, PosePriorConfig, load_pose_prior
 from models.retarget import body_joints, retarget_bvh
+from models.training_state import resume_state, save_state, write_starter
 from pipeline.bvh import read_bvh
 from pipeline.errors import InputError, Rejected
 from pipeline.frames import axis_angle_from_matrix, matrix_from_axis_angle
@@ -245,7 +243,7 @@ def train(
     prior.spread.copy_((variance + 1e-4).sqrt().expand(-1, 6).flatten())
     optimiser = torch.optim.AdamW(prior.parameters(), lr=rate, weight_decay=1e-4, betas=(0.9, 0.98))
     average = {name: value.detach().clone() for name, value in prior.state_dict().items()}
-    first = _resume(checkpoint, prior, optimiser, average) if checkpoint is not None and checkpoint.exists() else 0
+    first = resume_state(checkpoint, prior, optimiser, average) if checkpoint is not None and checkpoint.exists() else 0
     began = saved = time.monotonic()
     running = 0.0
     for step in range(first, steps):
@@ -267,55 +265,14 @@ def train(
         if step % 500 == 499:
             logger.info("step %d of %d: loss %.2f, %.0f s", step + 1, steps, running, time.monotonic() - began)
         if checkpoint is not None and time.monotonic() - saved > SAVE_EVERY_S:
-            _checkpoint(checkpoint, prior, optimiser, average, step + 1)
+            save_state(checkpoint, prior, optimiser, average, step + 1)
             saved = time.monotonic()
     facts = {
         "steps": steps, "batch": batch, "rate": rate, "seed": seed, "loss": round(running, 3),
         "poses": {name: int(((poses.source == i) & ~poses.held_out).sum()) for i, name in enumerate(SOURCES)},
         "takes": {name: len(np.unique(poses.take[poses.source == i])) for i, name in enumerate(SOURCES)},
     }  # fmt: skip
-    out.mkdir(parents=True, exist_ok=True)
-    half = {name: value.half().contiguous() for name, value in average.items()}
-    save_file(half, out / "model.safetensors.part", metadata={"format": "pt"})
-    for name, value in (("config", config.model_dump()), ("training", facts)):
-        (out / f"{name}.json.part").write_text(json.dumps(value, indent=1) + "\n")
-    for part in sorted(out.glob("*.part")):
-        part.chmod(0o644)
-        os.replace(part, part.with_suffix(""))
-
-
-def _state(prior: PosePrior, optimiser: torch.optim.Optimizer, average: dict[str, Tensor]) -> dict[str, Tensor]:
-    """Every tensor that training changes, by name; views, not copies."""
-    state = {f"weights.{name}": value for name, value in prior.state_dict().items()}
-    state |= {f"average.{name}": value for name, value in average.items()}
-    for name, parameter in prior.named_parameters():
-        state |= {f"{key}.{name}": value for key, value in optimiser.state[parameter].items()}
-    return state
-
-
-def _checkpoint(
-    path: Path, prior: PosePrior, optimiser: torch.optim.Optimizer, average: dict[str, Tensor], step: int
-) -> None:
-    part = path.with_name(path.name + ".part")
-    save_file(
-        {name: value.detach().clone() for name, value in _state(prior, optimiser, average).items()}, part,
-        metadata={"step": str(step)},
-    )  # fmt: skip
-    os.replace(part, path)
-
-
-def _resume(path: Path, prior: PosePrior, optimiser: torch.optim.Optimizer, average: dict[str, Tensor]) -> int:
-    """Bring the state back; the number of steps done."""
-    for parameter in prior.parameters():
-        optimiser.state[parameter] = {
-            "step": torch.zeros(()), "exp_avg": torch.zeros_like(parameter), "exp_avg_sq": torch.zeros_like(parameter)
-        }  # fmt: skip
-    with safe_open(path, framework="pt") as file:
-        done = int((file.metadata() or {})["step"])
-        for name, value in _state(prior, optimiser, average).items():
-            value.detach().copy_(file.get_tensor(name))
-    logger.info("continuing from step %d of %s", done, path)
-    return done
+    write_starter(out, average, config, facts)
 
 
 def angles_deg(a: Float[Tensor, "*batch 3 3"], b: Float[Tensor, "*batch 3 3"]) -> Float[Tensor, "*batch"]:

@@ -1,13 +1,15 @@
 """People in 3D: one SMPL motion per person in the room's world, from 2D keypoints. Thesis §5.3, DESIGN §4 people3d.
 
 In: the people of one clip, true timestamps, the room's calibrated camera, the body. Out: one `PersonTrack` per person who
-could be lifted, and figures of quality. A start is found by a library of postures (models/pose_start.py) and all frames
-are optimised at once (models/pose_fit.py): short clips in one go; long ones coarsely over the whole clip, for the one
-shape and the overall motion, then finely in windows that overlap.
+could be lifted, and figures of quality. A regressor says where and how everyone is; that, or whichever posture of a
+library (models/pose_start.py) explains the keypoints better, is where all frames are optimised from at once
+(models/pose_fit.py): short clips in one go; long ones coarsely over the whole clip, for the one shape and the overall
+motion, then finely in windows that overlap.
 """
 
 import itertools
 from collections.abc import Sequence
+from typing import Literal
 
 import numpy as np
 from jaxtyping import Float, Int
@@ -16,18 +18,32 @@ from scipy.spatial.transform import Rotation, Slerp
 
 from models.body import BodyModel
 from models.pose_fit import Fit, FitConfig, Fitter, fit_feet, fit_keypoints, rest_pelvis, upright_frames
+from models.pose_lift import KeypointRegressor, load_pose_lift
 from models.pose_prior import load_pose_prior
 from models.pose_start import Start, find_start, usable
 from pipeline.camera import Camera
 from pipeline.types import Person2D, PersonTrack
 
-VERSION = 3
+VERSION = 4
+
+
+class Keypoints(BaseModel):
+    """Regression from 2D keypoints over time (models/pose_lift.py)."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+    kind: Literal["keypoints"] = "keypoints"
+    path: str = "starter"
+    """Folder of a network, or `starter`."""
 
 
 class People3DConfig(BaseModel):
     """How people are lifted."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
+    variant: Literal["regress", "optimise", "hybrid"] = "hybrid"
+    """What a regressor says as it is; a fit that starts from a library of postures; or one that starts from the regressor."""
+    regressor: Keypoints = Keypoints()
+    """Not read by `optimise`."""
     fit: FitConfig = FitConfig()
     pose_prior: str = "starter"
     """Folder of a pose prior, or `starter`; read only where `fit.pose_prior` gives it a weight."""
@@ -81,7 +97,17 @@ def _fit(
     camera: Camera,
     body: BodyModel,
 ) -> Fit:
-    """Fit the observed frames of one person: at once, or coarse to fine."""
+    """Regress, fit, or both: the observed frames of one person, at once or coarse to fine."""
+    regression = None
+    if config.variant != "optimise":
+        network, digest = load_pose_lift(config.regressor.path)
+        regression = KeypointRegressor(network, body, digest).regress(
+            person.keypoints_px[frames], weights[frames], person.boxes_px[frames], timestamps_s[frames], camera
+        )
+    if config.variant == "regress":
+        assert regression is not None
+        transl = regression.pelvis - rest_pelvis(body, regression.betas)
+        return Fit(regression.betas, np.zeros(3), regression.global_orient, regression.body_pose, transl, float("nan"))
     prior = load_pose_prior(config.pose_prior) if config.fit.pose_prior > 0.0 else None
 
     def fitter(chosen: Int[np.ndarray, "chosen"], fit_config: FitConfig) -> Fitter:
@@ -101,7 +127,11 @@ def _fit(
     coarse = frames[::stride] if stride == 1 else np.unique(np.append(frames[::stride], frames[-1]))
     whole = fitter(coarse, config.fit)
     middle = whole.shape.mean.numpy()
-    start = find_start(body, middle, camera, person.keypoints_px[coarse], weights[coarse], timestamps_s[coarse])
+    rows = np.searchsorted(frames, coarse)
+    start = find_start(
+        body, middle, camera, person.keypoints_px[coarse], weights[coarse], timestamps_s[coarse],
+        None if regression is None else regression.at(rows),
+    )  # fmt: skip
     fit = whole.fit(start)
     if stride == 1:
         return fit
@@ -111,7 +141,13 @@ def _fit(
     parts = []
     for first, last in _windows(len(frames), config.window_frames, config.overlap_frames):
         rows = slice(first, last)
-        begin = Start(between.global_orient[rows], between.body_pose[rows], between.transl[rows] + pelvis, 0.0)
+        begin = Start(
+            between.global_orient[rows],
+            between.body_pose[rows],
+            between.transl[rows] + pelvis,
+            0.0,
+            np.zeros(last - first),
+        )
         parts.append((first, fitter(frames[rows], fine).fit(begin, fit.latent)))
     return _joined(parts, len(frames), fit)
 

@@ -70,6 +70,8 @@ class SampleFootageConfig(BaseModel):
     height_px: int = Field(480, ge=48, multiple_of=2)
     two_people: float = Field(0.4, ge=0.0, le=1.0)
     """Share of clips with a second person."""
+    three_people: float = Field(0.0, ge=0.0, le=1.0)
+    """Of those, the share with a third."""
     scenarios: tuple[Scenario, ...] = Field(("stroll", "fall", "sit", "stroll", "bed", "rise"), min_length=1)
     """What the first person does, clip after clip in each room; what a room has no place for becomes a stroll."""
     noise: float = Field(2.0, ge=0.0)
@@ -182,6 +184,8 @@ def _cast(
     scenes: list[tuple[Scenario, Role]] = [(scenario, role)]
     if rng.uniform() < config.two_people:
         scenes.append(("stroll", "carer"))
+        if config.three_people > 0.0 and rng.uniform() < config.three_people:
+            scenes.append(("stroll", "visitor"))
     acts: list[Act] = []
     for index, (wanted, who) in enumerate(scenes):
         person = draw_person(body, who, rng)

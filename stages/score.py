@@ -8,6 +8,7 @@ from pathlib import Path
 import numpy as np
 from jaxtyping import Bool, Float
 
+from models.pose_errors import align
 from pipeline.camera import read_camera
 from pipeline.types import Room
 
@@ -51,13 +52,3 @@ def run(
         figures["joints_world_mm"] = float(np.linalg.norm(source - target, axis=1).mean() * 1000.0)
         figures["joints_aligned_mm"] = float(np.linalg.norm(align(source, target) - target, axis=1).mean() * 1000.0)
     return figures
-
-
-def align(source: Float[np.ndarray, "point 3"], target: Float[np.ndarray, "point 3"]) -> Float[np.ndarray, "point 3"]:
-    """`source` under the similarity transform that brings it closest to `target` (Umeyama 1991)."""
-    mean_source, mean_target = source.mean(axis=0), target.mean(axis=0)
-    a, b = source - mean_source, target - mean_target
-    u, s, vt = np.linalg.svd(b.T @ a)
-    sign = np.diag([1.0, 1.0, np.sign(np.linalg.det(u @ vt))])
-    scale = np.trace(np.diag(s) @ sign) / max(float((a**2).sum()), 1e-12)
-    return scale * a @ (u @ sign @ vt).T + mean_target

@@ -360,8 +360,32 @@ def test_every_other_verb_is_a_flow_too(night, tmp_path):
     done = careclips("report", tmp_path / "dataset", "--prefect", env={"PREFECT_HOME": str(tmp_path / "prefect")})
     assert "careclips-report" in done.stderr, "Prefect's log names the flow"
     assert (tmp_path / "dataset" / "report.html").read_bytes() == (folder / "dataset" / "report.html").read_bytes()
-    for verb in ("sample-footage", "reconstruct", "generate", "evaluate", "show", "demo", "doctor"):
-        assert "--prefect" in careclips(verb, "--help", env={"COLUMNS": "200", "NO_COLOR": "1"}).stdout
+    verbs = ("sample-footage", "reconstruct", "generate", "evaluate gain", "evaluate people", "show", "demo", "doctor")
+    for verb in verbs:
+        assert "--prefect" in careclips(*verb.split(), "--help", env={"COLUMNS": "200", "NO_COLOR": "1"}).stdout
+
+
+def test_lifting_is_evaluated_on_sample_footage_and_on_a_store(night, tmp_path):
+    folder, _, _ = night
+    (tmp_path / "quick.yaml").write_text(CONFIG.replace("people3d: {}", "people3d: {fit: {steps: 40}}"))
+    (tmp_path / "events.csv").write_text("path,at_rest_s,landing_support,final_posture,body_fully_in_view\n")
+    given = ("--footage", folder / "footage", "--config", tmp_path / "quick.yaml", "--store", folder / "store")
+    done = careclips("evaluate", "people", *given, "--out", tmp_path / "out")
+    summary = json.loads((tmp_path / "out" / "summary.json").read_text())
+    assert summary == json.loads(done.stdout) and summary["clips"] == 2 and summary["rejected"] == []
+    for keypoints in ("clean", "noisy"):
+        for variant in ("regress", "optimise", "hybrid"):
+            row = summary[keypoints][variant]
+            assert row["people"] == row["lifted"] == 2
+            assert 0.0 < row["pa_mpjpe_mm"] < row["mpjpe_mm"] < 250.0 and row["root_m"] < 0.5
+    assert summary["clean"]["optimise"]["mpjpe_mm"] < summary["noisy"]["optimise"]["mpjpe_mm"]
+    assert summary["real"]["track_share"] == 1.0 and summary["real"]["falls"] == 0
+
+
+def test_lifting_is_not_evaluated_without_truth(tmp_path):
+    done = careclips("evaluate", "people", "--footage", tmp_path, "--out", tmp_path / "out", check=False)
+    assert done.returncode == 1 and "holds no sample footage with its truth" in done.stderr
+    assert not (tmp_path / "out").exists()
 
 
 def test_serve_asks_for_a_server(tmp_path):

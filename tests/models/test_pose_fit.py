@@ -140,7 +140,13 @@ def test_given_shape_stays(body):
     (keypoints, _), times = walking(body, count=4)
     pixels, weights = CAMERA.project(keypoints), np.ones((4, 17))
     fitter = Fitter(FitConfig(steps=3), body, CAMERA, pixels, weights, times, prior=PRIOR)
-    start = Start(np.tile(R_ZUP_YUP, (4, 1, 1)), np.tile(relaxed_pose(), (4, 1)), np.tile([4.0, 0.0, 0.9], (4, 1)), 0.0)
+    start = Start(
+        np.tile(R_ZUP_YUP, (4, 1, 1)),
+        np.tile(relaxed_pose(), (4, 1)),
+        np.tile([4.0, 0.0, 0.9], (4, 1)),
+        0.0,
+        np.zeros(4),
+    )
     fit = fitter.fit(start, np.array([0.5, 0.0, 0.0]))
     assert fit.latent.tolist() == [0.5, 0.0, 0.0]
     assert body.stature(fit.betas) > body.stature(fitter.fit(start, np.zeros(3)).betas) + 0.02
@@ -167,7 +173,7 @@ def test_the_prior_keeps_an_unseen_arm_likely(body):
     )
     wrong = start.body_pose.copy().reshape(5, 23, 3)
     wrong[:, SMPL_JOINTS.index("left_shoulder") - 1] = (0.9, 0.9, 1.2)
-    start = Start(start.global_orient, wrong.reshape(5, 69), start.pelvis, 0.0)
+    start = Start(start.global_orient, wrong.reshape(5, 69), start.pelvis, 0.0, np.zeros(5))
 
     def energy(weight):
         fit = Fitter(FitConfig(steps=60, pose_prior=weight), body, CAMERA, pixels, weights, times, prior=PRIOR).fit(

@@ -12,7 +12,6 @@ from models.train_pose_prior import (
     SOURCES,
     Kinematics,
     Poses,
-    _checkpoint,
     angles_deg,
     collect,
     limb_in_trunk,
@@ -25,6 +24,7 @@ from models.train_pose_prior import (
     train,
     within_limits,
 )
+from models.training_state import save_state
 from pipeline.bvh import write_bvh
 from pipeline.errors import InputError
 from pipeline.frames import matrix_from_axis_angle
@@ -116,13 +116,13 @@ def test_interrupted_training_ends_the_same(body, tmp_path, monkeypatch):
     train(poses, TINY, 8, 16, 1e-3, 0, tmp_path / "whole", body=body)
 
     def breaks_off(path, prior, optimiser, average, step):
-        _checkpoint(path, prior, optimiser, average, step)
+        save_state(path, prior, optimiser, average, step)
         if step == 5:
             raise KeyboardInterrupt
 
     with monkeypatch.context() as patch:
         patch.setattr("models.train_pose_prior.SAVE_EVERY_S", -1.0)
-        patch.setattr("models.train_pose_prior._checkpoint", breaks_off)
+        patch.setattr("models.train_pose_prior.save_state", breaks_off)
         with pytest.raises(KeyboardInterrupt):
             train(poses, TINY, 8, 16, 1e-3, 0, tmp_path / "parts", state, body)
     assert not (tmp_path / "parts").exists()

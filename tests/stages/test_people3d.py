@@ -73,6 +73,18 @@ def test_known_person_in_the_world(body):
     assert track.visible.all() and np.allclose(track.confidence, 0.9)
 
 
+def test_every_variant_knows_where_the_person_is(body):
+    person, joints, times = stroller(body, 12)
+    errors, figures = {}, {}
+    for variant in ("regress", "optimise", "hybrid"):
+        config = People3DConfig(variant=variant, fit=FitConfig(steps=100))
+        (track,), figures[variant] = people3d.run(config, [person], times, CAMERA, body)
+        errors[variant] = np.linalg.norm(joints_of(body, track) - joints, axis=-1)[:, :22].mean()
+    # The regressor alone is rough; what is fitted to exact keypoints is not.
+    assert errors["regress"] < 0.25 and max(errors["optimise"], errors["hybrid"]) < 0.06
+    assert figures["hybrid"]["reprojection_px_median"] < figures["regress"]["reprojection_px_median"]
+
+
 def test_together_is_the_same_as_alone_and_again(body):
     anna, _, times = stroller(body, 6)
     bert, _, _ = stroller(body, 6, "bert", y=0.5)

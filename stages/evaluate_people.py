@@ -1,0 +1,404 @@
+"""Evaluate lifting: errors on sample footage by variant, and what can be told without truth on real footage.
+
+Inputs: the exact truth of sample footage and the tracks lifted from its keypoints, clean or spoiled as a detector would;
+lifted clips of real footage, with the table of falls. Output: figures. DESIGN §4 people3d.
+"""
+
+import csv
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import cv2
+import numpy as np
+import torch
+from jaxtyping import Bool, Float
+from pydantic import BaseModel, ConfigDict, Field
+
+from models.body import BodyModel, track_joints, track_parameters
+from models.pose_errors import BODY_JOINTS, acceleration_error, align, mpjpe_mm, pa_mpjpe_mm
+from pipeline.camera import Camera, read_camera
+from pipeline.errors import InputError
+from pipeline.types import SMPL_JOINTS, Footage, Person2D, PersonTrack, Room
+
+VARIANTS = ("regress", "optimise", "hybrid")
+FEET = [SMPL_JOINTS.index(name) for name in ("left_ankle", "left_foot", "right_ankle", "right_foot")]
+NECK = SMPL_JOINTS.index("neck")
+LYING = ("supine", "prone", "left_side", "right_side")
+
+
+class EvaluatePeopleConfig(BaseModel):
+    """How keypoints are spoiled, and what counts as at rest."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+    noise_px: float = Field(4.0, ge=0.0)
+    missing: float = Field(0.1, ge=0.0, le=1.0)
+    """Share of keypoints that are not seen at all."""
+    outliers: float = Field(0.03, ge=0.0, le=1.0)
+    """Share of keypoints that lie anywhere in the person's box."""
+    rest_s: float = Field(1.0, gt=0.0)
+    """How long after coming to rest a fallen body is judged."""
+    pelvis_over_support_m: float = Field(0.25, gt=0.0)
+    lying_deg: float = Field(30.0, gt=0.0)
+    side_deg: float = Field(45.0, gt=0.0)
+    """Supine or prone: the front of the body rises or sinks by more than this; else it lies on a side."""
+    judged_score: float = Field(0.3, ge=0.0, le=1.0)
+    """Keypoints scoring at least this are judged."""
+    close_px: float = Field(8.0, gt=0.0)
+    clock_shift_s: float = Field(0.5, ge=0.0)
+    """Clocks of two cameras are tried so far apart."""
+
+
+@dataclass(frozen=True)
+class TrueClip:
+    """What is exactly known of a clip of sample footage."""
+
+    clip: str
+    camera: Camera
+    timestamps_s: Float[np.ndarray, "time"]
+    people: tuple[Person2D, ...]
+    joints_world: dict[str, Float[np.ndarray, "time 24 3"]]
+
+
+def true_clip(folder: Path, width_px: int, height_px: int) -> TrueClip:
+    """Read `<footage>/truth/<clip>/`; InputError where it is not the truth of sample footage."""
+    try:
+        with np.load(folder / "people.npz", allow_pickle=False) as data:
+            truth = {name: data[name] for name in data.files}
+    except (OSError, ValueError) as error:
+        raise InputError(
+            folder, f"holds no truth of sample footage ({error})", "make it with sample-footage"
+        ) from error
+    # Hidden keypoints are guessed at by annotators and detectors alike: half as sure.
+    confidence = np.array([0.0, 0.5, 1.0])
+    people = []
+    for index, name in enumerate(truth["person"]):
+        scores = confidence[truth["keypoints_v"][index]]
+        points = np.where(scores[..., None] > 0.0, truth["keypoints_px"][index], 0.0)
+        visible = (truth["visibility"][index] > 0.05) & (scores > 0.0).any(axis=1)
+        scores = scores * visible[:, None]
+        people.append(Person2D(str(name), str(truth["role"][index]), visible, _boxes(points, scores), points, scores))
+    camera = read_camera(folder / "camera.json", width_px, height_px)
+    joints = {str(name): truth["joints_world"][index] for index, name in enumerate(truth["person"])}
+    return TrueClip(folder.name, camera, truth["timestamps_s"], tuple(people), joints)
+
+
+def _boxes(points: Float[np.ndarray, "time 17 2"], scores: Float[np.ndarray, "time 17"]) -> Float[np.ndarray, "time 4"]:
+    seen = (scores > 0.0)[..., None]
+    low = np.where(seen, points, np.inf).min(axis=1)
+    high = np.where(seen, points, -np.inf).max(axis=1)
+    return np.where(np.isfinite(low).all(axis=1, keepdims=True), np.concatenate([low, high], axis=1), 0.0)
+
+
+def spoiled(person: Person2D, config: EvaluatePeopleConfig, rng: np.random.Generator) -> Person2D:
+    """Keypoints as a mediocre detector would give them: scattered, some missing, some anywhere in the box."""
+    points = person.keypoints_px + config.noise_px * rng.standard_normal(person.keypoints_px.shape)
+    wild = rng.random(person.scores.shape) < config.outliers
+    box = person.boxes_px[:, None]
+    anywhere = box[..., :2] + rng.random(points.shape) * (box[..., 2:] - box[..., :2])
+    points = np.where(wild[..., None], anywhere, points)
+    scores = np.where(rng.random(person.scores.shape) < config.missing, 0.0, person.scores)
+    points = np.where(scores[..., None] > 0.0, points, 0.0)
+    visible = person.visible & (scores > 0.0).any(axis=1)
+    return replace(person, keypoints_px=points, scores=scores, visible=visible)
+
+
+def clip_errors(body: BodyModel, true: TrueClip, tracks: Sequence[PersonTrack]) -> dict[str, Float[np.ndarray, "n"]]:
+    """Errors of one clip's tracks: an array of frames for each figure, over everyone who was lifted, where observed."""
+    parts: dict[str, list[np.ndarray]] = {key: [np.zeros(0)] for key in ("mpjpe", "pa_mpjpe", "root", "accel", "skate")}
+    for track in tracks:
+        frames = track.visible
+        found = track_joints(body, track)[:, :BODY_JOINTS]
+        exact = true.joints_world[track.person][:, :BODY_JOINTS]
+        parts["mpjpe"].append(mpjpe_mm(found[frames], exact[frames]))
+        parts["pa_mpjpe"].append(pa_mpjpe_mm(found[frames], exact[frames]))
+        parts["root"].append(np.linalg.norm(found[frames, 0] - exact[frames, 0], axis=-1))
+        parts["accel"].append(acceleration_error(found, exact, true.timestamps_s, frames))
+        parts["skate"].append(_skate(found, exact, true.timestamps_s, frames))
+    return {key: np.concatenate(values) for key, values in parts.items()}
+
+
+def _skate(
+    found: Float[np.ndarray, "time joint 3"],
+    exact: Float[np.ndarray, "time joint 3"],
+    timestamps_s: Float[np.ndarray, "time"],
+    known: Bool[np.ndarray, "time"],
+) -> Float[np.ndarray, "contact"]:
+    """Horizontal speed, cm/s, of lifted feet while the true ones are planted (below 15 cm and slower than 5 cm/s)."""
+    dt = np.diff(timestamps_s)[:, None]
+    true_speed = np.linalg.norm(np.diff(exact[:, FEET], axis=0), axis=-1) / dt
+    speed = np.linalg.norm(np.diff(found[:, FEET, :2], axis=0), axis=-1) / dt
+    planted = (true_speed < 0.05) & (exact[1:, FEET, 2] < 0.15) & (known[1:] & known[:-1])[:, None]
+    return 100.0 * speed[planted]
+
+
+def table(
+    errors: Sequence[dict[str, Float[np.ndarray, "n"]]], people: int, lifted: int
+) -> dict[str, float | int | None]:
+    """Means over all frames of all clips."""
+
+    def mean(key: str) -> float | None:
+        values = np.concatenate([one[key] for one in errors])
+        return float(values.mean()) if len(values) else None
+
+    return {
+        "mpjpe_mm": mean("mpjpe"), "pa_mpjpe_mm": mean("pa_mpjpe"), "root_m": mean("root"), "accel": mean("accel"),
+        "skate_cm_s": mean("skate"), "frames": int(sum(len(one["root"]) for one in errors)), "people": people,
+        "lifted": lifted,
+    }  # fmt: skip
+
+
+# ------------------------------------------------------------------------------------------------------ real footage
+
+
+@dataclass(frozen=True)
+class Fall:
+    """One row of the table of falls."""
+
+    at_rest_s: float
+    landing_support: str
+    final_posture: str
+    in_view: str
+    """yes, partly or no."""
+
+
+@dataclass(frozen=True)
+class LiftedClip:
+    """One clip of real footage as a store holds it."""
+
+    clip: str
+    camera: str
+    """Empty where its room was not rebuilt."""
+    footage: Footage
+    people: tuple[Person2D, ...]
+    tracks: tuple[PersonTrack, ...]
+    joints_world: dict[str, Float[np.ndarray, "time 24 3"]]
+    room: Room | None
+
+
+def read_falls(path: Path) -> dict[str, Fall]:
+    """Falls by the clip's path; InputError where the table has not the columns."""
+    wanted = ("path", "at_rest_s", "landing_support", "final_posture", "body_fully_in_view")
+    try:
+        with path.open(newline="", encoding="utf-8") as file:
+            rows = list(csv.DictReader(file))
+    except OSError as error:
+        raise InputError(path, f"cannot be read ({error})", "name a CSV file of falls") from error
+    if not rows or (missing := [name for name in wanted if name not in rows[0]]):
+        raise InputError(
+            path, f"has no column {', '.join(missing) if rows else wanted[0]}", f"needs {', '.join(wanted)}"
+        )
+    try:
+        return {
+            row["path"]: Fall(
+                float(row["at_rest_s"]), row["landing_support"], row["final_posture"], row["body_fully_in_view"]
+            )
+            for row in rows
+            if row["at_rest_s"]
+        }
+    except ValueError as error:
+        raise InputError(
+            path, f"at_rest_s is not a number ({error})", "give seconds from the clip's first frame"
+        ) from error
+
+
+def fallen(
+    config: EvaluatePeopleConfig,
+    joints: Float[np.ndarray, "time 24 3"],
+    at: Bool[np.ndarray, "time"],
+    fall: Fall,
+    support_m: float,
+) -> dict[str, float | bool | str]:
+    """How the fallen body lies in frames `at`, after it came to rest.
+
+    `support_m` is the height of what it fell on. Pelvis height is of the joint over the support; the trunk is measured
+    from the horizontal; the side is right where the body's front points the way the posture says. Postures that are not
+    lying are not asked for trunk or side.
+    """
+    joints = joints[at]
+    trunk = joints[:, NECK] - joints[:, 0]
+    incline = np.degrees(np.arcsin(np.clip(np.abs(trunk[:, 2]) / np.linalg.norm(trunk, axis=-1), 0.0, 1.0)))
+    across = joints[:, 1] - joints[:, 2]
+    front = np.cross(across, trunk)  # left x up
+    front = front / np.maximum(np.linalg.norm(front, axis=-1, keepdims=True), 1e-9)
+    facing = float(np.degrees(np.arcsin(np.clip(np.median(front[:, 2]), -1.0, 1.0))))
+    if facing > config.side_deg:
+        posture = "supine"
+    elif facing < -config.side_deg:
+        posture = "prone"
+    else:
+        posture = "right_side" if np.median(across[:, 2]) > 0.0 else "left_side"
+    pelvis = float(np.median(joints[:, 0, 2])) - support_m
+    inclined = float(np.median(incline))
+    lies = fall.final_posture in LYING
+    return {
+        "pelvis_over_support_m": pelvis,
+        "pelvis_ok": pelvis <= config.pelvis_over_support_m,
+        "trunk_deg": inclined,
+        "trunk_ok": inclined <= config.lying_deg or not lies,
+        "posture": posture,
+        "true_posture": fall.final_posture,
+        "posture_ok": posture == fall.final_posture or not lies,
+    }
+
+
+def support_below(room: Room | None, place: Float[np.ndarray, "3"]) -> float:
+    """Height of the highest support of the room whose outline holds the place, at most its height; the floor's 0."""
+    heights = [0.0]
+    for support in room.supports if room is not None else ():
+        inside = (
+            cv2.pointPolygonTest(support.outline.astype(np.float32), (float(place[0]), float(place[1])), False) >= 0
+        )
+        if inside and support.height_m < place[2] + 0.1:
+            heights.append(support.height_m)
+    return max(heights)
+
+
+def two_camera_distance_m(a: Float[np.ndarray, "time 24 3"], b: Float[np.ndarray, "time 24 3"]) -> float:
+    """Mean distance of joints lifted from two cameras at the same moments, after one rigid transform of the whole clip.
+
+    The transform has no scale: both liftings are in metres.
+    """
+    points_a, points_b = a[:, :BODY_JOINTS].reshape(-1, 3), b[:, :BODY_JOINTS].reshape(-1, 3)
+    turned = align(points_a, points_b)
+    # A similarity's rotation is the rigid one's too (Umeyama 1991); only its scale is taken back.
+    centre = points_b.mean(axis=0)
+    size_a = np.sqrt(((points_a - points_a.mean(axis=0)) ** 2).sum())
+    size_b = np.sqrt(((turned - centre) ** 2).sum())
+    rigid = centre + (turned - centre) * (size_a / max(float(size_b), 1e-12))
+    return float(np.linalg.norm(rigid - points_b, axis=-1).mean())
+
+
+def real_figures(
+    config: EvaluatePeopleConfig, body: BodyModel, clips: Sequence[LiftedClip], falls: dict[str, Fall]
+) -> dict[str, Any]:
+    """Figures over all clips, and one row a fall and a pair of cameras."""
+    seen = [clip for clip in clips if clip.people]
+    medians, shares, standing, within = [], [], [], []
+    fallen_rows: list[dict[str, Any]] = []
+    for clip in seen:
+        people = {person.person: person for person in clip.people}
+        for track in clip.tracks:
+            if clip.room is None:
+                continue
+            figures = _without_truth(body, clip.room.camera, people[track.person], track, config.judged_score)
+            medians.append(figures["medians"])
+            shares.append(figures["shares"])
+            standing.append(figures["feet"])
+            within.append(figures["medians"] <= config.close_px)
+        if clip.footage.path in falls and clip.tracks:
+            row = _fallen_row(config, clip, falls[clip.footage.path])
+            fallen_rows.append({"clip": clip.clip, **row})
+    pairs = _camera_pairs(config, clips)
+    judged = [row for row in fallen_rows if "reason" not in row and row["in_view"] != "no"]
+    lying = [row for row in judged if row["true_posture"] in LYING]
+
+    def share(rows: list[dict[str, Any]], key: str) -> float | None:
+        return float(np.mean([row[key] for row in rows])) if rows else None
+
+    def median(values: list[np.ndarray]) -> float | None:
+        joined = np.concatenate([np.zeros(0), *values])
+        return float(np.median(joined)) if len(joined) else None
+
+    joined = np.concatenate([np.zeros(0, bool), *within])
+    return {
+        "clips": len(clips),
+        "clips_with_a_person": len(seen),
+        "track_share": float(np.mean([bool(clip.tracks) for clip in seen])) if seen else None,
+        "reprojection_px_median": median(medians),
+        "reprojection_box_share_median": median(shares),
+        "frames_within_px": {"px": config.close_px, "share": float(joined.mean()) if len(joined) else None},
+        "foot_floor_m_median": median(standing),
+        "falls": len(fallen_rows),
+        "falls_judged": len(judged),
+        "fallen_pelvis_ok_share": share(judged, "pelvis_ok"),
+        "fallen_trunk_ok_share": share(lying, "trunk_ok"),
+        "fallen_posture_ok_share": share(lying, "posture_ok"),
+        "two_camera_joint_m": float(np.median([pair["joint_m"] for pair in pairs])) if pairs else None,
+        "fallen": fallen_rows,
+        "two_cameras": pairs,
+    }
+
+
+def _without_truth(
+    body: BodyModel, camera: Camera, person: Person2D, track: PersonTrack, judged_score: float
+) -> dict[str, Float[np.ndarray, "n"]]:
+    """Median reprojection per observed frame, also as a share of the box, and feet's heights in standing frames."""
+    with torch.no_grad():
+        keypoints = body.keypoints(*track_parameters(track)).double().numpy()
+        points = body.surface_points(*track_parameters(track))[..., 2].amin(-1).double().numpy()
+    error = np.linalg.norm(camera.project(keypoints) - person.keypoints_px, axis=-1)
+    # A keypoint behind the camera is as wrong as can be, not unseen.
+    error = np.where(np.isfinite(error), error, 1e4)
+    use = (person.scores >= judged_score) & track.visible[:, None]
+    frames = use.any(axis=1)
+    medians = np.array([np.median(e[u]) for e, u in zip(error[frames], use[frames], strict=True)])
+    box = person.boxes_px[frames]
+    joints = track_joints(body, track)
+    trunk, thighs = _rise(joints, 0, NECK), np.minimum(_rise(joints, 4, 1), _rise(joints, 5, 2))
+    stands = track.visible & (trunk > 0.8) & (thighs > 0.8)
+    return {
+        "medians": medians,
+        "shares": medians / np.maximum((box[:, 3] - box[:, 1]), 1.0),
+        "feet": np.abs(points[stands]),
+    }
+
+
+def _rise(joints: Float[np.ndarray, "time 24 3"], a: int, b: int) -> Float[np.ndarray, "time"]:
+    way = joints[:, b] - joints[:, a]
+    return way[:, 2] / np.maximum(np.linalg.norm(way, axis=-1), 1e-9)
+
+
+def _fallen_row(config: EvaluatePeopleConfig, clip: LiftedClip, fall: Fall) -> dict[str, Any]:
+    """The person whose pelvis sank farthest by the time of rest, as they lie; or why it cannot be told."""
+    times = clip.footage.timestamps_s
+    at = (times >= fall.at_rest_s) & (times <= fall.at_rest_s + config.rest_s)
+    best, sunk = None, -np.inf
+    for track in clip.tracks:
+        if (track.visible & at).sum() < 2:
+            continue
+        height = clip.joints_world[track.person][:, 0, 2]
+        drop = float(height[track.visible].max() - np.median(height[track.visible & at]))
+        if drop > sunk:
+            best, sunk = track, drop
+    if best is None:
+        return {"reason": "nobody is seen at rest", "in_view": fall.in_view}
+    joints = clip.joints_world[best.person]
+    frames = best.visible & at
+    support = support_below(clip.room, np.median(joints[frames, 0], axis=0))
+    return {"support_m": support, "in_view": fall.in_view, **fallen(config, joints, frames, fall, support)}
+
+
+def _camera_pairs(config: EvaluatePeopleConfig, clips: Sequence[LiftedClip]) -> list[dict[str, Any]]:
+    """Clips of one moment by two cameras: the same name but for `_C1` and `_C2` (UP-Fall), both of them lifted."""
+    by_name = {clip.clip: clip for clip in clips}
+    rows = []
+    for name, first in by_name.items():
+        second = by_name.get(name.replace("_C1", "_C2")) if "_C1" in name else None
+        if second is None or not first.tracks or not second.tracks:
+            continue
+        row = _best_pair(config, first, second)
+        if row is not None:
+            rows.append({"clip": name, **row})
+    return rows
+
+
+def _best_pair(config: EvaluatePeopleConfig, first: LiftedClip, second: LiftedClip) -> dict[str, Any] | None:
+    """The two tracks that agree best among those who moved, at the shift of the clocks at which they do."""
+    times_a, times_b = first.footage.timestamps_s, second.footage.timestamps_s
+    best: dict[str, Any] | None = None
+    for a in first.tracks:
+        for b in second.tracks:
+            for shift in np.arange(-config.clock_shift_s, config.clock_shift_s + 1e-6, 0.1):
+                at = np.searchsorted(times_b, times_a + shift).clip(0, len(times_b) - 1)
+                both = a.visible & b.visible[at] & (np.abs(times_b[at] - times_a - shift) < 0.1)
+                if both.sum() < max(10, 0.3 * a.visible.sum()):
+                    continue
+                one, other = first.joints_world[a.person][both], second.joints_world[b.person][at][both]
+                if one[:, 0].std(axis=0).max() < 0.1:
+                    continue
+                apart = two_camera_distance_m(one, other)
+                if best is None or apart < best["joint_m"]:
+                    best = {"joint_m": apart, "shift_s": round(float(shift), 2), "frames": int(both.sum())}
+    return best
