@@ -313,6 +313,8 @@ def _make_room(
 
 def fit_people(store: Store, settings: Settings, ingest_key: str, people_key: str, room: dict) -> dict:
     """SMPL motion of everybody in one clip, in the room's world."""
+    from models.body import track_keypoints
+    from models.duplicates import without_strayed
     from models.pose_prior import load_pose_prior
     from stages import people3d
 
@@ -322,13 +324,16 @@ def fit_people(store: Store, settings: Settings, ingest_key: str, people_key: st
     built = load_value(store, "room", room["key"])
     body = body_model(settings.section("run").body)
     camera = digest({"K": built.camera.intrinsics.tolist(), "T": built.camera.T_world_camera.tolist()})
-    inputs = {"people2d": people_key, "camera": camera, "body": body.digest}
+    once = settings.section("people2d").duplicates
+    inputs = {"people2d": people_key, "camera": camera, "body": body.digest, "duplicates": once.model_dump(mode="json")}
     if config.fit.pose_prior > 0.0:
         inputs["pose_prior"] = load_pose_prior(config.pose_prior).digest
 
     def compute():
         times = clip["footage"].timestamps_s
         tracks, figures = people3d.run(config, people, times, built.camera, body)
+        projected = [built.camera.project(track_keypoints(body, track)) for track in tracks]
+        tracks, figures["strayed"] = without_strayed(tracks, people, projected, once)
         actions = np.full((len(tracks), len(times)), -1)
         if not tracks:
             raise Rejected("nobody could be lifted to 3D", json.dumps(figures))

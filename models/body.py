@@ -406,6 +406,12 @@ def track_joints(body: BodyModel, track: PersonTrack) -> Float[np.ndarray, "time
         return body.joints(*track_parameters(track)).double().numpy()
 
 
+def track_keypoints(body: BodyModel, track: PersonTrack) -> Float[np.ndarray, "time 17 3"]:
+    """COCO-17 of every frame of a track, in the frame of the track, metres."""
+    with torch.no_grad():
+        return body.keypoints(*track_parameters(track)).double().numpy()
+
+
 def rest_joints_of(body: BodyModel, betas: Float[np.ndarray, "10"]) -> Float[np.ndarray, "24 3"]:
     """Joints of the T-pose in the body's own axes, metres."""
     with torch.no_grad():
