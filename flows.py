@@ -16,7 +16,7 @@ from collections import Counter
 from collections.abc import Callable
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
-from typing import Annotated, Any, TypeVar
+from typing import Annotated, Any, Literal, TypeVar
 
 os.environ.setdefault("OMP_NUM_THREADS", "1")  # one thread a process: sums in one order give the same bytes
 os.environ.setdefault("PYOPENGL_PLATFORM", "egl")
@@ -57,6 +57,7 @@ SECTIONS = {
     "floor": "stages.floor:FloorConfig",
     "room": "stages.room:RoomConfig",
     "people3d": "stages.people3d:People3DConfig",
+    "smooth": "stages.smooth:SmoothConfig",
     "physics": "models.physics:PhysicsConfig",
     "generate": "stages.generate:GenerateConfig",
     "label": "stages.label:LabelConfig",
@@ -314,6 +315,8 @@ def _make_room(
 
 def fit_people(store: Store, settings: Settings, ingest_key: str, people_key: str, room: dict) -> dict:
     """SMPL motion of everybody in one clip, in the room's world."""
+    from models.body import track_keypoints
+    from models.duplicates import without_strayed
     from models.pose_lift import load_pose_lift
     from models.pose_prior import load_pose_prior
     from stages import people3d
@@ -324,7 +327,8 @@ def fit_people(store: Store, settings: Settings, ingest_key: str, people_key: st
     built = load_value(store, "room", room["key"])
     body = body_model(settings.section("run").body)
     camera = digest({"K": built.camera.intrinsics.tolist(), "T": built.camera.T_world_camera.tolist()})
-    inputs = {"people2d": people_key, "camera": camera, "body": body.digest}
+    once = settings.section("people2d").duplicates
+    inputs = {"people2d": people_key, "camera": camera, "body": body.digest, "duplicates": once.model_dump(mode="json")}
     if config.fit.pose_prior > 0.0:
         inputs["pose_prior"] = load_pose_prior(config.pose_prior).digest
     if config.variant != "optimise":
@@ -333,6 +337,8 @@ def fit_people(store: Store, settings: Settings, ingest_key: str, people_key: st
     def compute():
         times = clip["footage"].timestamps_s
         tracks, figures = people3d.run(config, people, times, built.camera, body)
+        projected = [built.camera.project(track_keypoints(body, track)) for track in tracks]
+        tracks, figures["strayed"] = without_strayed(tracks, people, projected, once)
         actions = np.full((len(tracks), len(times)), -1)
         if not tracks:
             raise Rejected("nobody could be lifted to 3D", json.dumps(figures))
@@ -971,6 +977,104 @@ def show_command(
     if picture is not None and image is not None:
         Image.fromarray(image).save(picture)
         typer.echo(picture)
+
+
+def read_motion(item: str, body: Any) -> types.Motion:
+    """The motion of STORE/people3d/<key>, of a made clip STORE/clip/<key>, or of DATASET/clips/<id>.npz.
+
+    Raises InputError where it holds none, or was lifted with another body: betas do not carry over.
+    """
+    from stages import dataset
+
+    if item.endswith(".npz"):
+        return dataset.read_motion(Path(item))
+    folder = artefact_folder(item)
+    remedy = "give STORE/people3d/<key>, STORE/clip/<key> or DATASET/clips/<id>.npz"
+    if not (folder / "value.json").exists():
+        raise InputError(item, "holds no motion", remedy)
+    value = codec.load(folder, "value")
+    motion = value.motion if isinstance(value, types.LabelledClip) else value
+    if not isinstance(motion, types.Motion):
+        raise InputError(item, "holds no motion", remedy)
+    if json.loads((folder / "meta.json").read_text())["inputs"].get("body", body.digest) != body.digest:
+        raise InputError(item, "was made with another body than run.body", "give the config that it was made with")
+    return motion
+
+
+def export_motion(motion: types.Motion, kind: str, out: Path, person: str | None, mesh: bool, body: Any) -> None:
+    """Write a motion, or one person of it, for other programs; a BVH file holds one person."""
+    from models.export import motion_glb, track_bvh
+    from pipeline.bvh import write_bvh
+    from stages import dataset
+
+    names = [track.person for track in motion.people]
+    if person is None and kind == "bvh" and len(names) > 1:
+        raise InputError("--format bvh", f"holds one person, and there are {', '.join(names)}", "choose with --person")
+    if person is not None:
+        if person not in names:
+            raise InputError("--person", f"{person!r} is not there", f"choose from {', '.join(names)}")
+        index = names.index(person)
+        motion = replace(motion, people=(motion.people[index],), actions=motion.actions[index : index + 1])
+    if kind == "npz":
+        dataset.write_motion(motion, out)
+    elif kind == "bvh":
+        write_bvh(track_bvh(body, motion.people[0], motion.timestamps_s), out)
+    else:
+        motion_glb(body, motion, mesh).write(out)
+
+
+@app.command("export")
+def export_command(
+    item: Annotated[str, typer.Argument(help="STORE/people3d/<key>, STORE/clip/<key> or DATASET/clips/<id>.npz.")],
+    out: Annotated[Path, typer.Option(help="File to write.")],
+    kind: Annotated[Literal["npz", "bvh", "glb"], typer.Option("--format", help="AMASS-style, BVH, or glTF.")] = "glb",
+    person: Annotated[str | None, typer.Option(help="One person alone; BVH holds only one.")] = None,
+    mesh: Annotated[bool, typer.Option(help="With the skinned body (glb).")] = True,
+    config: ConfigOption = None, prefect: PrefectOption = False,
+) -> None:  # fmt: skip
+    """A lifted or made motion for other programs."""
+    body = body_model(_settings(config, 0).section("run").body)
+
+    def write(run: Runner) -> None:
+        export_motion(read_motion(item, body), kind, out, person, mesh, body)
+
+    _orchestrate("export", prefect, write)
+    typer.echo(out)
+
+
+def smooth_motion(motion: types.Motion, out: Path, weights: list[float], config: Any, body: Any) -> dict:
+    """`motion.npz` smoothed, and per person `jitter_lag_<person>.png`; returns what `summary.json` holds."""
+    from PIL import Image
+
+    from stages import dataset, smooth
+
+    tracks, figures = smooth.run(config, motion.people, motion.timestamps_s, body)
+    out.mkdir(parents=True, exist_ok=True)
+    dataset.write_motion(replace(motion, people=tuple(tracks)), out / "motion.npz")
+    figures["ladder"] = {}
+    for track in motion.people:
+        rows = smooth.ladder(config, track, motion.timestamps_s, body, weights)
+        figures["ladder"][track.person] = rows
+        Image.fromarray(smooth.plot_ladder(rows)).save(out / f"jitter_lag_{track.person}.png")
+    write_text(out / "summary.json", json.dumps(figures, indent=1))
+    return figures
+
+
+@app.command("smooth")
+def smooth_command(
+    item: Annotated[str, typer.Argument(help="STORE/people3d/<key>, STORE/clip/<key> or DATASET/clips/<id>.npz.")],
+    out: Annotated[Path, typer.Option(help="Folder for motion.npz, the figures and a plot.")],
+    config: ConfigOption = None, prefect: PrefectOption = False,
+) -> None:  # fmt: skip
+    """A motion of least change of velocity, and jitter against lag for a ladder of weights."""
+    settings = _settings(config, 0)
+    body, chosen = body_model(settings.section("run").body), settings.section("smooth")
+    weights = [0.0] + [chosen.weight * factor for factor in (0.03, 0.1, 0.3, 1.0, 3.0, 10.0)]
+
+    def measure(run: Runner) -> dict:
+        return smooth_motion(read_motion(item, body), out, weights, chosen, body)
+
+    _print(_orchestrate("smooth", prefect, measure))
 
 
 @app.command("demo")

@@ -406,10 +406,21 @@ def track_joints(body: BodyModel, track: PersonTrack) -> Float[np.ndarray, "time
         return body.joints(*track_parameters(track)).double().numpy()
 
 
+def track_keypoints(body: BodyModel, track: PersonTrack) -> Float[np.ndarray, "time 17 3"]:
+    """COCO-17 of every frame of a track, in the frame of the track, metres."""
+    with torch.no_grad():
+        return body.keypoints(*track_parameters(track)).double().numpy()
+
+
+def rest_joints_of(body: BodyModel, betas: Float[np.ndarray, "10"]) -> Float[np.ndarray, "24 3"]:
+    """Joints of the T-pose in the body's own axes, metres."""
+    with torch.no_grad():
+        return body.rest_joints(torch.as_tensor(betas, dtype=torch.float32)).double().numpy()
+
+
 def rest_root(body: BodyModel, betas: Float[np.ndarray, "10"]) -> Float[np.ndarray, "3"]:
     """J0(betas): where the pelvis lies in the body's own axes before `transl`."""
-    with torch.no_grad():
-        return body.rest_joints(torch.as_tensor(betas, dtype=torch.float32))[0].double().numpy()
+    return rest_joints_of(body, betas)[0]
 
 
 def standing_pelvis_height(body: BodyModel, betas: Float[np.ndarray, "10"]) -> float:

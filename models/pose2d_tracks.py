@@ -6,14 +6,16 @@ person are resolved by the look of the torso; pieces of one person's track, befo
 and look.
 """
 
+import itertools
 from collections import deque
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 
 import cv2
 import numpy as np
 from jaxtyping import Float, UInt8
 from scipy.ndimage import gaussian_filter
+from scipy.optimize import linear_sum_assignment
 
 from models.pose2d_tflite import TURNS, Crop, Pose2D, TflitePose
 
@@ -23,6 +25,8 @@ SURE = 0.5
 
 SMALL_PX = 160
 """Width of the small frames that places are compared in."""
+FORETOLD_S = 0.7
+"""A walk is foretold this far at full speed; who is hidden for longer may have stopped."""
 OVERLAP_FRAMES = 8
 """A person found again is followed back a little: so many frames of two pieces may be the same ones."""
 
@@ -318,33 +322,66 @@ def _paint_out(rgb: UInt8[np.ndarray, "height width 3"], pose: Pose2D) -> None:
     rgb[rows, max(0, int(x0 - pad_x)) : max(0, int(x1 + pad_x))] = 128
 
 
+def velocity_px_s(
+    track: Tracklet, times_s: Sequence[float] | Float[np.ndarray, "time"], at_start: bool = False
+) -> Float[np.ndarray, "2"]:
+    """How the person moves in the image at the end (or start) of a track: the median slope of the keypoints over 0.5 s."""
+    edge = times_s[track.first if at_start else track.last]
+    frames = [frame for frame in track.poses if abs(times_s[frame] - edge) <= 0.5]
+    elapsed = np.array([times_s[frame] for frame in frames]) - edge
+    if np.ptp(elapsed) < 0.1:
+        return np.zeros(2)
+    points = np.array([track.poses[frame].keypoints_px for frame in frames])
+    weights = np.array([track.poses[frame].scores for frame in frames]) + 1e-6
+    weights = weights / weights.sum(axis=0)
+    centred = elapsed[:, None] - (weights * elapsed[:, None]).sum(axis=0)
+    slopes = (weights * centred)[..., None] * (points - (weights[..., None] * points).sum(axis=0))
+    slopes = slopes.sum(axis=0) / ((weights * centred**2).sum(axis=0)[:, None] + 1e-9)
+    # A short look says little of a speed.
+    return np.median(slopes, axis=0) * (np.ptp(elapsed) / (np.ptp(elapsed) + 0.1))
+
+
 def join(tracklets: list[Tracklet], times_s: Float[np.ndarray, "time"]) -> list[list[Tracklet]]:
     """Group tracklets that are one person: hardly at the same time, and near in place after a short gap or alike.
 
-    Of frames that two pieces share, the later piece's are dropped.
+    Each piece has at most one piece after it; of all ways to link them the one of least total cost is taken. Of frames that
+    two pieces share, the later piece's are dropped.
     """
-    people: list[list[Tracklet]] = []
-    for track in sorted(tracklets, key=lambda t: t.first):
-        best, best_cost = None, 1.0
-        for group in people:
-            end = group[-1]
-            later = [frame for frame in track.poses if frame > end.last]
-            if len(track.poses) - len(later) > OVERLAP_FRAMES or not later:
-                continue
-            gap = float(times_s[min(later)] - times_s[end.last])
-            a, b = end.poses[end.last], track.poses[min(later)]
-            apart = np.linalg.norm((a.box_px[:2] + a.box_px[2:] - b.box_px[:2] - b.box_px[2:]) / 2.0)
-            near = float(apart) / max(size_px(a.keypoints_px, a.scores), size_px(b.keypoints_px, b.scores))
-            looks = [unlike(track.look, other.look) for other in group if other.looks] if track.looks else []
-            if min(looks, default=0.4) > 0.5:
-                continue
-            alike = min(looks, default=0.4) / 0.3
-            cost = alike if gap > 2.0 else min(alike, near / (0.5 + gap) + 0.3 * alike)
-            if cost < best_cost:
-                best, best_cost = group, cost
-        if best is None:
-            people.append([track])
-        else:
-            later = {frame: pose for frame, pose in track.poses.items() if frame > best[-1].last}
-            best.append(Tracklet(later, track.looks, track.crop))
+    pieces = sorted(tracklets, key=lambda track: track.first)
+    cost = np.full((len(pieces), len(pieces)), np.inf)
+    for i, j in itertools.combinations(range(len(pieces)), 2):
+        cost[i, j] = _link_cost(pieces[i], pieces[j], times_s)
+    after = {
+        int(i): int(j) for i, j in zip(*linear_sum_assignment(np.minimum(cost, 1.0)), strict=True) if cost[i, j] < 1.0
+    }
+    people = []
+    for first in sorted(set(range(len(pieces))) - set(after.values())):
+        group, index = [pieces[first]], first
+        while index in after:
+            index = after[index]
+            later = {frame: pose for frame, pose in pieces[index].poses.items() if frame > group[-1].last}
+            group.append(Tracklet(later, pieces[index].looks, pieces[index].crop))
+        people.append(group)
     return people
+
+
+def _link_cost(end: Tracklet, start: Tracklet, times_s: Float[np.ndarray, "time"]) -> float:
+    """Below 1 where the second piece may be the first one's person, later."""
+    later = [frame for frame in start.poses if frame > end.last]
+    if not later or len(start.poses) - len(later) > OVERLAP_FRAMES:
+        return np.inf
+    look = unlike(start.look, end.look) if start.looks and end.looks else 0.4
+    if look > 0.5:
+        return np.inf
+    alike = look / 0.3
+    gap = float(times_s[min(later)] - times_s[end.last])
+    if gap > 2.0:
+        return alike
+    a, b = end.poses[end.last], start.poses[min(later)]
+    apart = (b.box_px[:2] + b.box_px[2:] - a.box_px[:2] - a.box_px[2:]) / 2.0
+    size = max(size_px(a.keypoints_px, a.scores), size_px(b.keypoints_px, b.scores))
+    # Who went on walking unseen is where both ends foretell; who stopped is where they were seen last.
+    speeds = velocity_px_s(end, times_s), velocity_px_s(start, times_s, at_start=True)
+    walked = np.mean([np.linalg.norm(apart - speed * min(gap, FORETOLD_S)) for speed in speeds]) / size
+    near = min(float(walked), float(np.linalg.norm(apart)) / size + 0.25)
+    return min(alike, near / (0.5 + gap) + 0.3 * alike)

@@ -3,17 +3,17 @@
 Both by hub id with a revision, or by local folder. The processors are the Pillow ones: torchvision is not needed.
 """
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 import numpy as np
 import torch
 from jaxtyping import Float, UInt8
 from PIL import Image
-from scipy.optimize import linear_sum_assignment
 
+from models.association import Seen
 from models.pose2d_tflite import Pose2D
-from models.pose2d_tracks import Tracklet, distance, torso_look
+from models.pose2d_tracks import torso_look
 from pipeline.errors import InputError
 
 
@@ -81,36 +81,16 @@ class TransformersPose:
             for person in found
         ]
 
-    def track(
+    def see(
         self,
         frames: Iterable[tuple[float, UInt8[np.ndarray, "height width 3"]]],
         least_detection: float,
         least_score: float,
-        lost_after_s: float,
-    ) -> list[Tracklet]:
-        """Detect in every frame and chain detections to tracklets: least total distance of skeletons between frames."""
-        active: list[Tracklet] = []
-        done: list[Tracklet] = []
-        times: list[float] = []
-        for index, (time_s, rgb) in enumerate(frames):
-            times.append(time_s)
+    ) -> Iterator[Seen]:
+        """Everybody's pose and look in every frame, for `association.associate`."""
+        for time_s, rgb in frames:
             found = [p for p in self.keypoints(rgb, self.detect(rgb, least_detection)) if p.score >= least_score]
-            done += [track for track in active if time_s - times[track.last] > lost_after_s]
-            active = [track for track in active if time_s - times[track.last] <= lost_after_s]
-            cost = np.array([[distance(t.poses[t.last], pose) for pose in found] for t in active])
-            cost = cost.reshape(len(active), len(found))
-            pairs = {
-                int(j): active[int(i)] for i, j in zip(*linear_sum_assignment(cost), strict=True) if cost[i, j] < 0.5
-            }
-            for j, pose in enumerate(found):
-                if j not in pairs:
-                    pairs[j] = Tracklet()
-                    active.append(pairs[j])
-                pairs[j].poses[index] = pose
-                look = torso_look(rgb, pose)
-                if look is not None:
-                    pairs[j].looks.append(look)
-        return sorted(done + active, key=lambda track: track.first)
+            yield time_s, found, [torso_look(rgb, pose) for pose in found]
 
 
 def _load(kind: type, name: str, revision: str | None, key: str):

@@ -199,7 +199,10 @@ def write_bvh(motion: Bvh, path: Path) -> None:
         lines.append(pad + "}")
 
     add(children[-1][0], 0)
-    angles = Rotation.from_matrix(motion.rotations[:, moving].reshape(-1, 3, 3)).as_euler("ZYX", degrees=True)
+    with warnings.catch_warnings():
+        # At a right angle about y, one of many equal triples is taken: the rotation is the same.
+        warnings.filterwarnings("ignore", message="Gimbal lock")
+        angles = Rotation.from_matrix(motion.rotations[:, moving].reshape(-1, 3, 3)).as_euler("ZYX", degrees=True)
     root = motion.translations[:, moving[0]]
     rows = np.concatenate([root, angles.reshape(len(root), -1)], axis=1)
     frame_s = float(motion.timestamps_s[1] - motion.timestamps_s[0])

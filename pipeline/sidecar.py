@@ -104,7 +104,8 @@ def read_annotations(sidecar: Path, entries: dict[str, Any], footage: Footage) -
     actions = (
         np.stack([people[track.person]["actions"] for track in tracks]) if tracks else np.zeros((0, frames), dtype=int)
     )
-    annotations = Annotations(tracks, actions, surfaces, person_masks)
+    listed = np.isin(np.arange(frames), list(frame_of.values()))
+    annotations = Annotations(tracks, actions, surfaces, person_masks, listed)
     return annotations if footage.lens is None else _straightened(annotations, footage.lens), set_aside
 
 
@@ -127,6 +128,7 @@ def _straightened(annotations: Annotations, lens: Lens) -> Annotations:
         annotations.actions,
         {label: mask(bent) for label, bent in annotations.surfaces.items()},
         {frame: mask(bent) for frame, bent in annotations.person_masks.items()},
+        annotations.listed,
     )
 
 

@@ -67,6 +67,8 @@ class Annotations:
     """Masks of floor, wall and furniture by label of SURFACE_LABELS, merged over key frames."""
     person_masks: dict[int, Bool[np.ndarray, "height width"]] = field(default_factory=dict)
     """Union of the people's masks on each annotated key frame."""
+    listed: Bool[np.ndarray, "time"] | None = None
+    """Frames that the sidecar lists: whoever is not annotated there is not there. None: those with anybody in them."""
 
 
 @dataclass(frozen=True)

@@ -19,7 +19,8 @@ import pandas as pd
 from jaxtyping import Float, Int
 
 from pipeline.camera import Camera
-from pipeline.types import ACTIONS, COCO_KEYPOINTS, SMPL_JOINTS, LabelledClip, PersonTrack, Room
+from pipeline.errors import InputError
+from pipeline.types import ACTIONS, COCO_KEYPOINTS, SMPL_JOINTS, LabelledClip, Motion, PersonTrack, Room
 
 VERSION = 1
 COCO_SKELETON = (
@@ -40,7 +41,7 @@ def run(clips: Sequence[tuple[LabelledClip, Path]], folder: Path, facts: dict[st
     for clip, source in clips:
         shutil.copyfile(source / "clip.mp4", folder / "clips" / f"{clip.clip}.mp4")
         shutil.copyfile(source / "masks.mkv", folder / "masks" / f"{clip.clip}.mkv")
-        write_motion(clip, folder / "clips" / f"{clip.clip}.npz")
+        write_motion(clip.motion, folder / "clips" / f"{clip.clip}.npz", clip.camera)
     labelled = [clip for clip, _ in clips]
     write_clips_csv(labelled, folder / "clips.csv")
     frame_table(labelled).to_parquet(folder / "frames.parquet", index=False)
@@ -83,23 +84,45 @@ def write_clips_csv(clips: Sequence[LabelledClip], path: Path) -> None:
                     writer.writerow([*row, subject, clip.room, "careclips"])
 
 
-def write_motion(clip: LabelledClip, path: Path) -> None:
-    """AMASS-style motion in the world frame: per person `poses` (time, 72), `betas`, `trans`; `mocap_framerate`."""
-    times = clip.motion.timestamps_s
+def write_motion(motion: Motion, path: Path, camera: Camera | None = None) -> None:
+    """AMASS-style motion in its own frame: per person `poses` (time, 72), `betas`, `trans`; `mocap_framerate`; the camera."""
+    times = motion.timestamps_s
     arrays: dict[str, Any] = {
         "timestamps_s": times,
         "mocap_framerate": 1.0 / float(np.median(np.diff(times))),
-        "people": np.array([person.person for person in clip.motion.people]),
-        "T_world_camera": clip.camera.T_world_camera,
-        **picture_model(clip.camera),
+        "people": np.array([person.person for person in motion.people]),
+        "roles": np.array([person.role for person in motion.people]),
     }
-    for index, person in enumerate(clip.motion.people):
+    if camera is not None:
+        arrays |= {"T_world_camera": camera.T_world_camera, **picture_model(camera)}
+    for index, person in enumerate(motion.people):
         arrays[f"poses_{index}"] = smpl_poses(person).astype(np.float32)
         arrays[f"betas_{index}"] = person.betas.astype(np.float32)
         arrays[f"trans_{index}"] = person.transl.astype(np.float32)
-        arrays[f"actions_{index}"] = clip.motion.actions[index].astype(np.int8)
+        arrays[f"actions_{index}"] = motion.actions[index].astype(np.int8)
+        arrays[f"visible_{index}"] = person.visible
     with path.open("wb") as handle:
         np.savez_compressed(handle, **arrays)
+
+
+def read_motion(path: Path) -> Motion:
+    """Read what `write_motion` wrote, but for the camera. Raises InputError where the file is none of ours."""
+    try:
+        with np.load(path, allow_pickle=False) as data:
+            names, roles, times = data["people"].tolist(), data["roles"].tolist(), data["timestamps_s"]
+            poses, visible = ([data[f"{key}_{i}"] for i in range(len(names))] for key in ("poses", "visible"))
+            betas, transl = ([data[f"{key}_{i}"] for i in range(len(names))] for key in ("betas", "trans"))
+            actions = [data[f"actions_{i}"] for i in range(len(names))]
+    except (OSError, ValueError, KeyError) as error:
+        raise InputError(path, f"is no motion of a dataset ({error})", "give DATASET/clips/<id>.npz") from error
+    people = tuple(
+        PersonTrack(
+            name, role, b.astype(np.float64), p[:, :3].astype(np.float64), p[:, 3:].astype(np.float64),
+            t.astype(np.float64), seen, seen.astype(np.float64),
+        )
+        for name, role, b, p, t, seen in zip(names, roles, betas, poses, transl, visible, strict=True)
+    )  # fmt: skip
+    return Motion(times, people, np.array(actions, dtype=int).reshape(len(people), len(times)), path.name)
 
 
 def smpl_poses(person: PersonTrack) -> Float[np.ndarray, "time 72"]:

@@ -18,7 +18,7 @@ from pipeline.errors import InputError, Rejected
 from pipeline.types import Footage
 from pipeline.video import IMAGE_SUFFIXES, VIDEO_SUFFIXES, is_image_folder
 
-VERSION = 1
+VERSION = 2
 TRUTH_FOLDER = "truth"
 """Name of the folder of exact answers beside sample footage: scoring alone opens it."""
 

@@ -1,24 +1,31 @@
 """People in the image: boxes, COCO-17 keypoints with scores, tracks. DESIGN §4, people2d.
 
-In: one clip's frames, and its annotations where a sidecar gave any. Out: one `Person2D` per person, the one who moves
-most first. The sidecar wins where it holds keypoints; else the back end that the config names.
+In: one clip's frames, and its annotations where a sidecar gave any. Out: one `Person2D` per person; of those a back end
+found, the one who moves most first. The sidecar wins, per person and frame, where it holds keypoints; where it has only a
+box, or does not list the frame, the back end that the config names fills in. Where both speak, the figures say how far
+they disagree, and how often the back end took one person for another.
 """
 
-from collections.abc import Iterable
+import itertools
+from collections.abc import Iterable, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Annotated, Literal
 
 import numpy as np
-from jaxtyping import Float, UInt8
-from pydantic import BaseModel, ConfigDict, Field
+from jaxtyping import Bool, Float, Int, UInt8
+from pydantic import BaseModel, ConfigDict, Field, model_validator
 
+from models.association import associate
+from models.duplicates import DuplicatesConfig, emptied, without_duplicates
+from models.person_matching import box_iou, keypoint_distance, match, switches
 from models.pose2d_tflite import FETCH
 from models.pose2d_tracks import Tracker, Tracklet, join
 from pipeline.errors import InputError
 from pipeline.store import file_digest
 from pipeline.types import Annotations, Footage, Person2D
 
-VERSION = 3
+VERSION = 4
 
 
 class Sidecar(BaseModel):
@@ -65,6 +72,19 @@ class People2DConfig(BaseModel):
     """Mean keypoint score below which the person counts as not found in the frame."""
     least_seconds: float = Field(0.6, ge=0.0)
     """People seen for less are dropped, and counted."""
+    duplicates: DuplicatesConfig = DuplicatesConfig()
+    sidecar_keypoints: int = Field(3, ge=1, le=17)
+    """Where an annotated person has fewer keypoints in a frame, the back end's are taken."""
+    check_sidecar: bool = False
+    """Run the back end even where the sidecar has every keypoint, to report where they disagree."""
+    disagreement: float = Field(0.15, gt=0.0)
+    """Mean distance of keypoints, as a share of the annotated box's longer side, that is counted as disagreement."""
+
+    @model_validator(mode="after")
+    def _check(self) -> "People2DConfig":
+        if self.check_sidecar and self.backend.kind == "sidecar":
+            raise ValueError("check_sidecar asks for a pose model to check against, and backend names none")
+        return self
 
 
 def weight_digests(config: People2DConfig) -> dict[str, str]:
@@ -88,12 +108,34 @@ def run(
 ) -> tuple[list[Person2D], dict]:
     """Find and follow the people of one clip; the people and figures for the record.
 
-    `frames` is read once, and not at all where the sidecar gives keypoints. Raises InputError where there is neither a
-    sidecar nor a back end, or where a model cannot be loaded.
+    `frames` is read once, and not at all where no back end is needed. Raises InputError where there is neither a sidecar
+    with keypoints nor a back end, or where a model cannot be loaded.
     """
-    annotated = [] if annotations is None else [p for p in annotations.people if (p.scores > 0.0).any()]
-    if annotated:
-        return annotated, _figures("sidecar", annotated, 0)
+    annotated = () if annotations is None else annotations.people
+    listed = np.zeros(len(footage.timestamps_s), dtype=bool)
+    if annotations is not None:
+        drawn = [person.visible for person in annotated]
+        listed = annotations.listed if annotations.listed is not None else np.logical_or.reduce([listed, *drawn])
+    full = [(person.scores > 0.0).sum(axis=1) >= config.sidecar_keypoints for person in annotated]
+    lacking = np.logical_or.reduce([~listed, *(p.visible & ~f for p, f in zip(annotated, full, strict=True))])
+    has_backend = config.backend.kind != "sidecar"
+    if any(f.any() for f in full) and not (config.check_sidecar or (has_backend and lacking.any())):
+        _, twice = without_duplicates(annotated, config.duplicates)
+        figures = _figures("sidecar", list(annotated), 0, twice)
+        return list(annotated), figures | {"sidecar": {"lacking_frames": int(lacking.sum())}}
+    found, dropped, twice, name = _detect(config, footage, frames)
+    if not annotated:
+        return found, _figures(name, found, dropped, twice)
+    people, compared = _merge(config, annotated, listed, found, footage)
+    return people, _figures(f"sidecar+{name}", people, dropped, twice) | {
+        "sidecar": {"lacking_frames": int(lacking.sum()), **compared}
+    }
+
+
+def _detect(
+    config: People2DConfig, footage: Footage, frames: Iterable[tuple[float, UInt8[np.ndarray, "height width 3"]]]
+) -> tuple[list[Person2D], int, list[dict], str]:
+    """The back end's people, how many were dropped, who was seen twice, and the back end's name."""
     backend = config.backend
     if isinstance(backend, Sidecar):
         raise InputError(footage.path, "has no sidecar with keypoints and no pose model is configured", FETCH)
@@ -110,14 +152,108 @@ def run(
         network = TransformersPose(
             backend.detector, backend.detector_revision, backend.pose, backend.pose_revision, backend.device
         )
-        tracklets = network.track(frames, backend.least_detection, config.least_score, config.lost_after_s)
+        seen = network.see(frames, backend.least_detection, config.least_score)
+        tracklets = associate(seen, config.lost_after_s, config.duplicates)
         name = f"transformers:{backend.detector}@{backend.detector_revision}+{backend.pose}@{backend.pose_revision}"
-    people, dropped = _people(tracklets, footage, config)
-    return people, _figures(name, people, dropped)
+    return *_people(tracklets, footage, config), name
 
 
-def _people(tracklets: list[Tracklet], footage: Footage, config: People2DConfig) -> tuple[list[Person2D], int]:
-    """Join tracklets to people, drop those hardly seen or hardly credible, order by how much they moved."""
+def _merge(
+    config: People2DConfig,
+    annotated: Sequence[Person2D],
+    listed: Bool[np.ndarray, "time"],
+    found: Sequence[Person2D],
+    footage: Footage,
+) -> tuple[list[Person2D], dict]:
+    """Annotated people with what a back end found where they lack keypoints, and how far the two agree.
+
+    A found track belongs to whom it was matched to nearest in time. Found people whom nobody annotated join in frames that
+    the sidecar does not list; in the others it knows better, and they are counted.
+    """
+    times_s, frames = footage.timestamps_s, len(listed)
+    matched = match(annotated, found)
+    owner, nearness = np.full((len(found), frames), -1), np.full((len(found), frames), np.inf)
+    for j in range(len(found)):
+        who, when = np.nonzero(matched == j)
+        if len(when):
+            away = np.abs(times_s[:, None] - times_s[when][None])
+            owner[j], nearness[j] = who[away.argmin(axis=1)], away.min(axis=1)
+    people, rows = [], []
+    for i, person in enumerate(annotated):
+        source = matched[i].copy()
+        for t in np.flatnonzero(~listed):
+            candidates = [j for j in range(len(found)) if owner[j, t] == i and found[j].visible[t]]
+            source[t] = min(candidates, key=lambda j: nearness[j, t], default=-1)
+        own = (person.scores > 0.0).sum(axis=1) >= config.sidecar_keypoints
+        filled = ~own & (source >= 0)
+        people.append(_filled(person, found, source, filled))
+        rows.append(
+            {
+                "person": person.person,
+                "filled_frames": int(filled.sum()),
+                **_agreement(config, person, found, matched[i]),
+            }
+        )
+    spacing = float(np.median(np.diff(times_s))) if frames > 1 else 1.0
+    unclaimed = 0
+    for j, person in enumerate(found):
+        alone = person.visible & ~(matched == j).any(axis=0)
+        unclaimed += int((alone & listed).sum())
+        new = alone & ~listed & (owner[j] < 0)
+        if new.sum() * spacing >= config.least_seconds:
+            people.append(replace(emptied(person, ~new), person=_free_name(people)))
+    return people, {
+        "people": rows,
+        "found_only_frames": unclaimed,
+        "added_people": len(people) - len(annotated),
+        "identity_switches": switches(matched),
+    }
+
+
+def _filled(
+    person: Person2D, found: Sequence[Person2D], source: Int[np.ndarray, "time"], frames: Bool[np.ndarray, "time"]
+) -> Person2D:
+    """The person with found keypoints in some frames; a box that was drawn stays."""
+    visible, boxes = person.visible | frames, person.boxes_px.copy()
+    keypoints, scores = person.keypoints_px.copy(), person.scores.copy()
+    for t in np.flatnonzero(frames):
+        one = found[source[t]]
+        keypoints[t], scores[t] = one.keypoints_px[t], one.scores[t]
+        if not person.visible[t]:
+            boxes[t] = one.boxes_px[t]
+    return replace(person, visible=visible, boxes_px=boxes, keypoints_px=keypoints, scores=scores)
+
+
+def _agreement(
+    config: People2DConfig, person: Person2D, found: Sequence[Person2D], source: Int[np.ndarray, "time"]
+) -> dict:
+    """How far an annotated person and the found one agree, over the frames in which both are there."""
+    both = np.flatnonzero(source >= 0)
+    apart = {t: keypoint_distance(person, found[source[t]], t) for t in both.tolist()}
+    known = {t: value for t, value in apart.items() if value is not None}
+    overlaps = [box_iou(person.boxes_px[t], found[source[t]].boxes_px[t]) for t in both]
+    worst = max(known, key=known.__getitem__, default=None)
+    return {
+        "compared_frames": len(known),
+        "keypoints_box_share_median": float(np.median(list(known.values()))) if known else None,
+        "keypoints_box_share_worst": None if worst is None else known[worst],
+        "worst_frame": worst,
+        "box_iou_median": float(np.median(overlaps)) if overlaps else None,
+        "disagreeing_frames": sum(value > config.disagreement for value in known.values()),
+        "sidecar_only_frames": int((person.visible & (source < 0)).sum()),
+    }
+
+
+def _free_name(people: Sequence[Person2D]) -> str:
+    """person_N with the first N that nobody has."""
+    taken = {person.person for person in people}
+    return next(name for number in itertools.count(1) if (name := f"person_{number}") not in taken)
+
+
+def _people(
+    tracklets: list[Tracklet], footage: Footage, config: People2DConfig
+) -> tuple[list[Person2D], int, list[dict]]:
+    """Join tracklets to people, drop those hardly seen, hardly credible or seen twice, order by how much they moved."""
     times_s, frames = footage.timestamps_s, len(footage.timestamps_s)
     spacing = float(np.median(np.diff(times_s))) if frames > 1 else 1.0
     people, dropped = [], 0
@@ -139,7 +275,8 @@ def _people(tracklets: list[Tracklet], footage: Footage, config: People2DConfig)
         Person2D(f"person_{i + 1}", "person", visible, boxes, keypoints, scores)
         for i, (_, keypoints, scores, visible, boxes) in enumerate(people)
     ]
-    return found, dropped
+    once, twice = without_duplicates(found, config.duplicates)
+    return once, dropped, twice
 
 
 def _box(
@@ -153,12 +290,13 @@ def _box(
     return np.concatenate([np.clip(low - pad, 0.0, limit), np.clip(high + pad, 0.0, limit)])
 
 
-def _figures(backend: str, people: list[Person2D], dropped: int) -> dict:
+def _figures(backend: str, people: list[Person2D], dropped: int, twice: list[dict]) -> dict:
     """What the record keeps of one clip."""
     return {
         "backend": backend,
         "people": len(people),
         "dropped_tracks": dropped,
+        "seen_twice": twice,
         "visible_share": [float(p.visible.mean()) for p in people],
         "mean_score": [float(p.scores[p.visible].mean()) if p.visible.any() else 0.0 for p in people],
     }

@@ -58,6 +58,7 @@ def test_a_known_sidecar(tree, tmp_path):
     annotations, set_aside = read_annotations(sidecar, entries, footage(clip))
     person = annotations.people[0]
     assert (person.person, person.role, set_aside) == ("person_4", "resident", [])
+    assert np.flatnonzero(annotations.listed).tolist() == [2]
     assert person.visible.tolist() == [False, False, True, False, False]
     np.testing.assert_array_equal(person.boxes_px[2], [10, 5, 30, 35])
     assert person.scores[2, [0, 1, 16]].tolist() == [1.0, 0.0, 0.5]

@@ -89,6 +89,100 @@ def test_weight_digests_follow_the_file_not_its_name(tmp_path):
     assert people2d.weight_digests(People2DConfig(backend=Transformers())) == {}  # a hub id is no file
 
 
+def shifted(person: Person2D, x: float, name: str = "person_1") -> Person2D:
+    box, points = np.array([x, 0.0, x, 0.0]), np.array([x, 0.0])
+    return replace(person, person=name, boxes_px=person.boxes_px + box, keypoints_px=person.keypoints_px + points)
+
+
+def only(person: Person2D, visible: np.ndarray, keypoints: np.ndarray | None = None) -> Person2D:
+    """Unseen outside `visible`, and with a box alone outside `keypoints`."""
+    shown = people2d.emptied(person, ~visible)
+    return shown if keypoints is None else replace(shown, scores=shown.scores * keypoints[:, None])
+
+
+def test_back_end_fills_what_the_sidecar_lacks():
+    """Keypoints of the sidecar win; a box alone gets the back end's keypoints; unlisted frames get its whole person."""
+    frames = np.arange(20)
+    anna, bert = someone(20), shifted(someone(20), 50.0, "bert")
+    listed = frames < 12
+    drawn = [only(anna, listed, frames < 5), only(bert, listed & (frames != 7))]
+    found = [shifted(bert, 2.0, "person_1"), shifted(anna, 1.0, "person_2"), shifted(anna, -45.0, "person_3")]
+    people, figures = people2d._merge(People2DConfig(), drawn, listed, found, footage(20))
+    a, b, new = people
+    assert (a.person, b.person, new.person) == ("anna", "bert", "person_1")
+    assert np.array_equal(a.keypoints_px[:5], anna.keypoints_px[:5])
+    assert np.array_equal(a.keypoints_px[5:], found[1].keypoints_px[5:]) and a.visible.all()
+    assert np.array_equal(a.boxes_px[5:12], anna.boxes_px[5:12])  # the box that was drawn stays
+    assert np.array_equal(a.boxes_px[12:], found[1].boxes_px[12:])
+    # In a listed frame where nobody drew bert, he is not there, whatever the back end says.
+    assert np.flatnonzero(~b.visible).tolist() == [7]
+    assert np.array_equal(b.keypoints_px[:7], bert.keypoints_px[:7])
+    # Whom nobody drew at all joins only where the sidecar is silent.
+    assert np.array_equal(new.visible, ~listed)
+    rows = {row["person"]: row for row in figures["people"]}
+    assert rows["anna"]["filled_frames"] == 15 and rows["anna"]["compared_frames"] == 5
+    assert rows["anna"]["keypoints_box_share_median"] == pytest.approx(1.0 / 70.0)
+    assert rows["bert"]["filled_frames"] == 8 and rows["bert"]["box_iou_median"] == pytest.approx(18 / 22)
+    assert figures["found_only_frames"] == 12 + 1 and figures["added_people"] == 1
+    assert figures["identity_switches"] == 0
+
+
+def test_disagreement_and_switches_are_reported():
+    frames = np.arange(20)
+    anna, bert = someone(20), shifted(someone(20), 50.0, "bert")
+    # Legs drawn as if under a blanket: the box is right, ten keypoints are not.
+    blanket = anna.keypoints_px.copy()
+    blanket[9, 7:] += [0.0, -32.0]
+    found_a, found_b = anna, bert
+    swapped = [
+        replace(one, keypoints_px=np.where(frames[:, None, None] < 14, one.keypoints_px, two.keypoints_px),
+                boxes_px=np.where(frames[:, None] < 14, one.boxes_px, two.boxes_px))
+        for one, two in ((found_a, found_b), (found_b, found_a))
+    ]  # fmt: skip
+    drawn = [replace(anna, keypoints_px=blanket), bert]
+    people, figures = people2d._merge(People2DConfig(), drawn, np.ones(20, bool), swapped, footage(20))
+    assert np.array_equal(people[0].keypoints_px, blanket)  # the sidecar wins, and is contradicted
+    row = figures["people"][0]
+    assert row["disagreeing_frames"] == 1 and row["worst_frame"] == 9
+    assert row["keypoints_box_share_worst"] == pytest.approx(32.0 * 10 / 17 / 70)
+    assert figures["identity_switches"] == 2
+
+
+def test_checking_without_a_back_end_names_both_keys():
+    with pytest.raises(
+        ValueError, match="check_sidecar asks for a pose model to check against, and backend names none"
+    ):
+        People2DConfig(check_sidecar=True)
+
+
+def test_the_back_end_runs_only_where_it_is_wanted(tiny_checkpoints):
+    backend = Transformers(
+        detector=str(tiny_checkpoints / "detector"), pose=str(tiny_checkpoints / "pose"), least_detection=0.0
+    )
+    config = People2DConfig(backend=backend, least_score=0.0, least_seconds=0.5)
+    anna = someone(8)
+    whole = Annotations((anna,), np.full((1, 8), -1), listed=np.ones(8, bool))
+
+    def unread():
+        raise AssertionError("frames were read")
+        yield
+
+    found, figures = people2d.run(config, footage(8), unread(), whole)
+    assert found == [anna] and figures["backend"] == "sidecar" and figures["sidecar"] == {"lacking_frames": 0}
+    part = replace(whole, people=(only(anna, np.arange(8) != 3),), listed=np.arange(8) != 3)
+    for config_now, known in ((config, part), (config.model_copy(update={"check_sidecar": True}), whole)):
+        people, figures = people2d.run(config_now, footage(8), iter(pictures(8)), known)
+        assert figures["backend"].startswith("sidecar+transformers:")
+        assert people[0].person == "anna"
+        assert np.array_equal(people[0].keypoints_px[0], anna.keypoints_px[0])
+        assert (
+            figures["sidecar"]["people"][0]["sidecar_only_frames"] + figures["sidecar"]["people"][0]["compared_frames"]
+            >= 7 - 1
+        )
+    people, figures = people2d.run(People2DConfig(), footage(8), unread(), part)
+    assert figures["sidecar"] == {"lacking_frames": 1}
+
+
 @pytest.fixture(scope="module")
 def tiny_checkpoints(tmp_path_factory):
     """RT-DETR and ViTPose with random weights, saved as the hub stores them."""
