@@ -9,6 +9,7 @@ motion, then finely in windows that overlap.
 
 import itertools
 from collections.abc import Sequence
+from dataclasses import asdict
 from typing import Literal
 
 import numpy as np
@@ -21,6 +22,7 @@ from models.pose_fit import Fit, FitConfig, Fitter, fit_feet, fit_keypoints, res
 from models.pose_lift import KeypointRegressor, load_pose_lift
 from models.pose_prior import load_pose_prior
 from models.pose_start import Start, find_start, usable
+from models.world_figures import WorldConfig, measure, reasons
 from pipeline.camera import Camera
 from pipeline.types import Person2D, PersonTrack
 
@@ -58,6 +60,8 @@ class People3DConfig(BaseModel):
     fine_steps: int = Field(90, ge=1)
     window_frames: int = Field(360, ge=16)
     overlap_frames: int = Field(24, ge=2)
+    world: WorldConfig = WorldConfig(most_float_m=1.0)
+    """What a track may do before it is dropped. Beds and chairs are not known here, so resting above the floor is allowed."""
     stature_m: float = Field(1.68, gt=0.0)
     stature_spread_m: float = Field(0.09, gt=0.0)
 
@@ -73,7 +77,8 @@ def run(
 
     The figures hold, over all people: median reprojection (pixels, and as a share of the box's longer side) of keypoints
     scoring at least `judged_score`, the share of frames in view whose median is at most 10 px, each person's stature, the
-    median distance of the lower foot from the floor in standing frames (None where nobody stands), and who was dropped.
+    median distance of the lower foot from the floor in standing frames (None where nobody stands), each person's foot skate,
+    sinking and floating (`models.world_figures`), and who was dropped and why.
     """
     tracks, dropped, judged = [], [], []
     for person in people:
@@ -83,8 +88,13 @@ def run(
             dropped.append({"person": person.person, "reason": f"placed in {len(frames)} frames only"})
             continue
         fit = _fit(config, person, weights, frames, timestamps_s, camera, body)
-        tracks.append(_track(person, fit, frames, timestamps_s))
-        judged.append(_judge(config, person, fit, frames, camera, body))
+        track = _track(person, fit, frames, timestamps_s)
+        world = measure(body, track, timestamps_s, config.world)
+        if failed := reasons(world, config.world):
+            dropped.append({"person": person.person, "reason": "; ".join(failed)})
+            continue
+        tracks.append(track)
+        judged.append(_judge(config, person, fit, frames, camera, body) | {"world": asdict(world)})
     return tracks, _figures(judged, dropped)
 
 
@@ -256,5 +266,6 @@ def _figures(judged: list[dict], dropped: list[dict]) -> dict:
         "stature_m": [float(one["stature"]) for one in judged],
         "foot_floor_m_median": median("feet"),
         "standing_frames": int(sum(len(one["feet"]) for one in judged)),
+        "world": [one["world"] for one in judged],
         "dropped": dropped,
     }
