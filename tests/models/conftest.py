@@ -1,15 +1,17 @@
-"""A motion of ours as a BVH file of another program."""
+"""A motion of ours as a BVH file of another program; views of people drawn as dots."""
 
 from collections.abc import Callable
 from pathlib import Path
 
+import cv2
 import numpy as np
 import pytest
 import torch
 
-from models.body import BodyModel
+from models.body import BodyModel, relaxed_pose
+from models.hmr_batches import Views
 from pipeline.bvh import Bvh
-from pipeline.frames import R_ZUP_YUP, matrix_from_axis_angle
+from pipeline.frames import R_ZUP_YUP, axis_angle_from_matrix, matrix_from_axis_angle
 from pipeline.types import SMPL_JOINTS, SMPL_PARENTS, Motion
 
 FOREIGN = {
@@ -44,3 +46,39 @@ def _as_bvh(body: BodyModel, motion: Motion, turn: np.ndarray | None = None, shi
 @pytest.fixture(scope="session")
 def as_bvh() -> Callable[..., Bvh]:
     return _as_bvh
+
+
+def _dot_people(body: BodyModel, count: int = 40, rows: int = 32, seed: int = 0, sides: bool = False) -> Views:
+    """People facing the camera, with a green head, or away, drawn as dots; `sides`: red on their left, blue on their right."""
+    rng = np.random.default_rng(seed)
+    pose = np.zeros((count, 72))
+    pose[:, 3:] = relaxed_pose() + rng.normal(0.0, 0.15, (count, 69))
+    facing = matrix_from_axis_angle(np.array([np.pi, 0.0, 0.0]))
+    turned = facing @ matrix_from_axis_angle(
+        np.stack([np.zeros(count), rng.choice([0.0, np.pi], count), np.zeros(count)], 1)
+    )
+    pose[:, :3] = axis_angle_from_matrix(turned)
+    betas, transl = np.zeros((count, 10)), np.tile([0.0, -0.1, 4.0], (count, 1)) + rng.normal(0.0, 0.05, (count, 3))
+    focal = np.full(count, rows * 2.0)
+    values = [torch.as_tensor(value).float() for value in (betas, pose[:, :3], pose[:, 3:], transl)]
+    joints = body.joints(*values).double().numpy()
+    pixels = joints[..., :2] / joints[..., 2:] * focal[:, None, None] + [rows * 0.375 - 0.5, rows / 2 - 0.5]
+    files = []
+    for places, away in zip(pixels, turned[:, 2, 2] > 0, strict=True):
+        crop = np.full((rows, rows * 3 // 4, 3), 60, dtype=np.uint8)
+        for joint, place in enumerate(places):
+            colour = (255, 255, 255) if away or SMPL_JOINTS[joint] != "head" else (0, 255, 0)
+            if sides:
+                colour = {"left": (0, 0, 255), "right": (255, 0, 0)}.get(SMPL_JOINTS[joint].split("_")[0], colour)
+            radius = rows // (9 if SMPL_JOINTS[joint] == "head" else 32)
+            cv2.circle(crop, np.round(place).astype(int).tolist(), radius, colour, -1)
+        files.append(cv2.imencode(".jpg", crop, [cv2.IMWRITE_JPEG_QUALITY, 95])[1].ravel())
+    return Views(
+        np.concatenate(files), np.cumsum([len(file) for file in files]), pose, betas, transl, focal,
+        np.where(np.arange(count) % 2, 0.97, 0.1), np.ones(count), np.arange(count) % 5 == 4,
+    )  # fmt: skip
+
+
+@pytest.fixture(scope="session")
+def dot_people() -> Callable[..., Views]:
+    return _dot_people
