@@ -313,12 +313,14 @@ def _make_room(
     return cached(store, "room", room.VERSION * 100 + floor.VERSION, room_config, inputs, compute)
 
 
-def fit_people(store: Store, settings: Settings, ingest_key: str, people_key: str, room: dict) -> dict:
+def fit_people(
+    store: Store, settings: Settings, footage: Path, ingest_key: str, people_key: str, room: dict
+) -> dict:  # fmt: skip
     """SMPL motion of everybody in one clip, in the room's world."""
     from models.body import track_keypoints
     from models.duplicates import without_strayed
-    from models.pose_lift import load_pose_lift
     from models.pose_prior import load_pose_prior
+    from pipeline.footage import frames_at
     from stages import people3d
 
     config = settings.section("people3d")
@@ -332,11 +334,18 @@ def fit_people(store: Store, settings: Settings, ingest_key: str, people_key: st
     if config.fit.pose_prior > 0.0:
         inputs["pose_prior"] = load_pose_prior(config.pose_prior).digest
     if config.variant != "optimise":
-        inputs["regressor"] = load_pose_lift(config.regressor.path)[1]
+        inputs["regressor"] = people3d.load_regressor(config, body).digest
 
     def compute():
         times = clip["footage"].timestamps_s
-        tracks, figures = people3d.run(config, people, times, built.camera, body)
+
+        def pictures(wanted: Any) -> Any:
+            # A few dozen at a time: a long clip's frames do not fit into memory.
+            for part in np.array_split(wanted, -(-len(wanted) // 64)):
+                found = frames_at(footage, clip["footage"], part.tolist())
+                yield from (found[int(index)] for index in part)
+
+        tracks, figures = people3d.run(config, people, times, built.camera, body, pictures)
         projected = [built.camera.project(track_keypoints(body, track)) for track in tracks]
         tracks, figures["strayed"] = without_strayed(tracks, people, projected, once)
         actions = np.full((len(tracks), len(times)), -1)
@@ -394,7 +403,7 @@ def reconstruct(footage: Path, out: str | Path, settings: Settings, runner: Runn
     for name, clip in clips.items():
         clip["room"] = cameras[name]
         if "people2d" in clip and cameras[name] in rooms:
-            work.append((name, (store, settings, clip["ingest"], clip["people2d"], rooms[cameras[name]])))
+            work.append((name, (store, settings, footage, clip["ingest"], clip["people2d"], rooms[cameras[name]])))
     _gather(runner("lifting people", fit_people, work), clips, rejected)
 
     summary = _reconstruct_summary(rooms, clips, rejected, artefact.meta["figures"]["notes"], settings, started)

@@ -8,12 +8,12 @@ motion, then finely in windows that overlap.
 """
 
 import itertools
-from collections.abc import Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import asdict
-from typing import Literal
+from typing import Annotated, Literal
 
 import numpy as np
-from jaxtyping import Float, Int
+from jaxtyping import Float, Int, UInt8
 from pydantic import BaseModel, ConfigDict, Field
 from scipy.spatial.transform import Rotation, Slerp
 
@@ -22,11 +22,15 @@ from models.pose_fit import Fit, FitConfig, Fitter, fit_feet, fit_keypoints, res
 from models.pose_lift import KeypointRegressor, load_pose_lift
 from models.pose_prior import load_pose_prior
 from models.pose_start import Start, find_start, usable
+from models.regression import Regression, Regressor
 from models.world_figures import WorldConfig, measure, reasons
 from pipeline.camera import Camera
 from pipeline.types import Person2D, PersonTrack
 
 VERSION = 4
+
+Frames = Callable[[Int[np.ndarray, "wanted"]], Iterable[UInt8[np.ndarray, "height width 3"]]]
+"""Straight pictures of the frames with these numbers."""
 
 
 class Keypoints(BaseModel):
@@ -38,13 +42,25 @@ class Keypoints(BaseModel):
     """Folder of a network, or `starter`."""
 
 
+class Crops(BaseModel):
+    """Regression from crops of the frames, each alone (models/hmr.py)."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+    kind: Literal["hmr"] = "hmr"
+    path: str
+    """Folder that `models.convert_hmr` or `models.train_hmr` made."""
+    device: str = "cpu"
+    flip: bool = True
+    """Average with the mirrored crop."""
+
+
 class People3DConfig(BaseModel):
     """How people are lifted."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
     variant: Literal["regress", "optimise", "hybrid"] = "hybrid"
     """What a regressor says as it is; a fit that starts from a library of postures; or one that starts from the regressor."""
-    regressor: Keypoints = Keypoints()
+    regressor: Annotated[Keypoints | Crops, Field(discriminator="kind")] = Keypoints()
     """Not read by `optimise`."""
     fit: FitConfig = FitConfig()
     pose_prior: str = "starter"
@@ -72,8 +88,11 @@ def run(
     timestamps_s: Float[np.ndarray, "time"],
     camera: Camera,
     body: BodyModel,
+    frames: Frames | None = None,
 ) -> tuple[list[PersonTrack], dict]:
     """Lift everyone of one clip; each person alone, so that who else is there changes nothing.
+
+    `frames` gives the straight pictures of frame numbers, in order; only a regressor that looks at crops asks for them.
 
     The figures hold, over all people: median reprojection (pixels, and as a share of the box's longer side) of keypoints
     scoring at least `judged_score`, the share of frames in view whose median is at most 10 px, each person's stature, the
@@ -81,21 +100,45 @@ def run(
     sinking and floating (`models.world_figures`), and who was dropped and why.
     """
     tracks, dropped, judged = [], [], []
+    regressor = None if config.variant == "optimise" else load_regressor(config, body)
     for person in people:
         weights = np.where(person.scores >= config.least_score, person.scores, 0.0) * person.visible[:, None]
-        frames = np.flatnonzero(usable(weights, config.least_score))
-        if len(frames) < config.least_frames:
-            dropped.append({"person": person.person, "reason": f"placed in {len(frames)} frames only"})
+        found = np.flatnonzero(usable(weights, config.least_score))
+        if len(found) < config.least_frames:
+            dropped.append({"person": person.person, "reason": f"placed in {len(found)} frames only"})
             continue
-        fit = _fit(config, person, weights, frames, timestamps_s, camera, body)
-        track = _track(person, fit, frames, timestamps_s)
+        regression = None
+        if regressor is not None:
+            pictures = frames(found) if regressor.reads_frames and frames is not None else ()
+            regression = regressor.regress(
+                person.keypoints_px[found],
+                weights[found],
+                person.boxes_px[found],
+                timestamps_s[found],
+                camera,
+                pictures,
+            )
+        fit = _fit(config, person, weights, found, timestamps_s, camera, body, regression)
+        track = _track(person, fit, found, timestamps_s)
         world = measure(body, track, timestamps_s, config.world)
         if failed := reasons(world, config.world):
             dropped.append({"person": person.person, "reason": "; ".join(failed)})
             continue
         tracks.append(track)
-        judged.append(_judge(config, person, fit, frames, camera, body) | {"world": asdict(world)})
+        judged.append(_judge(config, person, fit, found, camera, body) | {"world": asdict(world)})
     return tracks, _figures(judged, dropped)
+
+
+def load_regressor(config: People3DConfig, body: BodyModel) -> Regressor:
+    """The regressor that a config names; InputError where it cannot be loaded."""
+    named = config.regressor
+    if isinstance(named, Keypoints):
+        network, digest = load_pose_lift(named.path)
+        return KeypointRegressor(network, body, digest)
+    from models.hmr import HmrRegressor
+    from models.hmr_network import load_hmr
+
+    return HmrRegressor(load_hmr(named.path, named.device), body, flip=named.flip)
 
 
 def _fit(
@@ -106,14 +149,9 @@ def _fit(
     timestamps_s: Float[np.ndarray, "time"],
     camera: Camera,
     body: BodyModel,
+    regression: Regression | None,
 ) -> Fit:
-    """Regress, fit, or both: the observed frames of one person, at once or coarse to fine."""
-    regression = None
-    if config.variant != "optimise":
-        network, digest = load_pose_lift(config.regressor.path)
-        regression = KeypointRegressor(network, body, digest).regress(
-            person.keypoints_px[frames], weights[frames], person.boxes_px[frames], timestamps_s[frames], camera
-        )
+    """Take the regression, fit, or both: the observed frames of one person, at once or coarse to fine."""
     if config.variant == "regress":
         assert regression is not None
         transl = regression.pelvis - rest_pelvis(body, regression.betas)
