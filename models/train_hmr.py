@@ -179,15 +179,15 @@ def train(
     if start is not None:
         start_backbone(trainee.network, start)
     everything = batch_of(views, body)
-    seen, held = np.flatnonzero(~views.held_out), np.flatnonzero(views.held_out)[:MEASURED]
+    seen = np.flatnonzero(~views.held_out)
+    held = np.random.default_rng(seed).permutation(np.flatnonzero(views.held_out))[:MEASURED]
     set_means(trainee.network, body, everything.of(seen))
     optimiser = torch.optim.AdamW(trainee.parameters(), lr=rate, weight_decay=0.05, betas=(0.9, 0.98))
     average = {name: value.detach().clone() for name, value in trainee.state_dict().items()}
-    done, curve = 0, []
+    done, curve, running = 0, [], 0.0
     if checkpoint is not None and checkpoint.exists():
-        done, curve = _resume(checkpoint, trainee, optimiser, average)
+        done, curve, running = _resume(checkpoint, trainee, optimiser, average)
     began = saved = time.monotonic()
-    running = 0.0
     for step in range(done, steps):
         rng = np.random.default_rng([seed, step])
         warm = min(1.0, (step + 1) / min(200, 1 + steps // 10))
@@ -201,14 +201,14 @@ def train(
         keep = min(0.998, (step + 1) / (step + 10))
         for name, value in trainee.state_dict().items():
             average[name].lerp_(value, 1.0 - keep)
-        running = float(loss.detach()) if step == done else 0.98 * running + 0.02 * float(loss.detach())
+        running = float(loss.detach()) if step == 0 else 0.98 * running + 0.02 * float(loss.detach())
         if step % MEASURE_EVERY == MEASURE_EVERY - 1 and len(held):
             errors = errors_of(_with(config, average), skeleton, everything.of(held), flip=False)
             figures = {name: round(float(np.median(errors[name])), 1) for name in ("pa_mm", "mm", "root_deg")}
             curve.append({"step": step + 1, "loss": round(running, 3)} | figures)
             logger.info("%s of %d steps, %.0f s", json.dumps(curve[-1]), steps, time.monotonic() - began)
         if checkpoint is not None and time.monotonic() - saved > SAVE_EVERY_S:
-            _checkpoint(checkpoint, trainee, optimiser, average, step + 1, curve)
+            _checkpoint(checkpoint, trainee, optimiser, average, step + 1, curve, running)
             saved = time.monotonic()
     facts = {
         "steps": steps, "batch": batch, "rate": rate, "seed": seed, "views": len(seen), "loss": round(running, 3),
@@ -248,18 +248,18 @@ def _state(trainee: Trainee, optimiser: torch.optim.Optimizer, average: dict[str
 
 def _checkpoint(
     path: Path, trainee: Trainee, optimiser: torch.optim.Optimizer, average: dict[str, Tensor], step: int,
-    curve: list[dict],
+    curve: list[dict], running: float,
 ) -> None:  # fmt: skip
     part = path.with_name(path.name + ".part")
     state = {name: value.detach().clone() for name, value in _state(trainee, optimiser, average).items()}
-    save_file(state, part, metadata={"step": str(step), "curve": json.dumps(curve)})
+    save_file(state, part, metadata={"step": str(step), "curve": json.dumps(curve), "loss": repr(running)})
     os.replace(part, path)
 
 
 def _resume(
     path: Path, trainee: Trainee, optimiser: torch.optim.Optimizer, average: dict[str, Tensor]
-) -> tuple[int, list[dict]]:
-    """Bring the state back; the number of steps done, and the curve so far."""
+) -> tuple[int, list[dict], float]:
+    """Bring the state back; the number of steps done, the curve so far, and the running loss."""
     for parameter in trainee.parameters():
         optimiser.state[parameter] = {
             "step": torch.zeros(()), "exp_avg": torch.zeros_like(parameter), "exp_avg_sq": torch.zeros_like(parameter)
@@ -269,7 +269,7 @@ def _resume(
         for name, value in _state(trainee, optimiser, average).items():
             value.detach().copy_(file.get_tensor(name))
     logger.info("continuing from step %s of %s", facts["step"], path)
-    return int(facts["step"]), json.loads(facts["curve"])
+    return int(facts["step"]), json.loads(facts["curve"]), float(facts["loss"])
 
 
 def procrustes_error(
@@ -312,7 +312,7 @@ def errors_of(network: Hmr, skeleton: Skeleton, batch: Batch, flip: bool) -> dic
 
 
 def measure(network: Hmr, views: Views, body: BodyModel, flip: bool = True) -> dict[str, dict[str, float]]:
-    """Mean errors on held-out views, by posture and by how much of the person is seen; the root's error is a median."""
+    """Mean errors on held-out views, by posture and by how much of the person is seen; medians for root and pelvis."""
     held = np.flatnonzero(views.held_out)
     errors = errors_of(network, Skeleton(body, network.config.rows_px), batch_of(views, body).of(held), flip)
     trunk, seen = views.trunk[held], views.seen[held]
@@ -321,7 +321,10 @@ def measure(network: Hmr, views: Views, body: BodyModel, flip: bool = True) -> d
     groups |= {"seen well": seen >= 0.9, "half hidden": seen < 0.7}
     return {
         name: {"views": int(group.sum())}
-        | {key: float((np.median if key == "root_deg" else np.mean)(value[group])) for key, value in errors.items()}
+        | {
+            key: float((np.median if key in ("root_deg", "pelvis_mm") else np.mean)(value[group]))
+            for key, value in errors.items()
+        }
         for name, group in groups.items()
         if group.any()
     }
