@@ -6,7 +6,7 @@ frame. Both answer in the room's world, and a fit (models/pose_fit.py) starts fr
 
 from collections.abc import Iterable
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 import numpy as np
 from jaxtyping import Float, Int, UInt8
@@ -36,6 +36,7 @@ class Regression:
         )
 
 
+@runtime_checkable
 class Regressor(Protocol):
     """Lifts one person of one clip."""
 

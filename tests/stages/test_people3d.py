@@ -6,19 +6,24 @@ from dataclasses import replace
 import numpy as np
 import pytest
 import torch
+from safetensors.torch import save_file
 
 from models.body import BodyShape, load_body, relaxed_pose
+from models.hmr_network import Hmr, HmrConfig
 from models.pose_fit import Fit, FitConfig
+from models.world_figures import WorldConfig
 from pipeline.camera import Camera, intrinsics_from_focal, normal_from_angles, pose_over_floor
 from pipeline.frames import R_ZUP_YUP, matrix_from_axis_angle, yaw
 from pipeline.types import Person2D
 from stages import people3d
-from stages.people3d import People3DConfig
+from stages.people3d import Crops, People3DConfig
 
 CAMERA = Camera(
     intrinsics_from_focal(560.0, 640, 480), 640, 480, pose_over_floor(normal_from_angles(np.radians(20.0), 0.0), 2.3)
 )
-QUICK = People3DConfig(fit=FitConfig(steps=10))
+GLIDES = WorldConfig(most_float_m=1.0, most_skate_cm_s=500.0)
+"""The strangers of these tests do not move their legs."""
+QUICK = People3DConfig(fit=FitConfig(steps=10), world=GLIDES)
 
 
 @pytest.fixture(scope="module")
@@ -62,7 +67,9 @@ def hide(person: Person2D, frames) -> Person2D:
 
 def test_known_person_in_the_world(body):
     person, joints, times = stroller(body, 12)
-    (track,), figures = people3d.run(People3DConfig(fit=FitConfig(steps=100)), [person], times, CAMERA, body)
+    (track,), figures = people3d.run(
+        People3DConfig(fit=FitConfig(steps=100), world=GLIDES), [person], times, CAMERA, body
+    )
     assert np.linalg.norm(joints_of(body, track) - joints, axis=-1)[:, :22].mean() < 0.06
     assert figures["reprojection_px_median"] < 3.0
     assert figures["reprojection_box_share_median"] < 0.02
@@ -77,7 +84,7 @@ def test_every_variant_knows_where_the_person_is(body):
     person, joints, times = stroller(body, 12)
     errors, figures = {}, {}
     for variant in ("regress", "optimise", "hybrid"):
-        config = People3DConfig(variant=variant, fit=FitConfig(steps=100))
+        config = People3DConfig(variant=variant, fit=FitConfig(steps=100), world=GLIDES)
         (track,), figures[variant] = people3d.run(config, [person], times, CAMERA, body)
         errors[variant] = np.linalg.norm(joints_of(body, track) - joints, axis=-1)[:, :22].mean()
     # The regressor alone is rough; what is fitted to exact keypoints is not.
@@ -106,7 +113,9 @@ def test_later_clock_changes_nothing(body):
 def test_gaps_are_bridged_and_say_so(body):
     person, joints, times = stroller(body, 12)
     hidden = [0, 5, 6, 11]
-    (track,), _ = people3d.run(People3DConfig(fit=FitConfig(steps=60)), [hide(person, hidden)], times, CAMERA, body)
+    (track,), _ = people3d.run(
+        People3DConfig(fit=FitConfig(steps=60), world=GLIDES), [hide(person, hidden)], times, CAMERA, body
+    )
     assert np.flatnonzero(~track.visible).tolist() == hidden
     assert track.confidence[hidden].max() < 0.5 < track.confidence[track.visible].min()
     # In between: on the way. Before the first and after the last: held.
@@ -123,9 +132,38 @@ def test_hardly_seen_people_are_dropped_with_the_reason(body):
     assert figures["reprojection_px_median"] is None and figures["foot_floor_m_median"] is None
 
 
+def test_who_slides_is_dropped_with_the_reason(body):
+    person, _, times = stroller(body, 12)
+    tracks, figures = people3d.run(People3DConfig(fit=FitConfig(steps=60)), [person], times, CAMERA, body)
+    assert tracks == [] and figures["world"] == []
+    assert "feet in contact slide at" in figures["dropped"][0]["reason"]
+
+
+def test_a_regressor_of_crops_gets_the_frames_it_asks_for(body, tmp_path):
+    config = HmrConfig(
+        rows_px=32, columns_px=24, patch_px=8, width=16, layers=1, heads=2, decoder_width=16, decoder_layers=1,
+        decoder_heads=2, decoder_head_width=8, decoder_hidden=16, body=body.name,
+    )  # fmt: skip
+    torch.manual_seed(0)
+    (tmp_path / "config.json").write_text(config.model_dump_json())
+    save_file(Hmr(config).state_dict(), tmp_path / "model.safetensors")
+    person, _, times = stroller(body, 8)
+    asked = []
+
+    def pictures(wanted):
+        asked.extend(wanted.tolist())
+        return (np.full((480, 640, 3), 10 * int(index), np.uint8) for index in wanted)
+
+    chosen = People3DConfig(variant="regress", regressor=Crops(path=str(tmp_path)), world=GLIDES)
+    people3d.run(chosen, [hide(person, [3])], times, CAMERA, body, pictures)
+    assert asked == [0, 1, 2, 4, 5, 6, 7]
+
+
 def test_coarse_to_fine_agrees_with_the_truth(body):
     person, joints, times = stroller(body, 24, fps=15.0)
-    config = People3DConfig(fit=FitConfig(steps=80), coarse_frames=8, fine_steps=15, window_frames=16, overlap_frames=4)
+    config = People3DConfig(
+        world=GLIDES, fit=FitConfig(steps=80), coarse_frames=8, fine_steps=15, window_frames=16, overlap_frames=4
+    )
     (track,), figures = people3d.run(config, [person], times, CAMERA, body)
     assert np.linalg.norm(joints_of(body, track) - joints, axis=-1)[:, :22].mean() < 0.07
     assert figures["reprojection_px_median"] < 4.0
