@@ -25,6 +25,7 @@ os.environ.setdefault("PREFECT_SERVER_EPHEMERAL_STARTUP_TIMEOUT_SECONDS", "120")
 
 import numpy as np
 import typer
+from typer.core import TyperGroup
 
 from pipeline import codec, types
 from pipeline.errors import InputError, Rejected
@@ -905,7 +906,7 @@ def generate_command(
     )
 
 
-class _Evaluations(typer.core.TyperGroup):
+class _Evaluations(TyperGroup):
     """`careclips evaluate --real ...` measures the gain; `careclips evaluate people ...` something else."""
 
     def parse_args(self, ctx: Any, args: list[str]) -> list[str]:

@@ -149,8 +149,8 @@ The `keypoints` regressor: a starter that sees no pixels. Train it again when th
   seconds; {parameters:.2f} M parameters, float16 on disk ({megabytes:.1f} MB).
 - **Trained on**: {motion}; speed, shape and side varied; cameras 0.8 to 3 m high, pitched -4 to 60 degrees, focal length
   0.7 to 1.3 of the image's width; faults of an imagined detector and calibration (`models/lift_views.py`). Seed {seed},
-  {steps} steps of {batch} windows of {frames} frames. `acted` people come from the generator that makes sample footage:
-  on sample footage it has seen the like before. Every tenth take of each source is held out.
+  {steps} steps of {batch} windows of {frames} frames{note}. `acted` people come from the generator that
+  makes sample footage: on sample footage it has seen the like before. Every tenth take of each source is held out.
 - **Licence**: Apache-2.0, as the repository.
 - **SHA-256** of `model.safetensors`: `{sha256}`
 
@@ -206,7 +206,8 @@ def write_card(folder: Path, motions: Motions, windows: int, seed: int) -> dict:
     text = CARD.format(
         layers=network.config.layers, width=network.config.width, heads=network.config.heads,
         parameters=sum(p.numel() for p in network.parameters()) / 1e6, megabytes=size, motion=motion, seed=facts["seed"],
-        steps=facts["steps"], batch=facts["batch"], frames=facts["frames"], windows=windows,
+        note=f" ({facts['note']})" if "note" in facts else "", steps=facts["steps"], batch=facts["batch"],
+        frames=facts["frames"], windows=windows,
         sha256=file_digest(folder / "model.safetensors"), faulty=_markdown(faulty), perfect=_markdown(perfect),
     )  # fmt: skip
     (folder / "README.md").write_text(text)

@@ -50,6 +50,8 @@ class FitConfig(BaseModel):
     contact_spread_m: float = Field(default=0.03, gt=0.0)
     contact_reach_m: float = Field(default=0.25, gt=0.0)
     """Bodies farther from the floor than this rest on something else, and are hardly pulled."""
+    raised_m: float = Field(default=0.12, gt=0.0)
+    """Who a regressor lays higher than this above the floor lies on something."""
     flat: float = Field(default=1.0, ge=0.0)
     """Who lies still touches one plane with hips, chest and whatever else is lowest."""
     gravity: float = Field(default=0.3, ge=0.0)
@@ -180,6 +182,7 @@ class Fitter:
         trust = torch.as_tensor(start.trust, dtype=torch.float32)
         self.anchor = torch.where(trust[:, None, None] > 0.0, pose.detach(), self._smoothed(pose.detach()))
         self.trust, self.root_anchor = trust, torch.as_tensor(start.global_orient, dtype=torch.float32)
+        self.ground = self._ground(start, latent)
         variables = [root, pose, pelvis] + ([latent] if betas_latent is None else [])
         optimiser = torch.optim.Adam(variables, lr=config.step_size, betas=(0.9, 0.98))
         total = None
@@ -204,6 +207,27 @@ class Fitter:
             transl.double().numpy(),
             float(total.detach()) if total is not None else float("inf"),
         )
+
+    @torch.no_grad()
+    def _ground(self, start: Start, latent: Float[Tensor, "3"]) -> Float[Tensor, "time"]:
+        """Height of what carries the body: the floor, or a mattress where a regressor lays who lies still well above it.
+
+        The regressor's heights scatter from frame to frame, so one median stands for each time of lying still.
+        """
+        betas = self.shape(latent)
+        orient = torch.as_tensor(start.global_orient, dtype=torch.float32)
+        pose = _matrices(torch.as_tensor(start.body_pose, dtype=torch.float32).reshape(-1, 23, 3))
+        transl = torch.as_tensor(start.pelvis, dtype=torch.float32) - self.body.rest_joints(betas)[0]
+        posed = self.body._pose(betas[None], orient, pose, transl)
+        lowest = self.body._surface(betas[None], *posed)[..., 2].amin(-1)
+        lies = (orient[:, 2, 1].abs() < 0.5) & (self.still > 0.3) & (self.trust > 0.0)
+        ground = torch.zeros(len(lowest))
+        edges = torch.nonzero(torch.diff(lies.int(), prepend=torch.zeros(1), append=torch.zeros(1)))[:, 0]
+        for first, last in edges.reshape(-1, 2).tolist():
+            height = lowest[first:last].median()
+            if height > self.config.raised_m:
+                ground[first:last] = height
+        return ground
 
     def _smoothed(self, pose: Float[Tensor, "time 23 3"]) -> Float[Tensor, "time 23 3"]:
         """Poses averaged over about half a second."""
@@ -280,7 +304,7 @@ class Fitter:
         def touches(height: Tensor) -> Tensor:
             return _geman_mcclure((height / config.contact_spread_m).square(), reach) / 9.0
 
-        total = config.contact * touches(z.amin(-1)).sum()
+        total = config.contact * touches(z.amin(-1) - self.ground).sum()
         total = (
             total + config.penetration * ((-z).clamp(min=0.0) / 0.02).square().clamp(max=400.0).sum(-1).mul(0.05).sum()
         )
@@ -290,7 +314,7 @@ class Fitter:
             lies = (1.0 - upright) * self.still
         for group in self.trunk:
             above = z[:, group].amin(-1)
-            total = total + config.contact * (lies * touches(above)).sum()
+            total = total + config.contact * (lies * touches(above - self.ground)).sum()
             # Not bounded like contact with the floor: on a bed, too, a body lies flat.
             tilt = (above - z.amin(-1)) / 0.05
             total = total + config.flat * (lies * ((1.0 + tilt.square()).sqrt() - 1.0)).sum()

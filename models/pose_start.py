@@ -172,7 +172,12 @@ def find_start(
         pull = np.eye(3) / REGRESSED_SPREAD_M**2
         # Each frame has a candidate of its own: the diagonal of frames against candidates would be wasteful.
         single = [
-            _unary(tuple(part[t : t + 1] for part in system), own[t : t + 1], regression.pelvis[t : t + 1], pull)
+            _unary(
+                (system[0][t : t + 1], system[1][t : t + 1], system[2][t : t + 1]),
+                own[t : t + 1],
+                regression.pelvis[t : t + 1],
+                pull,
+            )
             for t in range(len(unary))
         ]
         cost = np.concatenate([cost, np.stack([c[0] for c, _ in single])], axis=1)

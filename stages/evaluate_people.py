@@ -8,7 +8,7 @@ import csv
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import cv2
 import numpy as np
@@ -20,11 +20,13 @@ from models.body import BodyModel, track_joints, track_parameters
 from models.pose_errors import BODY_JOINTS, acceleration_error, align, mpjpe_mm, pa_mpjpe_mm
 from pipeline.camera import Camera, read_camera
 from pipeline.errors import InputError
-from pipeline.types import SMPL_JOINTS, Footage, Person2D, PersonTrack, Room
+from pipeline.types import SMPL_JOINTS, Footage, Person2D, PersonTrack, Role, Room, take
 
 VARIANTS = ("regress", "optimise", "hybrid")
 FEET = [SMPL_JOINTS.index(name) for name in ("left_ankle", "left_foot", "right_ankle", "right_foot")]
 NECK = SMPL_JOINTS.index("neck")
+LEAST_LANDINGS = 3
+"""Other falls that tell how high a mattress is."""
 LYING = ("supine", "prone", "left_side", "right_side")
 
 
@@ -78,7 +80,8 @@ def true_clip(folder: Path, width_px: int, height_px: int) -> TrueClip:
         points = np.where(scores[..., None] > 0.0, truth["keypoints_px"][index], 0.0)
         visible = (truth["visibility"][index] > 0.05) & (scores > 0.0).any(axis=1)
         scores = scores * visible[:, None]
-        people.append(Person2D(str(name), str(truth["role"][index]), visible, _boxes(points, scores), points, scores))
+        role = cast(Role, str(truth["role"][index]))
+        people.append(Person2D(str(name), role, visible, _boxes(points, scores), points, scores))
     camera = read_camera(folder / "camera.json", width_px, height_px)
     joints = {str(name): truth["joints_world"][index] for index, name in enumerate(truth["person"])}
     return TrueClip(folder.name, camera, truth["timestamps_s"], tuple(people), joints)
@@ -287,8 +290,12 @@ def real_figures(
             shares.append(figures["shares"])
             standing.append(figures["feet"])
             within.append(figures["medians"] <= config.close_px)
-        if clip.footage.path in falls and clip.tracks:
-            row = _fallen_row(config, clip, falls[clip.footage.path])
+    landed = {
+        clip.clip: _landed(config, body, clip, falls[clip.footage.path]) for clip in seen if clip.footage.path in falls
+    }
+    for clip in seen:
+        if clip.footage.path in falls:
+            row = _fallen_row(config, clip, falls[clip.footage.path], landed)
             fallen_rows.append({"clip": clip.clip, **row})
     pairs = _camera_pairs(config, clips)
     judged = [row for row in fallen_rows if "reason" not in row and row["in_view"] != "no"]
@@ -350,8 +357,21 @@ def _rise(joints: Float[np.ndarray, "time 24 3"], a: int, b: int) -> Float[np.nd
     return way[:, 2] / np.maximum(np.linalg.norm(way, axis=-1), 1e-9)
 
 
-def _fallen_row(config: EvaluatePeopleConfig, clip: LiftedClip, fall: Fall) -> dict[str, Any]:
-    """The person whose pelvis sank farthest by the time of rest, as they lie; or why it cannot be told."""
+@dataclass(frozen=True)
+class Landing:
+    """The person whose pelvis sank farthest by the time of rest."""
+
+    track: PersonTrack
+    frames: Bool[np.ndarray, "time"]
+    support: str
+    """What it fell on, as the table of falls says."""
+    camera: str
+    lowest_m: float
+    """Height of the lowest point of the body at rest."""
+
+
+def _landed(config: EvaluatePeopleConfig, body: BodyModel, clip: LiftedClip, fall: Fall) -> Landing | None:
+    """None where nobody is seen at rest."""
     times = clip.footage.timestamps_s
     at = (times >= fall.at_rest_s) & (times <= fall.at_rest_s + config.rest_s)
     best, sunk = None, -np.inf
@@ -363,11 +383,34 @@ def _fallen_row(config: EvaluatePeopleConfig, clip: LiftedClip, fall: Fall) -> d
         if drop > sunk:
             best, sunk = track, drop
     if best is None:
-        return {"reason": "nobody is seen at rest", "in_view": fall.in_view}
-    joints = clip.joints_world[best.person]
+        return None
     frames = best.visible & at
-    support = support_below(clip.room, np.median(joints[frames, 0], axis=0))
-    return {"support_m": support, "in_view": fall.in_view, **fallen(config, joints, frames, fall, support)}
+    with torch.no_grad():
+        lowest = body.surface_points(*track_parameters(take(best, frames)))[..., 2].amin(-1)
+    return Landing(best, frames, fall.landing_support, clip.camera, float(lowest.median()))
+
+
+def _fallen_row(
+    config: EvaluatePeopleConfig, clip: LiftedClip, fall: Fall, landed: dict[str, Landing | None]
+) -> dict[str, Any]:
+    """How the fallen body lies on what it fell on, or why it cannot be told.
+
+    A bed or mattress that the room does not know is as high as other falls onto one before the same camera came to rest: the
+    median of their lowest points, the judged fall's own left out.
+    """
+    own = landed[clip.clip]
+    if own is None:
+        return {"reason": "nobody is seen at rest", "in_view": fall.in_view}
+    joints = clip.joints_world[own.track.person]
+    support = support_below(clip.room, np.median(joints[own.frames, 0], axis=0))
+    if support == 0.0 and fall.landing_support != "floor":
+        others = [
+            one.lowest_m
+            for name, one in landed.items()
+            if one is not None and name != clip.clip and (one.camera, one.support) == (own.camera, own.support)
+        ]
+        support = max(0.0, float(np.median(others))) if len(others) >= LEAST_LANDINGS else 0.0
+    return {"support_m": support, "in_view": fall.in_view, **fallen(config, joints, own.frames, fall, support)}
 
 
 def _camera_pairs(config: EvaluatePeopleConfig, clips: Sequence[LiftedClip]) -> list[dict[str, Any]]:

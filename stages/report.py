@@ -222,7 +222,11 @@ def stand_ins(
 
 def licences(own_body: bool) -> list[str]:
     """Licences of what went into the clips."""
-    lines = ["careclips: Apache-2.0.", "Starter depth networks: Apache-2.0, trained on our own sample rooms."]
+    lines = [
+        "careclips: Apache-2.0.",
+        "Starter depth networks: Apache-2.0, trained on our own sample rooms.",
+        "Starter regressor and prior of people: Apache-2.0, trained on motion capture and our own simulated falls.",
+    ]
     if own_body:
         lines.append("Body: SMPL, licensed by its owners for non-commercial research; used through smplx (likewise).")
     else:

@@ -7,7 +7,7 @@ import torch
 
 from models.body import load_body, relaxed_pose
 from models.lying_postures import lying_postures, medoids
-from models.pose_start import LYING, _library
+from models.pose_start import LYING, posture_library
 from models.train_pose_prior import Kinematics, Poses
 
 
@@ -27,7 +27,7 @@ def test_lying_postures_come_from_lying_training_poses():
 
 
 def test_library_lays_every_typical_posture_on_all_sides():
-    poses = [pose for pose, _ in _library()[0]]
+    poses = [pose for pose, _ in posture_library()[0]]
     for posture in json.loads(LYING.read_text()):
         assert len(posture) == 63
         assert sum(np.allclose(pose[:63], posture) for pose in poses) == 8

@@ -160,6 +160,20 @@ def test_falls_without_anyone_at_rest_say_so(body):
     assert figures["fallen_pelvis_ok_share"] is None and figures["track_share"] == 1.0
 
 
+def test_a_mattress_is_as_high_as_others_came_to_rest_on_it(body):
+    supine = TURNS["supine"].as_matrix()
+    heights = {"a": 0.55, "b": 0.57, "c": 0.53, "d": 0.95}
+    clips = [lifted(body, name, upright(body, supine, height), f"x/{name}.mp4") for name, height in heights.items()]
+    falls = {clip.footage.path: Fall(1.0, "mattress", "supine", "yes") for clip in clips}
+    rows = {row["clip"]: row for row in people.real_figures(EvaluatePeopleConfig(), body, clips, falls)["fallen"]}
+    assert rows["a"]["pelvis_ok"] and not rows["d"]["pelvis_ok"], "its own height is no witness"
+    assert rows["d"]["support_m"] == pytest.approx(rows["a"]["support_m"] - 0.02, abs=0.03)
+    floor = {path: replace(fall, landing_support="floor") for path, fall in falls.items()}
+    assert not any(
+        row["pelvis_ok"] for row in people.real_figures(EvaluatePeopleConfig(), body, clips, floor)["fallen"]
+    )
+
+
 def test_table_of_falls(tmp_path):
     path = tmp_path / "events.csv"
     path.write_text(
