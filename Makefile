@@ -12,7 +12,7 @@ demo: setup
 	$(BIN)/careclips demo $(if $(FOOTAGE),--footage "$(FOOTAGE)") $(if $(POSE_FILE),--pose-file "$(POSE_FILE)")
 
 test: setup
-	$(BIN)/python -m pytest -q tests --ignore=tests/benchmarks
+	$(BIN)/python -m pytest -q -n 2 --dist loadfile tests --ignore=tests/benchmarks
 
 check: setup
 	$(BIN)/ruff check .

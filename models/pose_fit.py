@@ -6,6 +6,7 @@ for all frames; the root's rotation is 6D; poses are axis-angle per joint under 
 a learned prior (models/pose_prior.py), which the thesis optimises the latent of, and which here only weighs the pose.
 """
 
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -20,14 +21,17 @@ from models.pose_start import Start
 from models.shape_space import ShapeSpace
 from pipeline.camera import Camera
 from pipeline.frames import invert, rotation_6d_from_matrix
-from pipeline.types import SMPL_JOINTS
+from pipeline.types import SMPL_JOINTS, SupportSurface
 
 
 class FitConfig(BaseModel):
     """Weights of the objective: spreads in metres, radians or shares are where a term starts to count."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
-    steps: int = Field(default=300, ge=1)
+    steps: int = Field(default=150, ge=1)
+    """Of Adam, while the reprojection grows stricter."""
+    last_steps: int = Field(default=30, ge=0)
+    """Of L-BFGS, at the strictest."""
     step_size: float = Field(default=0.03, gt=0.0)
     pixel_spread: float = Field(default=0.016, gt=0.0)
     """Of a keypoint, as a share of the person's extent in the image, 1.5 pixels added."""
@@ -60,6 +64,9 @@ class FitConfig(BaseModel):
     """Who is still in the image is still in depth."""
     skate: float = Field(default=1.0, ge=0.0)
     penetration: float = Field(default=2.0, ge=0.0)
+    """Of skin below the floor or inside furniture."""
+    seat_m: float = Field(default=0.12, gt=0.0)
+    """What is no bed and no sofa is solid so far below its top; legs may be under it."""
     gap_s: float = Field(default=0.6, gt=0.0)
     """Longer gaps in time are not smoothed across."""
 
@@ -87,6 +94,10 @@ def _per_joint(values: dict[str, float], default: float) -> Float[Tensor, "23"]:
     return torch.tensor([values.get(name.split("_")[-1], default) for name in SMPL_JOINTS[1:]])
 
 
+SOLID = ("bed", "sofa")
+"""Furniture that reaches down to the floor."""
+PRESSED_M = 0.06
+"""How deep a mattress gives way."""
 ROOT_SPREAD_RAD = 0.3
 """How far the root turns from where a regression put it."""
 
@@ -146,6 +157,7 @@ class Fitter:
         stature_m: float = 1.68,
         stature_spread_m: float = 0.09,
         prior: PosePrior | None = None,
+        supports: Sequence[SupportSurface] = (),
     ):
         assert (prior is not None) or config.pose_prior == 0.0, "pose_prior has a weight, and no prior was given"
         self.config, self.body, self.prior = config, body, prior
@@ -160,6 +172,7 @@ class Fitter:
         self.dt = torch.as_tensor(np.diff(timestamps_s), dtype=torch.float32)
         self.still = torch.as_tensor(stillness(keypoints_px, weights, timestamps_s), dtype=torch.float32)
         self.low, self.high = joint_limits()
+        self.supports = [_Top(support) for support in supports]
         region = torch.as_tensor(body.regions[body.surface_vertices])
         owner = body.weights[body.surface_vertices].argmax(-1)
         left = torch.isin(owner, torch.tensor([7, 10]))
@@ -171,7 +184,7 @@ class Fitter:
         ]
 
     def fit(self, start: Start, betas_latent: Float[np.ndarray, "3"] | None = None) -> Fit:
-        """Adam on all frames together, from one start. Deterministic."""
+        """Adam, then L-BFGS, on all frames together, from one start. Deterministic."""
         config = self.config
         latent = torch.zeros(3) if betas_latent is None else torch.as_tensor(betas_latent, dtype=torch.float32)
         latent.requires_grad_(betas_latent is None)
@@ -195,6 +208,8 @@ class Fitter:
             total = self._loss(latent, root, pose, pelvis, robust)
             total.backward()
             optimiser.step()
+        if config.last_steps:
+            total = self._finished(variables, lambda: self._loss(latent, root, pose, pelvis, config.robust_to))
         with torch.no_grad():
             betas = self.shape(latent)
             transl = pelvis - self.body.rest_joints(betas)[0]
@@ -208,9 +223,27 @@ class Fitter:
             float(total.detach()) if total is not None else float("inf"),
         )
 
+    def _finished(self, variables: list[Tensor], loss: Callable[[], Tensor]) -> Tensor:
+        """L-BFGS (Liu and Nocedal 1989) from where Adam came; the loss at its end."""
+        optimiser = torch.optim.LBFGS(
+            variables, max_iter=self.config.last_steps, max_eval=2 * self.config.last_steps, history_size=10,
+            line_search_fn="strong_wolfe",
+        )  # fmt: skip
+
+        def closure() -> Tensor:
+            optimiser.zero_grad()
+            total = loss()
+            total.backward()
+            return total
+
+        optimiser.step(closure)
+        with torch.no_grad():
+            return loss()
+
     @torch.no_grad()
     def _ground(self, start: Start, latent: Float[Tensor, "3"]) -> Float[Tensor, "time"]:
-        """Height of what carries the body: the floor, or a mattress where a regressor lays who lies still well above it.
+        """Height of what carries the body where no support is known: the floor, or, where a regressor lays who lies still
+        well above it, something as high as that.
 
         The regressor's heights scatter from frame to frame, so one median stands for each time of lying still.
         """
@@ -221,6 +254,8 @@ class Fitter:
         posed = self.body._pose(betas[None], orient, pose, transl)
         lowest = self.body._surface(betas[None], *posed)[..., 2].amin(-1)
         lies = (orient[:, 2, 1].abs() < 0.5) & (self.still > 0.3) & (self.trust > 0.0)
+        for top in self.supports:
+            lies &= top.outside(torch.as_tensor(start.pelvis[:, :2], dtype=torch.float32)) > 0.0
         ground = torch.zeros(len(lowest))
         edges = torch.nonzero(torch.diff(lies.int(), prepend=torch.zeros(1), append=torch.zeros(1)))[:, 0]
         for first, last in edges.reshape(-1, 2).tolist():
@@ -295,19 +330,32 @@ class Fitter:
         still = ((1.0 + turn_change).sqrt() - 1.0) * near
         return config.smooth * smooth.sum() + config.spin * still.sum()
 
+    def _clearance(
+        self, surface: Float[Tensor, "time point 3"]
+    ) -> tuple[Float[Tensor, "time point"], Float[Tensor, "time point"]]:
+        """Height of each point over the floor or the furniture below it, and how deep it is inside either, metres."""
+        z = surface[..., 2]
+        carried, inside = z, (-z).clamp(min=0.0)
+        for top in self.supports:
+            outside = top.outside(surface[..., :2])
+            over = z - top.height_m
+            # What is deep inside does not rest on it, but has to come out, the nearest way: up, sideways or, under a seat, down.
+            carried = torch.where((outside < 0.0) & (over > -PRESSED_M), over, carried)
+            ways = [-outside, -over] if top.solid else [-outside, -over, over + self.config.seat_m]
+            inside = torch.maximum(inside, torch.stack(ways).amin(0).clamp(min=0.0))
+        return carried, inside
+
     def _contact(self, surface: Float[Tensor, "time point 3"], joints: Float[Tensor, "time 24 3"]) -> Tensor:
         """Something always carries the body: its lowest point, the still foot, the trunk of one who lies still."""
         config = self.config
-        z = surface[..., 2]
+        z, inside = self._clearance(surface)
         reach = config.contact_reach_m / config.contact_spread_m
 
         def touches(height: Tensor) -> Tensor:
             return _geman_mcclure((height / config.contact_spread_m).square(), reach) / 9.0
 
         total = config.contact * touches(z.amin(-1) - self.ground).sum()
-        total = (
-            total + config.penetration * ((-z).clamp(min=0.0) / 0.02).square().clamp(max=400.0).sum(-1).mul(0.05).sum()
-        )
+        total = total + config.penetration * (inside / 0.02).square().clamp(max=400.0).sum(-1).mul(0.05).sum()
         with torch.no_grad():
             trunk = torch.nn.functional.normalize(joints[:, 12] - joints[:, 0], dim=-1)
             upright = ((trunk[:, 2] - 0.5) / 0.3).clamp(0.0, 1.0)
@@ -318,7 +366,7 @@ class Fitter:
             # Not bounded like contact with the floor: on a bed, too, a body lies flat.
             tilt = (above - z.amin(-1)) / 0.05
             total = total + config.flat * (lies * ((1.0 + tilt.square()).sqrt() - 1.0)).sum()
-        raised = (joints[:, LIMBS, 2] - z.amin(-1, keepdim=True)) / 0.1
+        raised = (joints[:, LIMBS, 2] - surface[..., 2].amin(-1, keepdim=True)) / 0.1
         total = total + config.gravity * (lies * ((1.0 + raised.square()).sqrt() - 1.0).sum(-1)).sum()
         if len(joints) > 1:
             creep = ((joints[1:] - joints[:-1]).square().sum(-1) / self.dt[:, None].square() / 0.1**2).mean(-1)
@@ -334,6 +382,27 @@ class Fitter:
                 total = total + (planted * (config.skate * (slide / 0.15).square() * 0.2)).sum()
                 total = total + config.contact * (planted * touches(low[1:])).sum()
         return total
+
+
+class _Top:
+    """A support's top, told by the half planes of its convex outline."""
+
+    def __init__(self, support: SupportSurface):
+        corners = np.asarray(support.outline, dtype=np.float64)
+        edges = np.roll(corners, -1, axis=0) - corners
+        length = np.linalg.norm(edges, axis=1)
+        corners, edges, length = corners[length > 1e-6], edges[length > 1e-6], length[length > 1e-6]
+        outwards = np.stack([edges[:, 1], -edges[:, 0]], axis=1) / length[:, None]
+        if (outwards * (corners - corners.mean(axis=0))).sum() < 0.0:
+            outwards = -outwards
+        self.outwards = torch.as_tensor(outwards, dtype=torch.float32)
+        self.edge = torch.as_tensor((outwards * corners).sum(axis=1), dtype=torch.float32)
+        self.height_m = float(support.height_m)
+        self.solid = support.label in SOLID
+
+    def outside(self, xy: Float[Tensor, "*point 2"]) -> Float[Tensor, "*point"]:
+        """Distance outside the outline, metres (short of it at corners); negative inside."""
+        return (xy @ self.outwards.T - self.edge).amax(-1)
 
 
 def _matrices(pose: Float[Tensor, "time 23 3"]) -> Float[Tensor, "time 23 3 3"]:

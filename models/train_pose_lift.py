@@ -2,9 +2,11 @@
 
     python -m models.train_pose_lift motions --mocap path/to/mocap --out motions.npz
     python -m models.train_pose_lift train --motions motions.npz --out models/starter/pose_lift
+    python -m models.train_pose_lift train --motions motions.npz --start models/starter/pose_lift --rate 5e-4 --out longer
     python -m models.train_pose_lift card --motions motions.npz --folder models/starter/pose_lift
 
-`train` draws every window anew (models/lift_views.py): no two steps see the same. Repeat all three when the corpus grows.
+`train` draws every window anew (models/lift_views.py): no two steps see the same. Repeat when the corpus grows, from nothing or, with
+`--start`, from weights there are.
 """
 
 import argparse
@@ -23,7 +25,7 @@ from models.body import BodyModel, load_body
 from models.lift_motions import Motions, collect, read_motions, save_motions
 from models.lift_views import FaultConfig, Windows, WindowSource
 from models.measure_lift import write_card
-from models.pose_lift import Lifted, PoseLift, PoseLiftConfig, features, view_of
+from models.pose_lift import Lifted, PoseLift, PoseLiftConfig, features, load_pose_lift, view_of
 from models.training_state import resume_state, save_state, write_starter
 
 logger = logging.getLogger(__name__)
@@ -86,17 +88,24 @@ def _normaliser(network: PoseLift, windows: Windows) -> None:
 def train(
     motions: Motions, config: PoseLiftConfig, steps: int, batch: int, rate: float, seed: int, out: Path,
     checkpoint: Path | None = None, body: BodyModel | None = None, frames: int = WINDOW_FRAMES,
+    start: Path | None = None,
 ) -> None:  # fmt: skip
     """Train, and write the averaged weights to `out` at the end. Same motion, seed and threads: the same bytes.
 
     Every two minutes the whole state goes to `checkpoint`, from which an interrupted training continues as if it had not
-    been interrupted: what step n sees depends on the seed and n alone.
+    been interrupted: what step n sees depends on the seed and n alone. `start` is a folder of weights to begin with.
     """
     body = body or load_body()
     source = WindowSource(motions, body, frames, held_out=False)
     torch.manual_seed(seed)
-    network = PoseLift(config)
-    _normaliser(network, source.draw(256, np.random.default_rng([seed, 2**31]), FaultConfig()))
+    began_with = {}
+    if start is None:
+        network = PoseLift(config)
+        _normaliser(network, source.draw(256, np.random.default_rng([seed, 2**31]), FaultConfig()))
+    else:
+        network, weights_digest = load_pose_lift(start)
+        network.train().requires_grad_(True)
+        config, began_with = network.config, {"start": weights_digest}
     optimiser = torch.optim.AdamW(network.parameters(), lr=rate, weight_decay=0.01, betas=(0.9, 0.98))
     average = {name: value.detach().clone() for name, value in network.state_dict().items()}
     resumed = checkpoint is not None and checkpoint.exists()
@@ -134,6 +143,7 @@ def train(
     facts = {
         "steps": steps, "batch": batch, "frames": frames, "rate": rate, "seed": seed,
         "loss": {name: round(value, 4) for name, value in running.items()}, "motion": motions.counts(),
+        **began_with,
     }  # fmt: skip
     write_starter(out, average, config, facts)
 
@@ -153,6 +163,7 @@ def main() -> None:
     training.add_argument("--batch", type=int, default=48)
     training.add_argument("--rate", type=float, default=7e-4)
     training.add_argument("--checkpoint", type=Path)
+    training.add_argument("--start", type=Path)
     training.add_argument("--out", type=Path, required=True)
     card = commands.add_parser("card")
     card.add_argument("--windows", type=int, default=1500)
@@ -171,7 +182,7 @@ def main() -> None:
     elif arguments.command == "train":
         train(
             read_motions(arguments.motions), PoseLiftConfig(), arguments.steps, arguments.batch, arguments.rate,
-            arguments.seed, arguments.out, arguments.checkpoint,
+            arguments.seed, arguments.out, arguments.checkpoint, start=arguments.start,
         )  # fmt: skip
     else:
         figures = write_card(arguments.folder, read_motions(arguments.motions), arguments.windows, arguments.seed)

@@ -18,6 +18,7 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from models.body import BodyModel, track_joints, track_parameters
 from models.pose_errors import BODY_JOINTS, acceleration_error, align, mpjpe_mm, pa_mpjpe_mm
+from models.world_figures import WorldConfig
 from pipeline.camera import Camera, read_camera
 from pipeline.errors import InputError
 from pipeline.types import SMPL_JOINTS, Footage, Person2D, PersonTrack, Role, Room, take
@@ -27,6 +28,7 @@ FEET = [SMPL_JOINTS.index(name) for name in ("left_ankle", "left_foot", "right_a
 NECK = SMPL_JOINTS.index("neck")
 LEAST_LANDINGS = 3
 """Other falls that tell how high a mattress is."""
+NOBODY_FAILS = WorldConfig(most_skate_cm_s=1e6, most_sunk_m=1e3, most_sunk_share=1.0, most_float_m=1e3)
 LYING = ("supine", "prone", "left_side", "right_side")
 
 

@@ -23,11 +23,12 @@ from models.pose_lift import KeypointRegressor, load_pose_lift
 from models.pose_prior import load_pose_prior
 from models.pose_start import Start, find_start, usable
 from models.regression import Regression, Regressor
+from models.separation import SeparationConfig, separated
 from models.world_figures import WorldConfig, measure, reasons
 from pipeline.camera import Camera
-from pipeline.types import Person2D, PersonTrack
+from pipeline.types import Person2D, PersonTrack, SupportSurface
 
-VERSION = 4
+VERSION = 5
 
 Frames = Callable[[Int[np.ndarray, "wanted"]], Iterable[UInt8[np.ndarray, "height width 3"]]]
 """Straight pictures of the frames with these numbers."""
@@ -78,6 +79,7 @@ class People3DConfig(BaseModel):
     overlap_frames: int = Field(24, ge=2)
     world: WorldConfig = WorldConfig(most_float_m=1.0)
     """What a track may do before it is dropped. Beds and chairs are not known here, so resting above the floor is allowed."""
+    separation: SeparationConfig = SeparationConfig()
     stature_m: float = Field(1.68, gt=0.0)
     stature_spread_m: float = Field(0.09, gt=0.0)
 
@@ -89,15 +91,17 @@ def run(
     camera: Camera,
     body: BodyModel,
     frames: Frames | None = None,
+    supports: Sequence[SupportSurface] = (),
 ) -> tuple[list[PersonTrack], dict]:
-    """Lift everyone of one clip; each person alone, so that who else is there changes nothing.
+    """Lift everyone of one clip; each person alone, so that who else is there changes nothing, and then take those apart who
+    share space (models/separation.py).
 
-    `frames` gives the straight pictures of frame numbers, in order; only a regressor that looks at crops asks for them.
+    `supports` are tops of furniture that people sit, lie and land on, and do not pass through. `frames` gives the straight pictures of frame numbers, in order; only a regressor that looks at crops asks for them.
 
     The figures hold, over all people: median reprojection (pixels, and as a share of the box's longer side) of keypoints
     scoring at least `judged_score`, the share of frames in view whose median is at most 10 px, each person's stature, the
     median distance of the lower foot from the floor in standing frames (None where nobody stands), each person's foot skate,
-    sinking and floating (`models.world_figures`), and who was dropped and why.
+    sinking and floating (`models.world_figures`), who overlapped whom, and who was dropped and why.
     """
     tracks, dropped, judged = [], [], []
     regressor = None if config.variant == "optimise" else load_regressor(config, body)
@@ -118,7 +122,7 @@ def run(
                 camera,
                 pictures,
             )
-        fit = _fit(config, person, weights, found, timestamps_s, camera, body, regression)
+        fit = _fit(config, person, weights, found, timestamps_s, camera, body, regression, supports)
         track = _track(person, fit, found, timestamps_s)
         world = measure(body, track, timestamps_s, config.world)
         if failed := reasons(world, config.world):
@@ -126,7 +130,10 @@ def run(
             continue
         tracks.append(track)
         judged.append(_judge(config, person, fit, found, camera, body) | {"world": asdict(world)})
-    return tracks, _figures(judged, dropped)
+    overlaps = []
+    if config.variant != "regress":
+        tracks, overlaps = separated(config.separation, body, tracks, timestamps_s, camera.T_world_camera[:2, 3])
+    return tracks, _figures(judged, dropped) | {"overlaps": [asdict(overlap) for overlap in overlaps]}
 
 
 def load_regressor(config: People3DConfig, body: BodyModel) -> Regressor:
@@ -150,6 +157,7 @@ def _fit(
     camera: Camera,
     body: BodyModel,
     regression: Regression | None,
+    supports: Sequence[SupportSurface],
 ) -> Fit:
     """Take the regression, fit, or both: the observed frames of one person, at once or coarse to fine."""
     if config.variant == "regress":
@@ -169,6 +177,7 @@ def _fit(
             config.stature_m,
             config.stature_spread_m,
             prior,
+            supports,
         )
 
     stride = -(-len(frames) // config.coarse_frames)

@@ -10,7 +10,7 @@ from models.pose_prior import load_pose_prior
 from models.pose_start import Start, find_start
 from pipeline.camera import Camera, intrinsics_from_focal, normal_from_angles, pose_over_floor
 from pipeline.frames import R_ZUP_YUP, matrix_from_axis_angle, yaw
-from pipeline.types import SMPL_JOINTS
+from pipeline.types import SMPL_JOINTS, SupportSurface
 
 CAMERA = Camera(
     intrinsics_from_focal(560.0, 640, 480), 640, 480, pose_over_floor(normal_from_angles(np.radians(20.0), 0.0), 2.3)
@@ -189,3 +189,39 @@ def test_a_weight_without_a_prior_is_refused(body):
     (keypoints, _), times = walking(body, count=3)
     with pytest.raises(AssertionError, match="no prior was given"):
         Fitter(FitConfig(pose_prior=0.1), body, CAMERA, CAMERA.project(keypoints), np.ones((3, 17)), times)
+
+
+BED = SupportSurface("bed", 0.5, np.array([[2.6, -0.5], [4.6, -0.5], [4.6, 0.5], [2.6, 0.5]]))
+
+
+def test_furniture_that_is_known_carries_who_lies_on_it(body):
+    """Seen along the line of sight, with nobody to say how high the bed is, a body on it is taken for one on the floor."""
+    keypoints, joints = posed(body, [LEAN_BACK] * 8, [np.pi] * 8, [relaxed_pose()] * 8, [[3.6, 0.0]] * 8)
+    keypoints[..., 2] += BED.height_m
+    joints[..., 2] += BED.height_m
+    pixels, weights, times = CAMERA.project(keypoints), np.ones((8, 17)), np.arange(8) / 8.0
+    betas = body.betas_from_shape(BodyShape(age_years=50, stature_m=1.68))
+    found = {}
+    for name, supports in (("known", [BED]), ("unknown", [])):
+        fitter = Fitter(FitConfig(), body, CAMERA, pixels, weights, times, prior=PRIOR, supports=supports)
+        fit = fitter.fit(find_start(body, betas, CAMERA, pixels, weights, times))
+        found[name] = np.abs(fit_joints(body, fit) - joints)[:, 0, 2].max()
+    assert found["known"] < 0.06
+    assert found["unknown"] > 2.0 * found["known"]
+
+
+def test_nobody_stands_inside_furniture(body):
+    keypoints, _ = posed(body, [np.eye(3)] * 6, [0.3] * 6, [relaxed_pose()] * 6, [[3.6, 0.44]] * 6)
+    pixels, weights, times = CAMERA.project(keypoints), np.ones((6, 17)), np.arange(6) / 6.0
+    betas = body.betas_from_shape(BodyShape(age_years=50, stature_m=1.68))
+    start = find_start(body, betas, CAMERA, pixels, weights, times)
+    inside = {}
+    for name, supports in (("known", [BED]), ("unknown", [])):
+        fit = Fitter(FitConfig(), body, CAMERA, pixels, weights, times, prior=PRIOR, supports=supports).fit(start)
+        parameters = [torch.as_tensor(v, dtype=torch.float32) for v in (fit.global_orient, fit.body_pose, fit.transl)]
+        skin = body.surface_points(torch.as_tensor(fit.betas), *parameters).double().numpy()
+        within = (np.abs(skin[..., 1]) < 0.5) & (skin[..., 2] < 0.5) & (skin[..., 2] > 0.25)
+        inside[name] = float(np.where(within, 0.5 - np.abs(skin[..., 1]), 0.0).max())
+    # The keypoints say inside, the bed says outside: between them, nearer to the bed.
+    assert inside["unknown"] > 0.1
+    assert inside["known"] < 0.6 * inside["unknown"]

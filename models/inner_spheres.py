@@ -1,0 +1,72 @@
+"""Spheres inside a body, moved by its bones: what of one person cannot be inside another.
+
+Every sphere lies on a bone (or, for the head, in its middle) and reaches as far as the nearest skin of that bone's limbs, so
+the spheres are inside the body and a little smaller than it: people who touch do not overlap, people who share space do.
+"""
+
+import numpy as np
+import torch
+from jaxtyping import Float
+from torch import Tensor
+
+from models.body import BodyModel
+from pipeline.types import SMPL_JOINTS, SMPL_PARENTS
+
+SPACING_M = 0.07
+"""At most so far from one sphere's centre to the next along a bone."""
+LEAST_RADIUS_M = 0.025
+"""Smaller ones (fingers, toes) are left out."""
+SKIN_SHARE = 0.05
+"""Skinning weight from which on a vertex is skin of a limb."""
+
+
+class InnerSpheres:
+    """Of one body shape."""
+
+    def __init__(self, body: BodyModel, betas: Float[np.ndarray, "10"]):
+        self.body = body
+        self.betas = torch.as_tensor(betas, dtype=torch.float32)
+        with torch.no_grad():
+            rest = body.rest_joints(self.betas).double().numpy()
+            skin = (body.v_template + torch.einsum("vcb,b->vc", body.shapedirs, self.betas)).double().numpy()
+        weights = body.weights.numpy()
+        centres, radii, owners = [], [], []
+
+        def put(point: Float[np.ndarray, "3"], owner: int, limbs: list[int]) -> None:
+            of = skin[(weights[:, limbs] > SKIN_SHARE).any(axis=1)]
+            radius = float(np.linalg.norm(of - point, axis=1).min()) if len(of) else 0.0
+            if radius >= LEAST_RADIUS_M:
+                centres.append(point - rest[owner])
+                radii.append(radius)
+                owners.append(owner)
+
+        for joint in range(1, len(SMPL_JOINTS)):
+            parent = SMPL_PARENTS[joint]
+            length = float(np.linalg.norm(rest[joint] - rest[parent]))
+            for share in np.linspace(0.0, 1.0, max(2, int(np.ceil(length / SPACING_M)) + 1))[:-1]:
+                put((1.0 - share) * rest[parent] + share * rest[joint], parent, [parent, joint])
+        head = SMPL_JOINTS.index("head")
+        put(skin[weights[:, head] > 0.9].mean(axis=0), head, [head])
+        self.owners = torch.tensor(owners)
+        self.offsets = torch.tensor(np.array(centres), dtype=torch.float32)
+        self.radii = torch.tensor(radii, dtype=torch.float32)
+
+    @torch.no_grad()
+    def centres(
+        self,
+        global_orient: Float[np.ndarray, "time 3"],
+        body_pose: Float[np.ndarray, "time 69"],
+        transl: Float[np.ndarray, "time 3"],
+    ) -> Float[Tensor, "time sphere 3"]:
+        """Where they are, in the frame of the motion."""
+        orient, pose, way = (torch.as_tensor(v, dtype=torch.float32) for v in (global_orient, body_pose, transl))
+        rotations, _, joints, _ = self.body._pose(self.betas[None], orient, pose, way)
+        return joints[:, self.owners] + (rotations[:, self.owners] @ self.offsets[..., None])[..., 0]
+
+
+def depths(
+    a: Float[Tensor, "time m 3"], a_radii: Float[Tensor, "m"], b: Float[Tensor, "time n 3"], b_radii: Float[Tensor, "n"]
+) -> Float[Tensor, "time m n"]:
+    """How deep each sphere of one body reaches into each of another, metres; negative where they are apart."""
+    apart = (a[:, :, None] - b[:, None]).square().sum(-1).add(1e-10).sqrt()
+    return a_radii[:, None] + b_radii - apart
