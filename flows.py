@@ -168,7 +168,7 @@ def find_people(store: Store, settings: Settings, root: Path, ingest_key: str) -
     value, artefact, new = cached(store, "people2d", people2d.VERSION, config, inputs, compute)
     return {
         "people2d": artefact.key, "people": len(value), "recomputed": new, "backend": artefact.meta["figures"]["backend"],
-        "people2d_s": artefact.meta["seconds"],
+        "people2d_s": artefact.meta["seconds"], "order": artefact.meta["figures"]["order"],
     }  # fmt: skip
 
 
@@ -366,7 +366,7 @@ def fit_people(
 
 def reconstruct(footage: Path, out: str | Path, settings: Settings, runner: Runner) -> dict:
     """Rooms and people of a folder of footage into a store (folder or URL); returns what `summary.json` holds."""
-    from stages import ingest
+    from stages import ingest, people2d
 
     started = time.perf_counter()
     store = Store(out)
@@ -391,6 +391,8 @@ def reconstruct(footage: Path, out: str | Path, settings: Settings, runner: Runn
 
     work = [(name, (store, settings, footage, clips[name]["ingest"])) for name in clips]
     _gather(runner("finding people", find_people, work), clips, rejected)
+    orders = [clip.pop("order") for clip in clips.values() if "order" in clip]
+    people2d.check_order(settings.section("people2d"), orders, footage)
 
     rooms: dict[str, dict] = {}
     work = []

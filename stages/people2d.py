@@ -8,7 +8,7 @@ they disagree, and how often the back end took one person for another.
 
 import itertools
 from collections.abc import Iterable, Sequence
-from dataclasses import replace
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Annotated, Literal
 
@@ -18,6 +18,7 @@ from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from models.association import associate
 from models.duplicates import DuplicatesConfig, emptied, without_duplicates
+from models.keypoint_order import KeypointOrder, KeypointOrderConfig, complaint, keypoint_order
 from models.person_matching import box_iou, keypoint_distance, match, switches
 from models.pose2d_tflite import FETCH
 from models.pose2d_tracks import Tracker, Tracklet, join
@@ -25,7 +26,7 @@ from pipeline.errors import InputError
 from pipeline.store import file_digest
 from pipeline.types import Annotations, Footage, Person2D
 
-VERSION = 4
+VERSION = 5
 
 
 class Sidecar(BaseModel):
@@ -80,6 +81,8 @@ class People2DConfig(BaseModel):
     disagreement: float = Field(0.15, gt=0.0)
     """Mean distance of keypoints, as a share of the annotated box's longer side, that is counted as disagreement."""
 
+    order: KeypointOrderConfig = KeypointOrderConfig()
+
     @model_validator(mode="after")
     def _check(self) -> "People2DConfig":
         if self.check_sidecar and self.backend.kind == "sidecar":
@@ -121,15 +124,14 @@ def run(
     has_backend = config.backend.kind != "sidecar"
     if any(f.any() for f in full) and not (config.check_sidecar or (has_backend and lacking.any())):
         _, twice = without_duplicates(annotated, config.duplicates)
-        figures = _figures("sidecar", list(annotated), 0, twice)
+        figures = _figures(config, footage, "sidecar", list(annotated), 0, twice)
         return list(annotated), figures | {"sidecar": {"lacking_frames": int(lacking.sum())}}
     found, dropped, twice, name = _detect(config, footage, frames)
     if not annotated:
-        return found, _figures(name, found, dropped, twice)
+        return found, _figures(config, footage, name, found, dropped, twice)
     people, compared = _merge(config, annotated, listed, found, footage)
-    return people, _figures(f"sidecar+{name}", people, dropped, twice) | {
-        "sidecar": {"lacking_frames": int(lacking.sum()), **compared}
-    }
+    figures = _figures(config, footage, f"sidecar+{name}", people, dropped, twice)
+    return people, figures | {"sidecar": {"lacking_frames": int(lacking.sum()), **compared}}
 
 
 def _detect(
@@ -290,13 +292,23 @@ def _box(
     return np.concatenate([np.clip(low - pad, 0.0, limit), np.clip(high + pad, 0.0, limit)])
 
 
-def _figures(backend: str, people: list[Person2D], dropped: int, twice: list[dict]) -> dict:
+def check_order(config: People2DConfig, orders: Sequence[dict], where: Path) -> None:
+    """InputError where the figures `order` of all clips together say that keypoints come in a wrong order."""
+    if config.order.check and (wrong := complaint([KeypointOrder(**order) for order in orders], config.order)):
+        remedy = "give COCO's 17 keypoints in COCO's order, y down; if they are right, set people2d.order.check: false"
+        raise InputError(where, f"its keypoints {wrong}", remedy)
+
+
+def _figures(
+    config: People2DConfig, footage: Footage, backend: str, people: list[Person2D], dropped: int, twice: list[dict]
+) -> dict:
     """What the record keeps of one clip."""
     return {
         "backend": backend,
         "people": len(people),
         "dropped_tracks": dropped,
         "seen_twice": twice,
+        "order": asdict(keypoint_order(config.order, people, footage.timestamps_s)),
         "visible_share": [float(p.visible.mean()) for p in people],
         "mean_score": [float(p.scores[p.visible].mean()) if p.visible.any() else 0.0 for p in people],
     }

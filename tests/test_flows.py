@@ -388,6 +388,19 @@ def test_lifting_is_not_evaluated_without_truth(tmp_path):
     assert not (tmp_path / "out").exists()
 
 
+def test_keypoints_in_a_wrong_order_stop_the_run(night, tmp_path):
+    folder, config, _ = night
+    shutil.copytree(folder / "footage", tmp_path / "footage")
+    for path in (tmp_path / "footage").rglob("*.json"):
+        sidecar = json.loads(path.read_text())
+        for drawn in sidecar.get("annotations", []) if isinstance(sidecar, dict) else []:
+            if len(drawn.get("keypoints", [])) == 51:
+                drawn["keypoints"] = drawn["keypoints"][3:] + drawn["keypoints"][:3]
+        path.write_text(json.dumps(sidecar))
+    done = careclips("reconstruct", tmp_path / "footage", "--out", tmp_path / "store", *config, check=False)
+    assert done.returncode == 1 and "are not in COCO's order" in done.stderr and "people2d.order.check" in done.stderr
+
+
 def test_serve_asks_for_a_server(tmp_path):
     done = careclips("serve", check=False, env={"PREFECT_HOME": str(tmp_path)})
     assert (
