@@ -332,9 +332,9 @@ def fit_people(
     camera = digest({"K": built.camera.intrinsics.tolist(), "T": built.camera.T_world_camera.tolist()})
     once = settings.section("people2d").duplicates
     inputs = {"people2d": people_key, "camera": camera, "body": body.digest, "duplicates": once.model_dump(mode="json")}
-    # A depth that does not agree with the floor says nothing of how high a bed is.
-    supports = built.supports if built.occlusion else ()
-    inputs["supports"] = digest([[one.label, one.height_m, one.outline.tolist()] for one in supports])
+    # A depth that does not agree with the floor says nothing of how high a bed is, nor where the room ends.
+    supports, depth = (built.supports, built.depth) if built.occlusion else ((), None)
+    inputs["surroundings"] = room["key"] if built.occlusion else None
     if config.fit.pose_prior > 0.0:
         inputs["pose_prior"] = load_pose_prior(config.pose_prior).digest
     if config.variant != "optimise":
@@ -349,7 +349,7 @@ def fit_people(
                 found = frames_at(footage, clip["footage"], part.tolist())
                 yield from (found[int(index)] for index in part)
 
-        tracks, figures = people3d.run(config, people, times, built.camera, body, pictures, supports)
+        tracks, figures = people3d.run(config, people, times, built.camera, body, pictures, supports, depth)
         projected = [built.camera.project(track_keypoints(body, track)) for track in tracks]
         tracks, figures["strayed"] = without_strayed(tracks, people, projected, once)
         actions = np.full((len(tracks), len(times)), -1)

@@ -26,6 +26,7 @@ from models.regression import Regression, Regressor
 from models.separation import SeparationConfig, separated
 from models.world_figures import WorldConfig, measure, reasons
 from pipeline.camera import Camera
+from pipeline.frames import invert
 from pipeline.types import Person2D, PersonTrack, SupportSurface
 
 VERSION = 5
@@ -79,6 +80,10 @@ class People3DConfig(BaseModel):
     overlap_frames: int = Field(24, ge=2)
     world: WorldConfig = WorldConfig(most_float_m=1.0)
     """What a track may do before it is dropped. Beds and chairs are not known here, so resting above the floor is allowed."""
+    least_stature_m: float = Field(1.25, ge=0.0)
+    """Shorter people are pictures of people, or far behind a mirror or a window."""
+    most_behind: float = Field(1.35, gt=1.0)
+    """So many times as far away as the room's depth (and 0.3 m more) people are not in the room either."""
     separation: SeparationConfig = SeparationConfig()
     stature_m: float = Field(1.68, gt=0.0)
     stature_spread_m: float = Field(0.09, gt=0.0)
@@ -92,11 +97,13 @@ def run(
     body: BodyModel,
     frames: Frames | None = None,
     supports: Sequence[SupportSurface] = (),
+    depth: Float[np.ndarray, "height width"] | None = None,
 ) -> tuple[list[PersonTrack], dict]:
     """Lift everyone of one clip; each person alone, so that who else is there changes nothing, and then take those apart who
     share space (models/separation.py).
 
-    `supports` are tops of furniture that people sit, lie and land on, and do not pass through. `frames` gives the straight pictures of frame numbers, in order; only a regressor that looks at crops asks for them.
+    `supports` are tops of furniture that people sit, lie and land on, and do not pass through; `depth` is the empty room's,
+    beyond which nobody is. `frames` gives the straight pictures of frame numbers, in order; only a regressor that looks at crops asks for them.
 
     The figures hold, over all people: median reprojection (pixels, and as a share of the box's longer side) of keypoints
     scoring at least `judged_score`, the share of frames in view whose median is at most 10 px, each person's stature, the
@@ -125,7 +132,8 @@ def run(
         fit = _fit(config, person, weights, found, timestamps_s, camera, body, regression, supports)
         track = _track(person, fit, found, timestamps_s)
         world = measure(body, track, timestamps_s, config.world)
-        if failed := reasons(world, config.world):
+        failed = reasons(world, config.world) + _elsewhere(config, person, fit, found, camera, body, depth)
+        if failed:
             dropped.append({"person": person.person, "reason": "; ".join(failed)})
             continue
         tracks.append(track)
@@ -194,6 +202,7 @@ def _fit(
         return fit
     fine = config.fit.model_copy(update={"steps": config.fine_steps, "robust_from": config.fit.robust_to})
     between = _at(fit, timestamps_s[coarse], timestamps_s[frames])
+    trust = np.interp(timestamps_s[frames], timestamps_s[coarse], start.trust)
     pelvis = rest_pelvis(body, fit.betas)
     parts = []
     for first, last in _windows(len(frames), config.window_frames, config.overlap_frames):
@@ -203,7 +212,7 @@ def _fit(
             between.body_pose[rows],
             between.transl[rows] + pelvis,
             0.0,
-            np.zeros(last - first),
+            trust[rows],
         )
         parts.append((first, fitter(frames[rows], fine).fit(begin, fit.latent)))
     return _joined(parts, len(frames), fit)
@@ -270,6 +279,34 @@ def _track(
         visible=visible,
         confidence=np.clip(confidence, 0.0, 1.0),
     )
+
+
+def _elsewhere(
+    config: People3DConfig,
+    person: Person2D,
+    fit: Fit,
+    frames: Int[np.ndarray, "observed"],
+    camera: Camera,
+    body: BodyModel,
+    depth: Float[np.ndarray, "height width"] | None,
+) -> list[str]:
+    """Why somebody is not in the room, in words: pictures on walls stand far behind them, and are small."""
+    stature = body.stature(fit.betas)
+    if stature < config.least_stature_m:
+        return [f"would be {stature:.2f} m tall (at least {config.least_stature_m:g}): a picture or a reflection"]
+    if depth is None:
+        return []
+    T_camera_world = invert(camera.T_world_camera)
+    inside = fit_keypoints(body, fit) @ T_camera_world[2, :3] + T_camera_world[2, 3]
+    pixels = np.rint(person.keypoints_px[frames]).astype(int)
+    rows, columns = (np.clip(pixels[..., axis], 0, depth.shape[1 - axis] - 1) for axis in (1, 0))
+    seen = person.scores[frames] >= config.judged_score
+    if not seen.any():
+        return []
+    away, end = float(np.median(inside[seen])), float(np.median(depth[rows, columns][seen]))
+    if np.isfinite(end) and away > config.most_behind * end + 0.3:
+        return [f"would be {away:.1f} m away where the room ends at {end:.1f} m: a picture, a mirror or a window"]
+    return []
 
 
 def _judge(

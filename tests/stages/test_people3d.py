@@ -11,6 +11,7 @@ from safetensors.torch import save_file
 from models.body import BodyShape, load_body, relaxed_pose
 from models.hmr_network import Hmr, HmrConfig
 from models.pose_fit import Fit, FitConfig
+from models.separation import SeparationConfig
 from models.world_figures import WorldConfig
 from pipeline.camera import Camera, intrinsics_from_focal, normal_from_angles, pose_over_floor
 from pipeline.frames import R_ZUP_YUP, matrix_from_axis_angle, yaw
@@ -157,6 +158,53 @@ def test_a_regressor_of_crops_gets_the_frames_it_asks_for(body, tmp_path):
     chosen = People3DConfig(variant="regress", regressor=Crops(path=str(tmp_path)), world=GLIDES)
     people3d.run(chosen, [hide(person, [3])], times, CAMERA, body, pictures)
     assert asked == [0, 1, 2, 4, 5, 6, 7]
+
+
+def poster(body, share: float, raised_m: float, x: float = 4.5, count: int = 12) -> Person2D:
+    """A picture of somebody who faces the camera, so many times as large as life, on a wall."""
+    betas = torch.as_tensor(body.betas_from_shape(BodyShape(age_years=50, stature_m=1.7)))[None]
+    orient = torch.as_tensor(yaw(np.pi) @ R_ZUP_YUP, dtype=torch.float32)[None]
+    pose = torch.as_tensor(matrix_from_axis_angle(relaxed_pose().reshape(1, 23, 3)), dtype=torch.float32)
+    points = body.keypoints(betas, orient, pose, torch.zeros(1, 3))[0].double().numpy()
+    points = (points - [0.0, 0.0, points[:, 2].min()]) * share
+    pixels = np.tile(
+        CAMERA.project(np.stack([np.full(17, x), points[:, 1], points[:, 2] + raised_m], -1)), (count, 1, 1)
+    )
+    boxes = np.concatenate([pixels.min(axis=1), pixels.max(axis=1)], axis=1)
+    return Person2D("poster", "person", np.ones(count, bool), boxes, pixels, np.full((count, 17), 0.8))
+
+
+def test_a_poster_is_nobody(body):
+    times = np.arange(12) / 8.0
+    small, life_size = poster(body, 0.3, 1.2), poster(body, 0.6, 0.9)
+    tracks, figures = people3d.run(People3DConfig(), [small], times, CAMERA, body)
+    assert tracks == [] and "m tall (at least 1.25): a picture or a reflection" in figures["dropped"][0]["reason"]
+    wall = np.full((480, 640), 4.3)
+    tracks, figures = people3d.run(People3DConfig(), [life_size], times, CAMERA, body, depth=wall)
+    assert tracks == [] and "where the room ends at 4.3 m" in figures["dropped"][0]["reason"]
+    # Somebody who stands there stays, whatever the room is said to be behind them.
+    person, _, times = stroller(body, 12)
+    tracks, _ = people3d.run(QUICK, [person], times, CAMERA, body, depth=wall)
+    assert len(tracks) == 1
+
+
+def test_feet_alone_are_dropped_with_the_reason(body):
+    person, _, times = stroller(body, 12)
+    scores = person.scores.copy()
+    scores[:, :13] = 0.0
+    tracks, figures = people3d.run(QUICK, [replace(person, scores=scores)], times, CAMERA, body)
+    assert tracks == [] and figures["dropped"] == [{"person": "anna", "reason": "placed in 0 frames only"}]
+
+
+def test_twelve_people_are_twelve_tracks(body):
+    apart = [stroller(body, 8, f"p{number:02d}", y=0.35 * (number - 6)) for number in range(12)]
+    config = QUICK.model_copy(update={"separation": SeparationConfig(steps=0)})
+    tracks, figures = people3d.run(config, [one[0] for one in apart], apart[0][2], CAMERA, body)
+    assert [track.person for track in tracks] == [f"p{number:02d}" for number in range(12)]
+    places = np.array([joints_of(body, track)[:, 0, :2].mean(0) for track in tracks])
+    truth = np.array([one[1][:, 0, :2].mean(0) for one in apart])
+    assert np.linalg.norm(places - truth, axis=1).max() < 0.35
+    assert all(set(overlap["people"]) <= {track.person for track in tracks} for overlap in figures["overlaps"])
 
 
 def test_coarse_to_fine_agrees_with_the_truth(body):
