@@ -366,6 +366,11 @@ class Fitter:
             # Not bounded like contact with the floor: on a bed, too, a body lies flat.
             tilt = (above - z.amin(-1)) / 0.05
             total = total + config.flat * (lies * ((1.0 + tilt.square()).sqrt() - 1.0)).sum()
+        hips = surface[:, self.trunk[0]]
+        for top in self.supports:
+            # Who sits still over a seat sits on it; bounded, so that who bends over a bed is not drawn onto it.
+            sits = self.still * upright * (top.outside(hips[..., :2].detach()).mean(-1) < 0.0)
+            total = total + config.contact * (sits * touches(hips[..., 2].amin(-1) - top.height_m)).sum()
         raised = (joints[:, LIMBS, 2] - surface[..., 2].amin(-1, keepdim=True)) / 0.1
         total = total + config.gravity * (lies * ((1.0 + raised.square()).sqrt() - 1.0).sum(-1)).sum()
         if len(joints) > 1:

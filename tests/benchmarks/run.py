@@ -52,6 +52,37 @@ def pose_ms_per_frame(footage: Path) -> float | None:
     return (time.perf_counter() - started) / len(frames) * 1000.0
 
 
+def lifting_costs(footage: Path) -> dict[str, float]:
+    """Milliseconds a frame and person of each variant, and how the cost of the fit grows with frames and people."""
+    from dataclasses import replace
+
+    from stages import evaluate_people, people3d
+
+    body = flows.body_model(None)
+    clip = evaluate_people.true_clip(sorted((footage / "truth").iterdir())[0], 640, 480)
+    person = clip.people[0]
+    frames = len(clip.timestamps_s)
+
+    def seconds(variant: str, count: int, people: int) -> float:
+        first = {name: getattr(person, name)[:count] for name in ("visible", "boxes_px", "keypoints_px", "scores")}
+        part = [replace(person, person=f"{person.person}_{k}", **first) for k in range(people)]
+        config = people3d.People3DConfig.model_validate({
+            "variant": variant, "separation": {"steps": 0}, "world": evaluate_people.NOBODY_FAILS
+        })  # fmt: skip
+        started = time.perf_counter()
+        people3d.run(config, part, clip.timestamps_s[:count], clip.camera, body)
+        return time.perf_counter() - started
+
+    seconds("hybrid", 12, 1)
+    figures = {
+        f"lift.{name}.ms_per_frame": seconds(name, frames, 1) / frames * 1000.0 for name in evaluate_people.VARIANTS
+    }
+    once = seconds("hybrid", frames // 2, 1)
+    figures["lift.twice_the_frames.ratio"] = figures["lift.hybrid.ms_per_frame"] * frames / 1000.0 / once
+    figures["lift.twice_the_people.ratio"] = seconds("hybrid", frames // 2, 2) / once
+    return figures
+
+
 def render_frames_per_s(store: Path, dataset: Path) -> float:
     """Frames a second of `stages.render` on one process, for the first generated clip again."""
     from pipeline import codec
@@ -91,6 +122,7 @@ def main() -> None:
     figures["generate.seconds_per_clip"] = generated["seconds_per_clip"]
     figures["end_to_end.clips_per_hour"] = generated["accepted"] / chain_s * 3600.0
     figures["render.frames_per_s"] = render_frames_per_s(store, dataset)
+    figures |= lifting_costs(footage)
     pose = pose_ms_per_frame(footage)
     if pose is not None:
         figures["pose.ms_per_frame"] = pose

@@ -210,6 +210,28 @@ def test_furniture_that_is_known_carries_who_lies_on_it(body):
     assert found["unknown"] > 2.0 * found["known"]
 
 
+def test_a_seat_that_is_known_carries_who_sits_on_it(body):
+    """The thighs point at the camera and the feet are hidden: little else says how high and far away the hips are."""
+    pose = relaxed_pose().reshape(23, 3)
+    for side in ("left", "right"):
+        pose[SMPL_JOINTS.index(f"{side}_hip") - 1, 0] = -1.5
+        pose[SMPL_JOINTS.index(f"{side}_knee") - 1, 0] = 1.5
+    keypoints, joints = posed(body, [np.eye(3)] * 8, [np.pi] * 8, [pose.reshape(69)] * 8, [[3.6, 0.0]] * 8, 1.58)
+    under = 0.09
+    seat = SupportSurface(
+        "chair", float(joints[0, 0, 2]) - under, np.array([[3.2, -0.4], [4.0, -0.4], [4.0, 0.4], [3.2, 0.4]])
+    )
+    pixels, weights, times = CAMERA.project(keypoints), np.ones((8, 17)), np.arange(8) / 8.0
+    weights[:, 13:] = 0.0
+    betas = body.betas_from_shape(BodyShape(age_years=50, stature_m=1.68))
+    start = find_start(body, betas, CAMERA, pixels, weights, times)
+    away = {}
+    for name, supports in (("known", [seat]), ("unknown", [])):
+        fit = Fitter(FitConfig(), body, CAMERA, pixels, weights, times, prior=PRIOR, supports=supports).fit(start)
+        away[name] = float(np.linalg.norm(fit_joints(body, fit)[:, 0] - joints[:, 0], axis=-1).mean())
+    assert away["known"] < 0.15 and away["known"] < 0.8 * away["unknown"]
+
+
 def test_nobody_stands_inside_furniture(body):
     keypoints, _ = posed(body, [np.eye(3)] * 6, [0.3] * 6, [relaxed_pose()] * 6, [[3.6, 0.44]] * 6)
     pixels, weights, times = CAMERA.project(keypoints), np.ones((6, 17)), np.arange(6) / 6.0
