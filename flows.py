@@ -354,7 +354,10 @@ def fit_people(
         tracks, figures["strayed"] = without_strayed(tracks, people, projected, once)
         actions = np.full((len(tracks), len(times)), -1)
         if not tracks:
-            raise Rejected("nobody could be lifted to 3D", json.dumps(figures))
+            gone = figures["dropped"] + [one | {"reason": "strayed"} for one in figures["strayed"] if one["dropped"]]
+            raise Rejected(
+                "nobody could be lifted to 3D", "; ".join(f"{one['person']}: {one['reason']}" for one in gone)
+            )
         return types.Motion(times, tuple(tracks), actions, "people3d"), figures
 
     value, artefact, new = cached(store, "people3d", people3d.VERSION, config, inputs, compute)

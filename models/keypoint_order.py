@@ -33,15 +33,15 @@ class KeypointOrderConfig(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid")
     check: bool = True
-    least_frames: int = Field(15, ge=1)
+    least_frames: int = Field(default=15, ge=1)
     """Fewer say nothing."""
-    least_score: float = Field(0.4, ge=0.0, le=1.0)
+    least_score: float = Field(default=0.4, ge=0.0, le=1.0)
     """Mean score below which a frame's keypoints are guesses, whose order says nothing."""
-    least_seconds: float = Field(8.0, gt=0.0)
+    least_seconds: float = Field(default=8.0, gt=0.0)
     """Of walking towards the camera or away from it; less says nothing."""
-    most_misproportion: float = Field(0.31, gt=0.0)
-    least_upright: float = Field(0.1, ge=0.0, le=1.0)
-    least_forwards: float = Field(0.25, ge=0.0, le=1.0)
+    most_misproportion: float = Field(default=0.31, gt=0.0)
+    least_upright: float = Field(default=0.1, ge=0.0, le=1.0)
+    least_forwards: float = Field(default=0.25, ge=0.0, le=1.0)
 
 
 @dataclass(frozen=True)

@@ -92,8 +92,7 @@ def _overlap(
     tracks: Sequence[PersonTrack], pair: tuple[int, int], before: Tensor, after: Tensor, shift: float
 ) -> Overlap:
     names = sorted(tracks[one].person for one in pair)
-    deepest = (max(0.0, float(depth.max())) for depth in (before, after))
-    return Overlap((names[0], names[1]), *deepest, shift)
+    return Overlap((names[0], names[1]), max(0.0, float(before.max())), max(0.0, float(after.max())), shift)
 
 
 @torch.no_grad()
