@@ -48,6 +48,8 @@ class FaultConfig:
     """Of a keypoint, throughout a window: where this detector thinks the joint is."""
     scale: float = 1.0
     """Of all faults: 0 is a perfect detector."""
+    calibration: float = 1.0
+    """Of the errors in what is believed of the camera, times `scale`."""
 
 
 @dataclass(frozen=True)
@@ -207,7 +209,7 @@ class WindowSource:
         still = torch.as_tensor(aspect, dtype=torch.float32)
         image, scores = detected(image, camera[..., 2] > 0.05, still, rotations[:, :, 0, 2, 1], seconds, faults, rng)
         # The camera as the calibration believes it to be: a little off half of the time.
-        wrong = faults.scale * (rng.random(batch) < 0.5)
+        wrong = faults.scale * faults.calibration * (rng.random(batch) < 0.5)
         believed = _camera_axes(pitch + wrong * rng.normal(0.0, np.radians(1.0), batch), roll)
         f_believed = torch.as_tensor(focal * (1.0 + wrong * rng.normal(0.0, 0.03, batch)), dtype=torch.float32)
         in_camera = torch.cat([image / f_believed[:, None, None, None], torch.ones_like(image[..., :1])], dim=-1)

@@ -68,6 +68,17 @@ def test_resumed_is_the_same_as_uninterrupted(body, motions, tmp_path, monkeypat
     assert weights[0] == weights[1]
 
 
+def test_training_starts_from_weights_there_are(body, motions, tmp_path):
+    train(motions, TINY, 3, 4, 1e-3, 0, tmp_path / "first", body=body, frames=8)
+    # Without a step size nothing is learnt, so that what comes out is what went in.
+    train(motions, PoseLiftConfig(), 2, 4, 0.0, 1, tmp_path / "more", body=body, frames=8, start=tmp_path / "first")
+    a, b = ((tmp_path / name / "model.safetensors").read_bytes() for name in ("first", "more"))
+    assert a == b
+    facts = json.loads((tmp_path / "more" / "training.json").read_text())
+    assert facts["start"] == load_pose_lift(tmp_path / "first")[1]
+    assert (tmp_path / "more" / "config.json").read_bytes() == (tmp_path / "first" / "config.json").read_bytes()
+
+
 def test_the_card_holds_the_figures(body, motions, tmp_path):
     train(motions, TINY, 2, 4, 1e-3, 0, tmp_path, body=body, frames=8)
     figures = write_card(tmp_path, motions, 50, 0)
@@ -76,7 +87,7 @@ def test_the_card_holds_the_figures(body, motions, tmp_path):
     assert (tmp_path / "errors.png").stat().st_size > 5000
     assert json.loads((tmp_path / "training.json").read_text())["steps"] == 2
     network, _ = load_pose_lift(tmp_path)
-    again = table(measure(network, motions, 50, 8, 0, FaultConfig()))
+    again = table(measure(network, motions, 50, 8, 0, FaultConfig(calibration=0.0)))
     assert again == figures["faulty"]
 
 
