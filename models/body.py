@@ -391,6 +391,14 @@ def load_body(path: Path | None = None) -> BodyModel:
     return BodyModel(name="smpl", **read_smpl(path))
 
 
+def trunk_points(body: BodyModel) -> tuple[Int[np.ndarray, "hip"], Int[np.ndarray, "chest"]]:
+    """Which of `surface_points` are the hips' and the chest's: what carries those who lie."""
+    owner = body.weights[body.surface_vertices].numpy().argmax(axis=-1)
+    hips = np.flatnonzero(body.regions[body.surface_vertices] == REGIONS.index("hips"))
+    chest = np.flatnonzero(np.isin(owner, [SMPL_JOINTS.index("spine2"), SMPL_JOINTS.index("spine3")]))
+    return hips, chest
+
+
 def track_parameters(
     track: PersonTrack,
 ) -> tuple[Float[Tensor, "time 10"], Float[Tensor, "time 3"], Float[Tensor, "time 69"], Float[Tensor, "time 3"]]:

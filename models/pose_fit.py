@@ -15,7 +15,7 @@ from jaxtyping import Bool, Float, Int
 from pydantic import BaseModel, ConfigDict, Field
 from torch import Tensor
 
-from models.body import REGIONS, BodyModel
+from models.body import BodyModel, trunk_points
 from models.pose_prior import PRIOR_JOINTS, PosePrior
 from models.pose_start import Start
 from models.shape_space import ShapeSpace
@@ -173,15 +173,11 @@ class Fitter:
         self.still = torch.as_tensor(stillness(keypoints_px, weights, timestamps_s), dtype=torch.float32)
         self.low, self.high = joint_limits()
         self.supports = [_Top(support) for support in supports]
-        region = torch.as_tensor(body.regions[body.surface_vertices])
         owner = body.weights[body.surface_vertices].argmax(-1)
         left = torch.isin(owner, torch.tensor([7, 10]))
         right = torch.isin(owner, torch.tensor([8, 11]))
         self.feet = [torch.nonzero(left)[:, 0], torch.nonzero(right)[:, 0]]
-        self.trunk = [
-            torch.nonzero(region == REGIONS.index("hips"))[:, 0],
-            torch.nonzero(torch.isin(owner, torch.tensor([6, 9])))[:, 0],
-        ]
+        self.trunk = [torch.as_tensor(part) for part in trunk_points(body)]
 
     def fit(self, start: Start, betas_latent: Float[np.ndarray, "3"] | None = None) -> Fit:
         """Adam, then L-BFGS, on all frames together, from one start. Deterministic."""
@@ -252,14 +248,15 @@ class Fitter:
         pose = _matrices(torch.as_tensor(start.body_pose, dtype=torch.float32).reshape(-1, 23, 3))
         transl = torch.as_tensor(start.pelvis, dtype=torch.float32) - self.body.rest_joints(betas)[0]
         posed = self.body._pose(betas[None], orient, pose, transl)
-        lowest = self.body._surface(betas[None], *posed)[..., 2].amin(-1)
+        # Of the trunk: an arm that hangs over the edge, or seems to, says nothing of the mattress.
+        underside = self.body._surface(betas[None], *posed)[:, torch.cat(self.trunk), 2].amin(-1)
         lies = (orient[:, 2, 1].abs() < 0.5) & (self.still > 0.3) & (self.trust > 0.0)
         for top in self.supports:
             lies &= top.outside(torch.as_tensor(start.pelvis[:, :2], dtype=torch.float32)) > 0.0
-        ground = torch.zeros(len(lowest))
+        ground = torch.zeros(len(underside))
         edges = torch.nonzero(torch.diff(lies.int(), prepend=torch.zeros(1), append=torch.zeros(1)))[:, 0]
         for first, last in edges.reshape(-1, 2).tolist():
-            height = lowest[first:last].median()
+            height = underside[first:last].median()
             if height > self.config.raised_m:
                 ground[first:last] = height
         return ground

@@ -16,7 +16,7 @@ import torch
 from jaxtyping import Bool, Float
 from pydantic import BaseModel, ConfigDict, Field
 
-from models.body import BodyModel, track_joints, track_parameters
+from models.body import BodyModel, track_joints, track_parameters, trunk_points
 from models.pose_errors import BODY_JOINTS, acceleration_error, align, mpjpe_mm, pa_mpjpe_mm
 from models.world_figures import WorldConfig
 from pipeline.camera import Camera, read_camera
@@ -368,8 +368,8 @@ class Landing:
     support: str
     """What it fell on, as the table of falls says."""
     camera: str
-    lowest_m: float
-    """Height of the lowest point of the body at rest."""
+    underside_m: float
+    """Height of the lowest point of the trunk at rest."""
 
 
 def _landed(config: EvaluatePeopleConfig, body: BodyModel, clip: LiftedClip, fall: Fall) -> Landing | None:
@@ -388,8 +388,9 @@ def _landed(config: EvaluatePeopleConfig, body: BodyModel, clip: LiftedClip, fal
         return None
     frames = best.visible & at
     with torch.no_grad():
-        lowest = body.surface_points(*track_parameters(take(best, frames)))[..., 2].amin(-1)
-    return Landing(best, frames, fall.landing_support, clip.camera, float(lowest.median()))
+        points = body.surface_points(*track_parameters(take(best, frames)))
+        underside = points[:, np.concatenate(trunk_points(body)), 2].amin(-1)
+    return Landing(best, frames, fall.landing_support, clip.camera, float(underside.median()))
 
 
 def _fallen_row(
@@ -398,7 +399,7 @@ def _fallen_row(
     """How the fallen body lies on what it fell on, or why it cannot be told.
 
     A bed or mattress that the room does not know is as high as other falls onto one before the same camera came to rest: the
-    median of their lowest points, the judged fall's own left out.
+    median of their trunks' undersides, the judged fall's own left out.
     """
     own = landed[clip.clip]
     if own is None:
@@ -407,7 +408,7 @@ def _fallen_row(
     support = support_below(clip.room, np.median(joints[own.frames, 0], axis=0))
     if support == 0.0 and fall.landing_support != "floor":
         others = [
-            one.lowest_m
+            one.underside_m
             for name, one in landed.items()
             if one is not None and name != clip.clip and (one.camera, one.support) == (own.camera, own.support)
         ]
