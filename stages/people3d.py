@@ -29,7 +29,7 @@ from pipeline.camera import Camera
 from pipeline.frames import invert
 from pipeline.types import Person2D, PersonTrack, SupportSurface
 
-VERSION = 5
+VERSION = 6
 
 Frames = Callable[[Int[np.ndarray, "wanted"]], Iterable[UInt8[np.ndarray, "height width 3"]]]
 """Straight pictures of the frames with these numbers."""
