@@ -81,7 +81,7 @@ class People3DConfig(BaseModel):
     world: WorldConfig = WorldConfig(most_float_m=1.0, most_skate_cm_s=50.0)
     """What a track may do before it is dropped. Beds and chairs may not be known, so resting above the floor is allowed. On 63
     real clips far walkers slid up to 45 cm/s, and what was nobody from 52 on."""
-    least_stature_m: float = Field(1.25, ge=0.0)
+    least_stature_m: float = Field(1.35, ge=0.0)
     """Shorter people are pictures of people, or far behind a mirror or a window."""
     most_behind: float = Field(1.35, gt=1.0)
     """So many times as far away as the room's depth (and 0.3 m more) people are not in the room either."""

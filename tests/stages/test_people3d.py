@@ -178,7 +178,7 @@ def test_a_poster_is_nobody(body):
     times = np.arange(12) / 8.0
     small, life_size = poster(body, 0.3, 1.2), poster(body, 0.6, 0.9)
     tracks, figures = people3d.run(People3DConfig(), [small], times, CAMERA, body)
-    assert tracks == [] and "m tall (at least 1.25): a picture or a reflection" in figures["dropped"][0]["reason"]
+    assert tracks == [] and "m tall (at least 1.35): a picture or a reflection" in figures["dropped"][0]["reason"]
     wall = np.full((480, 640), 4.3)
     tracks, figures = people3d.run(People3DConfig(), [life_size], times, CAMERA, body, depth=wall)
     assert tracks == [] and "where the room ends at 4.3 m" in figures["dropped"][0]["reason"]
