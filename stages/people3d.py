@@ -81,10 +81,8 @@ class People3DConfig(BaseModel):
     world: WorldConfig = WorldConfig(most_float_m=1.0, most_skate_cm_s=50.0)
     """What a track may do before it is dropped. Beds and chairs may not be known, so resting above the floor is allowed. On 63
     real clips far walkers slid up to 45 cm/s, and what was nobody from 52 on."""
-    least_stature_m: float = Field(1.35, ge=0.0)
-    """Shorter people are pictures of people, or far behind a mirror or a window."""
     most_behind: float = Field(1.35, gt=1.0)
-    """So many times as far away as the room's depth (and 0.3 m more) people are not in the room either."""
+    """Who is so many times as far away as the room's depth (and 0.3 m more) is no person in the room."""
     separation: SeparationConfig = SeparationConfig()
     stature_m: float = Field(1.68, gt=0.0)
     stature_spread_m: float = Field(0.09, gt=0.0)
@@ -291,10 +289,7 @@ def _elsewhere(
     body: BodyModel,
     depth: Float[np.ndarray, "height width"] | None,
 ) -> list[str]:
-    """Why somebody is not in the room, in words: pictures on walls stand far behind them, and are small."""
-    stature = body.stature(fit.betas)
-    if stature < config.least_stature_m:
-        return [f"would be {stature:.2f} m tall (at least {config.least_stature_m:g}): a picture or a reflection"]
+    """Why somebody is not in the room, in words: a picture on a wall, of somebody smaller, is lifted far behind the wall."""
     if depth is None:
         return []
     T_camera_world = invert(camera.T_world_camera)
