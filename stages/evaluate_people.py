@@ -43,6 +43,8 @@ class EvaluatePeopleConfig(BaseModel):
     """Share of keypoints that lie anywhere in the person's box."""
     rest_s: float = Field(1.0, gt=0.0)
     """How long after coming to rest a fallen body is judged."""
+    least_drop_m: float = Field(0.2, ge=0.0)
+    """Whose pelvis came down by less, and who is upright, did not fall."""
     pelvis_over_support_m: float = Field(0.25, gt=0.0)
     lying_deg: float = Field(30.0, gt=0.0)
     side_deg: float = Field(45.0, gt=0.0)
@@ -373,7 +375,7 @@ class Landing:
 
 
 def _landed(config: EvaluatePeopleConfig, body: BodyModel, clip: LiftedClip, fall: Fall) -> Landing | None:
-    """None where nobody is seen at rest."""
+    """None where nobody is seen at rest: who neither sank nor lies is somebody else than the one who fell."""
     times = clip.footage.timestamps_s
     at = (times >= fall.at_rest_s) & (times <= fall.at_rest_s + config.rest_s)
     best, sunk = None, -np.inf
@@ -387,6 +389,9 @@ def _landed(config: EvaluatePeopleConfig, body: BodyModel, clip: LiftedClip, fal
     if best is None:
         return None
     frames = best.visible & at
+    trunk = np.median(np.diff(clip.joints_world[best.person][frames][:, [0, NECK]], axis=1)[:, 0], axis=0)
+    if sunk < config.least_drop_m and trunk[2] > np.linalg.norm(trunk[:2]):
+        return None
     with torch.no_grad():
         points = body.surface_points(*track_parameters(take(best, frames)))
         underside = points[:, np.concatenate(trunk_points(body)), 2].amin(-1)

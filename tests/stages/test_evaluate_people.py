@@ -174,6 +174,13 @@ def test_a_mattress_is_as_high_as_others_came_to_rest_on_it(body):
     )
 
 
+def test_a_bystander_is_not_judged_for_who_fell(body):
+    clip = lifted(body, "stands", upright(body), "x/stands.mp4")
+    falls = {clip.footage.path: Fall(1.0, "floor", "supine", "yes")}
+    figures = people.real_figures(EvaluatePeopleConfig(), body, [clip], falls)
+    assert figures["fallen"][0]["reason"] == "nobody is seen at rest" and figures["falls_judged"] == 0
+
+
 def test_table_of_falls(tmp_path):
     path = tmp_path / "events.csv"
     path.write_text(
