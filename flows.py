@@ -168,7 +168,7 @@ def find_people(store: Store, settings: Settings, root: Path, ingest_key: str) -
     value, artefact, new = cached(store, "people2d", people2d.VERSION, config, inputs, compute)
     return {
         "people2d": artefact.key, "people": len(value), "recomputed": new, "backend": artefact.meta["figures"]["backend"],
-        "people2d_s": artefact.meta["seconds"], "order": artefact.meta["figures"]["order"],
+        "people2d_s": artefact.meta["seconds"], "keypoint_order": artefact.meta["figures"]["keypoint_order"],
     }  # fmt: skip
 
 
@@ -320,7 +320,6 @@ def fit_people(
     """SMPL motion of everybody in one clip, in the room's world."""
     from models.body import track_keypoints
     from models.duplicates import without_strayed
-    from models.pose_prior import load_pose_prior
     from pipeline.footage import frames_at
     from stages import people3d
 
@@ -331,14 +330,16 @@ def fit_people(
     body = body_model(settings.section("run").body)
     camera = digest({"K": built.camera.intrinsics.tolist(), "T": built.camera.T_world_camera.tolist()})
     once = settings.section("people2d").duplicates
-    inputs = {"people2d": people_key, "camera": camera, "body": body.digest, "duplicates": once.model_dump(mode="json")}
+    inputs = {
+        "people2d": people_key,
+        "camera": camera,
+        "body": body.digest,
+        "duplicates": once.model_dump(mode="json"),
+        "models": people3d.weight_digests(config),
+    }
     # A depth that does not agree with the floor says nothing of how high a bed is, nor where the room ends.
     supports, depth = (built.supports, built.depth) if built.occlusion else ((), None)
     inputs["surroundings"] = room["key"] if built.occlusion else None
-    if config.fit.pose_prior > 0.0:
-        inputs["pose_prior"] = load_pose_prior(config.pose_prior).digest
-    if config.variant != "optimise":
-        inputs["regressor"] = people3d.load_regressor(config, body).digest
 
     def compute():
         times = clip["footage"].timestamps_s

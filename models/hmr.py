@@ -26,7 +26,6 @@ from models.hmr_network import Bodies, Hmr, crop, crop_camera
 from models.regression import Regression
 from pipeline.camera import Camera
 from pipeline.frames import axis_angle_from_matrix, rotation_between
-from pipeline.store import digest
 from pipeline.types import SMPL_PARENTS
 
 logger = logging.getLogger(__name__)
@@ -51,7 +50,6 @@ class HmrRegressor:
 
     def __init__(self, network: Hmr, body: BodyModel, batch: int = 32, flip: bool = True):
         self.network, self.body, self.batch, self.flip = network, body, batch, flip
-        self.digest = digest(["hmr", network.digest, flip])
         self._foreign = network.config.body != body.name
         if self._foreign:
             logger.warning(

@@ -13,7 +13,8 @@ from jaxtyping import Bool, Float, Int, UInt8
 from torch import Tensor, nn
 
 from models.body import BodyModel
-from models.hmr_network import mirrored, normalised
+from models.hmr_network import normalised
+from models.mirror import mirrored
 from pipeline.errors import InputError
 from pipeline.frames import matrix_from_axis_angle
 

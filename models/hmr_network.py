@@ -16,7 +16,6 @@ Weights: a folder with config.json and model.safetensors, made by `models/train_
 the published checkpoint.
 """
 
-import json
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Literal
@@ -25,27 +24,21 @@ import cv2
 import numpy as np
 import torch
 from jaxtyping import Float, UInt8
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
-from safetensors import SafetensorError
-from safetensors.torch import load_file
+from pydantic import BaseModel, ConfigDict, Field, model_validator
 from torch import Tensor, nn
 from transformers import VitPoseBackbone, VitPoseBackboneConfig
 
 from models.body import relaxed_pose
+from models.mirror import mirrored
+from models.network_folder import load_network, network_digest
 from models.pose_prior import matrix_from_columns
 from pipeline.camera import Camera, intrinsics_from_focal
 from pipeline.errors import InputError
 from pipeline.frames import matrix_from_axis_angle, rotation_between, transform
-from pipeline.store import digest, file_digest
-from pipeline.types import SMPL_JOINTS
 
 IMAGENET_MEAN, IMAGENET_STD = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)
 LEAST_SCALE = 0.05
 """Of the weak camera: less would put the body tens of metres away, and 0 nowhere."""
-MIRROR = [
-    SMPL_JOINTS.index(name.replace("left", "L").replace("right", "left").replace("L", "right")) for name in SMPL_JOINTS
-]
-"""The joint on the other side."""
 
 
 class HmrConfig(BaseModel):
@@ -163,7 +156,6 @@ class Hmr(nn.Module):
     def __init__(self, config: HmrConfig):
         super().__init__()
         self.config = config
-        self.digest = ""
         """SHA-256 of config and weights, where they came from a file."""
         backbone = VitPoseBackboneConfig(
             image_size=[config.rows_px, config.columns_px], patch_size=[config.patch_px] * 2, hidden_size=config.width,
@@ -233,12 +225,6 @@ class Hmr(nn.Module):
         return Bodies(*(torch.cat(part) for part in zip(*parts, strict=True)))
 
 
-def mirrored(rotations: Float[Tensor, "*batch 24 3 3"]) -> Float[Tensor, "*batch 24 3 3"]:
-    """Rotations of the body seen in a mirror: sides change places, x (right, and the body's left) changes its sign."""
-    signs = rotations.new_tensor([-1.0, 1.0, 1.0])
-    return rotations[..., MIRROR, :, :] * signs[:, None] * signs
-
-
 def normalised(crops: UInt8[Tensor, "*batch rows columns 3"]) -> Float[Tensor, "*batch 3 rows columns"]:
     """Crops as the network wants them: channels first, less ImageNet's mean, by its deviation."""
     pixels = crops.movedim(-1, -3).float() / 255.0
@@ -297,21 +283,15 @@ def crop(
     return seen if fine == 1 else cv2.resize(seen, (columns, rows), interpolation=cv2.INTER_AREA)
 
 
+_KIND = ("hmr network", "name a folder made by train_hmr, or by convert_hmr from the published checkpoint")
+
+
 def load_hmr(name: Path | str, device: str = "cpu", dtype: torch.dtype = torch.float32) -> Hmr:
     """The network of a folder with config.json and model.safetensors; InputError if it is none."""
-    folder = Path(name)
-    settings, weights = folder / "config.json", folder / "model.safetensors"
-    if missing := [path.name for path in (settings, weights) if not path.is_file()]:
-        raise InputError(
-            folder, f"is no hmr network ({' and '.join(missing)} missing)",
-            "name a folder made by train_hmr, or by convert_hmr from the published checkpoint",
-        )  # fmt: skip
-    try:
-        network = Hmr(HmrConfig.model_validate(json.loads(settings.read_text())))
-        network.load_state_dict({key: value.to(torch.float32) for key, value in load_file(weights).items()})
-    except (json.JSONDecodeError, ValidationError, SafetensorError, RuntimeError) as error:
-        problem = str(error).splitlines()[0]
-        raise InputError(folder, f"is damaged, or no hmr network ({problem})", "train or convert it again") from error
-    network.digest = digest([file_digest(settings), file_digest(weights)])
-    network.requires_grad_(False)
-    return network.to(torch.device(device), dtype).eval()
+    network = load_network(Path(name), *_KIND, lambda settings: Hmr(HmrConfig.model_validate(settings)))
+    return network.to(torch.device(device), dtype)
+
+
+def hmr_digest(name: Path | str) -> str:
+    """Digest of the files that `load_hmr` reads."""
+    return network_digest(Path(name), *_KIND)

@@ -14,11 +14,12 @@ from torch import Tensor
 
 from models.body import BodyModel
 from models.lift_motions import MOTION_HZ, Motions
+from models.mirror import mirrored
 from models.pose_lift import STATURE_M, STATURE_SPREAD_M
 from models.pose_prior import matrix_from_columns
 from models.shape_space import ShapeSpace
 from pipeline.frames import matrix_from_axis_angle
-from pipeline.types import COCO_KEYPOINTS, SMPL_JOINTS
+from pipeline.sides import SWAPPED_KEYPOINTS
 
 SHARES = {"mocap": 0.3, "falls": 0.3, "acted": 0.16, "postures": 0.24}
 """How often a window is of each source."""
@@ -26,16 +27,6 @@ TRIES = 16
 """Places tried for a window to be in view."""
 
 
-def _swapped(names: tuple[str, ...]) -> list[int]:
-    other = {"left": "right", "right": "left"}
-    halves = (name.partition("_") for name in names)
-    return [
-        names.index(f"{other[side]}_{rest}" if side in other else f"{side}{mark}{rest}") for side, mark, rest in halves
-    ]
-
-
-MIRROR_JOINTS = _swapped(SMPL_JOINTS)
-SWAPPED_KEYPOINTS = _swapped(COCO_KEYPOINTS)
 LEGS, ARMS = list(range(11, 17)), list(range(5, 11))
 
 
@@ -108,7 +99,7 @@ class WindowSource:
         pelvis = torch.lerp(self.pelvis[low], self.pelvis[high], share[..., None])
         lowest = torch.lerp(self.lowest[low], self.lowest[high], share)
         mirror = torch.as_tensor(rng.random(batch) < 0.5)
-        rotations, pelvis = _mirrored(rotations, pelvis, mirror)
+        rotations, pelvis = _across_y(rotations, pelvis, mirror)
         shape = torch.as_tensor(rng.standard_normal((batch, 3)), dtype=torch.float32)
         betas = self.shapes(shape)
         with torch.no_grad():
@@ -305,12 +296,12 @@ def detected(
     return noisy, scores
 
 
-def _mirrored(rotations: Tensor, pelvis: Tensor, mirror: Tensor) -> tuple[Tensor, Tensor]:
+def _across_y(rotations: Tensor, pelvis: Tensor, mirror: Tensor) -> tuple[Tensor, Tensor]:
     """Some of the windows seen in a mirror across y: joints change sides, the body's x and the world's y their sign."""
-    sign = torch.tensor([-1.0, 1.0, 1.0])
-    other = rotations[:, :, MIRROR_JOINTS] * sign[:, None] * sign
-    other = torch.cat([(rotations[:, :, :1] * torch.tensor([1.0, -1.0, 1.0])[:, None] * sign), other[:, :, 1:]], dim=2)
-    flat = pelvis * torch.tensor([1.0, -1.0, 1.0])
+    across_y = torch.tensor([1.0, -1.0, 1.0])
+    root = rotations[:, :, :1] * across_y[:, None] * torch.tensor([-1.0, 1.0, 1.0])
+    other = torch.cat([root, mirrored(rotations[:, :, 1:], first=1)], dim=2)
+    flat = pelvis * across_y
     return torch.where(mirror[:, None, None, None, None], other, rotations), torch.where(
         mirror[:, None, None], flat, pelvis
     )

@@ -192,7 +192,7 @@ def _markdown(rows: dict[str, dict[str, float]]) -> str:
 
 def write_card(folder: Path, motions: Motions, windows: int, seed: int) -> dict:
     """Measure the network of a folder; write its README.md and errors.png. The figures, by how wrong the input was."""
-    network, _ = load_pose_lift(folder)
+    network = load_pose_lift(folder)
     facts = json.loads((folder / "training.json").read_text())
     errors = measure(network, motions, windows, facts["frames"], seed, FaultConfig(calibration=0.0))
     tables = {"faulty": table(errors)}

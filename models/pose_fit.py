@@ -16,6 +16,8 @@ from pydantic import BaseModel, ConfigDict, Field
 from torch import Tensor
 
 from models.body import BodyModel, trunk_points
+from models.furniture_top import FurnitureTop, clearance
+from models.joint_limits import joint_limits
 from models.pose_prior import PRIOR_JOINTS, PosePrior
 from models.pose_start import Start
 from models.shape_space import ShapeSpace
@@ -94,10 +96,6 @@ def _per_joint(values: dict[str, float], default: float) -> Float[Tensor, "23"]:
     return torch.tensor([values.get(name.split("_")[-1], default) for name in SMPL_JOINTS[1:]])
 
 
-SOLID = ("bed", "sofa")
-"""Furniture that reaches down to the floor."""
-PRESSED_M = 0.06
-"""How deep a mattress gives way."""
 ROOT_SPREAD_RAD = 0.3
 """How far the root turns from where a regression put it."""
 
@@ -106,28 +104,6 @@ POSE_SPREAD = _per_joint(
     {"hip": 0.45, "knee": 0.5, "shoulder": 0.7, "elbow": 0.7, "ankle": 0.25, "foot": 0.1, "wrist": 0.15, "hand": 0.05,
      "spine1": 0.2, "spine2": 0.15, "spine3": 0.15, "neck": 0.25, "head": 0.25, "collar": 0.12}, 0.2,
 )  # fmt: skip
-
-# Limits of the left side's axis-angle components, radians: ((x low, x high), (y ...), (z ...)). The right side mirrors y and
-# z. +x turns up to forward (a knee bends by +x, a hip flexes by -x), +z lifts the left arm or leg sideways.
-LIMITS = {
-    "hip": ((-2.3, 0.5), (-0.7, 0.7), (-0.4, 0.9)), "knee": ((0.0, 2.5), (-0.15, 0.15), (-0.15, 0.15)),
-    "ankle": ((-0.5, 0.8), (-0.4, 0.4), (-0.4, 0.4)), "foot": ((-0.3, 0.3), (-0.1, 0.1), (-0.1, 0.1)),
-    "spine1": ((-0.3, 0.6), (-0.3, 0.3), (-0.3, 0.3)), "spine2": ((-0.2, 0.4), (-0.3, 0.3), (-0.25, 0.25)),
-    "spine3": ((-0.2, 0.4), (-0.3, 0.3), (-0.25, 0.25)), "neck": ((-0.5, 0.6), (-0.7, 0.7), (-0.4, 0.4)),
-    "head": ((-0.5, 0.5), (-0.7, 0.7), (-0.4, 0.4)), "collar": ((-0.2, 0.2), (-0.35, 0.35), (-0.3, 0.4)),
-    "shoulder": ((-1.2, 1.2), (-2.2, 0.9), (-1.6, 1.5)), "elbow": ((-0.7, 0.7), (-2.6, 0.05), (-0.2, 0.2)),
-    "wrist": ((-0.5, 0.5), (-0.4, 0.4), (-0.9, 0.9)), "hand": ((-0.05, 0.05), (-0.05, 0.05), (-0.05, 0.05)),
-}  # fmt: skip
-
-
-def joint_limits() -> tuple[Float[Tensor, "23 3"], Float[Tensor, "23 3"]]:
-    """Lowest and highest axis-angle component of each body joint, radians."""
-    limits = []
-    for name in SMPL_JOINTS[1:]:
-        x, y, z = LIMITS[name.split("_")[-1]]
-        limits.append((x, (-y[1], -y[0]), (-z[1], -z[0])) if name.startswith("right") else (x, y, z))
-    low, high = torch.tensor(limits).unbind(-1)
-    return low, high
 
 
 def _rotation(rotation_6d: Float[Tensor, "time 6"]) -> Float[Tensor, "time 3 3"]:
@@ -172,7 +148,7 @@ class Fitter:
         self.dt = torch.as_tensor(np.diff(timestamps_s), dtype=torch.float32)
         self.still = torch.as_tensor(stillness(keypoints_px, weights, timestamps_s), dtype=torch.float32)
         self.low, self.high = joint_limits()
-        self.supports = [_Top(support) for support in supports]
+        self.supports = [FurnitureTop(support) for support in supports]
         owner = body.weights[body.surface_vertices].argmax(-1)
         left = torch.isin(owner, torch.tensor([7, 10]))
         right = torch.isin(owner, torch.tensor([8, 11]))
@@ -327,25 +303,10 @@ class Fitter:
         still = ((1.0 + turn_change).sqrt() - 1.0) * near
         return config.smooth * smooth.sum() + config.spin * still.sum()
 
-    def _clearance(
-        self, surface: Float[Tensor, "time point 3"]
-    ) -> tuple[Float[Tensor, "time point"], Float[Tensor, "time point"]]:
-        """Height of each point over the floor or the furniture below it, and how deep it is inside either, metres."""
-        z = surface[..., 2]
-        carried, inside = z, (-z).clamp(min=0.0)
-        for top in self.supports:
-            outside = top.outside(surface[..., :2])
-            over = z - top.height_m
-            # What is deep inside does not rest on it, but has to come out, the nearest way: up, sideways or, under a seat, down.
-            carried = torch.where((outside < 0.0) & (over > -PRESSED_M), over, carried)
-            ways = [-outside, -over] if top.solid else [-outside, -over, over + self.config.seat_m]
-            inside = torch.maximum(inside, torch.stack(ways).amin(0).clamp(min=0.0))
-        return carried, inside
-
     def _contact(self, surface: Float[Tensor, "time point 3"], joints: Float[Tensor, "time 24 3"]) -> Tensor:
         """Something always carries the body: its lowest point, the still foot, the trunk of one who lies still."""
         config = self.config
-        z, inside = self._clearance(surface)
+        z, inside = clearance(self.supports, surface, config.seat_m)
         reach = config.contact_reach_m / config.contact_spread_m
 
         def touches(height: Tensor) -> Tensor:
@@ -384,27 +345,6 @@ class Fitter:
                 total = total + (planted * (config.skate * (slide / 0.15).square() * 0.2)).sum()
                 total = total + config.contact * (planted * touches(low[1:])).sum()
         return total
-
-
-class _Top:
-    """A support's top, told by the half planes of its convex outline."""
-
-    def __init__(self, support: SupportSurface):
-        corners = np.asarray(support.outline, dtype=np.float64)
-        edges = np.roll(corners, -1, axis=0) - corners
-        length = np.linalg.norm(edges, axis=1)
-        corners, edges, length = corners[length > 1e-6], edges[length > 1e-6], length[length > 1e-6]
-        outwards = np.stack([edges[:, 1], -edges[:, 0]], axis=1) / length[:, None]
-        if (outwards * (corners - corners.mean(axis=0))).sum() < 0.0:
-            outwards = -outwards
-        self.outwards = torch.as_tensor(outwards, dtype=torch.float32)
-        self.edge = torch.as_tensor((outwards * corners).sum(axis=1), dtype=torch.float32)
-        self.height_m = float(support.height_m)
-        self.solid = support.label in SOLID
-
-    def outside(self, xy: Float[Tensor, "*point 2"]) -> Float[Tensor, "*point"]:
-        """Distance outside the outline, metres (short of it at corners); negative inside."""
-        return (xy @ self.outwards.T - self.edge).amax(-1)
 
 
 def _matrices(pose: Float[Tensor, "time 23 3"]) -> Float[Tensor, "time 23 3 3"]:

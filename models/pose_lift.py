@@ -7,7 +7,6 @@ that same frame, the joints' rotations, the pelvis as a direction and a distance
 as seconds by rotary encoding, so that frame rates may differ and nothing depends on when a window begins.
 """
 
-import json
 from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
@@ -15,19 +14,16 @@ from pathlib import Path
 import numpy as np
 import torch
 from jaxtyping import Bool, Float, UInt8
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
-from safetensors import SafetensorError
-from safetensors.torch import load_file
+from pydantic import BaseModel, ConfigDict, Field, model_validator
 from scipy.spatial.transform import Rotation, Slerp
 from torch import Tensor, nn
 
 from models.body import BodyModel
+from models.network_folder import load_network, network_digest
 from models.pose_prior import PRIOR_JOINTS, matrix_from_columns
 from models.regression import Regression
 from models.shape_space import ShapeSpace
 from pipeline.camera import Camera
-from pipeline.errors import InputError
-from pipeline.store import digest, file_digest
 
 STARTER = Path(__file__).parent / "starter" / "pose_lift"
 STATURE_M, STATURE_SPREAD_M = 1.68, 0.09
@@ -250,10 +246,10 @@ class KeypointRegressor:
     reads_frames = False
 
     def __init__(
-        self, network: PoseLift, body: BodyModel, network_digest: str = "",
+        self, network: PoseLift, body: BodyModel,
         window: int = 32, overlap: int = 16, least_spacing_s: float = 0.055,
     ):  # fmt: skip
-        self.network, self.body, self.digest = network, body, network_digest
+        self.network, self.body = network, body
         self.window, self.overlap, self.least_spacing_s = window, overlap, least_spacing_s
         self.shapes = ShapeSpace(body, STATURE_M, STATURE_SPREAD_M)
 
@@ -341,22 +337,18 @@ def _at(
     return Regression(between[:, 0], flat, place, betas, np.interp(wanted_s, known_s, confidence))
 
 
-def load_pose_lift(name: Path | str = "starter") -> tuple[PoseLift, str]:
-    """The network of a folder with config.json and model.safetensors, or the shipped `starter`, and its digest.
+_KIND = ("keypoint regressor", "name a folder made by train_pose_lift, or starter")
 
-    InputError if it is none.
-    """
-    folder = STARTER if name == "starter" else Path(name)
-    settings, weights = folder / "config.json", folder / "model.safetensors"
-    if missing := [path.name for path in (settings, weights) if not path.is_file()]:
-        problem = f"is no keypoint regressor ({' and '.join(missing)} missing)"
-        raise InputError(folder, problem, "name a folder made by train_pose_lift, or starter")
-    try:
-        network = PoseLift(PoseLiftConfig.model_validate(json.loads(settings.read_text())))
-        network.load_state_dict({key: value.to(torch.float32) for key, value in load_file(weights).items()})
-    except (json.JSONDecodeError, ValidationError, SafetensorError, RuntimeError) as error:
-        problem = str(error).splitlines()[0]
-        raise InputError(
-            folder, f"is damaged, or no keypoint regressor ({problem})", "train or fetch it again"
-        ) from error
-    return network.eval().requires_grad_(False), digest([file_digest(settings), file_digest(weights)])
+
+def load_pose_lift(name: Path | str = "starter") -> PoseLift:
+    """The network of a folder with config.json and model.safetensors, or the shipped `starter`; InputError if it is none."""
+    return load_network(_folder(name), *_KIND, lambda settings: PoseLift(PoseLiftConfig.model_validate(settings)))
+
+
+def pose_lift_digest(name: Path | str) -> str:
+    """Digest of the files that `load_pose_lift` reads."""
+    return network_digest(_folder(name), *_KIND)
+
+
+def _folder(name: Path | str) -> Path:
+    return STARTER if name == "starter" else Path(name)

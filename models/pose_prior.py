@@ -5,18 +5,14 @@ latent numbers, and 6D rotations out, so that what is decoded is a rotation what
 falling bodies share one latent space; which way is up is not its business.
 """
 
-import json
 from pathlib import Path
 
 import torch
 from jaxtyping import Float
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
-from safetensors import SafetensorError
-from safetensors.torch import load_file
+from pydantic import BaseModel, ConfigDict, Field
 from torch import Tensor, nn
 
-from pipeline.errors import InputError
-from pipeline.store import digest, file_digest
+from models.network_folder import load_network, network_digest
 
 STARTER = Path(__file__).parent / "starter" / "pose_prior"
 PRIOR_JOINTS = 21
@@ -90,22 +86,19 @@ def matrix_from_columns(columns: Float[Tensor, "*batch 6"]) -> Float[Tensor, "*b
     return torch.stack([x, y, torch.linalg.cross(x, y)], dim=-1)
 
 
+_KIND = ("pose prior", "name a folder made by train_pose_prior, or starter")
+
+
 def load_pose_prior(name: Path | str = "starter", device: str = "cpu", dtype: torch.dtype = torch.float32) -> PosePrior:
     """The prior of a folder with config.json and model.safetensors, or the shipped `starter`; InputError if it is none."""
-    folder = STARTER if name == "starter" else Path(name)
-    settings, weights = folder / "config.json", folder / "model.safetensors"
-    if missing := [path.name for path in (settings, weights) if not path.is_file()]:
-        raise InputError(
-            folder,
-            f"is no pose prior ({' and '.join(missing)} missing)",
-            "name a folder made by train_pose_prior, or starter",
-        )
-    try:
-        prior = PosePrior(PosePriorConfig.model_validate(json.loads(settings.read_text())))
-        # Shipped weights are float16 to be small; arithmetic is in the dtype asked for.
-        prior.load_state_dict({key: value.to(torch.float32) for key, value in load_file(weights).items()})
-    except (json.JSONDecodeError, ValidationError, SafetensorError, RuntimeError) as error:
-        problem = str(error).splitlines()[0]
-        raise InputError(folder, f"is damaged, or no pose prior ({problem})", "train or fetch it again") from error
-    prior.digest = digest([file_digest(settings), file_digest(weights)])
-    return prior.to(device=torch.device(device), dtype=dtype).eval().requires_grad_(False)
+    prior = load_network(_folder(name), *_KIND, lambda settings: PosePrior(PosePriorConfig.model_validate(settings)))
+    return prior.to(device=torch.device(device), dtype=dtype)
+
+
+def pose_prior_digest(name: Path | str) -> str:
+    """Digest of the files that `load_pose_prior` reads."""
+    return network_digest(_folder(name), *_KIND)
+
+
+def _folder(name: Path | str) -> Path:
+    return STARTER if name == "starter" else Path(name)

@@ -40,8 +40,6 @@ class Regression:
 class Regressor(Protocol):
     """Lifts one person of one clip."""
 
-    digest: str
-    """SHA-256 of config and weights."""
     reads_frames: bool
     """Whether `frames` is looked at; where not, it may be empty."""
 

@@ -25,7 +25,7 @@ from models.body import BodyModel, load_body
 from models.lift_motions import Motions, collect, read_motions, save_motions
 from models.lift_views import FaultConfig, Windows, WindowSource
 from models.measure_lift import write_card
-from models.pose_lift import Lifted, PoseLift, PoseLiftConfig, features, load_pose_lift, view_of
+from models.pose_lift import Lifted, PoseLift, PoseLiftConfig, features, load_pose_lift, pose_lift_digest, view_of
 from models.training_state import resume_state, save_state, write_starter
 
 logger = logging.getLogger(__name__)
@@ -103,7 +103,7 @@ def train(
         network = PoseLift(config)
         _normaliser(network, source.draw(256, np.random.default_rng([seed, 2**31]), FaultConfig()))
     else:
-        network, weights_digest = load_pose_lift(start)
+        network, weights_digest = load_pose_lift(start), pose_lift_digest(start)
         network.train().requires_grad_(True)
         config, began_with = network.config, {"start": weights_digest}
     optimiser = torch.optim.AdamW(network.parameters(), lr=rate, weight_decay=0.01, betas=(0.9, 0.98))

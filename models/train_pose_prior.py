@@ -24,8 +24,9 @@ from jaxtyping import Bool, Float, Int
 from torch import Tensor
 
 from models.body import BodyModel, BodyShape, load_body
+from models.joint_limits import joint_limits
+from models.mirror import mirrored
 from models.motion_source import PhysicsFalls, ProceduralEveryday
-from models.pose_fit import joint_limits
 from models.pose_prior import PRIOR_JOINTS, PosePrior, PosePriorConfig, load_pose_prior
 from models.retarget import body_joints, retarget_bvh
 from models.training_state import resume_state, save_state, write_starter
@@ -34,6 +35,7 @@ from pipeline.errors import InputError, Rejected
 from pipeline.frames import axis_angle_from_matrix, matrix_from_axis_angle
 from pipeline.order import Cause, ClipOrder, Direction
 from pipeline.seeds import generator
+from pipeline.sides import swapped
 from pipeline.store import file_digest
 from pipeline.types import SMPL_JOINTS, PersonTrack
 
@@ -172,22 +174,6 @@ def read_poses(path: Path) -> Poses:
         raise InputError(path, f"holds no collected poses ({error})", "make it with the command `poses`") from error
 
 
-def _swapped() -> list[int]:
-    names = SMPL_JOINTS[1 : PRIOR_JOINTS + 1]
-    other = {"left": "right", "right": "left"}
-    halves = (name.partition("_") for name in names)
-    return [names.index(f"{other[side]}_{joint}" if side in other else side) for side, _, joint in halves]
-
-
-MIRROR_JOINTS = _swapped()
-MIRROR_SIGNS = torch.tensor([-1.0, 1.0, 1.0])
-
-
-def mirrored(rotations: Float[Tensor, "*batch 21 3 3"]) -> Float[Tensor, "*batch 21 3 3"]:
-    """The pose seen in a mirror: left and right joints change places, x (to the left) changes its sign."""
-    return rotations[..., MIRROR_JOINTS, :, :] * MIRROR_SIGNS[:, None] * MIRROR_SIGNS
-
-
 class Kinematics:
     """Joint positions of poses on one grown body, pelvis at the origin, root unturned."""
 
@@ -237,7 +223,7 @@ def train(
     prior = PosePrior(config)
     rotations = matrices(poses.body_pose[~poses.held_out])
     columns = rotations[..., :2].transpose(-1, -2).flatten(-3)
-    both = torch.cat([columns, mirrored(rotations)[..., :2].transpose(-1, -2).flatten(-3)])
+    both = torch.cat([columns, mirrored(rotations, first=1)[..., :2].transpose(-1, -2).flatten(-3)])
     prior.mean.copy_(both.mean(0))
     variance = both.var(0).unflatten(-1, (PRIOR_JOINTS, 6)).mean(-1, keepdim=True)
     prior.spread.copy_((variance + 1e-4).sqrt().expand(-1, 6).flatten())
@@ -251,7 +237,7 @@ def train(
         warm = min(1.0, (step + 1) / min(200, 1 + steps // 10))
         optimiser.param_groups[0]["lr"] = rate * warm * (0.01 + 0.99 * 0.5 * (1.0 + math.cos(math.pi * step / steps)))
         drawn = rotations[rng.integers(len(rotations), size=batch)]
-        drawn[: batch // 2] = mirrored(drawn[: batch // 2])
+        drawn[: batch // 2] = mirrored(drawn[: batch // 2], first=1)
         noise = torch.as_tensor(rng.standard_normal((batch, config.latent)), dtype=torch.float32)
         loss = loss_of(prior, kinematics, drawn, noise)
         optimiser.zero_grad()
@@ -339,9 +325,8 @@ def limb_in_trunk(joints: Float[Tensor, "batch 22 3"], radius_m: float = 0.07) -
 
 def _nearest(joints: Float[Tensor, "a 22 3"], known: Float[Tensor, "b 22 3"]) -> Float[Tensor, "a"]:
     """Mean joint distance to the known pose that is nearest in all coordinates, or in its mirror image."""
-    mirror = [0] + [1 + joint for joint in MIRROR_JOINTS]
     found = []
-    for poses in (joints, joints[:, mirror] * MIRROR_SIGNS):
+    for poses in (joints, joints[:, swapped(SMPL_JOINTS[:22])] * torch.tensor([-1.0, 1.0, 1.0])):
         index = torch.cdist(poses.flatten(1), known.flatten(1)).argmin(1)
         found.append((poses - known[index]).norm(dim=-1).mean(-1))
     return torch.minimum(*found)

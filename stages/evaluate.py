@@ -19,17 +19,12 @@ from sklearn.metrics import average_precision_score
 
 from pipeline.errors import InputError
 from pipeline.labels import frame_actions
+from pipeline.sides import SWAPPED_KEYPOINTS
 from pipeline.types import ACTIONS, COCO_KEYPOINTS, Annotations, Person2D
 
 VERSION = 1
 _FALL = ACTIONS.index("fall")
 _HIPS = [COCO_KEYPOINTS.index("left_hip"), COCO_KEYPOINTS.index("right_hip")]
-_MIRROR = [
-    COCO_KEYPOINTS.index(
-        name.replace("left", "#").replace("right", "left").replace("#", "right")
-    )
-    for name in COCO_KEYPOINTS
-]  # fmt: skip
 
 
 class EvaluateConfig(BaseModel):
@@ -159,7 +154,7 @@ def _features(
     points: Float[np.ndarray, "sample 17 2"], seen: Bool[np.ndarray, "sample 17"], flipped: bool
 ) -> Float[np.ndarray, "feature"]:
     if flipped:
-        points, seen = points[:, _MIRROR] * [-1.0, 1.0], seen[:, _MIRROR]
+        points, seen = points[:, SWAPPED_KEYPOINTS] * [-1.0, 1.0], seen[:, SWAPPED_KEYPOINTS]
     masked = np.where(seen[..., None], points, np.nan)
     extents = np.nanmax(masked, axis=1, initial=-np.inf) - np.nanmin(masked, axis=1, initial=np.inf)
     extents = np.where(np.isfinite(extents), extents, 0.0)

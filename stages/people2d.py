@@ -81,7 +81,7 @@ class People2DConfig(BaseModel):
     disagreement: float = Field(0.15, gt=0.0)
     """Mean distance of keypoints, as a share of the annotated box's longer side, that is counted as disagreement."""
 
-    order: KeypointOrderConfig = KeypointOrderConfig()
+    keypoint_order: KeypointOrderConfig = KeypointOrderConfig()
 
     @model_validator(mode="after")
     def _check(self) -> "People2DConfig":
@@ -293,9 +293,11 @@ def _box(
 
 
 def check_order(config: People2DConfig, orders: Sequence[dict], where: Path) -> None:
-    """InputError where the figures `order` of all clips together say that keypoints come in a wrong order."""
-    if config.order.check and (wrong := complaint([KeypointOrder(**order) for order in orders], config.order)):
-        remedy = "give COCO's 17 keypoints in COCO's order, y down; if they are right, set people2d.order.check: false"
+    """InputError where the figures `keypoint_order` of all clips together say that keypoints come in a wrong order."""
+    if config.keypoint_order.check and (
+        wrong := complaint([KeypointOrder(**order) for order in orders], config.keypoint_order)
+    ):
+        remedy = "give COCO's 17 keypoints in COCO's order, y down; if they are right, set people2d.keypoint_order.check: false"
         raise InputError(where, f"its keypoints {wrong}", remedy)
 
 
@@ -308,7 +310,7 @@ def _figures(
         "people": len(people),
         "dropped_tracks": dropped,
         "seen_twice": twice,
-        "order": asdict(keypoint_order(config.order, people, footage.timestamps_s)),
+        "keypoint_order": asdict(keypoint_order(config.keypoint_order, people, footage.timestamps_s)),
         "visible_share": [float(p.visible.mean()) for p in people],
         "mean_score": [float(p.scores[p.visible].mean()) if p.visible.any() else 0.0 for p in people],
     }

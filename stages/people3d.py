@@ -9,7 +9,7 @@ motion, then finely in windows that overlap.
 
 import itertools
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from typing import Annotated, Literal
 
 import numpy as np
@@ -19,8 +19,8 @@ from scipy.spatial.transform import Rotation, Slerp
 
 from models.body import BodyModel
 from models.pose_fit import Fit, FitConfig, Fitter, fit_feet, fit_keypoints, rest_pelvis, upright_frames
-from models.pose_lift import KeypointRegressor, load_pose_lift
-from models.pose_prior import load_pose_prior
+from models.pose_lift import KeypointRegressor, load_pose_lift, pose_lift_digest
+from models.pose_prior import load_pose_prior, pose_prior_digest
 from models.pose_start import Start, find_start, usable
 from models.regression import Regression, Regressor
 from models.separation import SeparationConfig, separated
@@ -29,7 +29,7 @@ from pipeline.camera import Camera
 from pipeline.frames import invert
 from pipeline.types import Person2D, PersonTrack, SupportSurface
 
-VERSION = 6
+VERSION = 7
 
 Frames = Callable[[Int[np.ndarray, "wanted"]], Iterable[UInt8[np.ndarray, "height width 3"]]]
 """Straight pictures of the frames with these numbers."""
@@ -109,7 +109,7 @@ def run(
     median distance of the lower foot from the floor in standing frames (None where nobody stands), each person's foot skate,
     sinking and floating (`models.world_figures`), who overlapped whom, and who was dropped and why.
     """
-    tracks, dropped, judged = [], [], []
+    tracks, dropped, lifted = [], [], []
     regressor = None if config.variant == "optimise" else load_regressor(config, body)
     for person in people:
         weights = np.where(person.scores >= config.least_score, person.scores, 0.0) * person.visible[:, None]
@@ -136,10 +136,15 @@ def run(
             dropped.append({"person": person.person, "reason": "; ".join(failed)})
             continue
         tracks.append(track)
-        judged.append(_judge(config, person, fit, found, camera, body) | {"world": asdict(world)})
+        lifted.append((person, fit, found))
     overlaps = []
     if config.variant != "regress":
         tracks, overlaps = separated(config.separation, body, tracks, timestamps_s, camera.T_world_camera[:2, 3])
+    judged = []
+    for track, (person, fit, found) in zip(tracks, lifted, strict=True):
+        world = measure(body, track, timestamps_s, config.world)
+        placed = replace(fit, transl=track.transl[found])
+        judged.append(_judge(config, person, placed, found, camera, body) | {"world": asdict(world)})
     return tracks, _figures(judged, dropped) | {"overlaps": [asdict(overlap) for overlap in overlaps]}
 
 
@@ -147,12 +152,26 @@ def load_regressor(config: People3DConfig, body: BodyModel) -> Regressor:
     """The regressor that a config names; InputError where it cannot be loaded."""
     named = config.regressor
     if isinstance(named, Keypoints):
-        network, digest = load_pose_lift(named.path)
-        return KeypointRegressor(network, body, digest)
+        return KeypointRegressor(load_pose_lift(named.path), body)
     from models.hmr import HmrRegressor
     from models.hmr_network import load_hmr
 
     return HmrRegressor(load_hmr(named.path, named.device), body, flip=named.flip)
+
+
+def weight_digests(config: People3DConfig) -> dict[str, str]:
+    """Digest of each network that `run` reads, by its role; InputError where a file is missing."""
+    digests = {}
+    if config.variant != "regress" and config.fit.pose_prior > 0.0:
+        digests["pose_prior"] = pose_prior_digest(config.pose_prior)
+    if config.variant != "optimise":
+        if isinstance(config.regressor, Keypoints):
+            digests["regressor"] = pose_lift_digest(config.regressor.path)
+        else:
+            from models.hmr_network import hmr_digest
+
+            digests["regressor"] = hmr_digest(config.regressor.path)
+    return digests
 
 
 def _fit(

@@ -6,7 +6,7 @@ import torch
 
 from models.body import load_body
 from models.lift_motions import collect
-from models.lift_views import LEGS, FaultConfig, WindowSource, _mirrored, detected
+from models.lift_views import LEGS, FaultConfig, WindowSource, _across_y, detected
 from models.pose_lift import view_of
 
 
@@ -82,7 +82,7 @@ def test_swapped_legs_are_legs():
 def test_a_mirror_twice_is_none(source):
     windows = source.draw(4, np.random.default_rng(5), FaultConfig())
     every = torch.ones(4, dtype=torch.bool)
-    rotations, pelvis = _mirrored(*_mirrored(windows.rotations, windows.pelvis, every), every)
+    rotations, pelvis = _across_y(*_across_y(windows.rotations, windows.pelvis, every), every)
     torch.testing.assert_close(rotations, windows.rotations)
     torch.testing.assert_close(pelvis, windows.pelvis)
 

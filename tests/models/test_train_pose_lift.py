@@ -10,7 +10,7 @@ from models.body import load_body
 from models.lift_motions import collect
 from models.lift_views import FaultConfig, WindowSource
 from models.measure_lift import POSTURES, measure, postures, table, write_card
-from models.pose_lift import Lifted, PoseLiftConfig, load_pose_lift
+from models.pose_lift import Lifted, PoseLiftConfig, load_pose_lift, pose_lift_digest
 from models.train_pose_lift import loss_of, train
 from models.training_state import save_state
 
@@ -75,7 +75,7 @@ def test_training_starts_from_weights_there_are(body, motions, tmp_path):
     a, b = ((tmp_path / name / "model.safetensors").read_bytes() for name in ("first", "more"))
     assert a == b
     facts = json.loads((tmp_path / "more" / "training.json").read_text())
-    assert facts["start"] == load_pose_lift(tmp_path / "first")[1]
+    assert facts["start"] == pose_lift_digest(tmp_path / "first")
     assert (tmp_path / "more" / "config.json").read_bytes() == (tmp_path / "first" / "config.json").read_bytes()
 
 
@@ -86,7 +86,7 @@ def test_the_card_holds_the_figures(body, motions, tmp_path):
     assert f"{figures['faulty']['all']['pa_mpjpe_mm']:.0f} mm" in card and "nan" not in card
     assert (tmp_path / "errors.png").stat().st_size > 5000
     assert json.loads((tmp_path / "training.json").read_text())["steps"] == 2
-    network, _ = load_pose_lift(tmp_path)
+    network = load_pose_lift(tmp_path)
     again = table(measure(network, motions, 50, 8, 0, FaultConfig(calibration=0.0)))
     assert again == figures["faulty"]
 

@@ -8,7 +8,6 @@ from models.body import load_body, relaxed_pose
 from models.pose_prior import PosePriorConfig, load_pose_prior
 from models.procedural import procedural_walking
 from models.train_pose_prior import (
-    MIRROR_JOINTS,
     SOURCES,
     Kinematics,
     Poses,
@@ -17,7 +16,6 @@ from models.train_pose_prior import (
     limb_in_trunk,
     matrices,
     measure,
-    mirrored,
     read_poses,
     save_poses,
     thinned,
@@ -49,18 +47,6 @@ def some_poses(count=120, seed=0):
     return Poses(
         pose.reshape(count, 63), np.where(take < 9, 0, 1), take, np.where(take < 9, 1.0, 0.1), np.isin(take, [4, 10])
     )
-
-
-def test_mirroring_twice_is_nothing_and_once_is_the_mirror_image(body):
-    vectors = np.random.default_rng(1).normal(0.0, 0.5, (30, 63))
-    rotations = matrices(vectors)
-    assert torch.equal(mirrored(mirrored(rotations)), rotations)
-    assert torch.allclose(torch.linalg.det(mirrored(rotations)), torch.ones(30, 21), atol=1e-5)
-    kinematics = Kinematics(body)
-    image = kinematics(rotations)[:, [0] + [1 + j for j in MIRROR_JOINTS]] * torch.tensor([-1.0, 1.0, 1.0])
-    # The body's rest joints differ between its sides by millimetres.
-    assert (kinematics(mirrored(rotations)) - image).norm(dim=-1).max() < 0.01
-    assert (kinematics(rotations) - image).norm(dim=-1).max() > 0.2
 
 
 def test_thinning_drops_who_stands_still():
