@@ -395,7 +395,7 @@ def reconstruct(footage: Path, out: str | Path, settings: Settings, runner: Runn
 
     work = [(name, (store, settings, footage, clips[name]["ingest"])) for name in clips]
     _gather(runner("finding people", find_people, work), clips, rejected)
-    orders = [clip.pop("order") for clip in clips.values() if "order" in clip]
+    orders = [clip.pop("keypoint_order") for clip in clips.values() if "keypoint_order" in clip]
     people2d.check_order(settings.section("people2d"), orders, footage)
 
     rooms: dict[str, dict] = {}

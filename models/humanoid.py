@@ -12,6 +12,7 @@ the trunk's share is split over the spine's joints by height.
 # pyright: reportAttributeAccessIssue=false
 # mujoco is a compiled module without type stubs.
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import mujoco
@@ -77,6 +78,30 @@ COLLIDING = tuple(
 def joint_spec(name: str) -> JointSpec:
     """Specification of a joint by its SMPL name."""
     return JOINTS[name.removeprefix("left_").removeprefix("right_")]
+
+
+@dataclass(frozen=True)
+class Box:
+    """One piece of furniture."""
+
+    label: str
+    """Of SURFACE_LABELS, or mattress."""
+    centre: Float[np.ndarray, "3"]
+    """World, metres."""
+    half_sizes: Float[np.ndarray, "3"]
+    yaw: float = 0.0
+
+    @property
+    def top_m(self) -> float:
+        """Height of its top."""
+        return float(self.centre[2] + self.half_sizes[2])
+
+    def is_under(self, point: Float[np.ndarray, "3"]) -> bool:
+        """Whether a point is over it."""
+        c, s = np.cos(self.yaw), np.sin(self.yaw)
+        x, y = (point - self.centre)[:2]
+        inside = np.abs([c * x + s * y, c * y - s * x]) <= self.half_sizes[:2]
+        return bool(inside.all() and point[2] > self.top_m - 0.02)
 
 
 @dataclass(frozen=True)
@@ -184,9 +209,9 @@ def build_humanoid(
     betas: Float[np.ndarray, "10"],
     mass_kg: float,
     timestep_s: float,
-    boxes: tuple[tuple[Float[np.ndarray, "3"], Float[np.ndarray, "3"], float], ...] = (),
+    boxes: Sequence[Box] = (),
 ) -> Humanoid:
-    """Compile the humanoid on a floor at z = 0, with furniture as boxes (centre, half sizes in metres, yaw in radians)."""
+    """Compile the humanoid on a floor at z = 0, with furniture as boxes."""
     joints, skins = segment_points(body, betas)
     spec = mujoco.MjSpec()
     spec.compiler.degree = False
@@ -199,10 +224,10 @@ def build_humanoid(
     spec.worldbody.add_geom(
         name="floor", type=mujoco.mjtGeom.mjGEOM_PLANE, size=[0.0, 0.0, 0.1], contype=1, conaffinity=0
     )
-    for index, (centre, half_sizes, angle) in enumerate(boxes):
+    for index, box in enumerate(boxes):
         spec.worldbody.add_geom(
-            name=f"furniture_{index}", type=mujoco.mjtGeom.mjGEOM_BOX, size=half_sizes, pos=centre,
-            quat=[np.cos(angle / 2.0), 0.0, 0.0, np.sin(angle / 2.0)], contype=1, conaffinity=0,
+            name=f"furniture_{index}", type=mujoco.mjtGeom.mjGEOM_BOX, size=box.half_sizes, pos=box.centre,
+            quat=[np.cos(box.yaw / 2.0), 0.0, 0.0, np.sin(box.yaw / 2.0)], contype=1, conaffinity=0,
         )  # fmt: skip
     total = sum(joint_spec(SMPL_JOINTS[joint]).mass for joint in SIMULATED)
     parts = {}

@@ -8,7 +8,6 @@ crawling are in no capture at hand. Every tenth take of each source is held out.
 import logging
 from dataclasses import dataclass
 from pathlib import Path
-from typing import get_args
 
 import numpy as np
 from jaxtyping import Bool, Float, Int
@@ -25,7 +24,7 @@ from models.sample_rig import rig_of
 from pipeline.bvh import read_bvh
 from pipeline.errors import InputError, Rejected
 from pipeline.frames import R_ZUP_YUP, axis_angle_from_matrix, matrix_from_axis_angle, yaw
-from pipeline.order import Cause, ClipOrder, Direction
+from pipeline.order import CAUSE_DIRECTIONS, ClipOrder
 from pipeline.seeds import generator
 from pipeline.types import ACTIONS, SMPL_JOINTS, PersonTrack
 
@@ -134,7 +133,7 @@ def collect(body: BodyModel, mocap: Path | None, falls: int, acted: int, posture
 
 def _falls(collector: _Collector, count: int, seed: int) -> None:
     physics, failed = PhysicsFalls(collector.body), 0
-    kinds = [(cause, direction) for cause in get_args(Cause) for direction in get_args(Direction)]
+    kinds = [(cause, direction) for cause, directions in CAUSE_DIRECTIONS.items() for direction in directions]
     for number in range(count):
         rng = generator(seed, "lift_motions", f"fall {number}")
         cause, direction = kinds[number % len(kinds)]

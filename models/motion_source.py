@@ -15,7 +15,8 @@ import torch
 from jaxtyping import Float, Int
 
 from models.body import BodyModel, BodyShape
-from models.physics import PhysicsConfig, simulate_fall
+from models.fall_scenes import fall_scene
+from models.physics import PhysicsConfig, as_asked, simulate_fall
 from models.procedural import procedural_standing, procedural_walking
 from models.retarget import body_joints, retarget_bvh
 from pipeline.bvh import read_bvh
@@ -167,25 +168,45 @@ class PhysicsFalls:
         frames = max(2, round(order.seconds * order.fps))
         seconds = ((frames - 1) * multiple + 1) / fps
         betas = betas_of(self.body, order)
-        onset_s = float(rng.uniform(0.15 * order.seconds, min(0.45 * order.seconds, order.seconds - 2.4)))
-        if self.captured is not None and rng.random() < 0.5:
-            event = "walk" if order.start == "walking" else "stand"
-            update = {"event": event, "seconds": onset_s + 0.3, "fps": fps}
-            source = _held(self.captured.sample(order.model_copy(update=update), None, rng), round(seconds * fps), fps)
-        else:
-            act = procedural_walking if order.start == "walking" else procedural_standing
-            source = act(self.body, betas, seconds, fps, rng, order.age_years, role=order.role)
+        source, onset_s = self._source(order, betas, seconds, fps, rng)
         frailty = float(np.clip((order.age_years - 55.0) / 40.0 + rng.normal(0.0, 0.1), 0.0, 1.0))
         motion = simulate_fall(
             self.body, source, order.cause, order.direction, onset_s, body_mass_kg(order.stature_m, order.build),
             frailty, self.config, rng,
         )  # fmt: skip
+        track = motion.people[0]
+        as_asked(motion, body_joints(self.body, track.betas, track.global_orient, track.body_pose, track.transl))
         return replace(
             motion,
             timestamps_s=motion.timestamps_s[::multiple],
             people=(take(motion.people[0], np.arange(0, len(motion.timestamps_s), multiple)),),
             actions=motion.actions[:, ::multiple],
         )
+
+    def _source(
+        self, order: ClipOrder, betas: Float[np.ndarray, "10"], seconds: float, fps: float, rng: np.random.Generator
+    ) -> tuple[Motion, float]:
+        """What is done until balance is lost (and what the muscles aim at after), and when that is."""
+        assert order.cause is not None and order.direction is not None
+        walks = order.start == "walking" or order.cause == "trip"
+        if order.cause in ("push", "slip", "faint", "trip"):
+            onset_s = float(rng.uniform(0.15 * order.seconds, min(0.45 * order.seconds, order.seconds - 2.4)))
+            if self.captured is not None and rng.random() < 0.5:
+                update = {"event": "walk" if walks else "stand", "seconds": onset_s + 0.3, "fps": fps}
+                captured = self.captured.sample(order.model_copy(update=update), None, rng)
+                return _held(captured, round(seconds * fps), fps), onset_s
+            act = procedural_walking if walks else procedural_standing
+            return act(self.body, betas, seconds, fps, rng, order.age_years, role=order.role), onset_s
+        scene = fall_scene(
+            self.body, betas, order.cause, order.direction, order.start, seconds, fps, order.age_years, order.role, rng
+        )
+        if scene.boxes:
+            raise Rejected("cause_needs_furniture", f"{order.cause} with a {scene.boxes[0].label}")
+        if seconds - scene.onset_s < 2.4:
+            raise Rejected(
+                "clip_too_short_for_fall", f"{seconds - scene.onset_s:.1f} s left after the onset, 2.4 s needed"
+            )
+        return scene.source, scene.onset_s
 
 
 def _held(motion: Motion, frames: int, fps: float) -> Motion:

@@ -5,7 +5,6 @@ planted foot stays where it is. World frame of DESIGN §2, metres and radians. N
 """
 
 from dataclasses import dataclass, field
-from itertools import pairwise
 
 import numpy as np
 from jaxtyping import Float
@@ -13,12 +12,10 @@ from scipy.ndimage import gaussian_filter1d
 from scipy.spatial.transform import Rotation, Slerp
 
 from models.sample_furniture import Support
+from models.sample_gait import along_path, swing
 from models.sample_rig import Rig, pose_upper_body, solve_legs
 from pipeline.frames import R_ZUP_YUP, axis_angle_from_matrix
 from pipeline.types import ACTIONS, SMPL_JOINTS, PersonTrack, Role
-
-PLANTED = 0.62
-"""Share of a step length, before and behind the pelvis, that a foot stays down for: above 0.5 both do at times."""
 
 CHANNELS = (
     "spine_pitch",
@@ -101,13 +98,13 @@ class Actor:
         plants[(first + strides + 1) % 2].append(total)
         contact, foot_yaw, pitch, lift = (np.zeros((count, 2, n)) for n in (2, 1, 1, 1))
         for foot, side in enumerate((1.0, -1.0)):
-            place, at, up = _swing(s, np.array(plants[foot]), step, total)
+            place, at, up = swing(s, np.array(plants[foot]), step, total)
             angle = heading_at(place)
             across = np.stack([-np.sin(angle), np.cos(angle)], axis=-1)
             contact[:, foot] = point_at(place) + side * self.base / 2 * across
             foot_yaw[:, foot, 0] = angle + side * 0.1
             pitch[:, foot, 0], lift[:, foot, 0] = at * (1.0 - 0.45 * self.old), up * (0.09 - 0.05 * self.old)
-        signal = np.stack([_along(contact[:, i], point_at(s), heading_at(s)) for i in (0, 1)], axis=1) / step
+        signal = np.stack([along_path(contact[:, i], point_at(s), heading_at(s)) for i in (0, 1)], axis=1) / step
         stride = np.clip(gaussian_filter1d(signal[:, 0] - signal[:, 1], 0.05 * self.fps, axis=0), -1.3, 1.3)
         loaded = gaussian_filter1d(
             (lift[:, 1, 0] > 0).astype(float) - (lift[:, 0, 0] > 0), 0.12 * self.fps, mode="nearest"
@@ -204,6 +201,30 @@ class Actor:
         angles["head_yaw"] = angles.get("head_yaw", 0.0) + 0.12 * noise[:, 2]
         root = _root(self.heading + 0.03 * noise[:, 3], pitch, 0.012 * noise[:, 4])
         self._append(action, pelvis, root, *self._feet_here(count), **angles)
+
+    def tip(self, way: float, metres: float, reaching: bool, seconds: float) -> None:
+        """Lean over: the pelvis goes so many metres the way of an angle from the front, the trunk with it, feet planted.
+
+        Who is `reaching` stretches the arms out that way; who is not leans on something with the arm of that side.
+        """
+        count = max(4, round(seconds * self.fps))
+        t = np.arange(count) / (count - 1.0)
+        over = t * t * (3 - 2 * t)
+        ahead, left = np.cos(way), np.sin(way)
+        world = self.heading + way
+        pelvis = np.tile([*self.xy, self.rig.standing], (count, 1))
+        pelvis[:, :2] += metres * over[:, None] * np.array([np.cos(world), np.sin(world)])
+        lean = over * (0.5 if reaching else 0.2)
+        angles = self._at_ease(count)
+        angles["spine_pitch"] = angles["spine_pitch"] + (0.7 if reaching else 0.1) * ahead * lean
+        angles["spine_roll"] = -0.6 * left * lean
+        for side, sign in (("l", 1.0), ("r", -1.0)):
+            share = over * (1.0 if reaching and abs(left) < 0.5 else max(0.0, sign * left))
+            angles[f"flex_{side}"] = angles[f"flex_{side}"] + 1.4 * share * max(ahead, 0.25)
+            angles[f"out_{side}"] = 1.2 * share * abs(left)
+            angles[f"elbow_{side}"] = angles[f"elbow_{side}"] * (1.0 - 0.7 * share)
+        root = _root(np.full(count, self.heading), 0.35 * self.stoop + ahead * lean, -left * lean)
+        self._append("standing", pelvis, root, *self._feet_here(count), **angles)
 
     def sit_down(self, support: Support, seconds: float = 2.0) -> None:
         """Sit on a support from standing before it, the back to it."""
@@ -378,33 +399,6 @@ class Actor:
             limit = ankles[:, foot, 2] + np.sqrt(np.maximum(reach**2 - flat**2, 0.05)) - offset[:, 2]
             lowest = np.minimum(lowest, limit)
         return np.minimum(lowest, gaussian_filter1d(lowest, 0.05 * self.fps, mode="nearest"))
-
-
-def _swing(s: np.ndarray, plants: np.ndarray, step: float, total: float) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Where along the path a foot is while the pelvis is at s, its toe-down pitch, and its lift in [0, 1]."""
-    place, pitch, lift = np.full(len(s), plants[0]), np.zeros(len(s)), np.zeros(len(s))
-    for here, there in pairwise(plants):
-        # From standing the first foot leaves at once; to stop, the last one lands as the pelvis arrives.
-        leave = here + PLANTED * step if here > 0 else (0.02 * step if there <= step * 1.01 else PLANTED * step)
-        land = there - PLANTED * step if there < total else max(total - 0.02 * step, leave + 0.2 * step)
-        if there >= total and here < total - 1.5 * step:
-            land = total - PLANTED * step
-        t = np.clip((s - leave) / (land - leave), 0.0, 1.0)
-        place = np.where(s >= leave, here + (there - here) * t * t * (3 - 2 * t), place)
-        swinging = (t > 0) & (t < 1)
-        lift = np.where(swinging, np.sin(np.pi * t), lift)
-        heel_off = np.clip((s - (leave - 0.35 * step)) / (0.35 * step), 0.0, 1.0) * (here > 0)
-        toe_up = np.clip((t - 0.5) / 0.5, 0.0, 1.0) * (there < total)
-        settle = np.clip(1.0 - (s - land) / (0.2 * step), 0.0, 1.0)
-        pitch = np.where(
-            (s >= leave - 0.35 * step) & (t < 1), 0.6 * heel_off * np.clip(1 - 2 * t, 0, 1) - 0.28 * toe_up, pitch
-        )
-        pitch = np.where((t >= 1) & (settle > 0), -0.28 * settle * (there < total), pitch)
-    return place, pitch, lift
-
-
-def _along(contact: np.ndarray, origin: np.ndarray, heading: np.ndarray) -> np.ndarray:
-    return (contact[:, 0] - origin[:, 0]) * np.cos(heading) + (contact[:, 1] - origin[:, 1]) * np.sin(heading)
 
 
 def _slow(rng: np.random.Generator, count: int, channels: int, fps: float) -> np.ndarray:

@@ -16,7 +16,6 @@ import math
 import time
 from dataclasses import dataclass
 from pathlib import Path
-from typing import get_args
 
 import numpy as np
 import torch
@@ -33,7 +32,7 @@ from models.training_state import resume_state, save_state, write_starter
 from pipeline.bvh import read_bvh
 from pipeline.errors import InputError, Rejected
 from pipeline.frames import axis_angle_from_matrix, matrix_from_axis_angle
-from pipeline.order import Cause, ClipOrder, Direction
+from pipeline.order import CAUSE_DIRECTIONS, ClipOrder
 from pipeline.seeds import generator
 from pipeline.sides import swapped
 from pipeline.store import file_digest
@@ -42,7 +41,6 @@ from pipeline.types import SMPL_JOINTS, PersonTrack
 logger = logging.getLogger(__name__)
 
 SOURCES = ("mocap", "falls", "procedural")
-DIRECTIONS: tuple[Direction, ...] = ("forward", "left", "backward", "right")
 POSTURES = {"lying": (-1.01, 0.5), "leaning": (0.5, 0.87), "upright": (0.87, 1.01)}
 """By the sine of the trunk's elevation: within 30 degrees of the floor, of the vertical, or between."""
 APART_M = 0.015
@@ -129,7 +127,7 @@ def collect(body: BodyModel, mocap: Path | None, falls: int, seed: int) -> Poses
             logger.warning("left out: %s", error)
     logger.info("%d of %d captured takes", len(collector.poses), len(paths))
     physics, everyday = PhysicsFalls(body), ProceduralEveryday(body)
-    kinds: list[tuple[Cause, Direction]] = [(cause, direction) for cause in get_args(Cause) for direction in DIRECTIONS]
+    kinds = [(cause, way) for cause, directions in CAUSE_DIRECTIONS.items() for way in directions]
     failed = 0
     for number in range(falls):
         rng = generator(seed, "pose_prior", f"fall {number}")

@@ -5,13 +5,33 @@ from typing import Literal
 
 import numpy as np
 import yaml
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
 from pipeline.errors import InputError
 from pipeline.types import Role
 
-Direction = Literal["forward", "backward", "left", "right"]
-Cause = Literal["push", "slip", "faint"]
+Direction = Literal["forward", "backward", "left", "right", "down"]
+Cause = Literal[
+    "push", "slip", "faint", "trip", "misstep", "sit_to_stand", "stand_to_sit", "roll_out_of_bed", "slide_out_of_bed",
+    "reach", "lean",
+]  # fmt: skip
+"""Why balance is lost: pushed, a foot slips, faints, a foot is caught, a step goes wrong in a turn, rising or sitting down
+fails, rolls or slides out of bed, reaches too far, what was leaned on gives way."""
+_SIDES: tuple[Direction, ...] = ("left", "right")
+CAUSE_DIRECTIONS: dict[Cause, tuple[Direction, ...]] = {
+    "push": ("forward", "backward", *_SIDES),
+    "slip": ("forward", "backward", *_SIDES),
+    "faint": ("forward", "backward", *_SIDES, "down"),
+    "trip": ("forward", *_SIDES),
+    "misstep": ("backward", *_SIDES),
+    "sit_to_stand": ("forward", "backward", *_SIDES),
+    "stand_to_sit": ("backward",),
+    "roll_out_of_bed": _SIDES,
+    "slide_out_of_bed": ("forward",),
+    "reach": ("forward", *_SIDES),
+    "lean": ("forward", "backward", *_SIDES),
+}
+"""Ways that a cause can throw a person, by the person's own front and sides when balance is lost."""
 
 
 class PersonOrder(BaseModel):
@@ -41,6 +61,16 @@ class EventOrder(BaseModel):
     seconds: float = Field(5.0, ge=1.0, le=60.0)
     people: tuple[PersonOrder, ...] = (PersonOrder(),)
     text: str = ""
+
+    @model_validator(mode="after")
+    def _causes_have_directions(self) -> "EventOrder":
+        for cause in self.causes:
+            if self.event == "fall" and not set(self.directions) & set(CAUSE_DIRECTIONS[cause]):
+                raise ValueError(
+                    f"causes: {cause} throws nobody {' or '.join(self.directions)}; "
+                    f"directions: name one of {', '.join(CAUSE_DIRECTIONS[cause])}"
+                )
+        return self
 
 
 class OrderForm(BaseModel):
@@ -94,11 +124,13 @@ def draw_clip_order(form: OrderForm, rng: np.random.Generator) -> ClipOrder:
     person = event.people[0]
     fall = event.event == "fall"
     start = event.start if event.start != "any" else str(rng.choice(["standing", "walking"]))
+    cause: Cause | None = event.causes[int(rng.integers(len(event.causes)))] if fall else None
+    ways = [way for way in event.directions if cause and way in CAUSE_DIRECTIONS[cause]]
     return ClipOrder.model_validate(
         {
             "event": event.event,
-            "cause": str(rng.choice(event.causes)) if fall else None,
-            "direction": str(rng.choice(event.directions)) if fall else None,
+            "cause": cause,
+            "direction": ways[int(rng.integers(len(ways)))] if fall else None,
             "start": start,
             "seconds": event.seconds,
             "fps": form.fps,

@@ -187,6 +187,8 @@ def audit(config: LabelConfig, order: ClipOrder, actions: Int[np.ndarray, "time"
         raise Rejected("no fall happened")
     if fall.fallen_s < config.minimum_fallen_s:
         raise Rejected("the person does not stay down", f"{fall.fallen_s:.2f} s")
+    if order.direction == "down":
+        return
     asked = {"forward": 0.0, "left": 90.0, "backward": 180.0, "right": -90.0}[order.direction or "forward"]
     difference = abs((fall.direction_deg - asked + 180.0) % 360.0 - 180.0)
     if difference > config.direction_tolerance_deg:

@@ -398,7 +398,11 @@ def test_keypoints_in_a_wrong_order_stop_the_run(night, tmp_path):
                 drawn["keypoints"] = drawn["keypoints"][3:] + drawn["keypoints"][:3]
         path.write_text(json.dumps(sidecar))
     done = careclips("reconstruct", tmp_path / "footage", "--out", tmp_path / "store", *config, check=False)
-    assert done.returncode == 1 and "are not in COCO's order" in done.stderr and "people2d.order.check" in done.stderr
+    assert (
+        done.returncode == 1
+        and "are not in COCO's order" in done.stderr
+        and "people2d.keypoint_order.check" in done.stderr
+    )
 
 
 def test_serve_asks_for_a_server(tmp_path):

@@ -4,13 +4,18 @@ import mujoco
 import numpy as np
 import pytest
 import torch
+from scipy.spatial.transform import Rotation
 
 from models.body import BodyModel, BodyShape, load_body
-from models.humanoid import SIMULATED, build_humanoid
-from models.physics import PhysicsConfig, simulate_fall
+from models.fall_causes import CAUSES
+from models.fall_scenes import fall_scene
+from models.humanoid import SIMULATED, Box, build_humanoid
+from models.physics import PhysicsConfig, as_asked, landing, posture, simulate_fall
 from models.procedural import procedural_standing, procedural_walking
 from models.retarget import body_joints, lowest_surface
 from pipeline.errors import Rejected
+from pipeline.frames import R_ZUP_YUP
+from pipeline.order import CAUSE_DIRECTIONS
 from pipeline.types import ACTIONS, SMPL_JOINTS, Motion
 
 
@@ -123,11 +128,69 @@ def test_same_seed_same_bytes(body: BodyModel, betas: np.ndarray) -> None:
 
 
 def test_furniture_holds_the_body(body: BodyModel, betas: np.ndarray) -> None:
-    bed = (np.array([-1.3, 0.0, 0.22]), np.array([1.0, 1.2, 0.22]), 0.0)
+    bed = Box("bed", np.array([-1.3, 0.0, 0.22]), np.array([1.0, 1.2, 0.22]))
     motion = fall(body, betas, "push", "backward", seed=5, boxes=(bed,))
     joints = joints_of(body, motion)
     assert 0.44 < joints[-1, 0, 2] < 0.75 and joints[-1, 0, 0] < -0.3
     assert motion.details["impact_s"] < fall(body, betas, "push", "backward", seed=5).details["impact_s"]
+
+
+@pytest.mark.parametrize("cause", sorted(CAUSE_DIRECTIONS))
+def test_every_cause_throws_people_within_what_is_human(body: BodyModel, betas: np.ndarray, cause: str) -> None:
+    """From loss of balance to the impact of the hips 0.4 to 1.5 s, at 1.5 to 3.5 m/s, from standing; slower from beds."""
+    motions = []
+    for seed in range(3):
+        direction = CAUSE_DIRECTIONS[cause][seed % len(CAUSE_DIRECTIONS[cause])]
+        rng = np.random.default_rng([seed, 7])
+        scene = fall_scene(body, betas, cause, direction, "walking", 7.0, 60.0, 78.0, "resident", rng)
+        motion = simulate_fall(
+            body, scene.source, cause, direction, scene.onset_s, 68.0, 0.5, PhysicsConfig(), rng, scene.boxes
+        )
+        if not motion.details["recovered"]:
+            motions.append(motion)
+    assert motions
+    upright = CAUSES[cause].from_posture == "upright"
+    for motion in motions:
+        details, joints = motion.details, joints_of(body, motion)
+        falling_s = details["impact_s"] - details["onset_s"]
+        assert (0.4 if upright else 0.2) < falling_s < (1.5 if upright else 2.5), (cause, details["direction"])
+        assert details["impact_speed_m_s"] < 3.8
+        assert joints[-1, 0, 2] < 0.45 and np.linalg.norm(joints[-1] - joints[-7], axis=-1).mean() / 0.1 < 0.02
+        track = motion.people[0]
+        low = lowest_surface(body, track.betas, track.global_orient, track.body_pose, track.transl)
+        assert low.min() > -0.035 and low[-1] < 0.05
+
+
+@pytest.mark.parametrize(("cause", "direction"), [("push", "left"), ("trip", "forward"), ("misstep", "right")])
+def test_who_recovers_stands_in_the_end(body: BodyModel, betas: np.ndarray, cause: str, direction: str) -> None:
+    rng = np.random.default_rng(3)
+    scene = fall_scene(body, betas, cause, direction, "walking", 6.0, 60.0, 78.0, "resident", rng)
+    motion = simulate_fall(
+        body, scene.source, cause, direction, scene.onset_s, 68.0, 0.3, PhysicsConfig(), rng, recovers=True
+    )
+    joints, onset = joints_of(body, motion), round(motion.details["onset_s"] * 60.0)
+    assert motion.details["recovered"] and joints[-1, 0, 2] > 0.85 * joints[onset, 0, 2]
+    sway = np.linalg.norm(joints[onset : onset + 90, 12, :2] - joints[onset : onset + 90, 0, :2], axis=-1).max()
+    assert sway > 0.08, "the trunk is thrown before it is caught"
+    labels = [ACTIONS[action] for action in motion.actions[0]]
+    assert "fall" not in labels and labels[-1] == "standing" and "other" in labels
+    with pytest.raises(Rejected, match="balance was restored"):
+        as_asked(motion, joints)
+
+
+def test_what_came_of_it_is_told_from_the_last_pose(body: BodyModel, betas: np.ndarray) -> None:
+    lying = {
+        "supine": [-np.pi / 2, 0, 0],
+        "prone": [np.pi / 2, 0, 0],
+        "left_side": [0, 0, -np.pi / 2],
+        "sitting": [0, 0, 0],
+    }
+    for name, tilt in lying.items():
+        orient = (Rotation.from_matrix(R_ZUP_YUP) * Rotation.from_rotvec(tilt)).as_rotvec()[None]
+        joints = body_joints(body, betas, orient, np.zeros((1, 69)), np.array([[0.0, 0.0, 0.6]]))[0]
+        assert posture(joints) == name
+    bed = Box("bed", joints[0] * [1, 1, 0] + [0.2, 0, 0.2], np.array([0.5, 0.5, 0.2]), 0.3)
+    assert landing(joints, (bed,)) == "bed" and landing(joints + [2.0, 0, 0], (bed,)) == "floor"
 
 
 def test_a_fall_that_has_no_time_to_rest_is_rejected(body: BodyModel, betas: np.ndarray) -> None:

@@ -25,6 +25,15 @@ def test_draws_follow_weights_and_limits(tmp_path):
     assert draw_clip_order(form, np.random.default_rng(5)) == draws[5]
 
 
+def test_a_cause_is_drawn_with_a_way_it_throws_people(tmp_path):
+    (tmp_path / "o.yaml").write_text(
+        "events: [{event: fall, causes: [trip, misstep], directions: [forward, backward]}]"
+    )
+    form = read_order_form(tmp_path / "o.yaml")
+    draws = [draw_clip_order(form, np.random.default_rng(seed)) for seed in range(60)]
+    assert {(one.cause, one.direction) for one in draws} == {("trip", "forward"), ("misstep", "backward")}
+
+
 def test_the_shipped_order_form_is_read():
     assert read_order_form(Path(__file__).parents[2] / "configs" / "falls.yaml").events[0].event == "fall"
 
@@ -36,6 +45,10 @@ def test_the_shipped_order_form_is_read():
         ("events: []", "events: Tuple should have at least 1 item"),
         ("events: [{event: dance}]", "events.0.event: Input should be"),
         ("events: [{event: fall, colour: red}]", "events.0.colour: Extra inputs are not permitted"),
+        (
+            "events: [{event: fall, causes: [trip], directions: [backward]}]",
+            "trip throws nobody backward; directions: name one of forward, left, right",
+        ),
         ("events: [{event: fall, seconds: -1}]", "events.0.seconds: Input should be greater than or equal to 1"),
     ],
 )
