@@ -247,7 +247,7 @@ class FallControl:
             relax = smooth_step(since / 0.7)
             targets = (1.0 - relax) * targets + relax * self.lying
             gain *= 1.0 - relax * (1.0 - 0.02 / np.maximum(gain, 0.02))
-            damping = 1.0 + 2.0 * relax + 13.0 * smooth_step((since - 1.8) / 1.0)
+            damping = 1.0 + 2.0 * relax + 13.0 * smooth_step((since - 1.1) / 0.8)
         self._set(targets, gain, damping)
 
     def _recover(self, seconds: float, frame: int) -> None:

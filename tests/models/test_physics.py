@@ -153,7 +153,7 @@ def test_every_cause_throws_people_within_what_is_human(body: BodyModel, betas: 
     for motion in motions:
         details, joints = motion.details, joints_of(body, motion)
         falling_s = details["impact_s"] - details["onset_s"]
-        assert (0.4 if upright else 0.2) < falling_s < (1.5 if upright else 2.5), (cause, details["direction"])
+        assert (0.4 if upright else 0.2) < falling_s < (1.5 if upright else 3.0), (cause, details["direction"])
         assert details["impact_speed_m_s"] < 3.8
         assert joints[-1, 0, 2] < 0.45 and np.linalg.norm(joints[-1] - joints[-7], axis=-1).mean() / 0.1 < 0.02
         track = motion.people[0]
