@@ -215,7 +215,7 @@ class FallControl:
                 raise Rejected("simulation_unstable", f"{seconds:.2f} s after the onset")
             self._watch(frame)
             # Contacts creep for ever; a body that has lain still for a third of a second is left as it lies.
-            still = still + 1 if self.impact is not None and np.abs(self.data.qvel).max() < 0.03 else 0
+            still = still + 1 if self.impact is not None and np.abs(self.data.qvel).max() < 0.1 else 0
             if still * self.frame_s > 0.33:
                 qpos[frame + 1 :] = self.data.qpos
                 break
@@ -247,7 +247,7 @@ class FallControl:
             relax = smooth_step(since / 0.7)
             targets = (1.0 - relax) * targets + relax * self.lying
             gain *= 1.0 - relax * (1.0 - 0.02 / np.maximum(gain, 0.02))
-            damping = 1.0 + 2.0 * relax + 13.0 * smooth_step((since - 1.1) / 0.8)
+            damping = 1.0 + 2.0 * relax + 17.0 * smooth_step((since - 1.1) / 0.8)
         self._set(targets, gain, damping)
 
     def _recover(self, seconds: float, frame: int) -> None:
