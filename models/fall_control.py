@@ -348,6 +348,8 @@ class FallControl:
 
     def _land(self, frame: int) -> None:
         self.impact, self.impact_speed = self.onset + 1 + frame, max(self.sinking)
+        for name in self.spec.sliding_parts if self.spec.slippery else ():
+            self.model.geom(name).friction[0] = 0.7
         self.lying = np.where(self.ankle, np.radians(30.0), self.slack * self.humanoid.targets(self.data.qpos[None])[0])
 
 

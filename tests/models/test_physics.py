@@ -142,7 +142,7 @@ def test_every_cause_throws_people_within_what_is_human(body: BodyModel, betas: 
     for seed in range(3):
         direction = CAUSE_DIRECTIONS[cause][seed % len(CAUSE_DIRECTIONS[cause])]
         rng = np.random.default_rng([seed, 7])
-        scene = fall_scene(body, betas, cause, direction, "walking", 7.0, 60.0, 78.0, "resident", rng)
+        scene = fall_scene(body, betas, cause, direction, "walking", 8.5, 60.0, 78.0, "resident", rng)
         motion = simulate_fall(
             body, scene.source, cause, direction, scene.onset_s, 68.0, 0.5, PhysicsConfig(), rng, scene.boxes
         )
