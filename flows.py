@@ -723,12 +723,13 @@ def evaluate_people_lifting(
 def real_lifting(store: Store, settings: Settings, events: Path | None) -> dict[str, Any]:
     """What can be told of a store's lifted people without truth: reprojection, feet, fallen bodies, two cameras."""
     from models.body import track_joints
+    from models.real_falls import LiftedClip, read_falls
     from stages import evaluate_people
 
     config, body = settings.section("evaluate_people"), body_model(settings.section("run").body)
     index = read_record(store, "index.json")
-    falls = evaluate_people.read_falls(events) if events is not None else {}
-    clips: dict[str, evaluate_people.LiftedClip] = {}
+    falls = read_falls(events) if events is not None else {}
+    clips: dict[str, LiftedClip] = {}
     for name, clip in index["clips"].items():
         if "people2d" not in clip:
             continue
@@ -739,7 +740,7 @@ def real_lifting(store: Store, settings: Settings, events: Path | None) -> dict[
             tracks, camera = load_value(store, "people3d", clip["people3d"]).people, clip["room"]
             room = load_value(store, "room", index["rooms"][clip["room"]])
         joints = {track.person: track_joints(body, track) for track in tracks}
-        clips[name] = evaluate_people.LiftedClip(name, camera, footage, tuple(people), tuple(tracks), joints, room)
+        clips[name] = LiftedClip(name, camera, footage, tuple(people), tuple(tracks), joints, room)
     return evaluate_people.real_figures(config, body, list(clips.values()), falls)
 
 

@@ -4,7 +4,6 @@ Inputs: the exact truth of sample footage and the tracks lifted from its keypoin
 lifted clips of real footage, with the table of falls. Output: figures. DESIGN §4 people3d.
 """
 
-import csv
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -18,10 +17,11 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from models.body import BodyModel, track_joints, track_parameters, trunk_points
 from models.pose_errors import BODY_JOINTS, acceleration_error, align, mpjpe_mm, pa_mpjpe_mm
+from models.real_falls import Fall, LiftedClip
 from models.world_figures import WorldConfig
 from pipeline.camera import Camera, read_camera
 from pipeline.errors import InputError
-from pipeline.types import SMPL_JOINTS, Footage, Person2D, PersonTrack, Role, Room, take
+from pipeline.types import SMPL_JOINTS, Person2D, PersonTrack, Role, Room, take
 
 VARIANTS = ("regress", "optimise", "hybrid")
 FEET = [SMPL_JOINTS.index(name) for name in ("left_ankle", "left_foot", "right_ankle", "right_foot")]
@@ -157,57 +157,6 @@ def table(
 
 
 # ------------------------------------------------------------------------------------------------------ real footage
-
-
-@dataclass(frozen=True)
-class Fall:
-    """One row of the table of falls."""
-
-    at_rest_s: float
-    landing_support: str
-    final_posture: str
-    in_view: str
-    """yes, partly or no."""
-
-
-@dataclass(frozen=True)
-class LiftedClip:
-    """One clip of real footage as a store holds it."""
-
-    clip: str
-    camera: str
-    """Empty where its room was not rebuilt."""
-    footage: Footage
-    people: tuple[Person2D, ...]
-    tracks: tuple[PersonTrack, ...]
-    joints_world: dict[str, Float[np.ndarray, "time 24 3"]]
-    room: Room | None
-
-
-def read_falls(path: Path) -> dict[str, Fall]:
-    """Falls by the clip's path; InputError where the table has not the columns."""
-    wanted = ("path", "at_rest_s", "landing_support", "final_posture", "body_fully_in_view")
-    try:
-        with path.open(newline="", encoding="utf-8") as file:
-            rows = list(csv.DictReader(file))
-    except OSError as error:
-        raise InputError(path, f"cannot be read ({error})", "name a CSV file of falls") from error
-    if not rows or (missing := [name for name in wanted if name not in rows[0]]):
-        raise InputError(
-            path, f"has no column {', '.join(missing) if rows else wanted[0]}", f"needs {', '.join(wanted)}"
-        )
-    try:
-        return {
-            row["path"]: Fall(
-                float(row["at_rest_s"]), row["landing_support"], row["final_posture"], row["body_fully_in_view"]
-            )
-            for row in rows
-            if row["at_rest_s"]
-        }
-    except ValueError as error:
-        raise InputError(
-            path, f"at_rest_s is not a number ({error})", "give seconds from the clip's first frame"
-        ) from error
 
 
 def fallen(

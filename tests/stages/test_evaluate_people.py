@@ -8,12 +8,13 @@ import torch
 from scipy.spatial.transform import Rotation
 
 from models.body import BodyShape, load_body, relaxed_pose, track_joints, track_parameters
+from models.real_falls import Fall, LiftedClip, read_falls
 from pipeline.camera import Camera, intrinsics_from_focal, normal_from_angles, pose_over_floor, write_camera
 from pipeline.errors import InputError
 from pipeline.frames import R_ZUP_YUP, axis_angle_from_matrix, matrix_from_axis_angle, yaw
 from pipeline.types import Footage, Person2D, PersonTrack
 from stages import evaluate_people as people
-from stages.evaluate_people import EvaluatePeopleConfig, Fall, LiftedClip
+from stages.evaluate_people import EvaluatePeopleConfig
 
 CAMERA = Camera(
     intrinsics_from_focal(560.0, 640, 480), 640, 480, pose_over_floor(normal_from_angles(np.radians(20.0), 0.0), 2.3)
@@ -186,9 +187,9 @@ def test_table_of_falls(tmp_path):
     path.write_text(
         "path,at_rest_s,landing_support,final_posture,body_fully_in_view\na.mp4,1.5,floor,supine,yes\nb.mp4,,,,\n"
     )
-    assert people.read_falls(path) == {"a.mp4": Fall(1.5, "floor", "supine", "yes")}
+    assert read_falls(path) == {"a.mp4": Fall(1.5, "floor", "supine", "yes")}
     path.write_text("path,at_rest_s\na.mp4,1\n")
     with pytest.raises(InputError, match="has no column landing_support, final_posture, body_fully_in_view"):
-        people.read_falls(path)
+        read_falls(path)
     with pytest.raises(InputError, match="cannot be read"):
-        people.read_falls(tmp_path / "none.csv")
+        read_falls(tmp_path / "none.csv")
