@@ -60,6 +60,8 @@ SECTIONS = {
     "people3d": "stages.people3d:People3DConfig",
     "smooth": "stages.smooth:SmoothConfig",
     "physics": "models.physics:PhysicsConfig",
+    "falls": "stages.falls:FallsConfig",
+    "compare_falls": "stages.compare_falls:CompareFallsConfig",
     "generate": "stages.generate:GenerateConfig",
     "label": "stages.label:LabelConfig",
     "render": "stages.render:RenderConfig",
@@ -519,6 +521,7 @@ def _try_clip(
     """Draw, place, audit and render one clip: with its pictures and the motion's source; Rejected with the reason."""
     from models.body import rest_root, standing_pelvis_height, track_joints
     from models.motion_source import draw_motion
+    from models.placement import place
     from pipeline.order import draw_clip_order
     from stages import generate, label, render
 
@@ -530,7 +533,7 @@ def _try_clip(
     joints = np.stack([track_joints(body, person) for person in motion.people])
     T_world_motion = generate.run(configs["generate"], room, joints, rng)
     roots = np.stack([rest_root(body, person.betas) for person in motion.people])
-    motion = generate.place(motion, roots, T_world_motion)
+    motion = place(motion, roots, T_world_motion)
     joints = np.stack([track_joints(body, person) for person in motion.people])
     standing_m = [standing_pelvis_height(body, person.betas) for person in motion.people]
     actions, falls = label.run_audited(configs["label"], order, joints, motion.timestamps_s, standing_m)
@@ -720,16 +723,12 @@ def evaluate_people_lifting(
     return summary
 
 
-def real_lifting(store: Store, settings: Settings, events: Path | None) -> dict[str, Any]:
-    """What can be told of a store's lifted people without truth: reprojection, feet, fallen bodies, two cameras."""
+def lifted_clips(store: Store, settings: Settings) -> list:
+    """Every clip of a store in which people were looked for, as `models.real_falls.LiftedClip`."""
     from models.body import track_joints
-    from models.real_falls import LiftedClip, read_falls
-    from stages import evaluate_people
+    from models.real_falls import LiftedClip
 
-    config, body = settings.section("evaluate_people"), body_model(settings.section("run").body)
-    index = read_record(store, "index.json")
-    falls = read_falls(events) if events is not None else {}
-    clips: dict[str, LiftedClip] = {}
+    index, body, clips = read_record(store, "index.json"), body_model(settings.section("run").body), []
     for name, clip in index["clips"].items():
         if "people2d" not in clip:
             continue
@@ -740,8 +739,151 @@ def real_lifting(store: Store, settings: Settings, events: Path | None) -> dict[
             tracks, camera = load_value(store, "people3d", clip["people3d"]).people, clip["room"]
             room = load_value(store, "room", index["rooms"][clip["room"]])
         joints = {track.person: track_joints(body, track) for track in tracks}
-        clips[name] = LiftedClip(name, camera, footage, tuple(people), tuple(tracks), joints, room)
-    return evaluate_people.real_figures(config, body, list(clips.values()), falls)
+        clips.append(LiftedClip(name, camera, footage, tuple(people), tuple(tracks), joints, room))
+    return clips
+
+
+def real_lifting(store: Store, settings: Settings, events: Path | None) -> dict[str, Any]:
+    """What can be told of a store's lifted people without truth: reprojection, feet, fallen bodies, two cameras."""
+    from models.real_falls import read_falls
+    from stages import evaluate_people
+
+    config, body = settings.section("evaluate_people"), body_model(settings.section("run").body)
+    falls = read_falls(events) if events is not None else {}
+    return evaluate_people.real_figures(config, body, lifted_clips(store, settings), falls)
+
+
+# ------------------------------------------------------------------------------------------------------------- falls
+
+
+def simulate_one_fall(
+    settings: Settings, cause: str | None, direction: str | None, item: str, folder: Path, room: Any
+) -> dict[str, Any]:
+    """One simulated fall, written to `folder/<item>.npz`, and what is to know of it."""
+    from pipeline.order import CAUSE_DIRECTIONS, Cause, Direction
+    from stages import dataset, falls
+
+    rng = generator(settings.seed, "falls", item)
+    kinds: list[tuple[Cause, Direction]] = [
+        (c, d) for c, ways in CAUSE_DIRECTIONS.items() for d in ways if cause in (None, c) and direction in (None, d)
+    ]
+    chosen = kinds[int(rng.integers(len(kinds)))]
+    started = time.process_time()
+    motion = falls.run(settings.section("falls"), body_model(settings.section("run").body), *chosen, rng, room)
+    seconds = time.process_time() - started
+    dataset.write_motion(motion, folder / f"{item}.npz", None if room is None else room.camera)
+    return {"motion": motion, "seconds": seconds}
+
+
+def simulate_falls(
+    out: Path, count: int, settings: Settings, runner: Runner, cause: str | None = None, direction: str | None = None,
+    store: str | Path | None = None, room: str | None = None,
+) -> dict:  # fmt: skip
+    """Simulated falls as npz files, on a bare or furnished floor or in a room of a store; figures in `summary.json`."""
+    from pipeline.order import CAUSE_DIRECTIONS
+    from stages import falls
+
+    if cause is not None and cause not in CAUSE_DIRECTIONS:
+        raise InputError("cause", f"is {cause}", f"name one of {', '.join(CAUSE_DIRECTIONS)}")
+    known = CAUSE_DIRECTIONS[cause] if cause else sorted({d for ways in CAUSE_DIRECTIONS.values() for d in ways})
+    if direction is not None and direction not in known:
+        raise InputError("direction", f"is {direction}, and {cause or 'no cause'} throws nobody that way",
+                         f"name one of {', '.join(known)}")  # fmt: skip
+    built = None
+    if room is not None:
+        if store is None:
+            raise InputError("room", f"is {room}, and no store is named", "add --store STORE")
+        rooms = read_record(Store(store), "index.json")["rooms"]
+        if room not in rooms:
+            raise InputError(store, f"has no room {room!r}", f"use {', '.join(rooms)}")
+        built = load_value(Store(store), "room", rooms[room])
+    with replaced(out) as folder:
+        work = [(f"fall_{i:05d}", (settings, cause, direction, f"fall_{i:05d}", folder, built)) for i in range(count)]
+        outcomes = runner("simulating falls", simulate_one_fall, work)
+        made = {outcome.item: outcome.value for outcome in outcomes if not outcome.reason}
+        dropped = Counter((outcome.reason or "").split(":")[0] for outcome in outcomes if outcome.reason)
+        motions = [one["motion"] for one in made.values()]
+        summary = falls.figures(motions, dropped, sum(one["seconds"] for one in made.values())) | {
+            "falls": {item: one["motion"].details for item, one in made.items()}, "seed": settings.seed, "room": room,
+        }  # fmt: skip
+        (folder / "summary.json").write_text(json.dumps(summary, indent=1))
+    if not made:
+        raise InputError("falls", f"none could be simulated: {dict(dropped)}", "try another cause, direction or room")
+    return summary
+
+
+def compare_window(settings: Settings, window: Any, walks: list) -> dict[str, Any]:
+    """Kinematic figures of one real fall or walk and of its counterparts, all lifted by the same stage."""
+    from models.body import track_joints
+    from stages import compare_falls, people3d
+
+    config, body = settings.section("compare_falls"), body_model(settings.section("run").body)
+    rng = generator(settings.seed, "compare_falls", f"{window.clip} {window.person.person} {window.times[-1]}")
+    kinds = ("real_falls", "simulated_falls") if window.fall is not None else ("real_walks", "captured_walks")
+    rows: list[tuple[str, str, dict[str, float]]] = []
+    people = [window.person, *compare_falls.counterparts(config, body, window, walks, rng)]
+    for number, person in enumerate(people):
+        tracks, _ = people3d.run(settings.section("people3d"), [person], window.times, window.camera, body)
+        if tracks:
+            event = f"{window.clip} {number}" if number else window.event
+            found = compare_falls.features(window, track_joints(body, tracks[0]))
+            rows.append((kinds[min(number, 1)], event, found))
+    return {"rows": rows, "not_lifted": len(people) - len(rows)}
+
+
+def captured_walks(mocap: Path, settings: Settings) -> list:
+    """Walks of an indexed folder of captured motion, on a grown body."""
+    from models.body import BodyShape
+    from models.importers import IMPORTERS
+    from models.motion_source import UNUSUAL_WORDS
+
+    body = body_model(settings.section("run").body)
+    betas = body.betas_from_shape(BodyShape(age_years=40.0, sex=0.5, stature_m=1.72, build=0.5)).astype("float64")
+    motions = IMPORTERS["index"](mocap, body, betas, 30.0)
+    texts = [" ".join(motion.details.get("texts", ())).lower() for motion in motions]
+    return [m for m, t in zip(motions, texts, strict=True) if "walk" in t and not any(w in t for w in UNUSUAL_WORDS)]
+
+
+def report_falls(
+    stores: list[str], events: Path, out: Path, count: int, settings: Settings, runner: Runner, walks: list
+) -> dict:
+    """`falls.json`: figures of `count` simulated falls of all kinds, and how they compare with the real falls of stores."""
+    from models.real_falls import read_falls
+    from stages import compare_falls
+
+    config, table = settings.section("compare_falls"), read_falls(events)
+    made = simulate_falls(out / "simulated", count, settings, runner)
+    work, dropped = [], []
+    for root in stores:
+        store = Store(root)
+        footage = Path(read_record(store, "index.json")["footage"])
+        # The table may begin a folder or two above the footage of a store.
+        falls = {
+            path.removeprefix(f"{name}/"): fall
+            for path, fall in table.items()
+            for name in (footage.name,)
+            if path.startswith(f"{name}/") or (footage / path).exists()
+        }
+        clips = lifted_clips(store, settings)
+        windows, gone = compare_falls.falls_of(config, clips, falls)
+        windows += compare_falls.walks_of(config, clips, falls)
+        dropped += gone
+        work += [
+            (f"{w.clip} {w.person.person} {w.onset_s:.1f} {i}", (settings, w, walks)) for i, w in enumerate(windows)
+        ]
+    outcomes = runner("lifting falls and their counterparts", compare_window, work)
+    samples: dict[str, list] = {"real_falls": [], "simulated_falls": [], "real_walks": [], "captured_walks": []}
+    for outcome in outcomes:
+        if outcome.reason:
+            dropped.append({"item": outcome.item, "reason": outcome.reason})
+            continue
+        for kind, event, found in outcome.value["rows"]:
+            samples[kind].append((event, found))
+    compared = compare_falls.run(config, samples, generator(settings.seed, "compare_falls", ""))
+    keep = ("impact_time_s", "hip_speed_m_s", "dropped_share", "realtime_factor", "recovered", "dropped")
+    summary = {key: made[key] for key in keep} | compared | {"rejected": dropped, "seed": settings.seed}
+    write_text(out / "falls.json", json.dumps(summary, indent=1))
+    return summary
 
 
 def real_pose_clips(root: str | Path, segments: dict | None) -> list:
@@ -965,6 +1107,51 @@ def evaluate_command(
         return evaluate_gain(real, synthetic, out, settings, test, labels, label_map, events)
 
     _print(_orchestrate("evaluate", prefect, measure))
+
+
+falls_app = typer.Typer(
+    no_args_is_help=True, help="Falls made by physics: simulate them, or compare them with real ones."
+)
+app.add_typer(falls_app, name="falls")
+
+
+@falls_app.command("simulate")
+def simulate_falls_command(
+    out: Annotated[Path, typer.Option(help="Folder for a npz a fall and summary.json.")],
+    count: Annotated[int, typer.Option(min=1, help="Falls to simulate.")] = 20,
+    cause: Annotated[str | None, typer.Option(help="slip, trip, push, ...; any if not said.")] = None,
+    direction: Annotated[str | None, typer.Option(help="forward, backward, left, right or down; any if not said.")] = None,
+    store: Annotated[str | None, typer.Option(help="Store whose rooms are fallen in.")] = None,
+    room: Annotated[str | None, typer.Option(help="A room of the store.")] = None,
+    config: ConfigOption = None, seed: SeedOption = 0, prefect: PrefectOption = False,
+) -> None:  # fmt: skip
+    """Let physics make people fall: on bare floor, against furniture, or in a reconstructed room."""
+    settings = _settings(config, seed)
+
+    def simulate(run: Runner) -> dict:
+        return simulate_falls(out, count, settings, run, cause, direction, store, room)
+
+    summary = _orchestrate("simulate-falls", prefect, simulate, settings.section("run").workers)
+    _print({key: value for key, value in summary.items() if key != "falls"})
+
+
+@falls_app.command("report")
+def report_falls_command(
+    store: Annotated[list[str], typer.Option(help="Store of real footage; may be said several times.")],
+    events: Annotated[Path, typer.Option(help="CSV of its falls: path,fall_onset_s,at_rest_s,direction,...")],
+    out: Annotated[Path, typer.Option(help="Folder for falls.json.")],
+    mocap: Annotated[Path | None, typer.Option(help="Folder of captured motion, for the walks.")] = None,
+    count: Annotated[int, typer.Option(min=1, help="Falls to simulate for the physical figures.")] = 200,
+    config: ConfigOption = None, seed: SeedOption = 0, prefect: PrefectOption = False,
+) -> None:  # fmt: skip
+    """Compare simulated falls with the real ones of stores: can a classifier tell them apart, and by what?"""
+    settings = _settings(config, seed)
+
+    def compare(run: Runner) -> dict:
+        walks = captured_walks(mocap, settings) if mocap else []
+        return report_falls(store, events, out, count, settings, run, walks)
+
+    _print(_orchestrate("report-falls", prefect, compare, settings.section("run").workers))
 
 
 @app.command("report")

@@ -5,8 +5,6 @@ detector's faults (models/lift_views.py), and lifted by the same stage, so that 
 motion. Frames that the real camera repeats are repeated.
 """
 
-from dataclasses import dataclass, replace
-
 import numpy as np
 import torch
 from jaxtyping import Float
@@ -17,11 +15,12 @@ from models.humanoid import Box
 from models.lift_views import FaultConfig, detected
 from models.motion_source import body_mass_kg
 from models.physics import PhysicsConfig, as_asked, simulate_fall
+from models.placement import place_track
 from models.real_falls import Fall
 from models.retarget import body_joints
 from pipeline.camera import Camera
 from pipeline.errors import Rejected
-from pipeline.frames import axis_angle_from_matrix, invert, matrix_from_axis_angle, yaw
+from pipeline.frames import invert, matrix_from_axis_angle, transform, yaw
 from pipeline.order import CAUSE_DIRECTIONS, Cause, Direction
 from pipeline.types import SMPL_JOINTS, Person2D, PersonTrack
 
@@ -33,15 +32,6 @@ REPEATED_PX = 0.3
 TRIES = 12
 
 
-@dataclass(frozen=True)
-class Seen:
-    """One person's motion as a camera and a detector saw it."""
-
-    person: Person2D
-    times: Float[np.ndarray, "time"]
-    onset_s: float
-
-
 def simulated_counterpart(
     body: BodyModel,
     fall: Fall,
@@ -50,7 +40,7 @@ def simulated_counterpart(
     joints: Float[np.ndarray, "time 24 3"],
     camera: Camera,
     rng: np.random.Generator,
-) -> Seen:
+) -> Person2D:
     """A simulated fall in the place of a real one that was lifted to `joints`; Rejected where none succeeds.
 
     A healthy adult falls, as the actors of such recordings are.
@@ -76,8 +66,8 @@ def simulated_counterpart(
         if at[0] == 0 and (times[0] - fall.onset_s + onset_s) < -0.2:
             reason = Rejected("no_counterpart", "begins after the clip")
             continue
-        placed = _placed(body, track, round(onset_s * 60.0), joints[onset])
-        return Seen(seen_by(body, placed, at, person, times, camera, rng), times, fall.onset_s)
+        placed = placed_like(body, track, round(onset_s * 60.0), joints[onset])
+        return seen_by(body, placed, at, person, times, camera, rng)
     raise reason
 
 
@@ -123,16 +113,14 @@ def _support(
     return Box(label, np.array([*centre, height / 2.0]), np.array([1.0, 0.8, height / 2.0]), angle)
 
 
-def _placed(body: BodyModel, track: PersonTrack, onset: int, joints: Float[np.ndarray, "24 3"]) -> PersonTrack:
-    """The track turned and moved over the floor so that at the onset it stands where, and faces as, the real person did."""
-    rest = rest_root(body, track.betas)
-    own = matrix_from_axis_angle(track.global_orient)
+def placed_like(body: BodyModel, track: PersonTrack, onset: int, joints: Float[np.ndarray, "24 3"]) -> PersonTrack:
+    """The track turned and moved over the floor so that at the onset it stands where, and faces as, somebody did."""
+    root = rest_root(body, track.betas)
+    front = matrix_from_axis_angle(track.global_orient[onset])[:, 2]
     left = joints[SMPL_JOINTS.index("left_hip")] - joints[SMPL_JOINTS.index("right_hip")]
-    wanted = float(np.arctan2(-left[0], left[1]))
-    turn = yaw(wanted - float(np.arctan2(own[onset, 1, 2], own[onset, 0, 2])))
-    pelvis = (track.transl + rest - np.array([*(track.transl + rest)[onset, :2], 0.0])) @ turn.T
-    pelvis[:, :2] += joints[0, :2]
-    return replace(track, global_orient=axis_angle_from_matrix(turn @ own), transl=pelvis - rest)
+    turn = yaw(float(np.arctan2(-left[0], left[1]) - np.arctan2(front[1], front[0])))
+    moved = joints[0, :2] - ((track.transl[onset] + root) @ turn.T)[:2]
+    return place_track(track, root, transform(turn, np.array([*moved, 0.0])))
 
 
 def seen_by(

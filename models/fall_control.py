@@ -85,6 +85,8 @@ class FallControl:
         self.spec = spec = CAUSES[cause]
         self.model, self.data = humanoid.model, mujoco.MjData(humanoid.model)
         self.onset, self.impact, self.first_touch, self.impact_speed = onset, None, None, 0.0
+        self.struck: set[str] = set()
+        self.labels = {self.model.geom(f"furniture_{i}").id: box.label for i, box in enumerate(boxes)}
         self.sinking: list[float] = []
         """Downward speed of the pelvis over the last 0.15 s; its peak before the impact is the impact's speed."""
         self.start = source_qpos[onset]
@@ -330,6 +332,7 @@ class FallControl:
                 raise Rejected("simulation_penetrates", f"{-100.0 * distance:.1f} cm")
             if pair & self.carriers:
                 continue
+            self.struck |= {self.labels[geom] for geom in pair & self.labels.keys()}
             if self.first_touch is None and not skin & self.soles:
                 self.first_touch = self.onset + 1 + frame
             # The buttock is thigh skin near the hip; a knee on the floor is not a landing.

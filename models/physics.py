@@ -88,6 +88,7 @@ def simulate_fall(
             "rest_s": float(source.timestamps_s[rest]),
             "impact_speed_m_s": control.impact_speed,
             "landing": landing(joints[-1], boxes),
+            "struck": sorted(control.struck),
             "posture": posture(joints[-1]),
             "direction_deg": _direction_deg(joints, onset, control.facing),
         }

@@ -5,15 +5,13 @@ into the room's world, or Rejected with a reason. A place is good when the feet 
 body is inside furniture or where the camera has never seen, and the person is in view. DESIGN §6.
 """
 
-from dataclasses import replace
-
 import numpy as np
 from jaxtyping import Bool, Float, Int
 from pydantic import BaseModel, ConfigDict, Field
 
 from pipeline.errors import Rejected
-from pipeline.frames import apply, axis_angle_from_matrix, matrix_from_axis_angle, transform, yaw
-from pipeline.types import SMPL_JOINTS, Motion, PersonTrack, Room
+from pipeline.frames import apply, transform, yaw
+from pipeline.types import SMPL_JOINTS, Room
 
 VERSION = 1
 _FEET = [SMPL_JOINTS.index(name) for name in ("left_foot", "right_foot", "left_ankle", "right_ankle")]
@@ -103,21 +101,6 @@ def _look_up(grid: np.ndarray, cells: np.ndarray, outside: float | bool) -> np.n
     values = np.full(len(cells), outside, dtype=grid.dtype)
     values[inside] = grid[tuple(cells[inside].T)]
     return values
-
-
-def place(motion: Motion, roots: Float[np.ndarray, "person 3"], T_world_motion: Float[np.ndarray, "4 4"]) -> Motion:
-    """Move a motion into the world: orientations become R O, root points are moved.
-
-    `roots` are J0(betas) of each person: SMPL's transl is not the pelvis, so the pelvis is what is moved.
-    """
-    people = tuple(place_track(track, root, T_world_motion) for track, root in zip(motion.people, roots, strict=True))
-    return replace(motion, people=people)
-
-
-def place_track(track: PersonTrack, root: Float[np.ndarray, "3"], T: Float[np.ndarray, "4 4"]) -> PersonTrack:
-    """One person's SMPL parameters under the rigid transform T; `root` is J0(betas)."""
-    orient = axis_angle_from_matrix(T[:3, :3] @ matrix_from_axis_angle(track.global_orient))
-    return replace(track, global_orient=orient, transl=apply(T, track.transl + root) - root)
 
 
 def _in_image(pixels: Float[np.ndarray, "*batch 2"], width_px: int, height_px: int) -> Bool[np.ndarray, "*batch"]:
