@@ -6,10 +6,11 @@ import pytest
 import torch
 
 from models.body import BodyModel, BodyShape, load_body
+from models.floor_contact import lowest_surface
 from models.humanoid import SIMULATED, build_humanoid
 from models.physics import PhysicsConfig, simulate_fall
 from models.procedural import procedural_standing, procedural_walking
-from models.retarget import body_joints, lowest_surface
+from models.retarget import body_joints
 from pipeline.errors import Rejected
 from pipeline.types import ACTIONS, SMPL_JOINTS, Motion
 
