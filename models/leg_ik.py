@@ -39,7 +39,7 @@ def reach_ankles(
         lower = upper @ local[:, knee]
         foot = lower @ local[:, ankle]
         away = goal - at_hip
-        reach = np.clip(np.linalg.norm(away, axis=-1), 1.02 * abs(long - short), np.linalg.norm(thigh + shank))
+        reach = np.clip(np.linalg.norm(away, axis=-1), 1.02 * abs(long - short), 0.999 * np.linalg.norm(thigh + shank))
         bone, next_bone = upper @ thigh, lower @ shank
         cosine = np.sum(bone * next_bone, axis=-1) / (long * short)
         wanted = (reach**2 - long**2 - short**2) / (2.0 * long * short)

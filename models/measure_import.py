@@ -4,12 +4,14 @@
 
 Every figure is of the source's frames brought to the motion's clock. A foot is in contact between two frames where the
 source's ball of the foot (its ankle, where it has no toes) is within 5 cm of the floor of the take, the 5th percentile of
-heights, and moves by less than 0.4 m/s. Takes with the same subject and take number in two formats are compared.
+heights, and moves by less than 0.4 m/s. Ankles are compared from the middle of the hips after the motion's one scale, wrists
+from the shoulder after that of the arm: trunks and arms are as long as the target's are. Takes with the same subject and take number in two formats are compared.
 """
 
 import argparse
 import json
 import time
+from itertools import pairwise
 from pathlib import Path
 
 import numpy as np
@@ -24,13 +26,12 @@ from pipeline.errors import InputError
 from pipeline.frames import R_ZUP_YUP
 from pipeline.joint_names import SIDES, match_joints
 from pipeline.skeleton import SkeletonMotion
-from pipeline.types import SMPL_JOINTS, SMPL_PARENTS, Motion
+from pipeline.types import SMPL_JOINTS, Motion
 
 NEAR_FLOOR_M, SLOW_M_S = 0.05, 0.4
 LIMBS = tuple((f"{side}_{a}", f"{side}_{b}") for side in SIDES for a, b in (
     ("hip", "knee"), ("knee", "ankle"), ("shoulder", "elbow"), ("elbow", "wrist"),
 ))  # fmt: skip
-ENDS = tuple((f"{side}_{a}", f"{side}_{b}") for side in SIDES for a, b in (("hip", "ankle"), ("shoulder", "wrist")))
 AT = {name: index for index, name in enumerate(SMPL_JOINTS)}
 
 
@@ -73,22 +74,27 @@ def figures(source: SkeletonMotion, motion: Motion, person: int, body: BodyModel
         for kept, speed in zip(skates, speeds, strict=True):
             kept.append(speed[contact])
     before, after = (_mean(np.concatenate(kept)) for kept in skates)
-    directions, ends = [], []
+    directions, ankles, wrists = [], [], []
     heading = _heading(theirs, ours)
     for a, b in LIMBS:
         bones = (theirs[b] - theirs[a]) @ heading.T, ours[:, AT[b]] - ours[:, AT[a]]
         units = [bone / np.linalg.norm(bone, axis=-1, keepdims=True) for bone in bones]
         directions.append(np.degrees(np.arccos(np.clip(np.sum(units[0] * units[1], axis=-1), -1.0, 1.0))))
     rest = rest_joints_of(body, track.betas)
-    for a, b in ENDS:
-        middle = {"hip": "knee", "shoulder": "elbow"}[a.partition("_")[2]]
-        chain = (a, a.replace(a.partition("_")[2], middle), b)
+    for side in SIDES:
+        pelvis = (
+            (theirs["left_hip"] + theirs["right_hip"]) / 2.0,
+            (ours[:, AT["left_hip"]] + ours[:, AT["right_hip"]]) / 2.0,
+        )
+        ankle = (theirs[f"{side}_ankle"] - pelvis[0]) @ heading.T - (ours[:, AT[f"{side}_ankle"]] - pelvis[1])
+        ankles.append(np.linalg.norm(ankle, axis=-1))
+        arm = [f"{side}_{name}" for name in ("shoulder", "elbow", "wrist")]
         lengths = [
-            sum(np.linalg.norm(place[y] - place[x]) for x, y in zip(chain, chain[1:], strict=False))
-            for place in ({n: theirs[n][0] for n in chain}, {n: rest[AT[n]] for n in chain})
+            sum(float(np.linalg.norm(place[b] - place[a])) for a, b in pairwise(arm))
+            for place in ({name: theirs[name][0] for name in arm}, {name: rest[AT[name]] for name in arm})
         ]
-        reach = (theirs[b] - theirs[a]) @ heading.T * (lengths[1] / lengths[0])
-        ends.append(np.linalg.norm(ours[:, AT[b]] - ours[:, AT[a]] - reach, axis=-1))
+        reach = (theirs[arm[2]] - theirs[arm[0]]) @ heading.T * (lengths[1] / lengths[0])
+        wrists.append(np.linalg.norm(ours[:, AT[arm[2]]] - ours[:, AT[arm[0]]] - reach, axis=-1))
     return {
         "seconds": float(motion.timestamps_s[-1]),
         "skate_source_cm_s": before * 100.0,
@@ -98,8 +104,10 @@ def figures(source: SkeletonMotion, motion: Motion, person: int, body: BodyModel
         "float_in_contact_cm": float(np.percentile(np.abs(lowest[standing]), 95)) * 100.0 if standing.any() else 0.0,
         "limb_direction_deg": float(np.mean(directions)),
         "limb_direction_p95_deg": float(np.percentile(directions, 95)),
-        "end_effector_cm": float(np.mean(ends)) * 100.0,
-        "end_effector_p95_cm": float(np.percentile(ends, 95)) * 100.0,
+        "ankle_cm": float(np.mean(ankles)) * 100.0,
+        "ankle_p95_cm": float(np.percentile(ankles, 95)) * 100.0,
+        "wrist_cm": float(np.mean(wrists)) * 100.0,
+        "wrist_p95_cm": float(np.percentile(wrists, 95)) * 100.0,
     }
 
 

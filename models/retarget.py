@@ -13,12 +13,11 @@ from itertools import pairwise
 
 import numpy as np
 import torch
-from jaxtyping import Float
+from jaxtyping import Bool, Float
 from scipy.spatial.transform import Rotation
 
 from models.body import BodyModel, rest_joints_of, rest_root
-from models.floor_contact import settle_on_floor
-from models.leg_ik import reach_ankles
+from models.floor_contact import stand_on_floor
 from pipeline.errors import InputError
 from pipeline.frames import R_ZUP_YUP, axis_angle_from_matrix, matrix_from_axis_angle, rotation_between, yaw
 from pipeline.joint_names import SIDES, match_joints, spine_between
@@ -29,6 +28,8 @@ logger = logging.getLogger(__name__)
 
 UPRIGHT = 0.85
 """Least cosine with the vertical of trunk and leg bones for a pose to count as standing."""
+SLOW_M_S = 0.3
+"""A planted foot hardly moves."""
 
 
 @dataclass(frozen=True)
@@ -41,7 +42,9 @@ class _Source:
     ankles: Float[np.ndarray, "time 2 3"]
     """Left, right."""
     lean_m: Float[np.ndarray, "time 2 3"]
-    """What the target's longer or shorter feet add to the ankles' ways while the foot rolls over its ball, metres."""
+    """What the ankles give way to feet longer or shorter than the source's, so that planted balls do not slide, metres."""
+    planted: Bool[np.ndarray, "time 2"]
+    """Whether the ball of the foot stands on the floor."""
     scale: float
     """Metres of the target in the source's unit, by the length of the legs."""
 
@@ -92,12 +95,15 @@ def retarget(
             for way in (one.hips * metres, *np.moveaxis(one.ankles * metres + one.lean_m, 1, 0))
         )
         pelvis = hips - local[:, 0] @ ((rest[1] + rest[2]) / 2.0 - rest[0])
-        vectors = axis_angle_from_matrix(reach_ankles(rest, local, pelvis, (left, right)))
-        track = PersonTrack(
-            f"person_{number}", role, np.asarray(betas), vectors[:, 0], vectors[:, 1:].reshape(-1, 69),
-            pelvis - rest[0], np.ones(len(times), dtype=bool), np.ones(len(times)),
+        planted = one.planted[np.searchsorted(clock, times - 1e-6).clip(max=len(clock) - 1)]
+        local, transl = stand_on_floor(body, betas, local, pelvis, (left, right), planted, fps)
+        vectors = axis_angle_from_matrix(local)
+        tracks.append(
+            PersonTrack(
+                f"person_{number}", role, np.asarray(betas), vectors[:, 0], vectors[:, 1:].reshape(-1, 69), transl,
+                np.ones(len(times), dtype=bool), np.ones(len(times)),
+            )
         )  # fmt: skip
-        tracks.append(settle_on_floor(body, track, fps))
     return Motion(
         times, canonicalise(body, tracks), np.full((len(tracks), len(times)), -1),
         " + ".join(source.path.name for source in sources),
@@ -111,7 +117,7 @@ def _take_over(source: SkeletonMotion, rest: Float[np.ndarray, "24 3"], kept: sl
     spine = spine_between(source, joint_of["pelvis"], joint_of["neck"])
     rotations, positions = source.forward({*joint_of.values(), *spine})
     reference, places = _reference(source, joint_of, rotations, positions)
-    rotations, positions = rotations[kept], positions[kept]
+    rotations, positions, clock = rotations[kept], positions[kept], source.timestamps_s[kept]
     target = _target_reference(rest, places)
     since = {joint: rotations[:, joint] @ reference[joint].T for joint in {*joint_of.values(), *spine}}
     turned = np.empty((len(rotations), 24, 3, 3))
@@ -139,30 +145,52 @@ def _take_over(source: SkeletonMotion, rest: Float[np.ndarray, "24 3"], kept: sl
     at = {name: rest[index] for index, name in enumerate(SMPL_JOINTS)}
     scale = _leg_length(at) / _leg_length(places)
     ankles = [positions[:, joint_of[f"{side}_ankle"]] for side in SIDES]
+    balls = [positions[:, joint_of.get(f"{side}_foot", joint_of[f"{side}_ankle"])] for side in SIDES]
+    near = _nearness([ball * scale for ball in balls])
+    speed = [np.linalg.norm(np.gradient(ball * scale, clock, axis=0), axis=-1) for ball in balls]
     lean = np.zeros((2, len(rotations), 3))
     for number, side in enumerate(SIDES):
         if f"{side}_foot" in places:
             ours = target[SMPL_JOINTS.index(f"{side}_ankle")] @ (at[f"{side}_foot"] - at[f"{side}_ankle"])
             theirs = scale * (places[f"{side}_foot"] - places[f"{side}_ankle"])
-            lean[number] = _lean(since[joint_of[f"{side}_ankle"]], ours - theirs, theirs)
+            lean[number] = _lean(since[joint_of[f"{side}_ankle"]], ours - theirs, near[:, number])
     hips = (positions[:, joint_of["left_hip"]] + positions[:, joint_of["right_hip"]]) / 2.0
     upright = R_ZUP_YUP.T
     return _Source(
-        local, hips @ upright, np.stack(ankles, axis=1) @ upright, np.moveaxis(lean, 0, 1) @ upright, scale
+        local, hips @ upright, np.stack(ankles, axis=1) @ upright, np.moveaxis(lean, 0, 1) @ upright,
+        (near > 0.9) & (np.stack(speed, axis=1) < SLOW_M_S), scale,
     )  # fmt: skip
 
 
-def _lean(
-    turn: Float[np.ndarray, "time 3 3"], longer: Float[np.ndarray, "3"], foot: Float[np.ndarray, "3"]
-) -> Float[np.ndarray, "time 3"]:
-    """How the ankle gives way to a foot that is `longer` than the source's, while its ball stands and its heel is up.
+def _nearness(balls: Sequence[Float[np.ndarray, "time 3"]]) -> Float[np.ndarray, "time 2"]:
+    """How much the balls of the feet are at the floor: 1 up to 4 cm above it, 0 from 10 cm. y up, metres.
 
-    The ball stays where the flat foot has it: (yaw - turn) @ longer. Toes up, the heel stands and nothing is to be done.
+    The floor is the 5th percentile of their heights.
+    """
+    heights = np.stack([ball[:, 1] for ball in balls], axis=1)
+    share = np.clip((0.10 - (heights - np.percentile(heights, 5.0))) / 0.06, 0.0, 1.0)
+    return share * share * (3.0 - 2.0 * share)
+
+
+def _lean(
+    turn: Float[np.ndarray, "time 3 3"], longer: Float[np.ndarray, "3"], near: Float[np.ndarray, "time"]
+) -> Float[np.ndarray, "time 3"]:
+    """What an ankle gives way to a foot that is `longer` than the source's, where its ball is near the floor.
+
+    While the ball stands, it goes the source's way at a constant distance, the one at which the flat foot has its ankle
+    where the source has it: the mean of yaw @ longer over the contact.
     """
     angle = np.arctan2(turn[:, 0, 2] - turn[:, 2, 0], turn[:, 0, 0] + turn[:, 2, 2])
-    flat = matrix_from_axis_angle(angle[:, None] * np.array([0.0, 1.0, 0.0]))
-    heel_up = ((turn - flat) @ foot)[:, 1] < 0.0
-    return np.where(heel_up[:, None], (flat - turn) @ longer, 0.0)
+    apart = matrix_from_axis_angle(angle[:, None] * np.array([0.0, 1.0, 0.0])) @ longer
+    stands = near > 0.5
+    if not stands.any():
+        return np.zeros_like(apart)
+    contact = np.cumsum(np.diff(stands, prepend=False) & stands)[stands]
+    means = np.stack([np.bincount(contact, weights=axis)[contact] for axis in apart[stands].T], axis=-1)
+    means /= np.bincount(contact)[contact, None]
+    index = np.arange(len(stands))
+    constant = np.stack([np.interp(index, index[stands], axis) for axis in means.T], axis=-1)
+    return near[:, None] * (constant - turn @ longer)
 
 
 def _unit(vectors: Float[np.ndarray, "*batch 3"]) -> Float[np.ndarray, "*batch 3"]:
@@ -207,7 +235,17 @@ def _reference(
         turned, places = np.tile(np.eye(3), (len(source.names), 1, 1)), rest
     else:
         best = int(np.argmax(_uprightness(joint_of, positions, 1)))
-        turned, places = rotations[best], positions[best]
+        turned, places = rotations[best].copy(), positions[best].copy()
+        for side in SIDES:
+            if f"{side}_foot" in joint_of:
+                # A dancer may be most upright on tiptoe: feet are taken from where they are lowest, which is flat.
+                ankle, ball = joint_of[f"{side}_ankle"], joint_of[f"{side}_foot"]
+                flat = int(np.argmin(positions[:, ankle, 1] + positions[:, ball, 1]))
+                now, then = (positions[frame, ball] - positions[frame, ankle] for frame in (best, flat))
+                angle = np.arctan2(now[0], now[2]) - np.arctan2(then[0], then[2])
+                heading = matrix_from_axis_angle(np.array([0.0, angle, 0.0]))
+                turned[[ankle, ball]] = heading @ rotations[flat, [ankle, ball]]
+                places[ball] = places[ankle] + heading @ then
     return turned, {name: places[index] for name, index in joint_of.items()}
 
 

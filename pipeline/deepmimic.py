@@ -31,8 +31,13 @@ JOINTS: tuple[tuple[str, int, tuple[float, float, float], int], ...] = (
     ("head", 2, (0.0, 0.175, 0.0), 0),
     ("right_wrist", 7, (0.0, -0.258947, 0.0), 0),
     ("left_wrist", 12, (0.0, -0.258947, 0.0), 0),
+    ("right_ankle_end", 5, (0.1335, -0.05, 0.0), 0),
+    ("left_ankle_end", 10, (0.1335, -0.05, 0.0), 0),
 )
-"""Name, parent, offset, and how many numbers of a frame turn it. The head is the middle of the ball that the neck carries."""
+"""Name, parent, offset, and how many numbers of a frame turn it.
+
+The head is the middle of the ball that the neck carries, an ankle's end the front edge of the foot's box on the floor.
+"""
 WIDTH = 4 + sum(numbers for *_, numbers in JOINTS)
 
 
