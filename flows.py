@@ -1003,21 +1003,10 @@ def read_motion(item: str, body: Any) -> types.Motion:
 
     Raises InputError where it holds none, or was lifted with another body: betas do not carry over.
     """
-    from stages import dataset
+    from models.importers.artefact import read_artefact
+    from pipeline import clip_file
 
-    if item.endswith(".npz"):
-        return dataset.read_motion(Path(item))
-    folder = artefact_folder(item)
-    remedy = "give STORE/people3d/<key>, STORE/clip/<key> or DATASET/clips/<id>.npz"
-    if not (folder / "value.json").exists():
-        raise InputError(item, "holds no motion", remedy)
-    value = codec.load(folder, "value")
-    motion = value.motion if isinstance(value, types.LabelledClip) else value
-    if not isinstance(motion, types.Motion):
-        raise InputError(item, "holds no motion", remedy)
-    if json.loads((folder / "meta.json").read_text())["inputs"].get("body", body.digest) != body.digest:
-        raise InputError(item, "was made with another body than run.body", "give the config that it was made with")
-    return motion
+    return clip_file.read_motion(Path(item)) if item.endswith(".npz") else read_artefact(artefact_folder(item), body)
 
 
 def export_motion(motion: types.Motion, kind: str, out: Path, person: str | None, mesh: bool, body: Any) -> None:

@@ -89,7 +89,7 @@ def retarget(
     tracks = []
     for number, one in enumerate(taken):
         metres = np.array([across, across, one.scale])
-        local = _resample(clock, one.local, times)
+        local = resample(clock, one.local, times)
         hips, left, right = (
             np.stack([np.interp(times, clock, axis) for axis in way.T], axis=-1)
             for way in (one.hips * metres, *np.moveaxis(one.ankles * metres + one.lean_m, 1, 0))
@@ -312,7 +312,7 @@ def _leg_length(places: dict[str, Float[np.ndarray, "3"]]) -> float:
     )
 
 
-def _resample(
+def resample(
     clock: Float[np.ndarray, "time"], rotations: Float[np.ndarray, "time 24 3 3"], times: Float[np.ndarray, "sample"]
 ) -> Float[np.ndarray, "sample 24 3 3"]:
     """Rotations at other times of the clock, by spherical interpolation."""

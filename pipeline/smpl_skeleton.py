@@ -5,9 +5,13 @@ pose only together with these bones. They are those of the mean shape, left and 
 phc/data/assets/mjcf/smpl_humanoid.xml of github.com/ZhengyiLuo/PHC publishes them (Z. Luo et al. 2023).
 """
 
-import numpy as np
+from pathlib import Path
 
-from pipeline.types import SMPL_JOINTS
+import numpy as np
+from jaxtyping import Float
+
+from pipeline.skeleton import SkeletonMotion, still_limbs
+from pipeline.types import SMPL_JOINTS, SMPL_PARENTS
 
 _MIDDLE = {
     "pelvis": (0.0, 0.0, 0.0),
@@ -36,3 +40,15 @@ SMPL_OFFSETS = np.array(
     ]
 )  # fmt: skip
 """[24, 3]: from the parent joint in the T-pose, metres, in the body's own axes (y up, facing z, left = +x)."""
+
+
+def smpl_motion(
+    path: Path,
+    rotations: Float[np.ndarray, "time 24 3 3"],
+    root: Float[np.ndarray, "time 3"],
+    hz: float,
+    offsets: Float[np.ndarray, "24 3"] = SMPL_OFFSETS,
+) -> SkeletonMotion:
+    """SMPL's rotations (the root to a world with y up) and the way of the pelvis, as a motion of its skeleton."""
+    clock = np.arange(len(root)) / hz
+    return SkeletonMotion(path, SMPL_JOINTS, SMPL_PARENTS, offsets, still_limbs(root, offsets), rotations, clock)
