@@ -236,17 +236,30 @@ def _reference(
     else:
         best = int(np.argmax(_uprightness(joint_of, positions, 1)))
         turned, places = rotations[best].copy(), positions[best].copy()
+        across = positions[:, joint_of["left_hip"]] - positions[:, joint_of["right_hip"]]
         for side in SIDES:
             if f"{side}_foot" in joint_of:
-                # A dancer may be most upright on tiptoe: feet are taken from where they are lowest, which is flat.
+                # A dancer may be most upright on tiptoe: feet are taken from where they stand flat, and turned by as much
+                # as the hips have turned until then.
                 ankle, ball = joint_of[f"{side}_ankle"], joint_of[f"{side}_foot"]
-                flat = int(np.argmin(positions[:, ankle, 1] + positions[:, ball, 1]))
-                now, then = (positions[frame, ball] - positions[frame, ankle] for frame in (best, flat))
-                angle = np.arctan2(now[0], now[2]) - np.arctan2(then[0], then[2])
+                flat = _flat(positions[:, ankle], positions[:, ball], across)
+                angle = np.arctan2(across[best, 0], across[best, 2]) - np.arctan2(across[flat, 0], across[flat, 2])
                 heading = matrix_from_axis_angle(np.array([0.0, angle, 0.0]))
                 turned[[ankle, ball]] = heading @ rotations[flat, [ankle, ball]]
-                places[ball] = places[ankle] + heading @ then
+                places[ball] = places[ankle] + heading @ (positions[flat, ball] - positions[flat, ankle])
     return turned, {name: places[index] for name, index in joint_of.items()}
+
+
+def _flat(
+    ankle: Float[np.ndarray, "time 3"], ball: Float[np.ndarray, "time 3"], across: Float[np.ndarray, "time 3"]
+) -> int:
+    """The frame in which a foot stands flat: ankle and ball as low as they usually get, toes ahead of the hips' line, and
+    the ball a little below the ankle."""
+    score = sum(np.abs(joint[:, 1] - np.percentile(joint[:, 1], 10.0)) for joint in (ankle, ball))
+    toes = _unit(ball - ankle)
+    ahead = np.sum(_unit(np.cross(across, [0.0, 1.0, 0.0])) * toes, axis=-1) > 0.5
+    fits = ahead & (np.abs(toes[:, 1] + 0.25) < 0.15)
+    return int(np.argmin(np.where(fits | ~fits.any(), score, np.inf)))
 
 
 def _target_reference(
@@ -274,7 +287,7 @@ def _target_reference(
             # Who stands has flat feet: only their heading is taken over.
             source, target = facing.T @ (foot - places[f"{side}_ankle"]), at[f"{side}_foot"] - at[f"{side}_ankle"]
             angle = np.arctan2(source[0], source[2]) - np.arctan2(target[0], target[2])
-            out = matrix_from_axis_angle(np.array([0.0, np.clip(angle, -0.5, 0.5), 0.0]))
+            out = matrix_from_axis_angle(np.array([0.0, np.clip(angle, -1.2, 1.2), 0.0]))
             turned[f"{side}_ankle"] = turned[f"{side}_foot"] = facing @ out
     return np.stack([turned[name] for name in SMPL_JOINTS])
 
