@@ -23,7 +23,7 @@ from pipeline.types import SMPL_PARENTS, Motion
 
 HZ = 30.0
 WIDTH, POSITIONS = 492, 62
-DISAGREE_M = 0.05
+DISAGREE_M = 0.03
 REMEDY = "give the folder that holds motions_processed/person1, motions_processed/person2 and annots"
 
 
@@ -55,6 +55,8 @@ def read_person(path: Path) -> SkeletonMotion:
         raise InputError(path, f"is {rows.shape}, or holds a number that is not finite", remedy)
     positions = rows[:, : 3 * POSITIONS].reshape(-1, POSITIONS, 3)[:, :22] @ R_ZUP_YUP
     columns = rows[:, 3 * POSITIONS :].reshape(-1, 51, 3, 2)[:, :21]
+    if np.abs(np.swapaxes(columns, -1, -2) @ columns - np.eye(2)).max() > 0.01:
+        raise InputError(path, "its rotations are not first two columns, row by row", remedy)
     rotations = np.tile(np.eye(3), (len(rows), 24, 1, 1))
     rotations[:, 1:22] = matrix_from_rotation_6d(np.concatenate([columns[..., 0], columns[..., 1]], axis=-1))
     children = [1, 2, 3]
