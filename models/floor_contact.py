@@ -45,7 +45,7 @@ def stand_on_floor(
     up = np.stack([_lifted(soles[:, foot] + down[:, foot], fps) for foot in (0, 1)], axis=1)
     # The body goes along with its planted feet; what they differ by, the legs take up.
     both = np.where(planted, down, 0.0).sum(axis=1) / np.maximum(planted.sum(axis=1), 1)
-    body_down = _bridged(both, planted.any(axis=1), fps)
+    body_down = _bridged(both, planted[:, 0] | planted[:, 1], fps)
     vertical = np.array([0.0, 0.0, 1.0])
     pelvis = pelvis + (body_down - floor)[:, None] * vertical
     ankles = [way + (down[:, foot] + up[:, foot] - floor)[:, None] * vertical for foot, way in enumerate(ankles)]

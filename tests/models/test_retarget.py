@@ -14,7 +14,7 @@ from models.procedural import procedural_walking
 from models.retarget import body_joints, retarget
 from pipeline.bvh import read_bvh
 from pipeline.errors import InputError
-from pipeline.frames import matrix_from_axis_angle
+from pipeline.frames import R_ZUP_YUP, matrix_from_axis_angle
 from pipeline.joint_names import match_joints
 from pipeline.skeleton import SkeletonMotion
 from pipeline.types import SMPL_JOINTS, Motion
@@ -157,3 +157,50 @@ def test_walking_people_walk_forward(body: BodyModel, betas: np.ndarray) -> None
     pelvis = joints_of(body, motion)[:, 0]
     assert 0.8 < pelvis[-1, 0] / motion.timestamps_s[-1] < 1.6
     assert 0.8 < pelvis[:, 2].mean() < 1.05
+
+
+def test_a_file_with_z_up_is_turned(body: BodyModel, betas: np.ndarray, walk: Motion, as_bvh: Export) -> None:
+    plain = as_bvh(body, walk)
+    lying = plain.turned(R_ZUP_YUP)
+    assert np.ptp(lying.rest_positions()[:, 2]) > 1.2 * np.ptp(lying.rest_positions()[:, 0])
+    found, known = (joints_of(body, retarget([source], body, betas, 30.0)) for source in (lying, plain))
+    np.testing.assert_allclose(found, known, atol=2e-5)
+
+
+def test_people_of_one_world_keep_their_places(body: BodyModel, walk: Motion, as_bvh: Export) -> None:
+    """The second is taller: ways on the floor shrink alike for both, heights by each one's legs."""
+    small, tall = (
+        body.betas_from_shape(BodyShape(age_years=40.0, sex=0.5, stature_m=stature, build=0.4)).astype(np.float64)
+        for stature in (1.5, 1.9)
+    )
+    people = []
+    for number, betas in enumerate((small, tall)):
+        track = replace(walk.people[0], betas=betas, transl=walk.people[0].transl + [0.0, 1.5 * number, 0.0])
+        source = as_bvh(body, replace(walk, people=(track,)))
+        people.append(replace(source, path=Path(f"{number}.bvh")))
+    betas = body.betas_from_shape(BodyShape(age_years=40.0, sex=0.5, stature_m=1.7, build=0.4)).astype(np.float64)
+    motion = retarget(people, body, betas, 30.0)
+    assert motion.source == "0.bvh + 1.bvh" and [track.person for track in motion.people] == ["person_0", "person_1"]
+    one, other = (
+        body_joints(body, betas, track.global_orient, track.body_pose, track.transl) for track in motion.people
+    )
+    legs = [retarget([source], body, betas, 30.0).details["metres_per_unit"] for source in people]
+    ways = [(source.translations[-1, 0] - source.translations[0, 0])[[2, 0]] * np.mean(legs) for source in people]
+    for joints, way in zip((one, other), ways, strict=True):
+        np.testing.assert_allclose(joints[-1, 0, :2] - joints[0, 0, :2], way, atol=0.02)
+        assert 0.0 < joints[..., 2].min() < 0.1
+    apart = (people[1].translations[0, 0] - people[0].translations[0, 0])[[2, 0]] * np.mean(legs)
+    assert apart[1] > 1.5
+    np.testing.assert_allclose(other[0, 0, :2] - one[0, 0, :2], apart, atol=0.01)
+    np.testing.assert_allclose(one[0, 0, :2], 0.0, atol=1e-6)
+
+
+def test_people_off_one_clock_are_refused(body: BodyModel, betas: np.ndarray, walk: Motion, as_bvh: Export) -> None:
+    one = as_bvh(body, walk)
+    slower = replace(one, path=Path("b/slow.bvh"), timestamps_s=one.timestamps_s * 1.5)
+    with pytest.raises(InputError) as caught:
+        retarget([one, slower], body, betas, 30.0)
+    assert str(caught.value) == (
+        "walk.bvh: is not on one clock with the others (/walk.bvh: 60 frames, 1.97 s, b/slow.bvh: 60 frames, 2.95 s); "
+        "give takes of equal length"
+    )
