@@ -29,13 +29,17 @@ REMEDY = "give the folder that holds new_joint_vecs and texts"
 
 
 def read(path: Path, body: BodyModel, betas: Float[np.ndarray, "10"], fps: float = 20.0) -> list[Motion]:
-    """Every take of the folder and every captioned part, in the order of names; InputError at the first that is not whole."""
-    vectors, texts = path / "new_joint_vecs", path / "texts"
-    missing = [folder.name for folder in (vectors, texts) if not folder.is_dir()]
+    """Every take of the folder and every captioned part, in the order of names; InputError at the first that is not whole.
+
+    A file of `new_joint_vecs` in place of the folder stands for that take alone.
+    """
+    folder = path.parents[1] if path.suffix == ".npy" else path
+    vectors, texts = folder / "new_joint_vecs", folder / "texts"
+    missing = [part.name for part in (vectors, texts) if not part.is_dir()]
     if missing:
-        raise InputError(path, f"has no folder {', '.join(missing)}", REMEDY)
+        raise InputError(folder, f"has no folder {', '.join(missing)}", REMEDY)
     motions = []
-    for file in sorted(vectors.glob("*.npy")):
+    for file in [path] if path.suffix == ".npy" else sorted(vectors.glob("*.npy")):
         positions = read_positions(file)
         offsets = SMPL_OFFSETS.copy()
         lengths = np.median(np.linalg.norm(positions[:, 1:] - positions[:, SMPL_PARENTS[1:22]], axis=-1), axis=0)

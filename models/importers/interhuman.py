@@ -28,15 +28,19 @@ REMEDY = "give the folder that holds motions_processed/person1, motions_processe
 
 
 def read(path: Path, body: BodyModel, betas: Float[np.ndarray, "10"], fps: float = 20.0) -> list[Motion]:
-    """Every take of the folder, two people each, in the order of names; raises InputError at the first that is not whole."""
-    folders = [path / "motions_processed" / person for person in ("person1", "person2")]
-    missing = [str(folder.relative_to(path)) for folder in (*folders, path / "annots") if not folder.is_dir()]
+    """Every take of the folder, two people each, in the order of names; raises InputError at the first that is not whole.
+
+    A file of `motions_processed/person1` in place of the folder stands for that take alone.
+    """
+    root = path.parents[2] if path.suffix == ".npy" else path
+    folders = [root / "motions_processed" / person for person in ("person1", "person2")]
+    missing = [str(folder.relative_to(root)) for folder in (*folders, root / "annots") if not folder.is_dir()]
     if missing:
-        raise InputError(path, f"has no folder {', '.join(missing)}", REMEDY)
+        raise InputError(root, f"has no folder {', '.join(missing)}", REMEDY)
     motions = []
-    for first in sorted(folders[0].glob("*.npy")):
+    for first in [path] if path.suffix == ".npy" else sorted(folders[0].glob("*.npy")):
         sources = [read_person(folder / first.name) for folder in folders]
-        texts = read_lines(path / "annots" / f"{first.stem}.txt")
+        texts = read_lines(root / "annots" / f"{first.stem}.txt")
         motion = retarget(sources, body, betas, fps)
         motions.append(replace(motion, source=first.name, details=motion.details | {"texts": texts}))
     if not motions:

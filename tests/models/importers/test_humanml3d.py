@@ -63,6 +63,8 @@ def test_a_known_walk_comes_back_with_its_captions(
     assert whole.details["texts"] == ("a person walks.", "someone goes ahead.") and part.details["texts"] == (
         "a step.",
     )
+    np.save(folder / "new_joint_vecs" / "broken.npy", np.zeros(3))
+    assert len(read(folder / "new_joint_vecs" / "000021.npy", body, betas)) == 2, "one take, whatever lies beside it"
     known = track_joints(body, retarget([smpl_walk(20.0, 0.7)], body, betas, 20.0).people[0])
     ours = track_joints(body, whole.people[0])
     off = np.linalg.norm(ours - known[: len(ours)], axis=-1)

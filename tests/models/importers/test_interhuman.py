@@ -49,6 +49,8 @@ def test_two_people_come_back_in_one_world(
 ) -> None:
     (motion,) = read(folder, body, betas)
     assert motion.details["texts"] == ("two people walk.", "one passes the other.") and motion.source == "17.npy"
+    (alone,) = read(folder / "motions_processed" / "person1" / "17.npy", body, betas)
+    np.testing.assert_array_equal(alone.people[1].transl, motion.people[1].transl)
     known = retarget(couple, body, betas, 20.0)
     np.testing.assert_allclose(motion.timestamps_s, known.timestamps_s)
     for ours, theirs in zip(motion.people, known.people, strict=True):
