@@ -834,14 +834,14 @@ def compare_window(settings: Settings, window: Any, walks: list) -> dict[str, An
 def captured_walks(mocap: Path, settings: Settings) -> list:
     """Walks of an indexed folder of captured motion, on a grown body."""
     from models.body import BodyShape
-    from models.importers import IMPORTERS
+    from models.importers.index import index_takes, read_take
     from models.motion_source import UNUSUAL_WORDS
 
     body = body_model(settings.section("run").body)
     betas = body.betas_from_shape(BodyShape(age_years=40.0, sex=0.5, stature_m=1.72, build=0.5)).astype("float64")
-    motions = IMPORTERS["index"](mocap, body, betas, 30.0)
-    texts = [" ".join(motion.details.get("texts", ())).lower() for motion in motions]
-    return [m for m, t in zip(motions, texts, strict=True) if "walk" in t and not any(w in t for w in UNUSUAL_WORDS)]
+    takes = [(take, " ".join(take.texts).lower()) for take in index_takes(mocap)]
+    walks = [take for take, text in takes if "walk" in text and not any(word in text for word in UNUSUAL_WORDS)]
+    return [read_take(take, body, betas, 30.0) for take in walks]
 
 
 def report_falls(
@@ -1192,21 +1192,10 @@ def read_motion(item: str, body: Any) -> types.Motion:
 
     Raises InputError where it holds none, or was lifted with another body: betas do not carry over.
     """
-    from stages import dataset
+    from models.importers.artefact import read_artefact
+    from pipeline import clip_file
 
-    if item.endswith(".npz"):
-        return dataset.read_motion(Path(item))
-    folder = artefact_folder(item)
-    remedy = "give STORE/people3d/<key>, STORE/clip/<key> or DATASET/clips/<id>.npz"
-    if not (folder / "value.json").exists():
-        raise InputError(item, "holds no motion", remedy)
-    value = codec.load(folder, "value")
-    motion = value.motion if isinstance(value, types.LabelledClip) else value
-    if not isinstance(motion, types.Motion):
-        raise InputError(item, "holds no motion", remedy)
-    if json.loads((folder / "meta.json").read_text())["inputs"].get("body", body.digest) != body.digest:
-        raise InputError(item, "was made with another body than run.body", "give the config that it was made with")
-    return motion
+    return clip_file.read_motion(Path(item)) if item.endswith(".npz") else read_artefact(artefact_folder(item), body)
 
 
 def export_motion(motion: types.Motion, kind: str, out: Path, person: str | None, mesh: bool, body: Any) -> None:

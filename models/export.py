@@ -11,16 +11,16 @@ from jaxtyping import Float
 from scipy.spatial.transform import Rotation, Slerp
 
 from models.body import BodyModel, rest_joints_of
-from pipeline.bvh import Bvh
 from pipeline.errors import InputError
 from pipeline.frames import R_ZUP_YUP
 from pipeline.gltf import Glb
+from pipeline.skeleton import SkeletonMotion
 from pipeline.types import SMPL_JOINTS, SMPL_PARENTS, Motion, PersonTrack
 
 R_YUP_ZUP = R_ZUP_YUP.T
 
 
-def track_bvh(body: BodyModel, track: PersonTrack, timestamps_s: Float[np.ndarray, "time"]) -> Bvh:
+def track_bvh(body: BodyModel, track: PersonTrack, timestamps_s: Float[np.ndarray, "time"]) -> SkeletonMotion:
     """The track as a BVH motion. BVH knows one frame time: at the clip's median one, between frames by slerp.
 
     Raises InputError for fewer than two frames.
@@ -46,7 +46,9 @@ def track_bvh(body: BodyModel, track: PersonTrack, timestamps_s: Float[np.ndarra
     translations = np.tile(offsets, (len(clock), 1, 1))
     translations[:, 0] = place @ R_YUP_ZUP.T
     names = (*SMPL_JOINTS, *(f"{SMPL_JOINTS[joint]}_end" for joint in tips))
-    return Bvh(Path(f"{track.person}.bvh"), names, tuple(parents), offsets, translations, rotations, clock - clock[0])
+    return SkeletonMotion(
+        Path(f"{track.person}.bvh"), names, tuple(parents), offsets, translations, rotations, clock - clock[0]
+    )
 
 
 def motion_glb(body: BodyModel, motion: Motion, mesh: bool = True) -> Glb:

@@ -10,9 +10,9 @@ from jaxtyping import Float
 
 from models.body import BodyModel
 from models.fall_causes import CAUSES
+from models.floor_contact import lowest_surface
 from models.humanoid import Box
 from models.procedural import procedural_standing, procedural_walking
-from models.retarget import lowest_surface
 from models.sample_actions import Actor
 from models.sample_furniture import Support
 from models.sample_rig import rig_of

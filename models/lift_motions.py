@@ -15,9 +15,10 @@ from scipy.ndimage import gaussian_filter1d
 from scipy.spatial.transform import Rotation, Slerp
 
 from models.body import BodyModel, BodyShape, rest_root
+from models.floor_contact import lowest_surface
 from models.motion_source import PhysicsFalls
 from models.pose_start import posture_library
-from models.retarget import lowest_surface, retarget_bvh
+from models.retarget import retarget
 from models.sample_actions import Actor
 from models.sample_furniture import Support
 from models.sample_rig import rig_of
@@ -115,7 +116,7 @@ def collect(body: BodyModel, mocap: Path | None, falls: int, acted: int, posture
         raise InputError(mocap, "holds no BVH motion capture", "name a folder with *.bvh files")
     for path in paths:
         try:
-            collector.add(retarget_bvh(read_bvh(path), body, collector.betas, MOTION_HZ).people[0], "mocap")
+            collector.add(retarget([read_bvh(path)], body, collector.betas, MOTION_HZ).people[0], "mocap")
         except InputError as error:
             logger.warning("left out: %s", error)
     logger.info("%d of %d captured takes", len(collector.parts), len(paths))

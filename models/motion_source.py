@@ -18,7 +18,7 @@ from models.body import BodyModel, BodyShape
 from models.fall_scenes import fall_scene
 from models.physics import PhysicsConfig, as_asked, simulate_fall
 from models.procedural import procedural_standing, procedural_walking
-from models.retarget import body_joints, retarget_bvh
+from models.retarget import body_joints, retarget
 from pipeline.bvh import read_bvh
 from pipeline.errors import InputError, Rejected
 from pipeline.order import ClipOrder
@@ -109,8 +109,8 @@ class MocapClips:
                     reasons.append(f"{path.name} lasts {bvh.timestamps_s[-1]:.1f} s")
                     continue
                 start = 0.25 + float(rng.uniform(0.0, spare))
-                motion = retarget_bvh(
-                    bvh, self.body, betas_of(self.body, order), order.fps, role=order.role,
+                motion = retarget(
+                    [bvh], self.body, betas_of(self.body, order), order.fps, role=order.role,
                     window_s=(start, start + order.seconds + 0.1),
                 )  # fmt: skip
             except InputError as error:

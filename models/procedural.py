@@ -10,7 +10,8 @@ from scipy.interpolate import CubicSpline
 from scipy.ndimage import gaussian_filter1d
 
 from models.body import BodyModel
-from models.retarget import body_joints, canonicalise, lowest_surface
+from models.floor_contact import lowest_surface
+from models.retarget import body_joints, canonicalise
 from pipeline.frames import R_ZUP_YUP, axis_angle_from_matrix, matrix_from_axis_angle, yaw
 from pipeline.types import ACTIONS, SMPL_JOINTS, Motion, PersonTrack, Role
 
@@ -109,7 +110,7 @@ def _motion(
     )
     return Motion(
         np.arange(frames) / fps,
-        (canonicalise(track_body, track),),
+        canonicalise(track_body, [track]),
         np.full((1, frames), ACTIONS.index(action)),
         "procedural",
         {"caption": "a person walks" if action == "walk" else "a person stands"},

@@ -1,76 +1,196 @@
-"""Motion capture on our body: any BVH skeleton of a person to the SMPL tree of a given shape.
+"""Motion capture on our body: any skeleton of a person to the SMPL tree of a given shape.
 
 A source joint's rotation since a reference pose (the file's rest pose where that stands upright, else its most upright
 frame) is applied to the target's rotation in that same pose, found by turning the target's limbs, with no twist, onto
-the source's. So limbs keep the source's directions, twists are the source's own, and bone lengths are the target's.
+the source's. So limbs keep the source's directions, twists are the source's own, and bone lengths are the target's. Legs
+then bend the little it takes (`leg_ik`) for the ankles to go the source's ways, so that feet slide as little as there.
 """
 
-from dataclasses import replace
+import logging
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 from itertools import pairwise
 
 import numpy as np
 import torch
 from jaxtyping import Bool, Float
-from scipy.ndimage import gaussian_filter1d, maximum_filter1d
-from scipy.spatial.transform import Rotation, Slerp
+from scipy.spatial.transform import Rotation
 
-from models.body import BodyModel
-from pipeline.bvh import Bvh
+from models.body import BodyModel, rest_joints_of, rest_root
+from models.floor_contact import stand_on_floor
 from pipeline.errors import InputError
 from pipeline.frames import R_ZUP_YUP, axis_angle_from_matrix, matrix_from_axis_angle, rotation_between, yaw
+from pipeline.joint_names import SIDES, match_joints, spine_between
+from pipeline.skeleton import SkeletonMotion
 from pipeline.types import SMPL_JOINTS, SMPL_PARENTS, Motion, PersonTrack, Role
 
-_SIDED = {
-    "hip": ("{Side}upleg", "{s}thigh", "thigh{s}", "{Side}thigh", "{Side}hip"),
-    "knee": ("{Side}leg", "{s}shin", "shin{s}", "{s}calf", "{Side}shin", "{Side}knee"),
-    "ankle": ("{Side}foot", "{s}foot", "foot{s}", "{Side}ankle"),
-    "foot": ("{Side}toebase", "{s}toebase", "toe{s}", "{Side}toe"),
-    "shoulder": ("{Side}arm", "{s}shldr", "upperarm{s}", "{s}upperarm", "{Side}uparm", "{Side}shoulder"),
-    "collar": ("{Side}collar", "{s}collar", "{s}clavicle", "shoulder{s}", "{Side}shoulder"),
-    "elbow": ("{Side}forearm", "{s}forearm", "forearm{s}", "{Side}lowarm", "{Side}elbow"),
-    "wrist": ("{Side}hand", "{s}hand", "hand{s}", "{Side}wrist"),
-}
-NAMES: dict[str, tuple[str, ...]] = {
-    "pelvis": ("hips", "hip", "pelvis"),
-    "neck": ("neck", "necktwist01"),
-    "head": ("head", "face"),
-} | {
-    f"{side}_{joint}": tuple(name.format(Side=side, s=side[0]) for name in names)
-    for joint, names in _SIDED.items()
-    for side in ("left", "right")
-}
-"""What files call our joints, in lower case without prefix and punctuation; the spine is the path from pelvis to neck."""
-OPTIONAL = tuple(f"{side}_{joint}" for side in ("left", "right") for joint in ("foot", "collar", "wrist"))
-SIDES = ("left", "right")
+logger = logging.getLogger(__name__)
+
+UPRIGHT = 0.85
+"""Least cosine with the vertical of trunk and leg bones for a pose to count as standing."""
+SLOW_M_S = 0.3
+"""A planted foot hardly moves."""
 
 
-def match_joints(bvh: Bvh) -> dict[str, int]:
-    """Source joint of each SMPL joint but the spine's; InputError lists what has no partner."""
-    plain = {}
-    for index, name in enumerate(bvh.names):
-        short = name.lower().removeprefix("cc_base_").rpartition(":")[2]
-        plain.setdefault("".join(letter for letter in short if letter.isalnum()), index)
-    found: dict[str, int] = {}
-    for joint, names in NAMES.items():
-        candidates = [plain[name] for name in names if name in plain and plain[name] not in found.values()]
-        if candidates:
-            found[joint] = candidates[0]
-    for side in SIDES:
-        # A file without hand or toe may still say where the limb ends.
-        for joint, above in (("wrist", "elbow"), ("foot", "ankle")):
-            ends = [c for c, parent in enumerate(bvh.parents) if parent == found.get(f"{side}_{above}")]
-            if f"{side}_{joint}" not in found and ends:
-                found[f"{side}_{joint}"] = ends[0]
-    missing = [joint for joint in NAMES if joint not in found and joint not in OPTIONAL]
-    missing += [f"{side}_wrist" for side in SIDES if f"{side}_wrist" not in found and f"{side}_elbow" in found]
-    if missing:
-        shown = ", ".join(bvh.names[:12]) + (", ..." if len(bvh.names) > 12 else "")
-        raise InputError(
-            bvh.path,
-            f"has no joint that is {', '.join(missing)} (its joints: {shown})",
-            "rename them to Hips, LeftUpLeg, LeftLeg, LeftFoot, Neck, Head, LeftArm, LeftForeArm, LeftHand, ...",
+@dataclass(frozen=True)
+class _Source:
+    """What is taken from a skeleton: turns for the target, and ways in the source's unit, world axes z up."""
+
+    local: Float[np.ndarray, "time 24 3 3"]
+    hips: Float[np.ndarray, "time 3"]
+    """The middle between the hip joints."""
+    ankles: Float[np.ndarray, "time 2 3"]
+    """Left, right."""
+    lean_m: Float[np.ndarray, "time 2 3"]
+    """What the ankles give way to feet longer or shorter than the source's, so that planted balls do not slide, metres."""
+    planted: Bool[np.ndarray, "time 2"]
+    """Whether the ball of the foot stands on the floor."""
+    scale: float
+    """Metres of the target in the source's unit, by the length of the legs."""
+
+
+def retarget(
+    sources: Sequence[SkeletonMotion],
+    body: BodyModel,
+    betas: Float[np.ndarray, "10"],
+    fps: float,
+    role: Role = "person",
+    window_s: tuple[float, float] | None = None,
+) -> Motion:
+    """The motion of one or more people in one world on our body, sampled at `fps`; feet on the floor z = 0.
+
+    z is up; the first person's pelvis begins at x = y = 0 facing +x, the others keep their places to it. Ways on the floor
+    are scaled alike for all, heights by each one's legs. `window_s` keeps a part (start, end) of the files. Actions are
+    unknown (-1). `details` tells the metres that a unit of the (first) file was taken for. Raises InputError when joints
+    cannot be matched by name, or people's clocks differ.
+    """
+    lengths = {len(source.timestamps_s) for source in sources}
+    if len(lengths) > 1 or any(
+        not np.allclose(source.timestamps_s, sources[0].timestamps_s, atol=0.01) for source in sources[1:]
+    ):
+        shown = ", ".join(
+            f"{source.path.parent.name}/{source.path.name}: {len(source.timestamps_s)} frames, {source.timestamps_s[-1]:.2f} s"
+            for source in sources
         )
-    return found
+        raise InputError(
+            sources[0].path, f"is not on one clock with the others ({shown})", "give takes of equal length"
+        )
+    sources = [_y_up(source, match_joints(source)) for source in sources]
+    clock = sources[0].timestamps_s
+    # Many files begin with one frame of calibration pose; it serves as reference and is no part of the motion.
+    first = int(any(_begins_apart(source, match_joints(source)) for source in sources))
+    start, end = window_s or (0.0, np.inf)
+    kept = slice(max(first, np.searchsorted(clock, start)), np.searchsorted(clock, end, "right") + 1)
+    clock = clock[kept] - clock[kept][0]
+    times = np.arange(int(np.floor(clock[-1] * fps + 1e-6)) + 1) / fps
+    rest = rest_joints_of(body, betas)
+    taken = [_take_over(source, rest, kept) for source in sources]
+    across = float(np.mean([one.scale for one in taken]))
+    tracks = []
+    for number, one in enumerate(taken):
+        metres = np.array([across, across, one.scale])
+        local = resample(clock, one.local, times)
+        hips, left, right = (
+            np.stack([np.interp(times, clock, axis) for axis in way.T], axis=-1)
+            for way in (one.hips * metres, *np.moveaxis(one.ankles * metres + one.lean_m, 1, 0))
+        )
+        pelvis = hips - local[:, 0] @ ((rest[1] + rest[2]) / 2.0 - rest[0])
+        planted = one.planted[np.searchsorted(clock, times - 1e-6).clip(max=len(clock) - 1)]
+        local, transl = stand_on_floor(body, betas, local, pelvis, (left, right), planted, fps)
+        vectors = axis_angle_from_matrix(local)
+        tracks.append(
+            PersonTrack(
+                f"person_{number}", role, np.asarray(betas), vectors[:, 0], vectors[:, 1:].reshape(-1, 69), transl,
+                np.ones(len(times), dtype=bool), np.ones(len(times)),
+            )
+        )  # fmt: skip
+    return Motion(
+        times, canonicalise(body, tracks), np.full((len(tracks), len(times)), -1),
+        " + ".join(source.path.name for source in sources),
+        {"calibration_frames_dropped": first, "metres_per_unit": taken[0].scale},
+    )  # fmt: skip
+
+
+def _take_over(source: SkeletonMotion, rest: Float[np.ndarray, "24 3"], kept: slice) -> _Source:
+    """Turns of the target whose T-pose has joints at `rest`, and the ways of hips and ankles, on some frames."""
+    joint_of = match_joints(source)
+    spine = spine_between(source, joint_of["pelvis"], joint_of["neck"])
+    rotations, positions = source.forward({*joint_of.values(), *spine})
+    reference, places = _reference(source, joint_of, rotations, positions)
+    rotations, positions, clock = rotations[kept], positions[kept], source.timestamps_s[kept]
+    target = _target_reference(rest, places)
+    since = {joint: rotations[:, joint] @ reference[joint].T for joint in {*joint_of.values(), *spine}}
+    turned = np.empty((len(rotations), 24, 3, 3))
+    for index, name in enumerate(SMPL_JOINTS):
+        if name.startswith("spine"):
+            along = int(name[-1]) / 3.0 * (len(spine) - 1)
+            low = min(int(along), max(len(spine) - 2, 0))
+            high = min(low + 1, len(spine) - 1)
+            between = Rotation.from_matrix(np.swapaxes(since[spine[low]], -1, -2) @ since[spine[high]]).as_rotvec()
+            turn = since[spine[low]] @ matrix_from_axis_angle(between * (along - low))
+        else:
+            joint = joint_of.get(name)
+            if joint is None or source.names[joint].endswith("_end"):
+                joint = spine[-1] if name.endswith("collar") else joint_of.get(SMPL_JOINTS[SMPL_PARENTS[index]])
+            if joint is None or source.names[joint].endswith("_end"):
+                # Fingers (and toes beyond an unnamed end) move with the hand or forearm above them.
+                turned[:, index] = turned[:, SMPL_PARENTS[index]]
+                continue
+            turn = since[joint]
+        turned[:, index] = turn @ target[index]
+    local = turned.copy()
+    local[:, 1:] = np.swapaxes(turned[:, SMPL_PARENTS[1:]], -1, -2) @ turned[:, 1:]
+    _unbend_knees(local)
+    local[:, 0] = R_ZUP_YUP @ local[:, 0]
+    at = {name: rest[index] for index, name in enumerate(SMPL_JOINTS)}
+    scale = _leg_length(at) / _leg_length(places)
+    ankles = [positions[:, joint_of[f"{side}_ankle"]] for side in SIDES]
+    balls = [positions[:, joint_of.get(f"{side}_foot", joint_of[f"{side}_ankle"])] for side in SIDES]
+    near = _nearness([ball * scale for ball in balls])
+    speed = [np.linalg.norm(np.gradient(ball * scale, clock, axis=0), axis=-1) for ball in balls]
+    lean = np.zeros((2, len(rotations), 3))
+    for number, side in enumerate(SIDES):
+        if f"{side}_foot" in places:
+            ours = target[SMPL_JOINTS.index(f"{side}_ankle")] @ (at[f"{side}_foot"] - at[f"{side}_ankle"])
+            theirs = scale * (places[f"{side}_foot"] - places[f"{side}_ankle"])
+            lean[number] = _lean(since[joint_of[f"{side}_ankle"]], ours - theirs, near[:, number])
+    hips = (positions[:, joint_of["left_hip"]] + positions[:, joint_of["right_hip"]]) / 2.0
+    upright = R_ZUP_YUP.T
+    return _Source(
+        local, hips @ upright, np.stack(ankles, axis=1) @ upright, np.moveaxis(lean, 0, 1) @ upright,
+        (near > 0.9) & (np.stack(speed, axis=1) < SLOW_M_S), scale,
+    )  # fmt: skip
+
+
+def _nearness(balls: Sequence[Float[np.ndarray, "time 3"]]) -> Float[np.ndarray, "time 2"]:
+    """How much the balls of the feet are at the floor: 1 up to 4 cm above it, 0 from 10 cm. y up, metres.
+
+    The floor is the 5th percentile of their heights.
+    """
+    heights = np.stack([ball[:, 1] for ball in balls], axis=1)
+    share = np.clip((0.10 - (heights - np.percentile(heights, 5.0))) / 0.06, 0.0, 1.0)
+    return share * share * (3.0 - 2.0 * share)
+
+
+def _lean(
+    turn: Float[np.ndarray, "time 3 3"], longer: Float[np.ndarray, "3"], near: Float[np.ndarray, "time"]
+) -> Float[np.ndarray, "time 3"]:
+    """What an ankle gives way to a foot that is `longer` than the source's, where its ball is near the floor.
+
+    While the ball stands, it goes the source's way at a constant distance, the one at which the flat foot has its ankle
+    where the source has it: the mean of yaw @ longer over the contact.
+    """
+    angle = np.arctan2(turn[:, 0, 2] - turn[:, 2, 0], turn[:, 0, 0] + turn[:, 2, 2])
+    apart = matrix_from_axis_angle(angle[:, None] * np.array([0.0, 1.0, 0.0])) @ longer
+    stands = near > 0.5
+    if not stands.any():
+        return np.zeros_like(apart)
+    contact = np.cumsum(np.diff(stands, prepend=False) & stands)[stands]
+    means = np.stack([np.bincount(contact, weights=axis)[contact] for axis in apart[stands].T], axis=-1)
+    means /= np.bincount(contact)[contact, None]
+    index = np.arange(len(stands))
+    constant = np.stack([np.interp(index, index[stands], axis) for axis in means.T], axis=-1)
+    return near[:, None] * (constant - turn @ longer)
 
 
 def _unit(vectors: Float[np.ndarray, "*batch 3"]) -> Float[np.ndarray, "*batch 3"]:
@@ -84,28 +204,62 @@ def _swing(
     return rotation_between(rotation @ _unit(bone), _unit(direction)) @ rotation
 
 
+def _uprightness(
+    joint_of: dict[str, int], places: Float[np.ndarray, "pose joint 3"], axis: int
+) -> Float[np.ndarray, "pose"]:
+    """Least cosine with a world axis over trunk and leg bones: 1 is a soldier."""
+    pairs = [("pelvis", "neck")]
+    pairs += [pair for s in SIDES for pair in ((f"{s}_knee", f"{s}_hip"), (f"{s}_ankle", f"{s}_knee"))]
+    bones = [places[..., joint_of[top], :] - places[..., joint_of[low], :] for low, top in pairs]
+    return np.min([_unit(bone)[..., axis] for bone in bones], axis=0)
+
+
+def _y_up(source: SkeletonMotion, joint_of: dict[str, int]) -> SkeletonMotion:
+    """The source with y up: turned where its rest pose stands along z, as some programs export it, and logged."""
+    rest = source.rest_positions()[None]
+    if _uprightness(joint_of, rest, 1)[0] > UPRIGHT or _uprightness(joint_of, rest, 2)[0] < UPRIGHT:
+        return source
+    logger.info("%s: stands along z at rest; z is taken for up", source.path)
+    return source.turned(R_ZUP_YUP.T)
+
+
 def _reference(
-    bvh: Bvh,
+    source: SkeletonMotion,
     joint_of: dict[str, int],
     rotations: Float[np.ndarray, "time joint 3 3"],
     positions: Float[np.ndarray, "time joint 3"],
 ) -> tuple[Float[np.ndarray, "joint 3 3"], dict[str, Float[np.ndarray, "3"]]]:
     """Rotations and positions in the pose from which rotations are counted: standing upright."""
-
-    def uprightness(places: Float[np.ndarray, "pose joint 3"]) -> Float[np.ndarray, "pose"]:
-        """Least cosine with the vertical over trunk and leg bones: 1 is a soldier."""
-        pairs = [("pelvis", "neck")]
-        pairs += [pair for s in SIDES for pair in ((f"{s}_knee", f"{s}_hip"), (f"{s}_ankle", f"{s}_knee"))]
-        bones = [places[..., joint_of[top], :] - places[..., joint_of[low], :] for low, top in pairs]
-        return np.min([_unit(bone)[..., 1] for bone in bones], axis=0)
-
-    rest = bvh.rest_positions()
-    if uprightness(rest[None])[0] > 0.85:
-        turned, places = np.tile(np.eye(3), (len(bvh.names), 1, 1)), rest
+    rest = source.rest_positions()
+    if _uprightness(joint_of, rest[None], 1)[0] > UPRIGHT:
+        turned, places = np.tile(np.eye(3), (len(source.names), 1, 1)), rest
     else:
-        best = int(np.argmax(uprightness(positions)))
-        turned, places = rotations[best], positions[best]
+        best = int(np.argmax(_uprightness(joint_of, positions, 1)))
+        turned, places = rotations[best].copy(), positions[best].copy()
+        across = positions[:, joint_of["left_hip"]] - positions[:, joint_of["right_hip"]]
+        for side in SIDES:
+            if f"{side}_foot" in joint_of:
+                # A dancer may be most upright on tiptoe: feet are taken from where they stand flat, and turned by as much
+                # as the hips have turned until then.
+                ankle, ball = joint_of[f"{side}_ankle"], joint_of[f"{side}_foot"]
+                flat = _flat(positions[:, ankle], positions[:, ball], across)
+                angle = np.arctan2(across[best, 0], across[best, 2]) - np.arctan2(across[flat, 0], across[flat, 2])
+                heading = matrix_from_axis_angle(np.array([0.0, angle, 0.0]))
+                turned[[ankle, ball]] = heading @ rotations[flat, [ankle, ball]]
+                places[ball] = places[ankle] + heading @ (positions[flat, ball] - positions[flat, ankle])
     return turned, {name: places[index] for name, index in joint_of.items()}
+
+
+def _flat(
+    ankle: Float[np.ndarray, "time 3"], ball: Float[np.ndarray, "time 3"], across: Float[np.ndarray, "time 3"]
+) -> int:
+    """The frame in which a foot stands flat: ankle and ball as low as they usually get, toes ahead of the hips' line, and
+    the ball a little below the ankle."""
+    score = sum(np.abs(joint[:, 1] - np.percentile(joint[:, 1], 10.0)) for joint in (ankle, ball))
+    toes = _unit(ball - ankle)
+    ahead = np.sum(_unit(np.cross(across, [0.0, 1.0, 0.0])) * toes, axis=-1) > 0.5
+    fits = ahead & (np.abs(toes[:, 1] + 0.25) < 0.15)
+    return int(np.argmin(np.where(fits | ~fits.any(), score, np.inf)))
 
 
 def _target_reference(
@@ -133,86 +287,9 @@ def _target_reference(
             # Who stands has flat feet: only their heading is taken over.
             source, target = facing.T @ (foot - places[f"{side}_ankle"]), at[f"{side}_foot"] - at[f"{side}_ankle"]
             angle = np.arctan2(source[0], source[2]) - np.arctan2(target[0], target[2])
-            out = matrix_from_axis_angle(np.array([0.0, np.clip(angle, -0.5, 0.5), 0.0]))
+            out = matrix_from_axis_angle(np.array([0.0, np.clip(angle, -1.2, 1.2), 0.0]))
             turned[f"{side}_ankle"] = turned[f"{side}_foot"] = facing @ out
     return np.stack([turned[name] for name in SMPL_JOINTS])
-
-
-def _spine(bvh: Bvh, joint_of: dict[str, int]) -> list[int]:
-    """Joints from the pelvis up to the neck's parent."""
-    chain, joint = [], bvh.parents[joint_of["neck"]]
-    while joint >= 0 and joint != joint_of["pelvis"]:
-        chain.append(joint)
-        joint = bvh.parents[joint]
-    return [joint_of["pelvis"], *chain[::-1]]
-
-
-def retarget_bvh(
-    bvh: Bvh,
-    body: BodyModel,
-    betas: Float[np.ndarray, "10"],
-    fps: float,
-    person: str = "person_0",
-    role: Role = "person",
-    window_s: tuple[float, float] | None = None,
-) -> Motion:
-    """The motion on our body, sampled at `fps`: first frame at x = y = 0 facing +x, z up, feet on the floor z = 0.
-
-    `window_s` keeps a part (start, end) of the file. Actions are unknown (-1). Raises InputError when joints cannot be
-    matched by name.
-    """
-    joint_of = match_joints(bvh)
-    spine = _spine(bvh, joint_of)
-    rotations, positions = bvh.forward({*joint_of.values(), *spine})
-    reference, places = _reference(bvh, joint_of, rotations, positions)
-    # Many files begin with one frame of calibration pose; it serves as reference above and is no part of the motion.
-    first = int(_begins_apart(positions[:, [joint_of[name] for name in NAMES if name in joint_of]]))
-    start, end = window_s or (0.0, np.inf)
-    kept = slice(
-        max(first, np.searchsorted(bvh.timestamps_s, start)), np.searchsorted(bvh.timestamps_s, end, "right") + 1
-    )
-    rotations, positions, clock = rotations[kept], positions[kept], bvh.timestamps_s[kept]
-    clock = clock - clock[0]
-    with torch.no_grad():
-        rest = body.rest_joints(torch.as_tensor(betas, dtype=torch.float32)).double().numpy()
-    target = _target_reference(rest, places)
-    since = {joint: rotations[:, joint] @ reference[joint].T for joint in {*joint_of.values(), *spine}}
-    turned = np.empty((len(rotations), 24, 3, 3))
-    for index, name in enumerate(SMPL_JOINTS):
-        if name.startswith("spine"):
-            along = int(name[-1]) / 3.0 * (len(spine) - 1)
-            low = min(int(along), max(len(spine) - 2, 0))
-            high = min(low + 1, len(spine) - 1)
-            between = Rotation.from_matrix(np.swapaxes(since[spine[low]], -1, -2) @ since[spine[high]]).as_rotvec()
-            turn = since[spine[low]] @ matrix_from_axis_angle(between * (along - low))
-        else:
-            source = joint_of.get(name)
-            if source is None or bvh.names[source].endswith("_end"):
-                source = spine[-1] if name.endswith("collar") else joint_of.get(SMPL_JOINTS[SMPL_PARENTS[index]])
-            if source is None or bvh.names[source].endswith("_end"):
-                # Fingers (and toes beyond an unnamed end) move with the hand or forearm above them.
-                turned[:, index] = turned[:, SMPL_PARENTS[index]]
-                continue
-            turn = since[source]
-        turned[:, index] = turn @ target[index]
-    local = turned.copy()
-    local[:, 1:] = np.swapaxes(turned[:, SMPL_PARENTS[1:]], -1, -2) @ turned[:, 1:]
-    _unbend_knees(local)
-    at = {name: rest[index] for index, name in enumerate(SMPL_JOINTS)}
-    hips = (positions[:, joint_of["left_hip"]] + positions[:, joint_of["right_hip"]]) / 2.0
-    middle = (at["left_hip"] + at["right_hip"]) / 2.0 - at["pelvis"]
-    pelvis = hips * (_leg_length(at) / _leg_length(places)) - turned[:, 0] @ middle
-    local[:, 0] = R_ZUP_YUP @ local[:, 0]
-    times = np.arange(int(np.floor(clock[-1] * fps + 1e-6)) + 1) / fps
-    vectors = np.stack([_resample(clock, local[:, joint], times) for joint in range(24)], axis=1)
-    pelvis = np.stack([np.interp(times, clock, axis) for axis in (pelvis @ R_ZUP_YUP.T).T], axis=-1)
-    seen = np.ones(len(times), dtype=bool)
-    track = PersonTrack(
-        person, role, np.asarray(betas), vectors[:, 0], vectors[:, 1:].reshape(-1, 69), pelvis - rest[0], seen,
-        np.ones(len(times)),
-    )  # fmt: skip
-    track = canonicalise(body, settle_on_floor(body, track, fps))
-    return Motion(times, (track,), np.full((1, len(times)), -1), bvh.path.name, {"calibration_frames_dropped": first})
 
 
 def _unbend_knees(local: Float[np.ndarray, "time 24 3 3"]) -> None:
@@ -226,12 +303,16 @@ def _unbend_knees(local: Float[np.ndarray, "time 24 3 3"]) -> None:
         local[:, ankle] = half @ local[:, ankle]
 
 
-def _begins_apart(positions: Float[np.ndarray, "time joint 3"]) -> bool:
-    """Whether the first frame is a pose of its own: some limb's step away from it dwarfs all steps of the next frames.
-
-    The first joint is the pelvis; limbs are seen from it.
-    """
-    limbs = positions[:12] - positions[:12, :1]
+def _begins_apart(source: SkeletonMotion, joint_of: dict[str, int]) -> bool:
+    """Whether the first frame is a pose of its own: some limb's step away from it dwarfs all steps of the next frames."""
+    begin = replace(
+        source,
+        translations=source.translations[:12],
+        rotations=source.rotations[:12],
+        timestamps_s=source.timestamps_s[:12],
+    )
+    positions = begin.forward(joint_of.values())[1]
+    limbs = positions[:, list(joint_of.values())] - positions[:, [joint_of["pelvis"]]]
     steps = np.linalg.norm(np.diff(limbs, axis=0), axis=-1).max(axis=-1)
     return len(steps) > 2 and bool(steps[0] > 1.9 * steps[1:].max())
 
@@ -244,44 +325,14 @@ def _leg_length(places: dict[str, Float[np.ndarray, "3"]]) -> float:
     )
 
 
-def _resample(
-    timestamps_s: Float[np.ndarray, "time"], matrices: Float[np.ndarray, "time 3 3"], times: Float[np.ndarray, "sample"]
-) -> Float[np.ndarray, "sample 3"]:
-    """Rotation vectors at other times, by spherical interpolation."""
-    return Slerp(timestamps_s, Rotation.from_matrix(matrices))(np.minimum(times, timestamps_s[-1])).as_rotvec()
-
-
-def settle_on_floor(body: BodyModel, track: PersonTrack, fps: float) -> PersonTrack:
-    """Move the track vertically so that the floor is z = 0 and feet in contact stand on it.
-
-    The floor is where the lowest skin usually is; a contact is a foot that is low and hardly moves. Between contacts the
-    correction is interpolated, so jumps stay jumps; nothing is left below the floor.
-    """
-    low = lowest_surface(body, track.betas, track.global_orient, track.body_pose, track.transl)
-    floor = np.percentile(low, 10.0)
-    low = low - floor
-    contact = _contact(body, track, fps) & (np.abs(low) < 0.06)
-    if contact.any():
-        index = np.arange(len(low))
-        correction = -np.interp(index, index[contact], low[contact])
-        correction = gaussian_filter1d(correction, 0.06 * fps, mode="nearest")
-    else:
-        correction = np.zeros(len(low))
-    below = np.maximum(0.0, -(low + correction))
-    size = max(1, round(0.1 * fps)) * 2 + 1
-    lift = gaussian_filter1d(maximum_filter1d(below, size, mode="nearest"), 0.04 * fps, mode="nearest")
-    transl = track.transl.copy()
-    transl[:, 2] += correction + lift - floor
-    return replace(track, transl=transl)
-
-
-def _contact(body: BodyModel, track: PersonTrack, fps: float) -> Bool[np.ndarray, "time"]:
-    """Whether the lower foot hardly moves (under 0.35 m/s)."""
-    joints = body_joints(body, track.betas, track.global_orient, track.body_pose, track.transl)
-    feet = joints[:, [SMPL_JOINTS.index("left_foot"), SMPL_JOINTS.index("right_foot")]]
-    speed = np.linalg.norm(np.gradient(feet, 1.0 / fps, axis=0), axis=-1)
-    lower = np.argmin(feet[..., 2], axis=1)
-    return speed[np.arange(len(speed)), lower] < 0.35
+def resample(
+    clock: Float[np.ndarray, "time"], rotations: Float[np.ndarray, "time 24 3 3"], times: Float[np.ndarray, "sample"]
+) -> Float[np.ndarray, "sample 24 3 3"]:
+    """Rotations at other times of the clock, by spherical interpolation."""
+    low = np.clip(np.searchsorted(clock, times, "right") - 1, 0, len(clock) - 2)
+    share = np.clip((times - clock[low]) / (clock[low + 1] - clock[low]), 0.0, 1.0)
+    step = axis_angle_from_matrix(np.swapaxes(rotations[low], -1, -2) @ rotations[low + 1])
+    return rotations[low] @ matrix_from_axis_angle(step * share[:, None, None])
 
 
 def body_joints(
@@ -297,31 +348,15 @@ def body_joints(
         return body.joints(*(torch.as_tensor(array, dtype=torch.float32) for array in arrays)).double().numpy()
 
 
-def lowest_surface(
-    body: BodyModel,
-    betas: Float[np.ndarray, "10"],
-    global_orient: Float[np.ndarray, "time 3"],
-    body_pose: Float[np.ndarray, "time 69"],
-    transl: Float[np.ndarray, "time 3"],
-) -> Float[np.ndarray, "time"]:
-    """Height of the lowest contact point of the skin per frame, metres."""
-    shape = torch.as_tensor(betas, dtype=torch.float32)[None]
-    lowest = np.empty(len(transl))
-    # 128 frames at a time stay in the processor's cache: twice as fast as all at once.
-    for part in (slice(first, first + 128) for first in range(0, len(transl), 128)):
-        pose = (torch.as_tensor(array[part], dtype=torch.float32) for array in (global_orient, body_pose, transl))
-        with torch.no_grad():
-            lowest[part] = body.surface_points(shape, *pose)[..., 2].amin(dim=-1).numpy()
-    return lowest
-
-
-def canonicalise(body: BodyModel, track: PersonTrack) -> PersonTrack:
-    """The track turned and moved on the floor so that its first frame's pelvis is at x = y = 0 and faces +x."""
-    with torch.no_grad():
-        rest = body.rest_joints(torch.as_tensor(track.betas, dtype=torch.float32))[0].double().numpy()
-    orient = matrix_from_axis_angle(track.global_orient)
-    facing = orient[0, :, 2]
+def canonicalise(body: BodyModel, tracks: Sequence[PersonTrack]) -> tuple[PersonTrack, ...]:
+    """The tracks of one world turned and moved on its floor, so that the first one's pelvis begins at x = y = 0 facing +x."""
+    first = tracks[0]
+    facing = matrix_from_axis_angle(first.global_orient[0])[:, 2]
     turn = yaw(-float(np.arctan2(facing[1], facing[0])))
-    pelvis = track.transl + rest
-    moved = (pelvis - np.array([*pelvis[0, :2], 0.0])) @ turn.T
-    return replace(track, global_orient=axis_angle_from_matrix(turn @ orient), transl=moved - rest)
+    start = (first.transl[0] + rest_root(body, first.betas)) * [1.0, 1.0, 0.0]
+    moved = []
+    for track in tracks:
+        rest = rest_root(body, track.betas)
+        orient = axis_angle_from_matrix(turn @ matrix_from_axis_angle(track.global_orient))
+        moved.append(replace(track, global_orient=orient, transl=(track.transl + rest - start) @ turn.T - rest))
+    return tuple(moved)

@@ -27,7 +27,7 @@ from models.joint_limits import joint_limits
 from models.mirror import mirrored
 from models.motion_source import PhysicsFalls, ProceduralEveryday
 from models.pose_prior import PRIOR_JOINTS, PosePrior, PosePriorConfig, load_pose_prior
-from models.retarget import body_joints, retarget_bvh
+from models.retarget import body_joints, retarget
 from models.training_state import resume_state, save_state, write_starter
 from pipeline.bvh import read_bvh
 from pipeline.errors import InputError, Rejected
@@ -122,7 +122,7 @@ def collect(body: BodyModel, mocap: Path | None, falls: int, seed: int) -> Poses
         raise InputError(mocap, "holds no BVH motion capture", "name a folder with *.bvh files")
     for path in paths:
         try:
-            collector.add(retarget_bvh(read_bvh(path), body, betas, CAPTURE_HZ).people[0], "mocap")
+            collector.add(retarget([read_bvh(path)], body, betas, CAPTURE_HZ).people[0], "mocap")
         except InputError as error:
             logger.warning("left out: %s", error)
     logger.info("%d of %d captured takes", len(collector.poses), len(paths))

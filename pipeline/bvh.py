@@ -1,69 +1,21 @@
-"""BVH motion capture: the hierarchy, its motion, forward kinematics. Units and axes are the file's own (y up by custom).
+"""BVH motion capture: the hierarchy and its motion. Units are the file's own; y is up, as custom has it.
 
 The format is Biovision's, as M. Meredith and S. Maddock describe it in "Motion Capture File Formats Explained" (2001).
 """
 
 import warnings
-from collections.abc import Collection
-from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
-from jaxtyping import Float
 from scipy.spatial.transform import Rotation
 
 from pipeline.errors import InputError
+from pipeline.skeleton import SkeletonMotion
 
 CHANNELS = ("Xposition", "Yposition", "Zposition", "Xrotation", "Yrotation", "Zrotation")
 
 
-@dataclass(frozen=True)
-class Bvh:
-    """A skeleton and its motion, in the file's units."""
-
-    path: Path
-    names: tuple[str, ...]
-    """Joints, parents before children; an end site is `<its joint>_end`."""
-    parents: tuple[int, ...]
-    """Index of the parent, -1 for the root."""
-    offsets: Float[np.ndarray, "joint 3"]
-    """From the parent, in the rest pose."""
-    translations: Float[np.ndarray, "time joint 3"]
-    """From the parent, over time: the offset, or the position channels where the file has them."""
-    rotations: Float[np.ndarray, "time joint 3 3"]
-    """Of the joint in its parent's frame."""
-    timestamps_s: Float[np.ndarray, "time"]
-
-    def rest_positions(self) -> Float[np.ndarray, "joint 3"]:
-        """Joint positions with every rotation zero, root at its offset."""
-        positions = self.offsets.copy()
-        for joint, parent in enumerate(self.parents):
-            if parent >= 0:
-                positions[joint] += positions[parent]
-        return positions
-
-    def forward(
-        self, joints: Collection[int] | None = None
-    ) -> tuple[Float[np.ndarray, "time joint 3 3"], Float[np.ndarray, "time joint 3"]]:
-        """Rotations and positions in the file's world, of all joints or of some; the others' rows are NaN."""
-        wanted = set(range(len(self.parents)) if joints is None else joints)
-        for joint in reversed(range(len(self.parents))):
-            if joint in wanted and self.parents[joint] >= 0:
-                wanted.add(self.parents[joint])
-        rotations = np.full_like(self.rotations, np.nan)
-        positions = np.full_like(self.translations, np.nan)
-        for joint in sorted(wanted):
-            parent = self.parents[joint]
-            if parent < 0:
-                rotations[:, joint], positions[:, joint] = self.rotations[:, joint], self.translations[:, joint]
-                continue
-            rotations[:, joint] = rotations[:, parent] @ self.rotations[:, joint]
-            arm = rotations[:, parent] @ self.translations[:, joint, :, None]
-            positions[:, joint] = positions[:, parent] + arm[..., 0]
-        return rotations, positions
-
-
-def read_bvh(path: Path) -> Bvh:
+def read_bvh(path: Path) -> SkeletonMotion:
     """Read a BVH file; raises InputError on anything that is not a complete one."""
     try:
         text = path.read_text()
@@ -111,7 +63,7 @@ def read_bvh(path: Path) -> Bvh:
                 cosine * first + sine * second,
                 cosine * second - sine * first,
             )
-    return Bvh(
+    return SkeletonMotion(
         path, tuple(names), tuple(parents), np.array(offsets), translations, rotations, np.arange(frames) * frame_s
     )
 
@@ -175,7 +127,7 @@ def _read_motion_header(path: Path, tail: str) -> tuple[int, float, str]:
     return frames, frame_s, numbers
 
 
-def write_bvh(motion: Bvh, path: Path) -> None:
+def write_bvh(motion: SkeletonMotion, path: Path) -> None:
     """Write the motion with ZYX rotation channels on every joint and positions on the root."""
     children = {
         joint: [c for c, parent in enumerate(motion.parents) if parent == joint]

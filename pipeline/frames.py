@@ -63,20 +63,26 @@ def matrix_from_rotation_6d(rotation_6d: Float[np.ndarray, "*batch 6"]) -> Float
     return np.stack([x, y, np.cross(x, y)], axis=-1)
 
 
-def rotation_between(a: Float[np.ndarray, "3"], b: Float[np.ndarray, "3"]) -> Float[np.ndarray, "3 3"]:
-    """Smallest rotation that turns unit vector a onto unit vector b.
+def rotation_between(
+    a: Float[np.ndarray, "*#batch 3"], b: Float[np.ndarray, "*#batch 3"]
+) -> Float[np.ndarray, "*batch 3 3"]:
+    """Smallest rotations that turn unit vectors a onto unit vectors b.
 
-    Rodrigues: R = I + [v]x + [v]x^2 / (1 + c) with v = a x b, c = a . b; a half turn about any axis normal to a
+    Rodrigues: R = I + [v]x + [v]x^2 / (1 + c) with v = a x b, c = a . b; a half turn about some axis normal to a
     when a = -b.
     """
-    c = float(a @ b)
-    if c < -1.0 + 1e-12:
-        axis = np.cross(a, np.eye(3)[np.argmin(np.abs(a))])
-        axis /= np.linalg.norm(axis)
-        return 2.0 * np.outer(axis, axis) - np.eye(3)
+    c = np.sum(a * b, axis=-1)[..., None, None]
+    opposite = c < -1.0 + 1e-12
     v = np.cross(a, b)
-    skew = np.array([[0.0, -v[2], v[1]], [v[2], 0.0, -v[0]], [-v[1], v[0], 0.0]])
-    return np.eye(3) + skew + skew @ skew / (1.0 + c)
+    skew = np.zeros((*v.shape[:-1], 3, 3))
+    skew[..., 0, 1], skew[..., 0, 2], skew[..., 1, 2] = -v[..., 2], v[..., 1], -v[..., 0]
+    skew -= np.swapaxes(skew, -1, -2)
+    rotation = np.eye(3) + skew + skew @ skew / np.where(opposite, 1.0, 1.0 + c)
+    if opposite.any():
+        axis = np.cross(a, np.eye(3)[np.argmin(np.abs(a), axis=-1)])
+        axis /= np.linalg.norm(axis, axis=-1, keepdims=True)
+        rotation = np.where(opposite, 2.0 * axis[..., :, None] * axis[..., None, :] - np.eye(3), rotation)
+    return rotation
 
 
 def yaw(angle: float) -> Float[np.ndarray, "3 3"]:

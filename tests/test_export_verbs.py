@@ -9,13 +9,13 @@ from typer.testing import CliRunner
 import flows
 from models.body import load_body, track_joints
 from models.procedural import procedural_standing, procedural_walking
+from pipeline import clip_file
 from pipeline.bvh import read_bvh
 from pipeline.errors import InputError
 from pipeline.frames import R_ZUP_YUP
 from pipeline.steps import cached
 from pipeline.store import Store
 from pipeline.types import SMPL_JOINTS, Motion
-from stages import dataset
 
 
 @pytest.fixture(scope="module")
@@ -52,13 +52,13 @@ def test_a_lifted_motion_in_three_formats(motion, lifted, tmp_path):
     places = read.forward()[1][:, [read.names.index(name) for name in SMPL_JOINTS]]
     assert np.abs(places - track_joints(load_body(), motion.people[0]) @ R_ZUP_YUP).max() < 1e-3
     careclips("export", lifted, "--format", "npz", "--out", tmp_path / "a.npz")
-    again = dataset.read_motion(tmp_path / "a.npz")
+    again = clip_file.read_motion(tmp_path / "a.npz")
     assert [(p.person, p.role) for p in again.people] == [("anna", "resident"), ("bert", "carer")]
     assert np.abs(again.people[1].transl - motion.people[1].transl).max() < 1e-6
     assert np.array_equal(again.actions, motion.actions)
     # A clip's npz is as good an item as a lifted artefact.
     careclips("export", tmp_path / "a.npz", "--format", "npz", "--person", "bert", "--out", tmp_path / "b.npz")
-    assert [p.person for p in dataset.read_motion(tmp_path / "b.npz").people] == ["bert"]
+    assert [p.person for p in clip_file.read_motion(tmp_path / "b.npz").people] == ["bert"]
 
 
 def test_smooth_shows_what_it_does(lifted, tmp_path):
@@ -67,7 +67,7 @@ def test_smooth_shows_what_it_does(lifted, tmp_path):
     rows = printed["ladder"]["anna"]
     assert len(rows) == 7 and rows[0]["weight"] == 0.0 and rows[-1]["jitter"] < rows[0]["jitter"]
     assert (tmp_path / "out" / "jitter_lag_bert.png").stat().st_size > 1000
-    assert len(dataset.read_motion(tmp_path / "out" / "motion.npz").people) == 2
+    assert len(clip_file.read_motion(tmp_path / "out" / "motion.npz").people) == 2
 
 
 @pytest.mark.parametrize(

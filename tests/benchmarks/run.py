@@ -101,6 +101,24 @@ def render_frames_per_s(store: Path, dataset: Path) -> float:
     return len(rendered.frames) / (time.perf_counter() - started)
 
 
+def import_realtime_factor(folder: Path) -> float:
+    """Seconds of motion that are read from BVH and brought on the body in a second, on one core: 20 takes of a minute."""
+    from models.export import track_bvh
+    from models.importers import IMPORTERS
+    from models.procedural import procedural_walking
+    from pipeline.bvh import write_bvh
+
+    body = flows.body_model(None)
+    walk = procedural_walking(body, np.zeros(10), 60.0, 30.0, np.random.default_rng(0))
+    folder.mkdir(parents=True)
+    write_bvh(track_bvh(body, walk.people[0], walk.timestamps_s), folder / "walk.bvh")
+    IMPORTERS["bvh"](folder / "walk.bvh", body, np.zeros(10))
+    started = time.perf_counter()
+    for _ in range(20):
+        IMPORTERS["bvh"](folder / "walk.bvh", body, np.zeros(10))
+    return 20 * 60.0 / (time.perf_counter() - started)
+
+
 def main() -> None:
     """Run the chain once from nothing and write the figures."""
     folder = ROOT / "out" / "bench"
@@ -123,6 +141,7 @@ def main() -> None:
     figures["end_to_end.clips_per_hour"] = generated["accepted"] / chain_s * 3600.0
     figures["render.frames_per_s"] = render_frames_per_s(store, dataset)
     figures |= lifting_costs(footage)
+    figures["import.realtime_factor"] = import_realtime_factor(folder / "import")
     pose = pose_ms_per_frame(footage)
     if pose is not None:
         figures["pose.ms_per_frame"] = pose

@@ -10,8 +10,8 @@ import torch
 
 from models.body import BodyModel, relaxed_pose
 from models.hmr_batches import Views
-from pipeline.bvh import Bvh
 from pipeline.frames import R_ZUP_YUP, axis_angle_from_matrix, matrix_from_axis_angle
+from pipeline.skeleton import SkeletonMotion
 from pipeline.types import SMPL_JOINTS, SMPL_PARENTS, Motion
 
 FOREIGN = {
@@ -27,7 +27,7 @@ FOREIGN = {
 SCALE = 17.0
 
 
-def _as_bvh(body: BodyModel, motion: Motion, turn: np.ndarray | None = None, shift: float = 0.0) -> Bvh:
+def _as_bvh(body: BodyModel, motion: Motion, turn: np.ndarray | None = None, shift: float = 0.0) -> SkeletonMotion:
     """The motion as another program would export it: y up, other units, other names, anywhere on the floor."""
     track = motion.people[0]
     rest = body.rest_joints(torch.as_tensor(track.betas, dtype=torch.float32)).double().numpy()
@@ -40,11 +40,11 @@ def _as_bvh(body: BodyModel, motion: Motion, turn: np.ndarray | None = None, shi
     translations = np.tile(offsets, (time, 1, 1))
     translations[:, 0] = ((track.transl + rest[0]) @ R_ZUP_YUP @ turn.T) * SCALE + shift
     names = tuple(FOREIGN[name] for name in SMPL_JOINTS)
-    return Bvh(Path("walk.bvh"), names, SMPL_PARENTS, offsets, translations, rotations, motion.timestamps_s)
+    return SkeletonMotion(Path("walk.bvh"), names, SMPL_PARENTS, offsets, translations, rotations, motion.timestamps_s)
 
 
 @pytest.fixture(scope="session")
-def as_bvh() -> Callable[..., Bvh]:
+def as_bvh() -> Callable[..., SkeletonMotion]:
     return _as_bvh
 
 

@@ -4,8 +4,8 @@ import numpy as np
 import pytest
 
 from models.body import load_body, rest_root
+from models.floor_contact import lowest_surface
 from models.lift_motions import REFERENCE, SOURCES, collect, read_motions, save_motions
-from models.retarget import lowest_surface
 from pipeline.errors import InputError
 
 

@@ -7,13 +7,15 @@ import numpy as np
 import pytest
 
 from models.body import BodyModel, load_body
+from models.floor_contact import lowest_surface
 from models.motion_source import MocapClips, PhysicsFalls, ProceduralEveryday, body_mass_kg, draw_motion
 from models.physics import PhysicsConfig
-from models.retarget import body_joints, lowest_surface
-from pipeline.bvh import Bvh, write_bvh
+from models.retarget import body_joints
+from pipeline.bvh import write_bvh
 from pipeline.errors import InputError, Rejected
 from pipeline.frames import matrix_from_axis_angle
 from pipeline.order import ClipOrder
+from pipeline.skeleton import SkeletonMotion
 from pipeline.types import ACTIONS, SMPL_JOINTS, Motion
 
 
@@ -118,7 +120,7 @@ def test_what_a_source_cannot_do_it_rejects(body: BodyModel, source: str, change
 
 
 @pytest.fixture(scope="module")
-def captured(body: BodyModel, as_bvh: Callable[..., Bvh], tmp_path_factory: pytest.TempPathFactory) -> Path:
+def captured(body: BodyModel, as_bvh: Callable[..., SkeletonMotion], tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A folder of captured motion with an index: a long walk, a short one, a dance, and a damaged file."""
     folder = tmp_path_factory.mktemp("mocap")
     everyday = ProceduralEveryday(body)

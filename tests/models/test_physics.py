@@ -9,10 +9,11 @@ from scipy.spatial.transform import Rotation
 from models.body import BodyModel, BodyShape, load_body
 from models.fall_causes import CAUSES
 from models.fall_scenes import fall_scene
+from models.floor_contact import lowest_surface
 from models.humanoid import SIMULATED, Box, build_humanoid
 from models.physics import PhysicsConfig, as_asked, landing, posture, simulate_fall
 from models.procedural import procedural_standing, procedural_walking
-from models.retarget import body_joints, lowest_surface
+from models.retarget import body_joints
 from pipeline.errors import Rejected
 from pipeline.frames import R_ZUP_YUP
 from pipeline.order import CAUSE_DIRECTIONS

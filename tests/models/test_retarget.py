@@ -9,15 +9,18 @@ import pytest
 import torch
 
 from models.body import BodyModel, BodyShape, load_body
+from models.floor_contact import lowest_surface
 from models.procedural import procedural_walking
-from models.retarget import body_joints, lowest_surface, match_joints, retarget_bvh
-from pipeline.bvh import Bvh, read_bvh
+from models.retarget import body_joints, retarget
+from pipeline.bvh import read_bvh
 from pipeline.errors import InputError
-from pipeline.frames import matrix_from_axis_angle
+from pipeline.frames import R_ZUP_YUP, matrix_from_axis_angle
+from pipeline.joint_names import match_joints
+from pipeline.skeleton import SkeletonMotion
 from pipeline.types import SMPL_JOINTS, Motion
 
 SHARED = Path(__file__).parents[2].parent / "shared" / "mocap"
-Export = Callable[..., Bvh]
+Export = Callable[..., SkeletonMotion]
 needs_mocap = pytest.mark.skipif(not SHARED.exists(), reason="no ../shared/mocap beside the repository")
 
 
@@ -42,13 +45,14 @@ def joints_of(body: BodyModel, motion: Motion) -> np.ndarray:
 
 
 def test_our_own_walk_comes_back(body: BodyModel, betas: np.ndarray, walk: Motion, as_bvh: Export) -> None:
-    again = retarget_bvh(as_bvh(body, walk), body, betas, 30.0)
+    again = retarget([as_bvh(body, walk)], body, betas, 30.0)
     difference = np.linalg.norm(joints_of(body, again) - joints_of(body, walk), axis=-1)
-    assert difference.max() < 0.015, "only the height may change, by the contact of the feet"
+    assert difference.max() < 0.015, "knees alone may give way, by the contact of the feet"
+    assert np.delete(difference, [SMPL_JOINTS.index(f"{s}_knee") for s in ("left", "right")], axis=1).max() < 0.004
     angles = matrix_from_axis_angle(again.people[0].body_pose.reshape(-1, 3)) @ np.swapaxes(
         matrix_from_axis_angle(walk.people[0].body_pose.reshape(-1, 3)), -1, -2
     )
-    assert np.degrees(np.arccos(np.clip((np.trace(angles, axis1=1, axis2=2) - 1.0) / 2.0, -1.0, 1.0))).max() < 1.0
+    assert np.degrees(np.arccos(np.clip((np.trace(angles, axis1=1, axis2=2) - 1.0) / 2.0, -1.0, 1.0))).max() < 3.0
     assert (again.actions == -1).all() and again.source == "walk.bvh"
 
 
@@ -56,14 +60,14 @@ def test_where_and_which_way_the_source_stands_changes_nothing(
     body: BodyModel, betas: np.ndarray, walk: Motion, as_bvh: Export
 ) -> None:
     turn = matrix_from_axis_angle(np.array([0.0, 2.0, 0.0]))
-    moved = retarget_bvh(as_bvh(body, walk, turn, shift=40.0), body, betas, 30.0)
-    plain = retarget_bvh(as_bvh(body, walk), body, betas, 30.0)
+    moved = retarget([as_bvh(body, walk, turn, shift=40.0)], body, betas, 30.0)
+    plain = retarget([as_bvh(body, walk)], body, betas, 30.0)
     np.testing.assert_allclose(joints_of(body, moved), joints_of(body, plain), atol=2e-5)
 
 
 def test_another_body_keeps_its_bones_and_takes_the_directions(body: BodyModel, walk: Motion, as_bvh: Export) -> None:
     small = body.betas_from_shape(BodyShape(age_years=85.0, sex=0.0, stature_m=1.5, build=0.2))
-    motion = retarget_bvh(as_bvh(body, walk), body, small, 30.0)
+    motion = retarget([as_bvh(body, walk)], body, small, 30.0)
     joints, source = joints_of(body, motion), joints_of(body, walk)
     rest = body.rest_joints(torch.as_tensor(small)).double().numpy()
     for side in ("left", "right"):
@@ -73,7 +77,9 @@ def test_another_body_keeps_its_bones_and_takes_the_directions(body: BodyModel, 
             lengths = np.linalg.norm(bone, axis=-1)
             np.testing.assert_allclose(lengths, np.linalg.norm(rest[b] - rest[a]), atol=1e-4)
             cosine = np.sum(bone * theirs, axis=-1) / lengths / np.linalg.norm(theirs, axis=-1)
-            assert np.degrees(np.arccos(np.clip(cosine, -1.0, 1.0))).max() < 2.0
+            # Legs bend a little more or less, for feet to stay where they stand.
+            allowed = 4.0 if top in ("hip", "knee") else 0.1
+            assert np.degrees(np.arccos(np.clip(cosine, -1.0, 1.0))).max() < allowed
     legs = (
         np.linalg.norm(rest[1] - rest[7]),
         np.linalg.norm(source[0, 1] - source[0, 4]) + np.linalg.norm(source[0, 4] - source[0, 7]),
@@ -82,10 +88,13 @@ def test_another_body_keeps_its_bones_and_takes_the_directions(body: BodyModel, 
 
 
 def test_resampling_keeps_the_clock(body: BodyModel, betas: np.ndarray, walk: Motion, as_bvh: Export) -> None:
-    slow = retarget_bvh(as_bvh(body, walk), body, betas, 12.0)
+    slow = retarget([as_bvh(body, walk)], body, betas, 12.0)
     np.testing.assert_allclose(slow.timestamps_s, np.arange(24) / 12.0)
-    fast = retarget_bvh(as_bvh(body, walk), body, betas, 60.0)
-    np.testing.assert_allclose(joints_of(body, slow)[::2, :, :2], joints_of(body, fast)[::10, :, :2], atol=2e-3)
+    fast = retarget([as_bvh(body, walk)], body, betas, 60.0)
+    # Knees take up what the smoothing of contacts differs by.
+    others = [joint for joint, name in enumerate(SMPL_JOINTS) if "knee" not in name]
+    seen = (joints_of(body, slow)[::2, others, :2], joints_of(body, fast)[::10, others, :2])
+    np.testing.assert_allclose(*seen, atol=4e-3)
 
 
 def test_a_calibration_frame_at_the_start_is_dropped_and_reported(
@@ -94,10 +103,10 @@ def test_a_calibration_frame_at_the_start_is_dropped_and_reported(
     bvh = as_bvh(body, walk)
     rotations = bvh.rotations.copy()
     rotations[0] = np.eye(3)
-    motion = retarget_bvh(replace(bvh, rotations=rotations), body, betas, 30.0)
+    motion = retarget([replace(bvh, rotations=rotations)], body, betas, 30.0)
     assert motion.details["calibration_frames_dropped"] == 1
     assert len(motion.timestamps_s) == len(walk.timestamps_s) - 1
-    assert retarget_bvh(bvh, body, betas, 30.0).details["calibration_frames_dropped"] == 0
+    assert retarget([bvh], body, betas, 30.0).details["calibration_frames_dropped"] == 0
 
 
 def test_unknown_skeleton_lists_what_has_no_partner(
@@ -106,7 +115,7 @@ def test_unknown_skeleton_lists_what_has_no_partner(
     bvh = as_bvh(body, walk)
     names = tuple(name.replace("LeftUpLeg", "Bone_7").replace("Neck", "Bone_8") for name in bvh.names)
     with pytest.raises(InputError) as caught:
-        retarget_bvh(replace(bvh, names=names), body, betas, 30.0)
+        retarget([replace(bvh, names=names)], body, betas, 30.0)
     assert str(caught.value).startswith("walk.bvh: has no joint that is neck, left_hip (its joints: Hips, Bone_7, ")
     assert str(caught.value).endswith(
         "rename them to Hips, LeftUpLeg, LeftLeg, LeftFoot, Neck, Head, LeftArm, LeftForeArm, LeftHand, ..."
@@ -120,7 +129,7 @@ def test_unknown_skeleton_lists_what_has_no_partner(
 )
 def test_captured_people_are_not_mirrored_and_stand_on_the_floor(body: BodyModel, betas: np.ndarray, name: str) -> None:
     bvh = read_bvh(SHARED / name)
-    motion = retarget_bvh(bvh, body, betas, 30.0)
+    motion = retarget([bvh], body, betas, 30.0)
     track, joints = motion.people[0], joints_of(body, motion)
     lowest = lowest_surface(body, betas, track.global_orient, track.body_pose, track.transl)
     assert lowest.min() > -0.01 and abs(np.median(lowest)) < 0.02
@@ -144,7 +153,54 @@ def test_captured_people_are_not_mirrored_and_stand_on_the_floor(body: BodyModel
 
 @needs_mocap
 def test_walking_people_walk_forward(body: BodyModel, betas: np.ndarray) -> None:
-    motion = retarget_bvh(read_bvh(SHARED / "cmu_iclone/002_01.bvh"), body, betas, 30.0)
+    motion = retarget([read_bvh(SHARED / "cmu_iclone/002_01.bvh")], body, betas, 30.0)
     pelvis = joints_of(body, motion)[:, 0]
     assert 0.8 < pelvis[-1, 0] / motion.timestamps_s[-1] < 1.6
     assert 0.8 < pelvis[:, 2].mean() < 1.05
+
+
+def test_a_file_with_z_up_is_turned(body: BodyModel, betas: np.ndarray, walk: Motion, as_bvh: Export) -> None:
+    plain = as_bvh(body, walk)
+    lying = plain.turned(R_ZUP_YUP)
+    assert np.ptp(lying.rest_positions()[:, 2]) > 1.2 * np.ptp(lying.rest_positions()[:, 0])
+    found, known = (joints_of(body, retarget([source], body, betas, 30.0)) for source in (lying, plain))
+    np.testing.assert_allclose(found, known, atol=2e-5)
+
+
+def test_people_of_one_world_keep_their_places(body: BodyModel, walk: Motion, as_bvh: Export) -> None:
+    """The second is taller: ways on the floor shrink alike for both, heights by each one's legs."""
+    small, tall = (
+        body.betas_from_shape(BodyShape(age_years=40.0, sex=0.5, stature_m=stature, build=0.4)).astype(np.float64)
+        for stature in (1.5, 1.9)
+    )
+    people = []
+    for number, betas in enumerate((small, tall)):
+        track = replace(walk.people[0], betas=betas, transl=walk.people[0].transl + [0.0, 1.5 * number, 0.0])
+        source = as_bvh(body, replace(walk, people=(track,)))
+        people.append(replace(source, path=Path(f"{number}.bvh")))
+    betas = body.betas_from_shape(BodyShape(age_years=40.0, sex=0.5, stature_m=1.7, build=0.4)).astype(np.float64)
+    motion = retarget(people, body, betas, 30.0)
+    assert motion.source == "0.bvh + 1.bvh" and [track.person for track in motion.people] == ["person_0", "person_1"]
+    one, other = (
+        body_joints(body, betas, track.global_orient, track.body_pose, track.transl) for track in motion.people
+    )
+    legs = [retarget([source], body, betas, 30.0).details["metres_per_unit"] for source in people]
+    ways = [(source.translations[-1, 0] - source.translations[0, 0])[[2, 0]] * np.mean(legs) for source in people]
+    for joints, way in zip((one, other), ways, strict=True):
+        np.testing.assert_allclose(joints[-1, 0, :2] - joints[0, 0, :2], way, atol=0.02)
+        assert 0.0 < joints[..., 2].min() < 0.1
+    apart = (people[1].translations[0, 0] - people[0].translations[0, 0])[[2, 0]] * np.mean(legs)
+    assert apart[1] > 1.5
+    np.testing.assert_allclose(other[0, 0, :2] - one[0, 0, :2], apart, atol=0.01)
+    np.testing.assert_allclose(one[0, 0, :2], 0.0, atol=1e-6)
+
+
+def test_people_off_one_clock_are_refused(body: BodyModel, betas: np.ndarray, walk: Motion, as_bvh: Export) -> None:
+    one = as_bvh(body, walk)
+    slower = replace(one, path=Path("b/slow.bvh"), timestamps_s=one.timestamps_s * 1.5)
+    with pytest.raises(InputError) as caught:
+        retarget([one, slower], body, betas, 30.0)
+    assert str(caught.value) == (
+        "walk.bvh: is not on one clock with the others (/walk.bvh: 60 frames, 1.97 s, b/slow.bvh: 60 frames, 2.95 s); "
+        "give takes of equal length"
+    )

@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 
 from models.body import BodyModel, load_body, relaxed_pose
+from models.floor_contact import lowest_surface
 from models.procedural import procedural_standing, procedural_walking
-from models.retarget import lowest_surface
 from models.world_figures import WorldConfig, measure, reasons
 from pipeline.errors import InputError
 from pipeline.frames import R_ZUP_YUP, axis_angle_from_matrix
