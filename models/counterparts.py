@@ -25,6 +25,8 @@ from pipeline.order import CAUSE_DIRECTIONS, Cause, Direction
 from pipeline.types import SMPL_JOINTS, Person2D, PersonTrack
 
 CAUSES: tuple[Cause, ...] = ("push", "slip", "faint", "trip", "misstep", "stand_to_sit", "lean")
+DETECTOR = FaultConfig(noise=0.01, bias=0.015)
+"""Steadier than what the regressor is trained against: real detectors hardly waver on people who lie still."""
 SUPPORTS_M = {"mattress": 0.22, "bed": 0.5}
 """How high what somebody falls onto is taken to be."""
 REPEATED_PX = 0.3
@@ -146,7 +148,7 @@ def seen_by(
     places, scores = detected(
         _batch(np.nan_to_num(image)), torch.as_tensor(depth > 0.1)[None],
         torch.tensor([camera.height_px / camera.width_px], dtype=torch.float32), _batch(upright), _batch(times),
-        FaultConfig(), rng,
+        DETECTOR, rng,
     )  # fmt: skip
     keypoints = places[0].double().numpy() * camera.width_px + middle
     found = scores[0].double().numpy() * person.visible[:, None]

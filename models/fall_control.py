@@ -31,15 +31,15 @@ DIRECTION_ANGLES: dict[str, float] = {"forward": 0.0, "left": np.pi / 2.0, "back
 # abduction from hanging; other joints: rotation about x, with y and z for the trunk.
 REFLEXES: dict[str, dict[str, tuple[float, ...]]] = {
     "forward": {
-        "shoulder": (85.0, 15.0), "elbow": (35.0,), "hip": (-8.0,), "knee": (32.0,), "ankle": (-5.0,),
+        "shoulder": (80.0, 15.0), "elbow": (35.0,), "hip": (-35.0,), "knee": (80.0,), "ankle": (-5.0,),
         "spine": (-3.0,), "neck": (-22.0,),
     },
     "backward": {
-        "shoulder": (-30.0, 35.0), "elbow": (25.0,), "hip": (-60.0,), "knee": (60.0,), "ankle": (0.0,),
+        "shoulder": (-35.0, 25.0), "elbow": (25.0,), "hip": (-90.0,), "knee": (95.0,), "ankle": (10.0,),
         "spine": (12.0,), "neck": (25.0,),
     },
     "sideways": {
-        "shoulder": (20.0, 65.0), "elbow": (35.0,), "hip": (-22.0,), "knee": (40.0,), "ankle": (0.0,),
+        "shoulder": (15.0, 45.0), "elbow": (35.0,), "hip": (-50.0,), "knee": (75.0,), "ankle": (0.0,),
         "spine": (7.0,), "neck": (8.0,),
     },
     "down": {
@@ -53,6 +53,8 @@ UNSTABLE = (mujoco.mjtWarning.mjWARN_BADQPOS, mujoco.mjtWarning.mjWARN_BADQVEL, 
 """After any of these MuJoCo has reset the state: what follows is not the same fall."""
 CAUSE_S = 0.2
 """How long the cause pushes."""
+TUCK = 0.5
+"""Strength of drawn up legs against that of arms that reach."""
 LOW_M = 0.3
 """Height of the pelvis over the floor below which nobody is on a bed or a chair."""
 ROLL_S = 0.9
@@ -128,13 +130,14 @@ class FallControl:
         self.rest_gain = np.where(core, 0.2, spec.rest_gain)
         posture = (1.0 - 0.4 * frailty) * rng.uniform(0.75, 1.0) * (1.0 if spec.awake else 0.0)
         self.arm = np.array([name.split("_")[-1] in ("collar", "shoulder", "elbow", "wrist") for name in joints])
+        self.leg = np.array([name.split("_")[-1] in ("hip", "knee") for name in joints])
         self.reflex = np.where(self.arm, 1.0 if spec.awake else 0.0, posture)
         self.rolled = np.array([spec.foot == "rolls" and name == self.feet[0] for name in joints])
         # Lying, the legs straighten under their own weight and the feet point; arms stay about where they fell.
         self.ankle = np.isin(
             np.arange(len(joints)), [humanoid.actuator_start[SMPL_JOINTS.index(foot)] for foot in FEET]
         )
-        self.slack = np.where([name.split("_")[-1] in ("hip", "knee", "ankle") for name in joints], 0.3, 0.8)
+        self.slack = np.where([name.split("_")[-1] in ("hip", "knee", "ankle") for name in joints], 0.6, 0.8)
         self.torque = np.array([joint_spec(name).torque for name in joints]) * strength
         self.model.actuator_forcerange[:] = np.stack([-self.torque, self.torque], axis=-1)
         self.damping = self.model.dof_damping.copy()
@@ -243,13 +246,15 @@ class FallControl:
         # Arms catch what they can for a moment, then give: nobody ends a fall in a press-up.
         catch = reach * self.catch * np.exp(-max(0.0, seconds - 0.7) / 0.12)
         gain[self.arm] = np.maximum(gain[self.arm], catch)
+        # Legs are drawn up for as long: people go down at the knees and hips while the trunk is still up.
+        gain[self.leg] = np.maximum(gain[self.leg], TUCK * catch)
         damping = 1.0
         if self.impact is not None:
             since = (self.onset + 1) * self.frame_s + seconds - self.impact * self.frame_s
-            relax = smooth_step(since / 0.7)
+            relax = smooth_step((since - 0.15) / 0.7)
             targets = (1.0 - relax) * targets + relax * self.lying
             gain *= 1.0 - relax * (1.0 - 0.02 / np.maximum(gain, 0.02))
-            damping = 1.0 + 2.0 * relax + 17.0 * smooth_step((since - 1.1) / 0.8)
+            damping = 1.0 + 1.0 * relax + 18.0 * smooth_step((since - 1.1) / 0.8)
         self._set(targets, gain, damping)
 
     def _recover(self, seconds: float, frame: int) -> None:

@@ -6,10 +6,12 @@ from scipy.ndimage import gaussian_filter1d
 
 from pipeline.types import SMPL_JOINTS
 
-BEFORE_S, AFTER_S = 0.6, 2.4
-"""The stretch around the onset that is looked at."""
+EARLY_S = 0.3
+"""How long before the onset the pelvis may begin to sink."""
+LEAST_SINK = 0.25
+"""Leg lengths."""
 HZ = 20.0
-AT_S = (-0.4, 0.0, 0.2, 0.4, 0.6, 0.8, 1.0, 1.4, 1.8, 2.2)
+AT_S = (-0.8, -0.6, -0.4, -0.2, 0.0, 0.2, 0.4, 0.8, 1.2, 1.6)
 SMOOTH_S = 0.1
 """Of all curves: liftings from video scatter from frame to frame."""
 BODY = slice(0, 22)
@@ -25,11 +27,13 @@ _LEGS = [
 def fall_features(
     joints: Float[np.ndarray, "time 24 3"], times: Float[np.ndarray, "time"], onset_s: float
 ) -> dict[str, float]:
-    """Figures of one fall (or of any motion from a moment on), in leg lengths, seconds and cosines; world z is up.
+    """Figures of one fall, or of any motion about a moment; in leg lengths, seconds and cosines; world z is up.
 
-    Before the first and after the last frame the body is taken to be as it was then.
+    Curves are read against the moment at which the pelvis is half-way down, which motion itself tells: eyes and a simulation
+    put the onset at different moments of one fall. Of what hardly sinks it is the onset itself. Before the first and after
+    the last frame the body is taken to be as it was then.
     """
-    clock = onset_s + np.arange(-round(BEFORE_S * HZ), round(AFTER_S * HZ) + 1) / HZ
+    clock = times[0] + np.arange(round((times[-1] - times[0]) * HZ) + 1) / HZ
     flat = joints[:, BODY].reshape(len(joints), -1)
     path = np.stack([np.interp(clock, times, column) for column in flat.T], axis=1).reshape(len(clock), -1, 3)
     path = gaussian_filter1d(path, SMOOTH_S * HZ, axis=0, mode="nearest")
@@ -41,20 +45,28 @@ def fall_features(
     speed = np.linalg.norm(np.gradient(path, 1.0 / HZ, axis=0), axis=-1).mean(axis=1) / leg
     spread = np.linalg.norm(path[:, _ENDS] - pelvis[:, None], axis=-1).mean(axis=1) / leg
     hands = path[:, _ENDS[::2], 2].mean(axis=1) / leg - height
-    since = clock - onset_s
-    after = since >= 0.0
+    first = int(np.searchsorted(clock, onset_s - EARLY_S))
+    high, low = float(height[first : first + round(HZ)].max()), float(height[first:].min())
+    below = np.flatnonzero(height[first:] < (high + low) / 2.0)
+    moment = float(clock[first + below[0]]) if len(below) and high - low > LEAST_SINK else onset_s
+    since = clock - moment
     found = {}
     for name, curve in (("height", height), ("trunk_up", up), ("speed", speed), ("spread", spread), ("hands", hands)):
         found |= {f"{name}@{at:+.1f}s": float(np.interp(at, since, curve)) for at in AT_S}
-    low, high = float(height[after].min()), float(height[: int(after.argmax()) + 1].max())
-    fell = np.flatnonzero(after & (height < (low + high) / 2.0))
-    still = np.flatnonzero(after & (speed > 0.15))
+    still = np.flatnonzero((since >= 0.0) & (speed > 0.15))
+    ends = np.interp([AT_S[0], AT_S[-1]], since, np.arange(len(clock))).astype(int)
     return found | {
-        "sinks_fastest": float(sinking[after].max()),
-        "sinks_fastest_at_s": float(since[after][sinking[after].argmax()]),
-        "half_way_down_s": float(since[fell[0]]) if len(fell) else AFTER_S,
+        "sinks_fastest": float(sinking[first:].max()),
+        "sinks_for_s": _between(height[first:], high, low),
         "sinks_by": high - low,
         "moves_until_s": float(since[still[-1]]) if len(still) else 0.0,
-        "joints_fastest": float(speed.max()),
-        "goes_m": float(np.linalg.norm(pelvis[-1, :2] - pelvis[0, :2])),
+        "joints_fastest": float(speed[first:].max()),
+        "goes": float(np.linalg.norm(pelvis[ends[1], :2] - pelvis[ends[0], :2]) / leg),
     }
+
+
+def _between(height: Float[np.ndarray, "time"], high: float, low: float) -> float:
+    """Seconds from a fifth to four fifths of the way down."""
+    upper = np.flatnonzero(height < high - 0.2 * (high - low))
+    lower = np.flatnonzero(height < high - 0.8 * (high - low))
+    return float(lower[0] - upper[0]) / HZ if len(lower) else 0.0
