@@ -8,7 +8,7 @@ train hold little else. `pipeline/corpus_write.py` writes it.
 import hashlib
 import json
 import lzma
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -216,11 +216,8 @@ def _read(path: Path) -> tuple[Index, bytes, int]:
         )
     blocks = _PREFIX + int.from_bytes(content[_PREFIX - 8 : _PREFIX], "little")
     head = json.loads(lzma.decompress(content[_PREFIX:blocks]))
-    rows = tuple(_rows(head["rows"]))
-    return Index(head["body"], tuple(head["actions"]), head["dropped"], rows, len(content)), content, blocks
-
-
-def _rows(values: list[dict[str, Any]]) -> Iterator[Row]:
-    for value in values:
-        lists = {name: tuple(value[name]) for name in ("texts", "people", "roles")}
-        yield Row(**value | lists)
+    rows = []
+    for values in head["rows"]:
+        lists: dict[str, Any] = {name: tuple(values[name]) for name in ("texts", "people", "roles")}
+        rows.append(Row(**(values | lists)))
+    return Index(head["body"], tuple(head["actions"]), head["dropped"], tuple(rows), len(content)), content, blocks
