@@ -4,7 +4,7 @@ The first caption of an item states every fact. The others leave some out, but n
 recovers, or a direction; what they say is true. The words are in `models/caption_words.py`.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, fields, replace
 
 import numpy as np
@@ -42,6 +42,7 @@ from models.caption_words import (
     Side,
     Surface,
 )
+from models.travel import Travel
 from pipeline.types import Role
 
 _WHO = ("event", "role", "sex", "age")
@@ -104,11 +105,11 @@ def mirrored(facts: Facts) -> Facts:
 
 def captions(facts: Facts, rng: np.random.Generator, count: int = 4) -> tuple[str, ...]:
     """Different captions of one motion, the first with every fact in it; fewer than `count` where words run out."""
-    made = [_caption(facts, _Choice(rng))]
+    made = [_caption(facts, rng)]
     for _ in range(20 * count):
         if len(made) == count:
             break
-        text = _caption(_fewer(facts, rng), _Choice(rng))
+        text = _caption(_fewer(facts, rng), rng)
         if text not in made:
             made.append(text)
     return tuple(made)
@@ -126,6 +127,28 @@ def ing_form(phrase: str) -> str:
     return " ".join(ING_FORMS.get(word, word) if k in verbs else word for k, word in enumerate(words))
 
 
+def distance_words(metres: float) -> str:
+    """'about three metres'."""
+    whole = round(metres)
+    if whole < 1:
+        return "less than a metre"
+    if whole > len(COUNTS):
+        return f"more than {COUNTS[-1]} metres"
+    return f"about {COUNTS[whole - 1]} metre{'' if whole == 1 else 's'}"
+
+
+def with_travel(facts: Facts, travel: Travel) -> Facts:
+    """Facts of somebody walking or crawling, with what was measured of the way; that it leads ahead goes without saying."""
+    way = None if travel.direction == "forward" else travel.direction
+    return replace(
+        facts,
+        direction=way,
+        pace=travel.pace,
+        turns=travel.turns,
+        distance_m=travel.distance_m if travel.direction else None,
+    )
+
+
 def _fewer(facts: Facts, rng: np.random.Generator) -> Facts:
     """The facts without some that need not be told."""
     left_out = {name: None for name in ("sex", "age", "surface", "after", "pace", "distance_m") if rng.random() < 0.35}
@@ -134,104 +157,83 @@ def _fewer(facts: Facts, rng: np.random.Generator) -> Facts:
     return replace(facts, **left_out)
 
 
-class _Choice:
-    """Draws words; what is drawn is filled in later."""
-
-    def __init__(self, rng: np.random.Generator):
-        self.rng = rng
-
-    def __call__(self, options: Sequence[str]) -> str:
-        return options[int(self.rng.integers(len(options)))]
-
-    def chance(self, probability: float) -> bool:
-        return bool(self.rng.random() < probability)
+def _pick(rng: np.random.Generator, options: Sequence[str]) -> str:
+    return options[int(rng.integers(len(options)))]
 
 
-def _caption(facts: Facts, choose: _Choice) -> str:
-    text = _fall(facts, choose) if facts.event == "fall" else _deed(facts, choose)
-    own = OWN_WORDS[facts.sex]
-    filled = text.format(side=facts.turns or facts.side, whom=_whom(facts, choose), **own)
+def _caption(facts: Facts, rng: np.random.Generator) -> str:
+    text = _fall(facts, rng) if facts.event == "fall" else _deed(facts, rng)
+    filled = text.format(whom=_whom(facts, rng), **OWN_WORDS[facts.sex])
     return filled[0].upper() + filled[1:] + "."
 
 
-def _who(facts: Facts, choose: _Choice) -> str:
+def _who(facts: Facts, rng: np.random.Generator) -> str:
     """'an elderly female resident', 'a young man', 'somebody'."""
     if facts.role == "person" and facts.sex:
         noun = facts.sex
     else:
-        plain = choose(ROLE_WORDS[facts.role])
+        plain = _pick(rng, ROLE_WORDS[facts.role])
         if facts.role == "person" and facts.age is None:
-            return choose((with_article(plain), "somebody", "someone"))
+            return _pick(rng, (with_article(plain), "somebody", "someone"))
         noun = f"{SEX_WORDS[facts.sex]} {plain}" if facts.sex else plain
-    return with_article(f"{choose(AGE_WORDS[facts.age])} {noun}" if facts.age else noun)
+    return with_article(f"{_pick(rng, AGE_WORDS[facts.age])} {noun}" if facts.age else noun)
 
 
-def _whom(facts: Facts, choose: _Choice) -> str:
+def _whom(facts: Facts, rng: np.random.Generator) -> str:
     if facts.other is None:
         return ""
-    noun = choose(ROLE_WORDS[facts.other])
+    noun = _pick(rng, ROLE_WORDS[facts.other])
     return f"another {noun}" if facts.other == facts.role else with_article(noun)
 
 
-def _cause(facts: Facts, choose: _Choice) -> str:
+def _cause(facts: Facts, rng: np.random.Generator) -> str:
     assert facts.cause is not None
-    phrase = choose(CAUSES_OF_A_SIDE[facts.cause] if facts.side else CAUSES[facts.cause])
+    phrase = _pick(rng, CAUSES_OF_A_SIDE[facts.cause] if facts.side else CAUSES[facts.cause])
     return phrase.replace("{side}", facts.side or "")
 
 
-def _fall(facts: Facts, choose: _Choice) -> str:
+def _fall(facts: Facts, rng: np.random.Generator) -> str:
     """A fall, or one that is caught."""
-    who = _who(facts, choose)
-    way = f" {choose(DIRECTION_WORDS[facts.direction])}" if facts.direction else ""
-    pace = f" {choose(FALL_PACE_WORDS[facts.pace])}" if facts.pace else ""
-    where = f" {SURFACE_PREPOSITIONS['fall']} {choose(SURFACE_WORDS[facts.surface])}" if facts.surface else ""
+    who = _who(facts, rng)
+    way = f" {_pick(rng, DIRECTION_WORDS[facts.direction])}" if facts.direction else ""
+    pace = f" {_pick(rng, FALL_PACE_WORDS[facts.pace])}" if facts.pace else ""
+    where = f" {SURFACE_PREPOSITIONS['fall']} {_pick(rng, SURFACE_WORDS[facts.surface])}" if facts.surface else ""
     if facts.recovers:
-        near = f"{choose(NEAR_FALLS)}{way}{pace} but {choose(RECOVERIES)}"
-        return f"{who} {_cause(facts, choose)}, {near}" if facts.cause else f"{who} {near}"
-    verb = choose(SINK_VERBS if facts.direction == "down" else FALL_VERBS)
+        near = f"{_pick(rng, NEAR_FALLS)}{way}{pace} but {_pick(rng, RECOVERIES)}"
+        return f"{who} {_cause(facts, rng)}, {near}" if facts.cause else f"{who} {near}"
+    verb = _pick(rng, SINK_VERBS if facts.direction == "down" else FALL_VERBS)
     falls = f"{verb}{pace}{way}{where}"
-    then = choose(AFTER_VERBS[facts.after]) if facts.after else ""
-    ending = f"{choose((' and', ', then', ' and then'))} {then}" if then else ""
+    then = _pick(rng, AFTER_VERBS[facts.after]) if facts.after else ""
+    ending = f"{_pick(rng, (' and', ', then', ' and then'))} {then}" if then else ""
     if facts.cause is None:
-        seen = choose(("{who} {falls}{ending}", "here {who} {falls}{ending}"))
-        return seen.replace("{who}", who).replace("{falls}", falls).replace("{ending}", ending)
-    cause = _cause(facts, choose)
-    forms: tuple[Callable[[], str], ...] = (
-        lambda: f"{who} {cause}, {falls}{ending}" if then else f"{who} {cause} and {falls}",
-        lambda: f"after {ing_form(cause)}, {who} {falls}{ending}",
-        lambda: f"{who} {falls} after {ing_form(cause)}{', then ' + then if then else ''}",
-        lambda: f"{ing_form(cause)}, {who} {falls}{ending}",
-    )
-    return forms[int(choose.rng.integers(len(forms)))]()
+        return _pick(rng, (f"{who} {falls}{ending}", f"here {who} {falls}{ending}"))
+    cause = _cause(facts, rng)
+    return _pick(rng, (
+        f"{who} {cause}, {falls}{ending}" if then else f"{who} {cause} and {falls}",
+        f"after {ing_form(cause)}, {who} {falls}{ending}",
+        f"{who} {falls} after {ing_form(cause)}{', then ' + then if then else ''}",
+        f"{ing_form(cause)}, {who} {falls}{ending}",
+    ))  # fmt: skip
 
 
-def _deed(facts: Facts, choose: _Choice) -> str:
+def _deed(facts: Facts, rng: np.random.Generator) -> str:
     """Everything but falls."""
-    verb = choose(VERBS[facts.event])
-    pace = choose(PACE_WORDS[facts.pace]) if facts.pace else ""
-    way = f" {choose(DIRECTION_WORDS[facts.direction])}" if facts.direction else ""
+    verb = _pick(rng, VERBS[facts.event])
+    pace = _pick(rng, PACE_WORDS[facts.pace]) if facts.pace else ""
+    way = f" {_pick(rng, DIRECTION_WORDS[facts.direction])}" if facts.direction else ""
     where = ""
     if facts.surface:
-        where = f" {SURFACE_PREPOSITIONS[facts.event]} {choose(SURFACE_WORDS[facts.surface])}"
-    side = f" {choose(SIDE_WORDS[facts.event])}".replace("{side}", facts.side) if facts.side else ""
-    far = f" for {_distance(facts.distance_m, choose)}" if facts.distance_m is not None else ""
-    turn = choose(TURN_VERBS).replace("{side}", facts.turns) if facts.turns else ""
-    who, rest = _who(facts, choose), f"{way}{where}{side}{far}"
+        where = f" {SURFACE_PREPOSITIONS[facts.event]} {_pick(rng, SURFACE_WORDS[facts.surface])}"
+    side = f" {_pick(rng, SIDE_WORDS[facts.event])}".replace("{side}", facts.side) if facts.side else ""
+    far = f" for {distance_words(facts.distance_m)}" if facts.distance_m is not None else ""
+    turn = _pick(rng, TURN_VERBS).replace("{side}", facts.turns) if facts.turns else ""
+    who, rest = _who(facts, rng), f"{way}{where}{side}{far}"
     # An adverb follows a short verb and goes before a long one.
     short = pace and " " not in verb
     before, behind = ("" if short or not pace else f"{pace} "), (f" {pace}" if short else "")
     present = f"{before}{verb}{behind}{rest}" + (f" and {turn}" if turn else "")
     participle = f"{before}{ing_form(verb)}{behind}{rest}" + (f", {ing_form(turn)}" if turn else "")
-    return choose((
+    return _pick(rng, (
         f"{who} {present}", f"{who} {present}", f"{who} is {participle}", f"{who} can be seen {participle}",
         f"we see {who} {participle}", f"here {who} is {participle}",
     ))  # fmt: skip
-
-
-def _distance(metres: float, choose: _Choice) -> str:
-    whole = round(metres)
-    if whole < 1:
-        return choose(("a step or two", "less than a metre"))
-    if whole > len(COUNTS):
-        return choose((f"more than {COUNTS[-1]} metres", "a long way"))
-    return f"about {COUNTS[whole - 1]} metre{'' if whole == 1 else 's'}"
