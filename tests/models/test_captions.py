@@ -8,7 +8,7 @@ from typing import get_args
 import numpy as np
 import pytest
 
-from models.caption_words import SAYABLE, After, Age, Cause, Direction, Event, Pace, Sex, Surface
+from models.caption_words import CAUSES_OF_A_SIDE, SAYABLE, After, Age, Cause, Direction, Event, Pace, Sex, Surface
 from models.captions import Facts, captions, distance_words, ing_form, mirrored, with_article, with_travel
 from models.travel import Travel
 
@@ -76,10 +76,12 @@ def all_facts(count: int, seed: int = 0) -> list[Facts]:
         # Sorted: the order of a set of words differs from process to process.
         drawn = {name: options[name][draw.integers(len(options[name]))] for name in sorted(SAYABLE[event])}
         kept = {name: value for name, value in drawn.items() if name == "other" or draw.random() < 0.6}
-        try:
+        if event == "fall" and kept.get("cause") not in CAUSES_OF_A_SIDE:
+            kept.pop("side", None)
+        if kept.get("recovers"):
+            kept = {name: value for name, value in kept.items() if name not in ("surface", "after")}
+        if event != "catch" or kept.get("direction") != "down":
             made.append(Facts(event, **who, **kept))
-        except ValueError:
-            continue
     return made
 
 
@@ -89,7 +91,7 @@ def stated(facts: Facts) -> dict[str, object]:
 
 def test_the_first_caption_states_every_fact() -> None:
     seen = set()
-    for number, facts in enumerate(all_facts(4000)):
+    for number, facts in enumerate(all_facts(1500)):
         first = captions(facts, rng(number))[0]
         assert re.search(HAPPENS[facts.event], first, re.IGNORECASE), (facts, first)
         for name, value in stated(facts).items():
@@ -103,7 +105,7 @@ def test_the_first_caption_states_every_fact() -> None:
 
 
 def test_no_caption_says_what_is_not_so() -> None:
-    for number, facts in enumerate(all_facts(1500, seed=1)):
+    for number, facts in enumerate(all_facts(500, seed=1)):
         true = {facts.direction, facts.side, facts.turns}
         for text in captions(facts, rng(number), count=6):
             for side in ("left", "right"):
@@ -117,7 +119,7 @@ def test_no_caption_says_what_is_not_so() -> None:
 
 
 def test_captions_are_english_sentences() -> None:
-    for number, facts in enumerate(all_facts(1500, seed=2)):
+    for number, facts in enumerate(all_facts(500, seed=2)):
         foreign = {"woman": "his|himself", "man": "her|herself", None: "her|his|herself|himself"}[facts.sex]
         for text in captions(facts, rng(number)):
             assert text[0].isupper() and text.endswith(".") and "  " not in text and not re.search(r"[{}_]|None", text)
@@ -137,14 +139,14 @@ def test_there_are_many_and_the_same_seed_gives_the_same() -> None:
 
 def test_the_mirror_changes_sides_and_nothing_else() -> None:
     changed = 0
-    for facts in all_facts(1000, seed=4):
+    for facts in all_facts(500, seed=4):
         other = mirrored(facts)
         assert mirrored(other) == facts
         swap = {"left": "right", "right": "left"}
         for name, value in vars(facts).items():
             assert getattr(other, name) == (swap.get(value, value) if isinstance(value, str) else value)
         changed += other != facts
-    assert changed > 200
+    assert changed > 100
     falls = Facts("fall", cause="reach", side="left", direction="right")
     assert mirrored(falls) == replace(falls, side="right", direction="left")
 

@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from models.body import BodyModel, track_joints
+from models.body import load_body, track_joints
 from pipeline.corpus import read_corpus, read_index
 from pipeline.corpus_write import Item, motion_of, split_of, write_corpus, write_pack
 from pipeline.errors import InputError
@@ -28,7 +28,8 @@ def degrees_apart(a: np.ndarray, b: np.ndarray) -> np.ndarray:
     return np.degrees(2.0 * np.arcsin(np.linalg.norm(a - b, axis=(-1, -2)) / np.sqrt(8.0)))
 
 
-def test_motions_come_back_within_millimetres(items: tuple[Item, ...], body: BodyModel, tmp_path: Path) -> None:
+def test_motions_come_back_within_millimetres(items: tuple[Item, ...], tmp_path: Path) -> None:
+    body = load_body()
     write_corpus(tmp_path / "c.bin", items, body.name, {})
     corpus = read_corpus(tmp_path / "c.bin")
     by_name = {item.name: item for item in items}
