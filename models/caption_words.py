@@ -133,9 +133,14 @@ PACE_WORDS: dict[Pace, tuple[str, ...]] = {
 }
 FALL_PACE_WORDS: dict[Pace, tuple[str, ...]] = {
     "slow": ("slowly", "gradually"),
-    "normal": ("steadily",),
     "quick": ("suddenly", "quickly", "fast"),
 }
+"""A fall at its usual pace is just a fall."""
+USUAL_S: dict[Event, tuple[float, float]] = {
+    "fall": (0.6, 1.1), "sit_down": (1.2, 2.5), "lie_down": (2.0, 5.0), "stand_up": (1.0, 2.5), "kneel": (1.0, 2.5),
+    "squat": (0.8, 2.0), "pick_up": (1.5, 4.0),
+}  # fmt: skip
+"""Seconds that the event takes most people; of a fall, from the onset to the first impact."""
 SURFACE_WORDS: dict[Surface, tuple[str, ...]] = {
     "floor": ("the floor", "the ground"),
     "bed": ("the bed", "a bed"),

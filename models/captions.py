@@ -31,6 +31,7 @@ from models.caption_words import (
     SURFACE_PREPOSITIONS,
     SURFACE_WORDS,
     TURN_VERBS,
+    USUAL_S,
     VERBS,
     After,
     Age,
@@ -89,6 +90,8 @@ class Facts:
             raise ValueError("who recovers lands on nothing, and nothing comes after")
         if self.event == "fall" and self.side and self.cause not in CAUSES_OF_A_SIDE:
             raise ValueError(f"a fall by {self.cause} has no side")
+        if self.event == "fall" and self.pace == "normal":
+            raise ValueError("a fall at its usual pace has no word for it: leave the pace out")
         if self.event == "catch" and self.direction == "down":
             raise ValueError("nobody stumbles straight down")
 
@@ -135,6 +138,15 @@ def distance_words(metres: float) -> str:
     if whole > len(COUNTS):
         return f"more than {COUNTS[-1]} metres"
     return f"about {COUNTS[whole - 1]} metre{'' if whole == 1 else 's'}"
+
+
+def pace_of(event: Event, seconds: float) -> Pace | None:
+    """The pace of an event that took so long; None where there is no word for it."""
+    if event not in USUAL_S:
+        return None
+    quick, slow = USUAL_S[event]
+    usual = None if event == "fall" else "normal"
+    return "quick" if seconds < quick else "slow" if seconds > slow else usual
 
 
 def with_travel(facts: Facts, travel: Travel) -> Facts:

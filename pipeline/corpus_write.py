@@ -40,7 +40,8 @@ class Item:
     """The data set or the maker: cmu_salsa, physics, ..."""
     licence: str
     take: str
-    """The independent take or seed it comes from: windows, mirrors and compositions with one take share it."""
+    """The independent take or seed it comes from: its windows and mirrors share it. Compositions join takes of one split
+    only (`split_of`) and are named after one of them."""
     kind: Kind
 
 
@@ -206,6 +207,8 @@ def _check(item: Item) -> None:
                     f"{name} of {track.person} holds numbers that are not finite",
                     "mend it, or leave the item out",
                 )
+    if not ((motion.actions >= -1) & (motion.actions < len(ACTIONS))).all():
+        raise InputError(what, f"has actions outside -1 to {len(ACTIONS) - 1}", "use indices into ACTIONS")
     if not item.texts or not all(text.strip() for text in item.texts):
         raise InputError(what, "has no caption, or an empty one", "describe it in words")
     if not item.licence or not item.take:

@@ -38,7 +38,7 @@ _KINDS = {"fall": "#d62728", "look_alike": "#1f77b4", "composed": "#9467bd", "mo
 
 
 @dataclass(frozen=True)
-class _Drop:
+class Drop:
     """One fall as its pelvis goes, from a little before the onset until it rests."""
 
     cause: str
@@ -65,7 +65,9 @@ def run(corpus: Path, body: BodyModel, strips: int = 36) -> str:
     rows = motions.index.rows
     figures = summary(motions.index)
     drops = [
-        _drop(motions, place, body) for place, row in enumerate(rows) if row.kind == "fall" and "onset_s" in row.details
+        drop_of(motions, place, body)
+        for place, row in enumerate(rows)
+        if row.kind == "fall" and "onset_s" in row.details
     ]
     directions = [name for name in _DIRECTIONS if any(name in counts for counts in figures["falls"].values())]
     return rendered(
@@ -148,7 +150,8 @@ def _strip(corpus: Corpus, place: int, body: BodyModel) -> dict[str, str]:
     }  # fmt: skip
 
 
-def _drop(corpus: Corpus, place: int, body: BodyModel) -> _Drop:
+def drop_of(corpus: Corpus, place: int, body: BodyModel) -> Drop:
+    """How the first person of an item goes down, by the times in its details; `onset_s` must be there."""
     row, tracks = corpus.index.rows[place], corpus.tracks(place)
     height = tracks.transl[0, :, 2].astype(np.float64) + rest_root(body, tracks.betas[0].astype(np.float64))[2]
     speed = np.gradient(height, 1.0 / FPS)
@@ -158,7 +161,7 @@ def _drop(corpus: Corpus, place: int, body: BodyModel) -> _Drop:
     )
     kept = slice(int(first), int(last) + 1)
     impact = row.details.get("impact_s")
-    return _Drop(
+    return Drop(
         row.details.get("cause", UNKNOWN),
         row.details.get("direction", UNKNOWN),
         np.arange(row.frames)[kept] / FPS - onset,
@@ -168,7 +171,7 @@ def _drop(corpus: Corpus, place: int, body: BodyModel) -> _Drop:
     )
 
 
-def _phase_plots(drops: list[_Drop]) -> str | None:
+def _phase_plots(drops: list[Drop]) -> str | None:
     """Pelvis height over its vertical speed, a panel a cause, a colour a direction, a dot at the first impact."""
     if not drops:
         return None
@@ -197,7 +200,7 @@ def _phase_plots(drops: list[_Drop]) -> str | None:
     return embedded_figure(figure)
 
 
-def _profiles(drops: list[_Drop]) -> str | None:
+def _profiles(drops: list[Drop]) -> str | None:
     """Pelvis height over the time since the onset: the median of each cause, and where nine in ten of all falls are."""
     if not drops:
         return None
@@ -205,7 +208,7 @@ def _profiles(drops: list[_Drop]) -> str | None:
     axes = figure.add_subplot()
     clock = np.arange(-BEFORE_S, 2.5, 1.0 / FPS)
 
-    def heights(some: Iterable[_Drop]) -> Float[np.ndarray, "fall time"]:
+    def heights(some: Iterable[Drop]) -> Float[np.ndarray, "fall time"]:
         return np.stack([np.interp(clock, drop.since_onset_s, drop.height_m) for drop in some])
 
     low, high = np.percentile(heights(drops), [5.0, 95.0], axis=0)
@@ -225,7 +228,7 @@ def _profiles(drops: list[_Drop]) -> str | None:
 
 def _action_bars(rows: tuple[Row, ...], hours: dict[str, float]) -> str:
     """Person-hours of each action, stacked by kind."""
-    share: dict[str, Counter[str]] = defaultdict(Counter)
+    share: dict[str, dict[str, float]] = defaultdict(lambda: defaultdict(float))
     for row in rows:
         for action, seconds in row.action_seconds.items():
             share[row.kind][action] += seconds / 3600.0

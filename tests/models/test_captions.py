@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from models.caption_words import CAUSES_OF_A_SIDE, SAYABLE, After, Age, Cause, Direction, Event, Pace, Sex, Surface
-from models.captions import Facts, captions, distance_words, ing_form, mirrored, with_article, with_travel
+from models.captions import Facts, captions, distance_words, ing_form, mirrored, pace_of, with_article, with_travel
 from models.travel import Travel
 
 SAID: dict[str, dict[object, str]] = {
@@ -78,6 +78,8 @@ def all_facts(count: int, seed: int = 0) -> list[Facts]:
         kept = {name: value for name, value in drawn.items() if name == "other" or draw.random() < 0.6}
         if event == "fall" and kept.get("cause") not in CAUSES_OF_A_SIDE:
             kept.pop("side", None)
+        if event == "fall" and kept.get("pace") == "normal":
+            kept.pop("pace")
         if kept.get("recovers"):
             kept = {name: value for name, value in kept.items() if name not in ("surface", "after")}
         if event != "catch" or kept.get("direction") != "down":
@@ -161,6 +163,8 @@ def test_the_mirror_changes_sides_and_nothing_else() -> None:
             "who recovers lands on nothing, and nothing comes after",
         ),
         ({"event": "fall", "cause": "faint", "side": "left"}, "a fall by faint has no side"),
+        ({"event": "fall", "pace": "normal"}, "a fall at its usual pace has no word for it: leave the pace out"),
+        ({"event": "catch", "other": "resident", "direction": "down"}, "nobody stumbles straight down"),
     ],
 )
 def test_facts_that_cannot_be_said_are_refused(facts: dict, message: str) -> None:
@@ -173,6 +177,12 @@ def test_measured_travel_becomes_facts() -> None:
     assert (facts.direction, facts.pace, facts.turns, facts.distance_m) == (None, "slow", "right", 3.2)
     assert with_travel(Facts("walk"), Travel(3.2, 1.4, 0.0, "backward")).direction == "backward"
     assert with_travel(Facts("walk"), Travel(0.1, 0.0, 0.0, None)) == Facts("walk")
+
+
+def test_a_pace_is_told_from_seconds() -> None:
+    assert [pace_of("sit_down", seconds) for seconds in (0.8, 1.8, 3.0)] == ["quick", "normal", "slow"]
+    assert [pace_of("fall", seconds) for seconds in (0.5, 0.8, 1.4)] == ["quick", None, "slow"]
+    assert pace_of("standing", 3.0) is None
 
 
 def test_small_words() -> None:

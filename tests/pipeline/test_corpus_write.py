@@ -78,6 +78,10 @@ def with_nan(motion: Motion) -> Motion:
             "item walk_0: is not sampled at 20 Hz; resample it",
         ),
         (lambda item: replace(item, texts=("walks", " ")), "item walk_0: has no caption, or an empty one; describe it in words"),
+        (
+            lambda item: replace(item, motion=replace(item.motion, actions=item.motion.actions + 16)),
+            "item walk_0: has actions outside -1 to 15; use indices into ACTIONS",
+        ),
         (lambda item: replace(item, licence=""), "item walk_0: does not say its licence or its take; name both"),
         (
             lambda item: replace(item, motion=replace(item.motion, details={"place": np.zeros(2)})),

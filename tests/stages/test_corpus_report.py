@@ -9,7 +9,8 @@ import cv2
 import numpy as np
 import pytest
 
-from models.body import BodyModel, load_body
+from models.body import BodyModel, load_body, track_joints
+from pipeline.corpus import read_corpus
 from pipeline.corpus_write import Item, write_corpus
 from pipeline.errors import InputError
 from stages import corpus_report
@@ -84,3 +85,22 @@ def test_another_body_is_refused(items: tuple[Item, ...], body: BodyModel, tmp_p
     assert str(caught.value) == (
         f"{tmp_path / 'c.bin'}: is of the body smpl, not of {body.name}; give the body it was made with"
     )
+
+
+def test_a_fall_is_followed_from_its_onset_to_its_rest(
+    items: tuple[Item, ...], body: BodyModel, tmp_path: Path
+) -> None:
+    fall = next(item for item in items if item.name == "fall_0")
+    write_corpus(tmp_path / "c.bin", [fall], body.name, {})
+    drop = corpus_report.drop_of(read_corpus(tmp_path / "c.bin"), 0, body)
+    assert (drop.cause, drop.direction) == ("push", "forward")
+    details, clock = fall.motion.details, fall.motion.timestamps_s
+    assert drop.since_onset_s[0] == pytest.approx(-0.6, abs=0.03)
+    assert drop.since_onset_s[-1] == pytest.approx(details["rest_s"] - details["onset_s"], abs=0.03)
+    assert drop.impact is not None
+    assert drop.since_onset_s[drop.impact] == pytest.approx(details["impact_s"] - details["onset_s"], abs=0.03)
+    pelvis = track_joints(body, fall.motion.people[0])[:, 0, 2]
+    np.testing.assert_allclose(
+        drop.height_m, np.interp(drop.since_onset_s + details["onset_s"], clock, pelvis), atol=0.002
+    )
+    assert drop.height_m[0] > 0.7 and drop.height_m[-1] < 0.3 and drop.speed_m_s.min() < -1.0 < drop.speed_m_s[0]
