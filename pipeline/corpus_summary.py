@@ -22,7 +22,7 @@ def summary(index: Index) -> dict[str, Any]:
         for action, seconds in row.action_seconds.items():
             by_action[action] += seconds / 3600.0
         if row.kind == "fall":
-            falls[row.details.get("cause", UNKNOWN)][row.details.get("direction", UNKNOWN)] += 1
+            falls[row.details.get("cause") or UNKNOWN][row.details.get("direction") or UNKNOWN] += 1
     return {
         "items": len(index.rows),
         "hours": sum(row.seconds for row in index.rows) / 3600.0,

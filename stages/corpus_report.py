@@ -69,7 +69,8 @@ def run(corpus: Path, body: BodyModel, strips: int = 36) -> str:
         for place, row in enumerate(rows)
         if row.kind == "fall" and "onset_s" in row.details
     ]
-    directions = [name for name in _DIRECTIONS if any(name in counts for counts in figures["falls"].values())]
+    met = {direction for counts in figures["falls"].values() for direction in counts}
+    directions = [name for name in _DIRECTIONS if name in met] + sorted(met - set(_DIRECTIONS))
     return rendered(
         Path(__file__).parent / "templates" / "corpus_report.html.j2",
         summary=figures,
@@ -115,7 +116,7 @@ def _shown(rows: tuple[Row, ...], count: int) -> list[int]:
     groups = defaultdict(list)
     for place, row in enumerate(rows):
         most = max(row.action_seconds, key=lambda name: row.action_seconds[name])
-        what = row.details.get("cause", f"{row.source} {most}")
+        what = row.details.get("cause") or f"{row.source} {most}"
         alone = "alone" if len(row.people) == 1 else "together"
         groups[row.kind, alone, what].append((hashlib.sha256(row.name.encode()).digest(), place))
     order = sorted(groups, key=lambda group: (list(_KINDS).index(group[0]), group[1] == "alone", group[2]))
@@ -134,7 +135,7 @@ def _strip(corpus: Corpus, place: int, body: BodyModel) -> dict[str, str]:
     first, last = 0, min(row.frames, round(4.0 * FPS)) - 1
     if row.kind == "fall" and "onset_s" in row.details:
         first = max(0, round((row.details["onset_s"] - BEFORE_S / 2.0) * FPS))
-        last = min(row.frames - 1, round(row.details.get("rest_s", row.seconds) * FPS))
+        last = min(row.frames - 1, round((row.details.get("rest_s") or row.seconds) * FPS))
     seed = int.from_bytes(hashlib.sha256(row.name.encode()).digest()[:4], "little")
     picture = motion_strip(
         body,
@@ -157,13 +158,14 @@ def drop_of(corpus: Corpus, place: int, body: BodyModel) -> Drop:
     speed = np.gradient(height, 1.0 / FPS)
     onset = row.details["onset_s"]
     first, last = (
-        np.clip(round(t * FPS), 0, row.frames - 1) for t in (onset - BEFORE_S, row.details.get("rest_s", row.seconds))
+        np.clip(round(t * FPS), 0, row.frames - 1)
+        for t in (onset - BEFORE_S, (row.details.get("rest_s") or row.seconds))
     )
     kept = slice(int(first), int(last) + 1)
     impact = row.details.get("impact_s")
     return Drop(
-        row.details.get("cause", UNKNOWN),
-        row.details.get("direction", UNKNOWN),
+        row.details.get("cause") or UNKNOWN,
+        row.details.get("direction") or UNKNOWN,
         np.arange(row.frames)[kept] / FPS - onset,
         height[kept],
         speed[kept],

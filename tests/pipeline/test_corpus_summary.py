@@ -1,5 +1,6 @@
 """Figures of a corpus."""
 
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -23,3 +24,14 @@ def test_the_summary_counts_what_the_index_says(items: tuple[Item, ...], tmp_pat
     assert sum(figures["by_action_hours"].values()) == pytest.approx(44.0 / 3600.0)
     assert list(figures["by_action_hours"]) == ["walk", "fall", "fallen", "standing"]
     assert figures["by_action_hours"]["standing"] == pytest.approx(10.0 / 3600.0)
+
+
+def test_falls_of_unknown_cause_are_counted_as_such(items: tuple[Item, ...], tmp_path: Path) -> None:
+    fall = next(item for item in items if item.name == "fall_0")
+    vague = [
+        replace(fall, name=f"{n}", motion=replace(fall.motion, details=d)) for n, d in enumerate(({}, {"cause": None}))
+    ]
+    other = replace(fall, motion=replace(fall.motion, details={"cause": "push", "direction": "down"}))
+    assert summary(write_corpus(tmp_path / "c.bin", [*vague, other], "body", {}))["falls"] == {
+        "push": {"down": 1}, "unknown": {"unknown": 2},
+    }  # fmt: skip
