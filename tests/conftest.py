@@ -1,8 +1,50 @@
-"""Shapes are checked at run time in every test: jaxtyping + beartype over our packages."""
+"""Shapes are checked at run time in every test: jaxtyping + beartype over our packages; and a small corpus to test with."""
 
+from dataclasses import replace
+
+import numpy as np
+import pytest
 from jaxtyping import install_import_hook
 
 # A whole number is a fine float, as in PEP 484.
 install_import_hook(
     ["pipeline", "stages", "models"], "beartype.beartype(conf=beartype.BeartypeConf(is_pep484_tower=True))"
 )
+
+
+@pytest.fixture(scope="session")
+def items() -> tuple:
+    """Corpus items of the default body: walk_0 to walk_5 (3 s), stand_0 and stand_1, fall_0 and fall_1 (5 s), and pair,
+    two walkers."""
+    # Imported here, after the hook: else these modules would go unchecked.
+    from models.body import load_body
+    from models.motion_source import PhysicsFalls, ProceduralEveryday
+    from pipeline.corpus_write import Item
+    from pipeline.order import ClipOrder
+
+    def order(event: str, seconds: float, role: str) -> ClipOrder:
+        fall = {"cause": "push", "direction": "forward"} if event == "fall" else {"cause": None, "direction": None}
+        return ClipOrder.model_validate({
+            "event": event, "start": "walking", "seconds": seconds, "fps": 20.0, "role": role, "age_years": 80.0,
+            "stature_m": 1.62, "build": 0.5, "sex": 0.0, "text": "", **fall,
+        })  # fmt: skip
+
+    body = load_body()
+    everyday, falls = ProceduralEveryday(body), PhysicsFalls(body)
+    made = []
+    for event, count, seconds in (("walk", 6, 3.0), ("stand", 2, 5.0)):
+        for number in range(count):
+            asked = order(event, seconds, "carer" if number == 1 else "resident")
+            motion = everyday.sample(asked, None, np.random.default_rng(number))
+            made.append(
+                Item(f"{event}_{number}", motion, (f"a person {event}s",), "procedural", "CC0", event, "look_alike")
+            )
+    for number in range(2):
+        motion = falls.sample(order("fall", 5.0, "resident"), None, np.random.default_rng(number))
+        texts = ("an old woman falls forward", "she is pushed and falls on her face")
+        made.append(Item(f"fall_{number}", motion, texts, "physics", "Apache-2.0", f"fall_{number}", "fall"))
+    one, other = made[0].motion, made[1].motion
+    beside = replace(other.people[0], person="person_1", transl=other.people[0].transl + np.array([0.0, 1.0, 0.0]))
+    pair = replace(one, people=(one.people[0], beside), actions=np.concatenate([one.actions, other.actions]))
+    made.append(Item("pair", pair, ("two people walk",), "procedural", "CC0", "walk", "composed"))
+    return tuple(made)

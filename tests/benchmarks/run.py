@@ -119,6 +119,37 @@ def import_realtime_factor(folder: Path) -> float:
     return 20 * 60.0 / (time.perf_counter() - started)
 
 
+def corpus_batch_ms(folder: Path) -> float:
+    """Time to read 64 windows of 80 frames of a corpus in memory, people in four slots; median of 20 batches."""
+    from models.motion_source import ProceduralEveryday
+    from pipeline.corpus import FPS, read_corpus
+    from pipeline.corpus_write import Item, write_corpus
+    from pipeline.order import ClipOrder
+    from pipeline.seeds import generator
+
+    body = flows.body_model(None)
+    order = ClipOrder(
+        event="walk", cause=None, direction=None, start="walking", seconds=10.0, fps=FPS, role="resident", age_years=80.0,
+        stature_m=1.65, build=0.5, sex=0.0, text="",
+    )  # fmt: skip
+    source = ProceduralEveryday(body)
+    motions = [source.sample(order, None, generator(0, "bench", f"walk {k}")) for k in range(32)]
+    items = [
+        Item(f"{k}", motion, ("a walk",), "procedural", "CC0", f"{k}", "mocap") for k, motion in enumerate(motions)
+    ]
+    folder.mkdir(parents=True, exist_ok=True)
+    write_corpus(folder / "corpus.bin", items, body.name, {})
+    corpus = read_corpus(folder / "corpus.bin")
+    rng = generator(0, "bench", "corpus windows")
+    times_s = []
+    for _ in range(20):
+        picks = [(int(rng.integers(len(items))), int(rng.integers(round(10.0 * FPS) - 80))) for _ in range(64)]
+        started = time.perf_counter()
+        corpus.windows(picks, 80)
+        times_s.append(time.perf_counter() - started)
+    return float(np.median(times_s)) * 1000.0
+
+
 def main() -> None:
     """Run the chain once from nothing and write the figures."""
     folder = ROOT / "out" / "bench"
@@ -140,6 +171,7 @@ def main() -> None:
     figures["generate.seconds_per_clip"] = generated["seconds_per_clip"]
     figures["end_to_end.clips_per_hour"] = generated["accepted"] / chain_s * 3600.0
     figures["render.frames_per_s"] = render_frames_per_s(store, dataset)
+    figures["corpus.batch_ms"] = corpus_batch_ms(folder)
     figures |= lifting_costs(footage)
     figures["import.realtime_factor"] = import_realtime_factor(folder / "import")
     pose = pose_ms_per_frame(footage)

@@ -2,7 +2,7 @@
 
 import pytest
 
-from pipeline.sides import SWAPPED_JOINTS, SWAPPED_KEYPOINTS, swapped
+from pipeline.sides import SWAPPED_JOINTS, SWAPPED_KEYPOINTS, mirrored_text, swapped
 from pipeline.types import COCO_KEYPOINTS, SMPL_JOINTS
 
 
@@ -18,3 +18,13 @@ def test_left_and_right_change_places_and_the_middle_stays(names, partners):
 def test_a_name_without_partner_is_an_error():
     with pytest.raises(ValueError):
         swapped(("nose", "left_eye"))
+
+
+def test_words_of_sides_change_places_wherever_they_stand():
+    assert mirrored_text("Left foot first, then the right one; left_hand up") == (
+        "Right foot first, then the left one; right_hand up"
+    )
+    assert mirrored_text("upright, bright: a 90-degree left turn, clockwise") == (
+        "upright, bright: a 90-degree right turn, counterclockwise"
+    )
+    assert mirrored_text("anticlockwise") == "clockwise"

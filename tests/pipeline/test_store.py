@@ -12,7 +12,7 @@ from pydantic import BaseModel
 
 from pipeline import codec
 from pipeline.errors import InputError
-from pipeline.store import Store, artefact_folder, check_replaceable, digest, file_digest, replaced
+from pipeline.store import Store, artefact_folder, check_replaceable, digest, file_digest, replaced, write_bytes
 from pipeline.types import Footage
 
 
@@ -284,3 +284,13 @@ def test_urls_that_cannot_be_opened(bucket):
         Store("nope://x")
     with pytest.raises(InputError, match="is no artefact; give STORE/<stage>/<key>, or the store itself"):
         artefact_folder(f"{bucket[0]}/depth/k")
+
+
+def test_a_file_is_written_whole_or_not_at_all(tmp_path):
+    write_bytes(tmp_path / "a.bin", b"first")
+    write_bytes(tmp_path / "a.bin", b"second")
+    assert (tmp_path / "a.bin").read_bytes() == b"second"
+    (tmp_path / "folder").mkdir()
+    with pytest.raises(OSError):
+        write_bytes(tmp_path / "folder", b"no file can take a folder's place")
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["a.bin", "folder"]

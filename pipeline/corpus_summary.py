@@ -1,0 +1,36 @@
+"""A corpus in figures, from its index alone."""
+
+from collections import Counter, defaultdict
+from typing import Any
+
+from pipeline.corpus import Index
+
+UNKNOWN = "unknown"
+
+
+def summary(index: Index) -> dict[str, Any]:
+    """What `summary.json` says of a corpus.
+
+    `hours` and `by_source` count time once however many people are there; `by_action_hours` counts each person's. `falls`
+    are items of that kind by the cause and direction in their details.
+    """
+    by_action: dict[str, float] = defaultdict(float)
+    by_source: dict[str, float] = defaultdict(float)
+    falls: dict[str, Counter[str]] = defaultdict(Counter)
+    for row in index.rows:
+        by_source[row.source] += row.seconds / 3600.0
+        for action, seconds in row.action_seconds.items():
+            by_action[action] += seconds / 3600.0
+        if row.kind == "fall":
+            falls[row.details.get("cause") or UNKNOWN][row.details.get("direction") or UNKNOWN] += 1
+    return {
+        "items": len(index.rows),
+        "hours": sum(row.seconds for row in index.rows) / 3600.0,
+        "by_action_hours": {name: by_action[name] for name in (*index.actions, UNKNOWN) if name in by_action},
+        "by_source": dict(sorted(by_source.items())),
+        "falls": {cause: dict(sorted(counts.items())) for cause, counts in sorted(falls.items())},
+        "look_alikes": sum(row.kind == "look_alike" for row in index.rows),
+        "two_person": sum(len(row.people) > 1 for row in index.rows),
+        "dropped": dict(sorted(index.dropped.items())),
+        "file_mib": index.file_bytes / 2**20,
+    }

@@ -1,0 +1,37 @@
+"""Figures of a corpus."""
+
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from pipeline.corpus import read_index
+from pipeline.corpus_summary import summary
+from pipeline.corpus_write import Item, write_corpus
+
+
+def test_the_summary_counts_what_the_index_says(items: tuple[Item, ...], tmp_path: Path) -> None:
+    path = tmp_path / "corpus.bin"
+    write_corpus(path, items, "body", {"no joints": 2, "fall_without_rest": 1})
+    figures = summary(read_index(path))
+    assert figures["items"] == 11 and figures["look_alikes"] == 8 and figures["two_person"] == 1
+    assert figures["falls"] == {"push": {"forward": 2}}
+    assert figures["dropped"] == {"fall_without_rest": 1, "no joints": 2}
+    assert figures["file_mib"] == path.stat().st_size / 2**20
+    # 7 takes of 3 s and 4 of 5 s; the pair's two people count once in hours and by source, each in actions.
+    assert figures["hours"] == pytest.approx(41.0 / 3600.0)
+    assert figures["by_source"] == {"physics": pytest.approx(10.0 / 3600.0), "procedural": pytest.approx(31.0 / 3600.0)}
+    assert sum(figures["by_action_hours"].values()) == pytest.approx(44.0 / 3600.0)
+    assert list(figures["by_action_hours"]) == ["walk", "fall", "fallen", "standing"]
+    assert figures["by_action_hours"]["standing"] == pytest.approx(10.0 / 3600.0)
+
+
+def test_falls_of_unknown_cause_are_counted_as_such(items: tuple[Item, ...], tmp_path: Path) -> None:
+    fall = next(item for item in items if item.name == "fall_0")
+    vague = [
+        replace(fall, name=f"{n}", motion=replace(fall.motion, details=d)) for n, d in enumerate(({}, {"cause": None}))
+    ]
+    other = replace(fall, motion=replace(fall.motion, details={"cause": "push", "direction": "down"}))
+    assert summary(write_corpus(tmp_path / "c.bin", [*vague, other], "body", {}))["falls"] == {
+        "push": {"down": 1}, "unknown": {"unknown": 2},
+    }  # fmt: skip
