@@ -60,7 +60,7 @@ SECTIONS = {
     "people3d": "stages.people3d:People3DConfig",
     "smooth": "stages.smooth:SmoothConfig",
     "physics": "models.physics:PhysicsConfig",
-    "falls": "stages.falls:FallsConfig",
+    "falls": "models.fall_draws:FallsConfig",
     "compare_falls": "stages.compare_falls:CompareFallsConfig",
     "generate": "stages.generate:GenerateConfig",
     "label": "stages.label:LabelConfig",

@@ -7,15 +7,12 @@ word after an "and" in it, is a verb whose -ing form `ING_FORMS` holds.
 
 from typing import Literal
 
+from pipeline.order import Cause, Direction
+
 Event = Literal[
     "fall", "walk", "crawl", "sit_down", "lie_down", "stand_up", "kneel", "squat", "pick_up", "sitting", "lying",
     "standing", "bed_exercises", "approach_fallen", "walk_beside", "catch", "help_up",
 ]  # fmt: skip
-Cause = Literal[
-    "slip", "trip", "push", "faint", "misstep", "sit_to_stand", "stand_to_sit", "roll_out_of_bed", "slide_out_of_bed",
-    "reach", "lean",
-]  # fmt: skip
-Direction = Literal["forward", "backward", "left", "right", "down"]
 Surface = Literal["floor", "bed", "mattress", "furniture_edge", "chair", "sofa"]
 After = Literal["lies_still", "tries_to_get_up", "crawls", "gets_up"]
 Pace = Literal["slow", "normal", "quick"]

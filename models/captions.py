@@ -35,8 +35,6 @@ from models.caption_words import (
     VERBS,
     After,
     Age,
-    Cause,
-    Direction,
     Event,
     Pace,
     Sex,
@@ -44,6 +42,7 @@ from models.caption_words import (
     Surface,
 )
 from models.travel import Travel
+from pipeline.order import Cause, Direction
 from pipeline.types import Role
 
 _WHO = ("event", "role", "sex", "age")

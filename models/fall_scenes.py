@@ -100,7 +100,7 @@ def _tipping(actor: Actor, cause: Cause, direction: Direction, rng: np.random.Ge
     return (actor.frames - 1) / actor.fps
 
 
-def _chair(actor: Actor, height_m: float, away: Float[np.ndarray, "2"]) -> tuple[Support, tuple[Box, ...]]:
+def chair(actor: Actor, height_m: float, away: Float[np.ndarray, "2"]) -> tuple[Support, tuple[Box, ...]]:
     """A chair with a back behind somebody who stands at the origin facing +x, moved away by x and y."""
     reach = actor.rig.leg[0] + 0.02
     seat = np.array([-reach - 0.02, 0.0])
@@ -117,7 +117,7 @@ def _chair(actor: Actor, height_m: float, away: Float[np.ndarray, "2"]) -> tuple
 def _rising(actor: Actor, direction: Direction, rng: np.random.Generator) -> tuple[float, tuple[Box, ...]]:
     """Who sinks back finds the chair rolled away; else nobody would fall."""
     away = np.array([-rng.uniform(0.45, 0.6), 0.0]) if direction == "backward" else np.zeros(2)
-    support, boxes = _chair(actor, float(rng.uniform(0.40, 0.50)), away)
+    support, boxes = chair(actor, float(rng.uniform(0.40, 0.50)), away)
     actor.sit_down(support, 1.5)
     actor.sit(support, 2.0)
     seconds = float(rng.uniform(1.6, 2.6))
@@ -133,7 +133,7 @@ def _missing(actor: Actor, rng: np.random.Generator) -> tuple[float, tuple[Box, 
     away = np.array([-rng.uniform(0.45, 0.7), 0.0])
     if kind == "side":
         away = np.array([0.0, rng.choice([-1.0, 1.0]) * rng.uniform(0.42, 0.55)])
-    support, boxes = _chair(actor, float(rng.uniform(0.40, 0.50)), away)
+    support, boxes = chair(actor, float(rng.uniform(0.40, 0.50)), away)
     actor.stand(float(rng.uniform(0.5, 1.2)))
     begin, seconds = actor.frames / actor.fps, float(rng.uniform(1.3, 2.2))
     actor.sit_down(support, seconds)

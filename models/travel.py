@@ -10,8 +10,9 @@ from jaxtyping import Float
 from scipy.ndimage import gaussian_filter1d
 
 from models.body import BodyModel, rest_root, track_joints
-from models.caption_words import Direction, Pace, Side
+from models.caption_words import Pace, Side
 from pipeline.frames import matrix_from_axis_angle
+from pipeline.order import Direction
 from pipeline.types import SMPL_JOINTS, PersonTrack
 
 SWAY_S = 0.25

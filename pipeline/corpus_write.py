@@ -5,7 +5,7 @@ The same items give the same bytes, in whatever order they come.
 
 import hashlib
 import json
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -70,6 +70,30 @@ def write_corpus(path: Path, items: Iterable[Item], body: str, dropped: Mapping[
         raise InputError(path, "no item was given for the corpus", "see why the sources were set aside")
     rows = [made[name] for name in sorted(made)]
     return _write(path, Index(body, ACTIONS, dict(dropped), tuple(row for row, _ in rows), 0), [b for _, b in rows])
+
+
+def join_corpora(parts: Sequence[Path], path: Path) -> Index:
+    """One corpus file of several; blocks are copied. InputError where bodies differ or a name comes twice."""
+    bodies: set[str] = set()
+    dropped: Counter[str] = Counter()
+    blocks: dict[str, tuple[Row, bytes]] = {}
+    for part in parts:
+        index, found = read_blocks(part)
+        bodies.add(index.body)
+        dropped.update(index.dropped)
+        for row, block in zip(index.rows, found, strict=True):
+            if row.name in blocks:
+                raise InputError(
+                    f"item {row.name}", "is in two parts of the corpus", "give every item a name of its own"
+                )
+            blocks[row.name] = (row, block)
+    if len(bodies) != 1:
+        raise InputError(
+            path, f"joins parts of {len(bodies)} bodies ({', '.join(sorted(bodies))})", "join those of one body"
+        )
+    rows = [blocks[name][0] for name in sorted(blocks)]
+    index = Index(bodies.pop(), ACTIONS, dict(sorted(dropped.items())), tuple(rows), 0)
+    return _write(path, index, [blocks[row.name][1] for row in rows])
 
 
 def motion_of(corpus: Corpus, item: int) -> Motion:

@@ -8,9 +8,10 @@ from typing import get_args
 import numpy as np
 import pytest
 
-from models.caption_words import CAUSES_OF_A_SIDE, SAYABLE, After, Age, Cause, Direction, Event, Pace, Sex, Surface
+from models.caption_words import CAUSES_OF_A_SIDE, SAYABLE, After, Age, Event, Pace, Sex, Surface
 from models.captions import Facts, captions, distance_words, ing_form, mirrored, pace_of, with_article, with_travel
 from models.travel import Travel
+from pipeline.order import Cause, Direction
 
 SAID: dict[str, dict[object, str]] = {
     "role": {"resident": r"\bresident\b", "carer": r"carer|care worker|caregiver", "visitor": r"visitor"},

@@ -1,0 +1,180 @@
+"""The motion corpus, part by part: captured takes, simulated falls, look-alikes and compositions, each with captions.
+
+A part is a list of items and a count of what was set aside, by reason. Parts depend on the seed and their own numbers alone,
+so that they can be made in any order, and a build that was stopped goes on where it was. DESIGN §4, corpus.
+"""
+
+import re
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from pydantic import BaseModel, ConfigDict, Field
+
+from models.body import BodyModel, BodyShape
+from models.caption_captured import captured_captions
+from models.caption_words import Surface
+from models.captions import Facts, captions, pace_of
+from models.composed import COMPOSITIONS, composed
+from models.fall_draws import FallsConfig, draw_kind, simulated
+from models.importers.index import IndexedTake, read_take
+from models.mirror import mirrored_item
+from models.travel import travel_of
+from pipeline.corpus import FPS
+from pipeline.corpus_write import Item
+from pipeline.errors import InputError, Rejected
+from pipeline.order import Direction
+from pipeline.seeds import generator
+from pipeline.types import Motion, take
+
+VERSION = 1
+CAPTURED = BodyShape(age_years=40.0, sex=0.5, stature_m=1.72, build=0.5)
+"""Whose body captured people are given: files do not say how heavy or old they were."""
+LICENCES = {"cmu": "CMU Graphics Lab Motion Capture Database: free for any use", "deepmimic": "MIT", "idle": "MIT"}
+OURS = "Apache-2.0"
+SURFACES: dict[str, Surface] = {
+    "floor": "floor",
+    "bed": "bed",
+    "mattress": "mattress",
+    "table": "furniture_edge",
+    "chair": "chair",
+}
+
+
+class CorpusConfig(BaseModel):
+    """How much of what is made."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+    mocap: Path | None = None
+    """Folder of captured motion with an `index.csv`."""
+    falls: int = Field(1600, ge=0)
+    look_alikes: int = Field(1050, ge=0)
+    composed: int = Field(240, ge=0)
+    pair_window_s: float = Field(8.0, gt=1.0)
+    pair_stride_s: float = Field(4.0, gt=0.5)
+    """Captured pairs are cut into windows, and each is mirrored."""
+    captions: int = Field(4, ge=1)
+    fall: FallsConfig = FallsConfig()
+    part: int = Field(40, ge=1)
+    """Items made at a time: what is lost when a build is stopped."""
+
+
+Part = tuple[list[Item], Counter[str]]
+
+
+def captured_part(config: CorpusConfig, body: BodyModel, takes: Sequence[IndexedTake], root: Path, seed: int) -> Part:
+    """Items of captured takes; of two people also windows and their mirrors. Takes that cannot be read are set aside."""
+    items: list[Item] = []
+    aside: Counter[str] = Counter()
+    betas = np.asarray(body.betas_from_shape(CAPTURED), dtype=np.float64)
+    for one in takes:
+        name = "+".join(str(path.relative_to(root).with_suffix("")) for path in one.paths)
+        try:
+            motion = read_take(one, body, betas, FPS)
+        except InputError as error:
+            aside[f"capture cannot be read: {error}"] += 1
+            continue
+        rng = generator(seed, "corpus", name)
+        travel = travel_of(body, motion.people[0], FPS) if len(motion.people) == 1 else None
+        described = one.texts[0] if one.texts else "a person moves"
+        texts = captured_captions(described, travel, rng, config.captions)
+        source = one.paths[0].relative_to(root).parts[0]
+        licence = LICENCES.get(source.split("_")[0], "unknown")
+        # Details are kept plain; what the importer counted is of no use to who trains.
+        motion = replace(motion, details={"description": described})
+        item = Item(name, motion, texts, source, licence, take_of(name), "mocap")
+        if len(motion.people) == 1:
+            items.append(item)
+            continue
+        for part in _windows(config, item):
+            items += [part, mirrored_item(part, body)]
+    return items, aside
+
+
+def take_of(name: str) -> str:
+    """One name for a take however it was exported: CMU's subject and trial where the name tells them."""
+    collection, _, rest = name.partition("/")
+    found = re.fullmatch(r"0*(\d+)_0*(\d+)", rest)
+    return f"cmu {found[1]}_{found[2]}" if found and collection in ("cmu_amc", "cmu_iclone") else name
+
+
+def _windows(config: CorpusConfig, item: Item) -> list[Item]:
+    motion = item.motion
+    length, stride = round(config.pair_window_s * FPS), round(config.pair_stride_s * FPS)
+    starts = range(0, max(len(motion.timestamps_s) - length, 0) + 1, stride)
+    windows = []
+    for start in starts:
+        frames = np.arange(start, min(start + length, len(motion.timestamps_s)))
+        part = replace(
+            motion,
+            timestamps_s=motion.timestamps_s[: len(frames)],
+            people=tuple(take(track, frames) for track in motion.people),
+            actions=motion.actions[:, frames],
+        )
+        windows.append(replace(item, name=f"{item.name}@{start / FPS:g}s", motion=part))
+    return windows
+
+
+def fall_part(config: CorpusConfig, body: BodyModel, numbers: Sequence[int], seed: int) -> Part:
+    """Simulated falls of all causes and directions, in turn by chance."""
+    items: list[Item] = []
+    aside: Counter[str] = Counter()
+    for number in numbers:
+        name = f"fall/{number:05d}"
+        rng = generator(seed, "corpus", name)
+        cause, direction = draw_kind(rng)
+        try:
+            motion = simulated(config.fall, body, cause, direction, rng)
+        except Rejected as rejected:
+            aside[str(rejected).split(":")[0]] += 1
+            continue
+        texts = captions(fall_facts(motion), rng, config.captions)
+        items.append(Item(name, motion, texts, "physics", OURS, name, "fall"))
+    return items, aside
+
+
+def fall_facts(motion: Motion) -> Facts:
+    """What a caption may say of a simulated fall: as it happened, not as it was asked for."""
+    details = motion.details
+    recovered = bool(details["recovered"])
+    age = details["age_years"]
+    facts = Facts(
+        "fall",
+        role="resident",
+        sex="man" if details["sex"] > 0.7 else "woman" if details["sex"] < 0.3 else None,
+        age="elderly" if age > 68.0 else "middle_aged" if age > 45.0 else "young",
+        cause=details["cause"],
+        direction=fall_way(details),
+        recovers=recovered,
+    )
+    if recovered:
+        return facts
+    pace = pace_of("fall", details["impact_s"] - details["onset_s"])
+    return replace(facts, surface=SURFACES.get(details["landing"]), after="lies_still", pace=pace)
+
+
+def fall_way(details: dict[str, Any]) -> Direction:
+    """The way that a fall went: the quarter of its measured direction, or down where it was asked for and hardly went."""
+    if details["recovered"] or details["direction"] == "down":
+        return details["direction"]
+    ways: tuple[Direction, ...] = ("forward", "left", "backward", "right")
+    return ways[round(details["direction_deg"] / 90.0) % 4]
+
+
+def composed_part(config: CorpusConfig, body: BodyModel, numbers: Sequence[int], seed: int) -> Part:
+    """Two people together, each kind of composition in turn."""
+    items: list[Item] = []
+    aside: Counter[str] = Counter()
+    for number in numbers:
+        name = f"composed/{number:05d}"
+        rng = generator(seed, "corpus", name)
+        try:
+            motion, facts = composed(body, COMPOSITIONS[number % len(COMPOSITIONS)], FPS, rng)
+        except Rejected as rejected:
+            aside[str(rejected).split(":")[0]] += 1
+            continue
+        items.append(Item(name, motion, captions(facts, rng, config.captions), "composed", OURS, name, "composed"))
+    return items, aside
