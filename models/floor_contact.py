@@ -1,7 +1,7 @@
 """Feet and floor: where the skin is lowest, and people brought to stand on z = 0 with the feet that the source has planted.
 
 Planted feet get their soles onto the floor, each by its own leg; between contacts the correction is interpolated, so that
-jumps stay jumps. Feet that would sink are lifted by their legs, and whoever else would sink is lifted as a whole.
+jumps stay jumps. Feet that would sink are lifted by their legs, hands bend back, and whoever still sinks is lifted as a whole.
 """
 
 from collections.abc import Sequence
@@ -12,6 +12,7 @@ from jaxtyping import Bool, Float
 from scipy.ndimage import gaussian_filter1d, maximum_filter1d
 
 from models.body import REGIONS, BodyModel, rest_joints_of
+from models.hand_contact import lay_hands
 from models.leg_ik import reach_ankles
 from pipeline.frames import axis_angle_from_matrix
 
@@ -49,7 +50,7 @@ def stand_on_floor(
     vertical = np.array([0.0, 0.0, 1.0])
     pelvis = pelvis + (body_down - floor)[:, None] * vertical
     ankles = [way + (down[:, foot] + up[:, foot] - floor)[:, None] * vertical for foot, way in enumerate(ankles)]
-    local = reach_ankles(rest, local, pelvis, ankles)
+    local = lay_hands(body, rest, reach_ankles(rest, local, pelvis, ankles), pelvis, fps)
     transl = pelvis - rest[0]
     return local, transl + _lifted(_heights(body, betas, local, transl).min(axis=1), fps)[:, None] * vertical
 

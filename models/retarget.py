@@ -3,7 +3,8 @@
 A source joint's rotation since a reference pose (the file's rest pose where that stands upright, else its most upright
 frame) is applied to the target's rotation in that same pose, found by turning the target's limbs, with no twist, onto
 the source's. So limbs keep the source's directions, twists are the source's own, and bone lengths are the target's. Legs
-then bend the little it takes (`leg_ik`) for the ankles to go the source's ways, so that feet slide as little as there.
+then bend the little it takes (`leg_ik`) for the ankles to go the source's ways, so that feet slide as little as there, and
+for planted feet to stand on the floor (`floor_contact`).
 """
 
 import logging
@@ -62,7 +63,7 @@ def retarget(
     z is up; the first person's pelvis begins at x = y = 0 facing +x, the others keep their places to it. Ways on the floor
     are scaled alike for all, heights by each one's legs. `window_s` keeps a part (start, end) of the files. Actions are
     unknown (-1). `details` tells the metres that a unit of the (first) file was taken for. Raises InputError when joints
-    cannot be matched by name, or people's clocks differ.
+    cannot be matched by name, people's clocks differ, or the part is not there.
     """
     lengths = {len(source.timestamps_s) for source in sources}
     if len(lengths) > 1 or any(
@@ -81,6 +82,9 @@ def retarget(
     first = int(any(_begins_apart(source, match_joints(source)) for source in sources))
     start, end = window_s or (0.0, np.inf)
     kept = slice(max(first, np.searchsorted(clock, start)), np.searchsorted(clock, end, "right") + 1)
+    if len(clock[kept]) < 2:
+        shown = f"has no two frames from {start:g} s on: it lasts {clock[-1]:.2f} s"
+        raise InputError(sources[0].path, shown, "ask for a part that is there")
     clock = clock[kept] - clock[kept][0]
     times = np.arange(int(np.floor(clock[-1] * fps + 1e-6)) + 1) / fps
     rest = rest_joints_of(body, betas)
@@ -175,7 +179,7 @@ def _nearness(balls: Sequence[Float[np.ndarray, "time 3"]]) -> Float[np.ndarray,
 def _lean(
     turn: Float[np.ndarray, "time 3 3"], longer: Float[np.ndarray, "3"], near: Float[np.ndarray, "time"]
 ) -> Float[np.ndarray, "time 3"]:
-    """What an ankle gives way to a foot that is `longer` than the source's, where its ball is near the floor.
+    """What an ankle gives way to a foot that is `longer` than the source's, where its ball is near the floor; y up, metres.
 
     While the ball stands, it goes the source's way at a constant distance, the one at which the flat foot has its ankle
     where the source has it: the mean of yaw @ longer over the contact.
@@ -253,8 +257,10 @@ def _reference(
 def _flat(
     ankle: Float[np.ndarray, "time 3"], ball: Float[np.ndarray, "time 3"], across: Float[np.ndarray, "time 3"]
 ) -> int:
-    """The frame in which a foot stands flat: ankle and ball as low as they usually get, toes ahead of the hips' line, and
-    the ball a little below the ankle."""
+    """The frame in which a foot stands flat.
+
+    Ankle and ball are as low as they usually get, the toes ahead of the hips' line, the ball a little below the ankle.
+    """
     score = sum(np.abs(joint[:, 1] - np.percentile(joint[:, 1], 10.0)) for joint in (ankle, ball))
     toes = _unit(ball - ankle)
     ahead = np.sum(_unit(np.cross(across, [0.0, 1.0, 0.0])) * toes, axis=-1) > 0.5

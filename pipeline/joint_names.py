@@ -1,38 +1,44 @@
 """What motion-capture files call the joints of SMPL's tree."""
 
+from os.path import commonprefix
+
 from pipeline.errors import InputError
 from pipeline.skeleton import SkeletonMotion
 
 SIDES = ("left", "right")
 _SIDED = {
     "hip": ("{Side}upleg", "{s}thigh", "thigh{s}", "{Side}thigh", "{s}femur", "{Side}hip"),
-    "knee": ("{Side}leg", "{s}shin", "shin{s}", "{s}calf", "{Side}shin", "{s}tibia", "{Side}knee"),
+    "knee": ("{Side}leg", "{s}shin", "shin{s}", "{s}calf", "calf{s}", "{Side}shin", "{s}tibia", "{Side}knee"),
     # Who has both an ankle and a foot, or a wrist and a hand, means the tips by the latter.
     "ankle": ("{Side}ankle", "{Side}foot", "{s}foot", "foot{s}"),
-    "foot": ("{Side}toebase", "{s}toebase", "toe{s}", "{Side}toe", "{s}toes", "{Side}foot"),
+    "foot": ("{Side}toebase", "{s}toebase", "toe{s}", "{Side}toe", "{s}toes", "{s}toe0", "ball{s}", "{Side}foot"),
     "shoulder": ("{Side}arm", "{s}shldr", "upperarm{s}", "{s}upperarm", "{Side}uparm", "{s}humerus", "{Side}shoulder"),
-    "collar": ("{Side}collar", "{s}collar", "{s}clavicle", "shoulder{s}", "{Side}shoulder"),
-    "elbow": ("{Side}forearm", "{s}forearm", "forearm{s}", "{Side}lowarm", "{s}radius", "{Side}elbow"),
+    "collar": ("{Side}collar", "{s}collar", "{s}clavicle", "clavicle{s}", "shoulder{s}", "{Side}shoulder"),
+    "elbow": ("{Side}forearm", "{s}forearm", "forearm{s}", "{Side}lowarm", "lowerarm{s}", "{s}radius", "{Side}elbow"),
     "wrist": ("{Side}wrist", "{Side}hand", "{s}hand", "hand{s}"),
 }
 NAMES: dict[str, tuple[str, ...]] = {
     "pelvis": ("hips", "hip", "pelvis", "root"),
-    "neck": ("neck", "necktwist01", "lowerneck"),
+    "neck": ("neck", "neck01", "necktwist01", "lowerneck"),
     "head": ("head", "face"),
 } | {
     f"{side}_{joint}": tuple(name.format(Side=side, s=side[0]) for name in names)
     for joint, names in _SIDED.items()
     for side in SIDES
 }
-"""What files call our joints, in lower case without prefix and punctuation; the spine is the path from pelvis to neck."""
+"""What files call our joints, in lower case without the prefix that all share and without punctuation.
+
+The spine is the path from pelvis to neck.
+"""
 OPTIONAL = tuple(f"{side}_{joint}" for side in SIDES for joint in ("foot", "collar", "wrist"))
 
 
 def match_joints(motion: SkeletonMotion) -> dict[str, int]:
     """Source joint of each SMPL joint but the spine's; InputError lists what has no partner."""
+    shared = commonprefix([name.lower() for name in motion.names])
     plain = {}
     for index, name in enumerate(motion.names):
-        short = name.lower().removeprefix("cc_base_").rpartition(":")[2]
+        short = name.lower().removeprefix(shared).removeprefix("cc_base_").rpartition(":")[2]
         plain.setdefault("".join(letter for letter in short if letter.isalnum()), index)
     found: dict[str, int] = {}
     for joint, names in NAMES.items():

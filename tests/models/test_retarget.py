@@ -204,3 +204,11 @@ def test_people_off_one_clock_are_refused(body: BodyModel, betas: np.ndarray, wa
         "walk.bvh: is not on one clock with the others (/walk.bvh: 60 frames, 1.97 s, b/slow.bvh: 60 frames, 2.95 s); "
         "give takes of equal length"
     )
+
+
+def test_a_part_that_is_not_there_is_refused(body: BodyModel, betas: np.ndarray, walk: Motion, as_bvh: Export) -> None:
+    with pytest.raises(InputError) as caught:
+        retarget([as_bvh(body, walk)], body, betas, 30.0, window_s=(5.0, 7.0))
+    assert str(caught.value) == "walk.bvh: has no two frames from 5 s on: it lasts 1.97 s; ask for a part that is there"
+    part = retarget([as_bvh(body, walk)], body, betas, 30.0, window_s=(0.5, 1.5))
+    assert part.timestamps_s[-1] == pytest.approx(1.0, abs=0.04)
