@@ -11,6 +11,7 @@ import json
 import logging
 import os
 import sys
+import tempfile
 import time
 from collections import Counter
 from collections.abc import Callable
@@ -60,6 +61,7 @@ SECTIONS = {
     "people3d": "stages.people3d:People3DConfig",
     "smooth": "stages.smooth:SmoothConfig",
     "physics": "models.physics:PhysicsConfig",
+    "corpus": "stages.corpus:CorpusConfig",
     "falls": "models.fall_draws:FallsConfig",
     "compare_falls": "stages.compare_falls:CompareFallsConfig",
     "generate": "stages.generate:GenerateConfig",
@@ -812,6 +814,85 @@ def simulate_falls(
     return summary
 
 
+def corpus_part(store: Store, settings: Settings, kind: str, numbers: list[int]) -> dict[str, Any]:
+    """One part of the corpus as an artefact: a small corpus file, and what was set aside."""
+    import numpy as np
+
+    from models.importers.index import index_takes
+    from pipeline.corpus_write import write_corpus
+    from stages import corpus
+
+    config, body = settings.section("corpus"), body_model(settings.section("run").body)
+    inputs: dict[str, Any] = {"kind": kind, "numbers": numbers, "seed": settings.seed, "body": body.digest}
+    takes = []
+    if kind == "captured":
+        takes = [index_takes(config.mocap)[number] for number in numbers]
+        inputs["files"] = [[file_digest(path) for path in take.paths] for take in takes]
+
+    def compute() -> tuple[dict[str, Any], dict[str, Any]]:
+        make = {"falls": corpus.fall_part, "look_alikes": corpus.look_alike_part, "composed": corpus.composed_part}
+        if kind == "captured":
+            items, aside = corpus.captured_part(config, body, takes, config.mocap, settings.seed)
+        else:
+            items, aside = make[kind](config, body, numbers, settings.seed)
+        with tempfile.TemporaryDirectory() as folder:
+            path = Path(folder) / "part.bin"
+            if items:
+                write_corpus(path, items, body.name, aside)
+            content = np.frombuffer(path.read_bytes() if items else b"", dtype=np.uint8)
+        return {"file": content, "dropped": dict(aside)}, {"items": len(items)}
+
+    # How many parts there are, and how large, says nothing of what is in one.
+    stamp = config.model_copy(update={"falls": 0, "look_alikes": 0, "composed": 0, "part": 1, "mocap": None})
+    _, artefact, new = cached(store, "corpus_part", corpus.VERSION, stamp, inputs, compute)
+    return {"key": artefact.key, "recomputed": new}
+
+
+def build_corpus(out: Path, settings: Settings, runner: Runner) -> dict:
+    """The motion corpus: `corpus.bin`, a training pack `pack.bin`, `index.csv`, `summary.json`, `report.html`."""
+    from models.importers.index import index_takes
+    from pipeline.corpus import read_index
+    from pipeline.corpus_summary import index_rows, summary
+    from pipeline.corpus_write import join_corpora, write_pack
+    from stages import corpus_report
+
+    config, body = settings.section("corpus"), body_model(settings.section("run").body)
+    out.mkdir(parents=True, exist_ok=True)
+    store = Store(out / "parts")
+    counts = {"falls": config.falls, "look_alikes": config.look_alikes, "composed": config.composed}
+    if config.mocap is not None:
+        counts = {"captured": len(index_takes(config.mocap))} | counts
+    work = []
+    for kind, count in counts.items():
+        for first in range(0, count, config.part):
+            numbers = list(range(first, min(first + config.part, count)))
+            work.append((f"{kind}/{first:05d}", (store, settings, kind, numbers)))
+    outcomes = runner("making the corpus", corpus_part, work)
+    failed = [f"{outcome.item}: {outcome.reason}" for outcome in outcomes if outcome.reason]
+    if failed:
+        raise InputError(
+            out, f"{len(failed)} parts of the corpus could not be made ({failed[0]})", "mend that, start again"
+        )
+    dropped: Counter[str] = Counter()
+    with tempfile.TemporaryDirectory() as folder:
+        parts = []
+        for outcome in outcomes:
+            value = load_value(store, "corpus_part", outcome.value["key"])
+            dropped.update(value["dropped"])
+            if len(value["file"]):
+                parts.append(Path(folder) / f"{len(parts):05d}.bin")
+                parts[-1].write_bytes(value["file"].tobytes())
+        join_corpora(parts, out / "corpus.bin", dropped)
+    write_pack(out / "corpus.bin", out / "pack.bin")
+    index = read_index(out / "corpus.bin")
+    result = summary(index) | {"pack_mib": (out / "pack.bin").stat().st_size / 2**20, "seed": settings.seed,
+                               "recomputed": sum(outcome.value["recomputed"] for outcome in outcomes)}  # fmt: skip
+    write_text(out / "index.csv", index_rows(index))
+    write_text(out / "summary.json", json.dumps(result, indent=1))
+    write_text(out / "report.html", corpus_report.run(out / "corpus.bin", body))
+    return result
+
+
 def compare_window(settings: Settings, window: Any, walks: list) -> dict[str, Any]:
     """Kinematic figures of one real fall or walk and of its counterparts, all lifted by the same stage."""
     from models.body import track_joints
@@ -1107,6 +1188,26 @@ def evaluate_command(
         return evaluate_gain(real, synthetic, out, settings, test, labels, label_map, events)
 
     _print(_orchestrate("evaluate", prefect, measure))
+
+
+corpus_app = typer.Typer(no_args_is_help=True, help="The motion corpus that the motion model learns from.")
+app.add_typer(corpus_app, name="corpus")
+
+
+@corpus_app.command("build")
+def build_corpus_command(
+    out: Annotated[Path, typer.Option(help="Folder for corpus.bin, pack.bin, index.csv, summary.json, report.html.")],
+    mocap: Annotated[Path | None, typer.Option(help="Folder of captured motion; else corpus.mocap of the config.")] = None,
+    config: ConfigOption = None, seed: SeedOption = 0, prefect: PrefectOption = False,
+) -> None:  # fmt: skip
+    """Gather captured motion, simulated falls, look-alikes and two-person motion into one file. Goes on where it stopped."""
+    more = {} if mocap is None else {"corpus": {"mocap": str(mocap)}}
+    settings = read_settings(config, seed, SECTIONS, **more)
+    _print(
+        _orchestrate(
+            "build-corpus", prefect, lambda run: build_corpus(out, settings, run), settings.section("run").workers
+        )
+    )
 
 
 falls_app = typer.Typer(

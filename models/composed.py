@@ -13,7 +13,7 @@ from jaxtyping import Float
 
 from models.body import BodyModel, BodyShape, rest_root
 from models.captions import Facts
-from models.fall_scenes import chair, fall_scene
+from models.fall_scenes import chair_behind, fall_scene
 from models.motion_source import body_mass_kg
 from models.physics import PhysicsConfig, simulate_fall
 from models.placement import place_track
@@ -22,7 +22,7 @@ from models.sample_actions import Actor
 from models.sample_rig import rig_of
 from pipeline.errors import Rejected
 from pipeline.frames import transform, yaw
-from pipeline.order import CAUSE_DIRECTIONS, Cause
+from pipeline.order import CAUSE_DIRECTIONS, Cause, Direction
 from pipeline.types import ACTIONS, Motion, PersonTrack, Role, take
 
 Composition = Literal["walk_beside", "approach_fallen", "catch", "help_up"]
@@ -37,7 +37,8 @@ class _Person:
     """A body and what it does."""
 
     def __init__(self, body: BodyModel, name: str, role: Role, age: tuple[float, float], rng: np.random.Generator):
-        self.body, self.name, self.role = body, name, role
+        self.body, self.name = body, name
+        self.role: Role = role
         self.age_years, self.stature_m = float(rng.uniform(*age)), float(rng.uniform(1.5, 1.85))
         shape = BodyShape(
             age_years=self.age_years, sex=rng.uniform(), stature_m=self.stature_m, build=rng.uniform(0.2, 0.8)
@@ -153,7 +154,7 @@ def _help_up(
     resident: _Person, carer: _Person, fps: float, rng: np.random.Generator
 ) -> tuple[tuple[Acted, Acted], Facts, dict]:
     sitter = resident.actor(fps, rng, np.zeros(2), 0.0)
-    support, _ = chair(sitter, float(rng.uniform(0.42, 0.5)), np.zeros(2))
+    support, _ = chair_behind(sitter, float(rng.uniform(0.42, 0.5)), np.zeros(2))
     sitter.sit_down(support, 1.5)
     first = sitter.frames
     sitter.sit(support, float(rng.uniform(1.5, 2.5)))
@@ -180,7 +181,7 @@ def _help_up(
 def _falls(resident: _Person, recovers: bool, rng: np.random.Generator) -> Motion:
     causes = CATCHABLE if recovers else (*CATCHABLE, "faint")
     cause = causes[int(rng.integers(len(causes)))]
-    ways = [way for way in CAUSE_DIRECTIONS[cause] if way != "down"]
+    ways: list[Direction] = [way for way in CAUSE_DIRECTIONS[cause] if way != "down"]
     direction = ways[int(rng.integers(len(ways)))]
     scene = fall_scene(
         resident.body,

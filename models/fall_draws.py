@@ -27,17 +27,17 @@ class FallsConfig(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid")
     physics: PhysicsConfig = PhysicsConfig()
-    hz: float = Field(20.0, gt=0.0)
+    hz: float = Field(default=20.0, gt=0.0)
     """Of the motions; simulated at the next multiple of it from 60 Hz on."""
-    seconds: float = Field(8.0, ge=6.0)
+    seconds: float = Field(default=8.0, ge=6.0)
     rest_seconds: tuple[float, float] = (1.0, 3.0)
     """How long somebody is seen lying after coming to rest."""
     age_years: tuple[float, float] = (60.0, 97.0)
     stature_m: tuple[float, float] = (1.45, 1.88)
     build: tuple[float, float] = (0.1, 0.9)
-    recovering: float = Field(0.12, ge=0.0, le=1.0)
+    recovering: float = Field(default=0.12, ge=0.0, le=1.0)
     """Share of the causes that a step can answer which are answered by one."""
-    furnished: float = Field(0.35, ge=0.0, le=1.0)
+    furnished: float = Field(default=0.35, ge=0.0, le=1.0)
     """Share of the falls from standing with a bed, a wall, a table or a mattress in the way."""
 
 
@@ -82,7 +82,11 @@ def simulated(
         body, scene.source, cause, direction, scene.onset_s, body_mass_kg(stature, build), frailty, config.physics, rng,
         scene.boxes, recovers,
     )  # fmt: skip
-    facts = {"age_years": age, "stature_m": stature, "build": build, "sex": sex, "start": start}
+    # In a room the furniture is the room's.
+    around = (
+        [] if room is not None else [[b.label, b.centre.tolist(), b.half_sizes.tolist(), b.yaw] for b in scene.boxes]
+    )
+    facts = {"boxes": around, "age_years": age, "stature_m": stature, "build": build, "sex": sex, "start": start}
     rest = motion.details.get("rest_s", motion.details["onset_s"] + 3.0)
     end = min(len(motion.timestamps_s), round((rest + rng.uniform(*config.rest_seconds)) * config.hz * every))
     kept = np.arange(0, end, every)

@@ -73,7 +73,7 @@ def fall_scene(
     onset_s -= first / fps
     track, actions = take(track, index), actions[index]
     if boxes and boxes[0].label == "bed":
-        boxes = (_under(body, track, boxes[0], round(onset_s * fps)), *boxes[1:])
+        boxes = (lowered(body, track, boxes[0], round(onset_s * fps)), *boxes[1:])
     motion = Motion(np.arange(len(index)) / fps, (track,), actions[None], "procedural")
     return FallScene(motion, onset_s, boxes)
 
@@ -100,7 +100,7 @@ def _tipping(actor: Actor, cause: Cause, direction: Direction, rng: np.random.Ge
     return (actor.frames - 1) / actor.fps
 
 
-def chair(actor: Actor, height_m: float, away: Float[np.ndarray, "2"]) -> tuple[Support, tuple[Box, ...]]:
+def chair_behind(actor: Actor, height_m: float, away: Float[np.ndarray, "2"]) -> tuple[Support, tuple[Box, ...]]:
     """A chair with a back behind somebody who stands at the origin facing +x, moved away by x and y."""
     reach = actor.rig.leg[0] + 0.02
     seat = np.array([-reach - 0.02, 0.0])
@@ -117,7 +117,7 @@ def chair(actor: Actor, height_m: float, away: Float[np.ndarray, "2"]) -> tuple[
 def _rising(actor: Actor, direction: Direction, rng: np.random.Generator) -> tuple[float, tuple[Box, ...]]:
     """Who sinks back finds the chair rolled away; else nobody would fall."""
     away = np.array([-rng.uniform(0.45, 0.6), 0.0]) if direction == "backward" else np.zeros(2)
-    support, boxes = chair(actor, float(rng.uniform(0.40, 0.50)), away)
+    support, boxes = chair_behind(actor, float(rng.uniform(0.40, 0.50)), away)
     actor.sit_down(support, 1.5)
     actor.sit(support, 2.0)
     seconds = float(rng.uniform(1.6, 2.6))
@@ -133,7 +133,7 @@ def _missing(actor: Actor, rng: np.random.Generator) -> tuple[float, tuple[Box, 
     away = np.array([-rng.uniform(0.45, 0.7), 0.0])
     if kind == "side":
         away = np.array([0.0, rng.choice([-1.0, 1.0]) * rng.uniform(0.42, 0.55)])
-    support, boxes = chair(actor, float(rng.uniform(0.40, 0.50)), away)
+    support, boxes = chair_behind(actor, float(rng.uniform(0.40, 0.50)), away)
     actor.stand(float(rng.uniform(0.5, 1.2)))
     begin, seconds = actor.frames / actor.fps, float(rng.uniform(1.3, 2.2))
     actor.sit_down(support, seconds)
@@ -141,7 +141,7 @@ def _missing(actor: Actor, rng: np.random.Generator) -> tuple[float, tuple[Box, 
     return begin + seconds * float(rng.uniform(0.45, 0.75)), () if kind == "gone" else boxes
 
 
-def _bed(actor: Actor, height_m: float, edge: float) -> tuple[Support, Box]:
+def bed_behind(actor: Actor, height_m: float, edge: float) -> tuple[Support, Box]:
     """A bed along y whose free side faces +x, its edge that far in front of the pelvis of who sits on it."""
     seat = np.array([-actor.rig.leg[0] - 0.02, 0.0])
     middle = np.array([seat[0] + edge - 0.45, 0.35])
@@ -152,7 +152,7 @@ def _bed(actor: Actor, height_m: float, edge: float) -> tuple[Support, Box]:
 
 
 def _sliding(actor: Actor, rng: np.random.Generator) -> tuple[float, tuple[Box, ...]]:
-    support, bed = _bed(actor, float(rng.uniform(0.42, 0.58)), float(rng.uniform(-0.02, 0.05)))
+    support, bed = bed_behind(actor, float(rng.uniform(0.42, 0.58)), float(rng.uniform(-0.02, 0.05)))
     actor.sit_down(support, 1.5)
     actor.sit(support, float(rng.uniform(1.5, 2.5)))
     return actor.frames / actor.fps - 0.05, (bed,)
@@ -161,7 +161,7 @@ def _sliding(actor: Actor, rng: np.random.Generator) -> tuple[float, tuple[Box, 
 def _rolling(actor: Actor, direction: Direction, rng: np.random.Generator) -> tuple[float, tuple[Box, ...]]:
     """Lying on the back near the edge that is on the side of the fall: the head at +y puts +x at the left hand."""
     height, edge = float(rng.uniform(0.42, 0.6)), float(rng.uniform(0.12, 0.2))
-    support, bed = _bed(actor, height, 0.3)
+    support, bed = bed_behind(actor, height, 0.3)
     seat = support.centre[0]
     half = bed.half_sizes
     to_edge = seat + edge - half[0] if direction == "left" else seat - edge + half[0]
@@ -171,7 +171,7 @@ def _rolling(actor: Actor, direction: Direction, rng: np.random.Generator) -> tu
     return actor.frames / actor.fps - 0.3, (bed,)
 
 
-def _under(body: BodyModel, track: PersonTrack, bed: Box, frame: int) -> Box:
+def lowered(body: BodyModel, track: PersonTrack, bed: Box, frame: int) -> Box:
     """The bed lowered to the lowest skin over it at the onset: mattresses give way, boxes would throw the body off."""
     at = take(track, np.array([frame]))
     low = float(lowest_surface(body, at.betas, at.global_orient, at.body_pose, at.transl)[0])

@@ -30,7 +30,7 @@ LYING = Path(__file__).parent / "starter" / "lying_postures.json"
 """Postures of simulated falls, made by models/lying_postures.py; nobody thinks of them by hand."""
 
 
-def _posture(
+def posture(
     hips: tuple[float, float] = (0.0, 0.0),
     knees: tuple[float, float] = (0.0, 0.0),
     spine: float = 0.0,
@@ -63,7 +63,7 @@ def _row(joint: str) -> int:
     return SMPL_JOINTS.index(joint) - 1
 
 
-def _tilt(forward: float = 0.0, left: float = 0.0, roll: float = 0.0) -> Float[np.ndarray, "3 3"]:
+def tilt(forward: float = 0.0, left: float = 0.0, roll: float = 0.0) -> Float[np.ndarray, "3 3"]:
     """Turn of the body about its own long axis, then a lean forward and to the left (SMPL axes)."""
     lean = matrix_from_axis_angle(np.array([forward, 0.0, -left]))
     return lean @ matrix_from_axis_angle(np.array([0.0, roll, 0.0]))
@@ -74,40 +74,40 @@ def posture_library() -> tuple[list[tuple[Float[np.ndarray, "69"], Float[np.ndar
     """Postures with the tilt of the pelvis and what each costs before anything is seen (likely ones less)."""
     quarter = np.pi / 2.0
     entries = [
-        (_posture(), _tilt(), 0.0),
-        (_posture(arms="bent"), _tilt(), 0.2),
-        (_posture(arms="front"), _tilt(), 0.4),
-        (_posture(hips=(0.4, -0.25), knees=(0.15, 0.3)), _tilt(0.05), 0.0),
-        (_posture(hips=(-0.25, 0.4), knees=(0.3, 0.15)), _tilt(0.05), 0.0),
-        (_posture(hips=(0.5, 0.5), spine=0.6), _tilt(0.5), 0.4),
-        (_posture(hips=(1.0, 1.0), spine=0.7, arms="front"), _tilt(1.0), 0.5),
-        (_posture(hips=(0.9, 0.9), knees=(0.9, 0.9), spine=0.4), _tilt(0.4), 0.5),
-        (_posture(hips=(1.7, 1.7), knees=(2.1, 2.1), spine=0.5, arms="front", apart=0.25), _tilt(0.35), 0.5),
-        (_posture(hips=(1.5, 1.5), knees=(1.5, 1.5), apart=0.12), _tilt(-0.05), 0.3),
-        (_posture(hips=(1.4, 1.4), knees=(1.5, 1.5), spine=0.5, apart=0.15), _tilt(0.25), 0.4),
-        (_posture(hips=(1.5, 1.5), knees=(0.15, 0.15)), _tilt(-0.1), 0.5),
-        (_posture(hips=(2.0, 2.0), knees=(1.8, 1.8), apart=0.15), _tilt(-0.2), 0.5),
-        (_posture(hips=(0.1, 0.1), knees=(1.6, 1.6), spine=0.2), _tilt(0.1), 0.6),
-        (_posture(hips=(1.5, 0.1), knees=(1.5, 1.6), spine=0.2), _tilt(0.1), 0.6),
-        (_posture(hips=(0.1, 1.5), knees=(1.6, 1.5), spine=0.2), _tilt(0.1), 0.6),
-        (_posture(hips=(1.5, 1.5), knees=(1.5, 1.5), arms="front"), _tilt(1.4), 0.6),
+        (posture(), tilt(), 0.0),
+        (posture(arms="bent"), tilt(), 0.2),
+        (posture(arms="front"), tilt(), 0.4),
+        (posture(hips=(0.4, -0.25), knees=(0.15, 0.3)), tilt(0.05), 0.0),
+        (posture(hips=(-0.25, 0.4), knees=(0.3, 0.15)), tilt(0.05), 0.0),
+        (posture(hips=(0.5, 0.5), spine=0.6), tilt(0.5), 0.4),
+        (posture(hips=(1.0, 1.0), spine=0.7, arms="front"), tilt(1.0), 0.5),
+        (posture(hips=(0.9, 0.9), knees=(0.9, 0.9), spine=0.4), tilt(0.4), 0.5),
+        (posture(hips=(1.7, 1.7), knees=(2.1, 2.1), spine=0.5, arms="front", apart=0.25), tilt(0.35), 0.5),
+        (posture(hips=(1.5, 1.5), knees=(1.5, 1.5), apart=0.12), tilt(-0.05), 0.3),
+        (posture(hips=(1.4, 1.4), knees=(1.5, 1.5), spine=0.5, apart=0.15), tilt(0.25), 0.4),
+        (posture(hips=(1.5, 1.5), knees=(0.15, 0.15)), tilt(-0.1), 0.5),
+        (posture(hips=(2.0, 2.0), knees=(1.8, 1.8), apart=0.15), tilt(-0.2), 0.5),
+        (posture(hips=(0.1, 0.1), knees=(1.6, 1.6), spine=0.2), tilt(0.1), 0.6),
+        (posture(hips=(1.5, 0.1), knees=(1.5, 1.6), spine=0.2), tilt(0.1), 0.6),
+        (posture(hips=(0.1, 1.5), knees=(1.6, 1.5), spine=0.2), tilt(0.1), 0.6),
+        (posture(hips=(1.5, 1.5), knees=(1.5, 1.5), arms="front"), tilt(1.4), 0.6),
     ]
     for lean in (0.45, 0.95):
         entries += [
-            (_posture(arms="front", knees=(0.3, 0.3)), _tilt(lean), 0.6),
-            (_posture(hips=(0.5, 0.5), knees=(0.5, 0.5), arms="out"), _tilt(-lean), 0.6),
-            (_posture(hips=(0.3, 0.3), knees=(0.4, 0.4), arms="out"), _tilt(0.0, lean), 0.6),
-            (_posture(hips=(0.3, 0.3), knees=(0.4, 0.4), arms="out"), _tilt(0.0, -lean), 0.6),
+            (posture(arms="front", knees=(0.3, 0.3)), tilt(lean), 0.6),
+            (posture(hips=(0.5, 0.5), knees=(0.5, 0.5), arms="out"), tilt(-lean), 0.6),
+            (posture(hips=(0.3, 0.3), knees=(0.4, 0.4), arms="out"), tilt(0.0, lean), 0.6),
+            (posture(hips=(0.3, 0.3), knees=(0.4, 0.4), arms="out"), tilt(0.0, -lean), 0.6),
         ]
     shapes = (
-        _posture(),
-        _posture(hips=(0.9, 0.9), knees=(1.5, 1.5)),
-        _posture(hips=(0.2, 0.7), knees=(0.2, 0.9), arms="bent"),
+        posture(),
+        posture(hips=(0.9, 0.9), knees=(1.5, 1.5)),
+        posture(hips=(0.2, 0.7), knees=(0.2, 0.9), arms="bent"),
     )
     shapes += tuple(np.array([*posture, *[0.0] * 6]) for posture in json.loads(LYING.read_text()))
     for roll in np.arange(8) * np.pi / 4.0:
-        entries += [(shape, _tilt(-quarter, 0.0, float(roll)), 0.5) for shape in shapes]
-    entries += [(_posture(arms="up"), _tilt(quarter), 0.5), (_posture(arms="out"), _tilt(quarter), 0.5)]
+        entries += [(shape, tilt(-quarter, 0.0, float(roll)), 0.5) for shape in shapes]
+    entries += [(posture(arms="up"), tilt(quarter), 0.5), (posture(arms="out"), tilt(quarter), 0.5)]
     return [(pose, tilt) for pose, tilt, _ in entries], [cost for _, _, cost in entries]
 
 

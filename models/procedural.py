@@ -24,7 +24,7 @@ DORSIFLEXION = ((0.0, 1), (0.07, -5), (0.18, 3), (0.3, 7), (0.42, 9), (0.5, 5), 
                 (0.8, 1), (0.9, 3), (1.0, 1))  # fmt: skip
 
 
-def _slow_noise(
+def slow_noise(
     rng: np.random.Generator, frames: int, channels: int, fps: float, seconds: float
 ) -> Float[np.ndarray, "time channel"]:
     """Smooth unit-variance noise that changes over `seconds`."""
@@ -130,8 +130,8 @@ def procedural_standing(
     """Quiet standing: sway about the ankles, weight shifts, breathing, a wandering gaze; age stoops it."""
     frames = max(2, round(seconds * fps))
     old = np.clip((age_years - 50.0) / 40.0, 0.0, 1.0)
-    noise = _slow_noise(rng, frames, 10, fps, 1.6)
-    slow = _slow_noise(rng, frames, 4, fps, 4.0)
+    noise = slow_noise(rng, frames, 10, fps, 1.6)
+    slow = slow_noise(rng, frames, 4, fps, 4.0)
     pose = _Pose(frames)
     sway_deg = 0.6 * (1.0 + old) * noise[:, 0]
     shift_deg = 1.3 * slow[:, 0] + 0.3 * noise[:, 1]
@@ -184,7 +184,7 @@ def procedural_walking(
     stride = (1.0 - 0.45 * old) * rng.uniform(0.85, 1.05)
     cadence_hz = (0.92 - 0.17 * old) * rng.uniform(0.93, 1.07)
     times = np.arange(frames) / fps
-    noise = _slow_noise(rng, frames, 6, fps, 1.2)
+    noise = slow_noise(rng, frames, 6, fps, 1.2)
     phase = rng.uniform() + cadence_hz * times
     pose = _Pose(frames)
     curves = {}

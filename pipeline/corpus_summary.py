@@ -1,5 +1,7 @@
 """A corpus in figures, from its index alone."""
 
+import csv
+import io
 from collections import Counter, defaultdict
 from typing import Any
 
@@ -34,3 +36,16 @@ def summary(index: Index) -> dict[str, Any]:
         "dropped": dict(sorted(index.dropped.items())),
         "file_mib": index.file_bytes / 2**20,
     }
+
+
+def index_rows(index: Index) -> str:
+    """The index as CSV, one line an item."""
+    text = io.StringIO()
+    table = csv.writer(text, lineterminator="\n")
+    table.writerow(("name", "kind", "source", "licence", "take", "split", "seconds", "people", "actions", "captions"))
+    for row in index.rows:
+        table.writerow((
+            row.name, row.kind, row.source, row.licence, row.take, row.split, f"{row.seconds:g}", len(row.people),
+            " ".join(row.action_seconds), " | ".join(row.texts),
+        ))  # fmt: skip
+    return text.getvalue()

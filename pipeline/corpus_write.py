@@ -5,7 +5,7 @@ The same items give the same bytes, in whatever order they come.
 
 import hashlib
 import json
-from collections import Counter, defaultdict
+from collections import defaultdict
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -72,15 +72,13 @@ def write_corpus(path: Path, items: Iterable[Item], body: str, dropped: Mapping[
     return _write(path, Index(body, ACTIONS, dict(dropped), tuple(row for row, _ in rows), 0), [b for _, b in rows])
 
 
-def join_corpora(parts: Sequence[Path], path: Path) -> Index:
-    """One corpus file of several; blocks are copied. InputError where bodies differ or a name comes twice."""
+def join_corpora(parts: Sequence[Path], path: Path, dropped: Mapping[str, int]) -> Index:
+    """One corpus file of several; blocks are copied. `dropped` is of all parts. InputError where bodies differ or a name comes twice."""
     bodies: set[str] = set()
-    dropped: Counter[str] = Counter()
     blocks: dict[str, tuple[Row, bytes]] = {}
     for part in parts:
         index, found = read_blocks(part)
         bodies.add(index.body)
-        dropped.update(index.dropped)
         for row, block in zip(index.rows, found, strict=True):
             if row.name in blocks:
                 raise InputError(

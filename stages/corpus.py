@@ -16,11 +16,12 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from models.body import BodyModel, BodyShape
 from models.caption_captured import captured_captions
-from models.caption_words import Surface
+from models.caption_words import SAYABLE, Age, Event, Sex, Surface
 from models.captions import Facts, captions, pace_of
 from models.composed import COMPOSITIONS, composed
-from models.fall_draws import FallsConfig, draw_kind, simulated
+from models.fall_draws import SIMULATED_HZ, FallsConfig, draw_kind, simulated
 from models.importers.index import IndexedTake, read_take
+from models.look_alikes import LOOK_ALIKES, look_alike
 from models.mirror import mirrored_item
 from models.travel import travel_of
 from pipeline.corpus import FPS
@@ -28,7 +29,7 @@ from pipeline.corpus_write import Item
 from pipeline.errors import InputError, Rejected
 from pipeline.order import Direction
 from pipeline.seeds import generator
-from pipeline.types import Motion, take
+from pipeline.types import Motion, Role, take
 
 VERSION = 1
 CAPTURED = BodyShape(age_years=40.0, sex=0.5, stature_m=1.72, build=0.5)
@@ -132,7 +133,10 @@ def fall_part(config: CorpusConfig, body: BodyModel, numbers: Sequence[int], see
             aside[str(rejected).split(":")[0]] += 1
             continue
         texts = captions(fall_facts(motion), rng, config.captions)
-        items.append(Item(name, motion, texts, "physics", OURS, name, "fall"))
+        details = motion.details | {"asked_direction": direction, "direction": fall_way(motion.details)}
+        # Who catches the balance has not fallen: that is what a classifier must learn to leave alone.
+        kind = "look_alike" if details["recovered"] else "fall"
+        items.append(Item(name, replace(motion, details=details), texts, "physics", OURS, name, kind))
     return items, aside
 
 
@@ -140,12 +144,11 @@ def fall_facts(motion: Motion) -> Facts:
     """What a caption may say of a simulated fall: as it happened, not as it was asked for."""
     details = motion.details
     recovered = bool(details["recovered"])
-    age = details["age_years"]
     facts = Facts(
         "fall",
         role="resident",
-        sex="man" if details["sex"] > 0.7 else "woman" if details["sex"] < 0.3 else None,
-        age="elderly" if age > 68.0 else "middle_aged" if age > 45.0 else "young",
+        sex=_sex(details["sex"]),
+        age=_age(details["age_years"]),
         cause=details["cause"],
         direction=fall_way(details),
         recovers=recovered,
@@ -162,6 +165,71 @@ def fall_way(details: dict[str, Any]) -> Direction:
         return details["direction"]
     ways: tuple[Direction, ...] = ("forward", "left", "backward", "right")
     return ways[round(details["direction_deg"] / 90.0) % 4]
+
+
+EVENTS: dict[str, Event] = {
+    "sit_down": "sit_down", "lie_down_bed": "lie_down", "lie_down_floor": "lie_down", "kneel": "kneel", "squat": "squat",
+    "pick_up": "pick_up", "stand_up": "stand_up", "get_up_from_floor": "stand_up", "sit": "sitting", "lie": "lying",
+    "crawl": "crawl", "bed_exercise": "bed_exercises",
+}  # fmt: skip
+"""What a caption calls each kind of look-alike."""
+
+
+def look_alike_part(config: CorpusConfig, body: BodyModel, numbers: Sequence[int], seed: int) -> Part:
+    """Look-alikes, each kind in turn; residents mostly, at the rate of the corpus."""
+    items: list[Item] = []
+    aside: Counter[str] = Counter()
+    kinds, every = list(LOOK_ALIKES), int(np.ceil(SIMULATED_HZ / FPS))
+    for number in numbers:
+        name = f"look_alike/{number:05d}"
+        rng = generator(seed, "corpus", name)
+        kind = kinds[number % len(kinds)]
+        role: Role = "carer" if rng.random() < 0.25 else "resident"
+        age, stature = (
+            float(rng.uniform(22.0, 65.0) if role == "carer" else rng.uniform(60.0, 97.0)),
+            rng.uniform(1.45, 1.88),
+        )
+        sex = float(rng.uniform())
+        shape = BodyShape(age_years=age, sex=sex, stature_m=float(stature), build=float(rng.uniform(0.1, 0.9)))
+        betas = np.asarray(body.betas_from_shape(shape), dtype=np.float64)
+        try:
+            motion = look_alike(body, betas, kind, FPS * every, age, role, rng)
+        except Rejected as rejected:
+            aside[str(rejected).split(":")[0]] += 1
+            continue
+        kept = np.arange(0, len(motion.timestamps_s), every)
+        furniture = motion.details["furniture"]
+        boxes = [[one["centre"], one["half_sizes"], one["yaw"]] for one in furniture]
+        motion = replace(
+            motion,
+            timestamps_s=motion.timestamps_s[kept],
+            people=(take(motion.people[0], kept),),
+            actions=motion.actions[:, kept],
+            details={"kind": kind, "age_years": age, "side": motion.details["side"], "boxes": boxes},
+        )
+        texts = captions(_look_alike_facts(motion, kind, furniture, role, age, sex), rng, config.captions)
+        items.append(Item(name, motion, texts, "physics", OURS, name, "look_alike"))
+    return items, aside
+
+
+def _look_alike_facts(motion: Motion, kind: str, furniture: list[dict], role: Role, age: float, sex: float) -> Facts:
+    event = EVENTS[kind]
+    known: dict[str, Any] = {}
+    if "surface" in SAYABLE[event]:
+        label = furniture[0]["label"] if furniture else "floor"
+        known["surface"] = SURFACES.get(label, "floor") if kind != "kneel" else "floor"
+    side = motion.details["side"]
+    if side in ("left", "right") and kind in ("kneel", "pick_up"):
+        known["side"] = side
+    return Facts(event, role=role, sex=_sex(sex), age=_age(age), **known)
+
+
+def _sex(sex: float) -> Sex | None:
+    return "man" if sex > 0.7 else "woman" if sex < 0.3 else None
+
+
+def _age(years: float) -> Age:
+    return "elderly" if years > 68.0 else "middle_aged" if years > 45.0 else "young"
 
 
 def composed_part(config: CorpusConfig, body: BodyModel, numbers: Sequence[int], seed: int) -> Part:
