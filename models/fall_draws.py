@@ -83,9 +83,7 @@ def simulated(
         scene.boxes, recovers,
     )  # fmt: skip
     # In a room the furniture is the room's.
-    around = (
-        [] if room is not None else [[b.label, b.centre.tolist(), b.half_sizes.tolist(), b.yaw] for b in scene.boxes]
-    )
+    around = [] if room is not None else [[b.centre.tolist(), b.half_sizes.tolist(), b.yaw] for b in scene.boxes]
     facts = {"boxes": around, "age_years": age, "stature_m": stature, "build": build, "sex": sex, "start": start}
     rest = motion.details.get("rest_s", motion.details["onset_s"] + 3.0)
     end = min(len(motion.timestamps_s), round((rest + rng.uniform(*config.rest_seconds)) * config.hz * every))
