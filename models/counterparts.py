@@ -2,7 +2,7 @@
 
 A simulated fall is put where the real one happened, seen by the same camera on the same frames, with an imagined
 detector's faults (models/lift_views.py), and lifted by the same stage, so that what tells the two apart afterwards is the
-motion. Frames that the real camera repeats are repeated.
+motion.
 """
 
 import numpy as np
@@ -29,8 +29,6 @@ DETECTOR = FaultConfig(noise=0.01, bias=0.015)
 """Steadier than what the regressor is trained against: real detectors hardly waver on people who lie still."""
 SUPPORTS_M = {"mattress": 0.22, "bed": 0.5}
 """How high what somebody falls onto is taken to be."""
-REPEATED_PX = 0.3
-"""A frame whose keypoints moved less than this, on average, is the frame before once more."""
 TRIES = 12
 
 
@@ -136,9 +134,6 @@ def seen_by(
 ) -> Person2D:
     """What a detector would have made of frames of a track, on the frames in which the real person was found."""
     world = track_keypoints(body, track)[frames]
-    moved = np.linalg.norm(np.diff(person.keypoints_px, axis=0), axis=-1).mean(axis=1)
-    for frame in np.flatnonzero(moved < REPEATED_PX) + 1:
-        world[frame] = world[frame - 1]
     T = invert(camera.T_world_camera)
     depth = world @ T[2, :3] + T[2, 3]
     middle = np.array([camera.width_px, camera.height_px]) / 2.0

@@ -47,8 +47,12 @@ def fall_features(
     hands = path[:, _ENDS[::2], 2].mean(axis=1) / leg - height
     first = int(np.searchsorted(clock, onset_s - EARLY_S))
     high, low = float(height[first : first + round(HZ)].max()), float(height[first:].min())
-    below = np.flatnonzero(height[first:] < (high + low) / 2.0)
-    moment = float(clock[first + below[0]]) if len(below) and high - low > LEAST_SINK else onset_s
+    middle = (high + low) / 2.0
+    crossed = np.flatnonzero((height[first:-1] >= middle) & (height[first + 1 :] < middle)) + first
+    moment = onset_s
+    if len(crossed) and high - low > LEAST_SINK:
+        before, after = height[crossed[0]], height[crossed[0] + 1]
+        moment = float(clock[crossed[0]] + (before - middle) / (before - after) / HZ)
     since = clock - moment
     found = {}
     for name, curve in (("height", height), ("trunk_up", up), ("speed", speed), ("spread", spread), ("hands", hands)):

@@ -10,6 +10,8 @@ from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
 FOLDS, REPEATS, RESAMPLES = 5, 10, 500
+FEWEST = 3
+"""Events of each sample without which nothing is told apart."""
 STRENGTH = 0.05
 """Inverse of the ridge: there are more figures than falls."""
 
@@ -39,16 +41,17 @@ def told_apart(
 ) -> Separation:
     """Tell two samples of figures apart. Samples of one event are left out together, and drawn together.
 
-    Needs at least five events of each.
+    Needs at least three events of each.
     """
     names = list(first[0])
     figures = np.array([[row[name] for name in names] for row in [*first, *second]])
     truth = np.array([0] * len(first) + [1] * len(second))
     events = np.array([f"a {event}" for event in first_events] + [f"b {event}" for event in second_events])
-    assert min(len(set(first_events)), len(set(second_events))) >= FOLDS, "too few events to tell samples apart"
+    fewest = min(len(set(first_events)), len(set(second_events)))
+    assert fewest >= FEWEST, "too few events to tell samples apart"
     scores = np.zeros((REPEATS, len(truth)))
     for repeat in range(REPEATS):
-        folds = StratifiedGroupKFold(FOLDS, shuffle=True, random_state=int(rng.integers(2**31)))
+        folds = StratifiedGroupKFold(min(FOLDS, fewest), shuffle=True, random_state=int(rng.integers(2**31)))
         for learn, judge in folds.split(figures, truth, events):
             model = make_pipeline(
                 StandardScaler(), LogisticRegression(C=STRENGTH, class_weight="balanced", max_iter=2000)

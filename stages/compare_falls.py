@@ -17,7 +17,7 @@ from models.counterparts import placed_like, seen_by, simulated_counterpart
 from models.fall_features import fall_features
 from models.fall_scenes import SIDE_ANGLES
 from models.real_falls import Fall, LiftedClip
-from models.two_samples import FOLDS, Separation, told_apart
+from models.two_samples import FEWEST, Separation, told_apart
 from pipeline.camera import Camera
 from pipeline.errors import Rejected
 from pipeline.types import SMPL_JOINTS, Motion, Person2D
@@ -194,7 +194,7 @@ def run(
 def _compared(
     first: list[tuple[str, dict[str, float]]], second: list[tuple[str, dict[str, float]]], rng: np.random.Generator
 ) -> Separation | None:
-    if min(len({event for event, _ in first}), len({event for event, _ in second})) < FOLDS:
+    if min(len({event for event, _ in first}), len({event for event, _ in second})) < FEWEST:
         return None
     return told_apart([f for _, f in first], [f for _, f in second], [e for e, _ in first], [e for e, _ in second], rng)
 

@@ -143,7 +143,7 @@ def _strip(corpus: Corpus, place: int, body: BodyModel) -> dict[str, str]:
         np.linspace(first, last, PICTURES).round().astype(int),
         *PICTURE_PX,
         looks=[BodyLook(seed + number, 80.0 if role == "resident" else 40.0) for number, role in enumerate(row.roles)],
-        boxes=row.details.get("boxes", ()),
+        boxes=[tuple(one) for one in row.details.get("boxes", ())],
     )
     return {
         "name": row.name, "kind": row.kind, "colour": _KINDS.get(row.kind, "#7f7f7f"), "text": row.texts[0],

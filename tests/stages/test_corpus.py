@@ -1,0 +1,107 @@
+"""Parts of the corpus: captions that are true, takes that keep their split, rejects that are counted."""
+
+import csv
+
+import numpy as np
+import pytest
+
+from models.body import load_body
+from models.export import track_bvh
+from models.importers.index import index_takes
+from models.procedural import procedural_walking
+from pipeline.bvh import write_bvh
+from pipeline.corpus_write import split_of
+from pipeline.types import ACTIONS
+from stages import corpus
+from stages.corpus import CorpusConfig
+
+CONFIG = CorpusConfig(captions=3, pair_window_s=2.0, pair_stride_s=1.0)
+
+
+@pytest.fixture(scope="module")
+def body():
+    return load_body()
+
+
+@pytest.fixture(scope="module")
+def captures(body, tmp_path_factory):
+    """Two walks, one of them a pair, and a file that is none."""
+    folder = tmp_path_factory.mktemp("captures")
+    rows = []
+    for name, pair in (("cmu_iclone/001_02", ""), ("cmu_pair/a", "p"), ("cmu_pair/b", "p"), ("cmu_iclone/003_01", "")):
+        (folder / name).parent.mkdir(exist_ok=True)
+        walk = procedural_walking(body, np.zeros(10), 4.0, 30.0, np.random.default_rng(len(rows)))
+        if name.endswith("003_01"):
+            (folder / f"{name}.bvh").write_text("HIERARCHY\nnothing")
+        else:
+            write_bvh(track_bvh(body, walk.people[0], walk.timestamps_s), folder / f"{name}.bvh")
+        rows.append(
+            {"file": f"{name}.bvh", "format": "bvh", "fps": "30", "pair": pair, "description": "walk, turn left"}
+        )
+    with (folder / "index.csv").open("w", newline="") as file:
+        table = csv.DictWriter(file, list(rows[0]))
+        table.writeheader()
+        table.writerows(rows)
+    return folder
+
+
+def test_captured_takes_are_kept_whole_and_pairs_are_cut_and_mirrored(body, captures):
+    items, aside = corpus.captured_part(CONFIG, body, index_takes(captures), captures, 0)
+    single = [item for item in items if len(item.motion.people) == 1]
+    pairs = [item for item in items if len(item.motion.people) == 2]
+    assert [item.name for item in single] == ["cmu_iclone/001_02"] and single[0].take == "cmu 1_2"
+    assert "CMU" in single[0].licence and len(single[0].texts) > 1
+    assert (
+        len(pairs) == 6 and len({item.take for item in pairs}) == 1 and all("mirrored" in p.name for p in pairs[1::2])
+    )
+    assert all("left" in text for text in pairs[0].texts if "turn" in text)
+    assert all("right" in text for text in pairs[1].texts if "turn" in text)
+    assert sum(aside.values()) == 1 and "003_01" in next(iter(aside))
+
+
+def test_a_take_has_one_name_however_it_was_exported():
+    assert corpus.take_of("cmu_amc/01_02") == corpus.take_of("cmu_iclone/001_02") == "cmu 1_2"
+    assert corpus.take_of("cmu_expmap/walking_1") == "cmu_expmap/walking_1"
+    assert split_of(corpus.take_of("cmu_amc/01_02")) == split_of(corpus.take_of("cmu_iclone/001_02"))
+
+
+def test_falls_say_what_happened(body):
+    items, aside = corpus.fall_part(CONFIG, body, range(8), 0)
+    assert len(items) + sum(aside.values()) == 8 and len(items) >= 6
+    for item in items:
+        details, labels = item.motion.details, {ACTIONS[action] for action in item.motion.actions[0]}
+        first = item.texts[0].lower()
+        if details["recovered"]:
+            assert item.kind == "look_alike" and "fall" not in labels
+            continue
+        assert item.kind == "fall" and {"fall", "fallen"} <= labels
+        way = details["direction"]
+        if way in ("left", "right"):
+            assert way in first and ("right" if way == "left" else "left") not in first
+        elif way != "down":
+            assert way.rstrip("s") in first
+        if way != "down":
+            turned = {"forward": 0.0, "left": 90.0, "backward": 180.0, "right": -90.0}[way] - details["direction_deg"]
+            assert abs((turned + 180.0) % 360.0 - 180.0) <= 45.0
+    assert corpus.fall_part(CONFIG, body, [3], 0)[0] == [] or (
+        corpus.fall_part(CONFIG, body, [3], 0)[0][0].motion.people[0].transl.tobytes()
+        == next(item for item in items if item.name == "fall/00003").motion.people[0].transl.tobytes()
+    ), "a part depends on its numbers alone"
+
+
+def test_look_alikes_are_no_falls(body):
+    items, aside = corpus.look_alike_part(CONFIG, body, range(12), 0)
+    assert len(items) + sum(aside.values()) == 12 and len(items) >= 9
+    for item in items:
+        labels = {ACTIONS[action] for action in item.motion.actions[0]}
+        assert item.kind == "look_alike" and not labels & {"fall", "fallen"}
+        assert not any("fall" in text for text in item.texts)
+        np.testing.assert_allclose(np.diff(item.motion.timestamps_s), 0.05)
+    kinds = {item.motion.details["kind"] for item in items}
+    assert len(kinds) == len(items), "each kind in turn"
+
+
+def test_compositions_are_marked(body):
+    items, _ = corpus.composed_part(CONFIG, body, range(4), 0)
+    assert items and all(item.kind == "composed" and item.motion.details["composed"] for item in items)
+    assert all(len(item.motion.people) == 2 for item in items)
