@@ -35,6 +35,8 @@ from pipeline.types import Motion, PersonTrack, Role, take
 
 LONGEST_S = 9.0
 SIDES = ("left", "right")
+HULL_M = 0.03
+"""How much lower than the skin of who sits the humanoid's thighs are, whose hulls do not give way; feet would hang."""
 
 
 @dataclass(frozen=True)
@@ -138,7 +140,7 @@ class Scene:
         kept = np.arange(first, min(actor.frames, first + round(LONGEST_S * self.fps)))
         track, actions = take(track, kept), actions[kept]
         lowest = int(np.argmin(track.transl[:, 2]))
-        seat = lowered(self.body, track, boxes[0], lowest) if boxes else None
+        seat = lowered(self.body, track, boxes[0], lowest, HULL_M) if boxes else None
         return Act(caption, acted=(track, actions), boxes=(seat, *boxes[1:]) if seat else ())
 
 
