@@ -26,6 +26,8 @@ from models.key_poses import (
 from pipeline.types import Action
 
 FEET = ("left_foot", "right_foot")
+STRIDE_S = 0.8
+"""Of one crawling stride of a young adult."""
 
 
 def key(
@@ -40,7 +42,15 @@ def key(
 ) -> Key:
     """The key of a posture; it is held under the label of the movement to it where no other is given."""
     return Key(
-        posture.body_pose, posture.tilt, heading, seconds, hold_s, action_to, action_held or action_to, planted, balanced
+        posture.body_pose,
+        posture.tilt,
+        heading,
+        seconds,
+        hold_s,
+        action_to,
+        action_held or action_to,
+        planted,
+        balanced,
     )
 
 
@@ -99,7 +109,7 @@ def crawl_on(strides: int, reach: float, heading: float = 0.0) -> list[Key]:
         carries = ("right_knee", "left_hand") if left else ("left_knee", "right_hand")
         sign = 1.0 if left else -1.0
         for stride, lifted in ((0.0, sign), (sign * reach, 0.0)):
-            keys.append(key(crawling(stride, lifted), 0.4, 0.0, "crawl", heading=heading, planted=carries))
+            keys.append(key(crawling(stride, lifted), STRIDE_S / 2.0, 0.0, "crawl", heading=heading, planted=carries))
     return keys
 
 

@@ -6,8 +6,10 @@ its skin: the lowest of it is at the floor, and what carries it does not slide. 
 kept where they are by inverse kinematics, and whoever is said to balance has the centre of mass over the feet.
 """
 
+import itertools
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from itertools import pairwise
 
 import numpy as np
 import torch
@@ -136,7 +138,7 @@ def perform(
 def _times(keys: Sequence[Key]) -> tuple[Float[np.ndarray, "key"], Float[np.ndarray, "key"], float]:
     """When the movement to each key begins and ends, and when all is over."""
     begins, ends, now = [0.0], [0.0], keys[0].hold_s
-    for before, key in zip(keys, keys[1:], strict=False):
+    for before, key in itertools.pairwise(keys):
         early = OVERLAP * min(before.seconds, key.seconds) if before.hold_s == 0.0 and before is not keys[0] else 0.0
         begins.append(now - early)
         ends.append(now + key.seconds)
@@ -172,7 +174,7 @@ def _rotations(
     roots = np.stack([yaw(key.heading) @ R_ZUP_YUP @ key.tilt for key in keys])
     wanted = np.concatenate([roots[:, None], poses], axis=1)
     local = np.tile(wanted[0], (len(times), 1, 1, 1))
-    for before, after, begin, end in zip(wanted, wanted[1:], begins[1:], ends[1:], strict=False):
+    for (before, after), begin, end in zip(pairwise(wanted), begins[1:], ends[1:], strict=True):
         turn = Rotation.from_matrix(np.swapaxes(before, -1, -2) @ after).as_rotvec()
         eased = _eased(begin, end, times)
         local = local @ matrix_from_axis_angle(eased[:, None, None] * turn)

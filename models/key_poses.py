@@ -93,6 +93,11 @@ def varied(posture: Posture, rng: np.random.Generator) -> Posture:
     )  # fmt: skip
 
 
+def both(degrees: float) -> Pair:
+    """The same left and right."""
+    return degrees, degrees
+
+
 def shin_down(hip: float, lean: float) -> float:
     """Flexion of a knee on the floor: the shin lies behind it, the ankle a little higher, the toes down."""
     return min(98.0 + hip - lean, 142.0)
@@ -101,16 +106,16 @@ def shin_down(hip: float, lean: float) -> float:
 def standing(old: float) -> Posture:
     """Upright; `old` in [0, 1] stoops and bends the knees."""
     return Posture(
-        lean=3.0 + 3.0 * old, hips=(6.0 + 9.0 * old,) * 2, knees=(9.0 + 12.0 * old,) * 2, spine=5.0 + 20.0 * old,
-        neck=-3.0 - 14.0 * old, arms=(6.0 + 14.0 * old,) * 2, elbows=(18.0 + 10.0 * old,) * 2,
+        lean=3.0 + 3.0 * old, hips=both(6.0 + 9.0 * old), knees=both(9.0 + 12.0 * old), spine=5.0 + 20.0 * old,
+        neck=-3.0 - 14.0 * old, arms=both(6.0 + 14.0 * old), elbows=both(18.0 + 10.0 * old),
     )  # fmt: skip
 
 
 def squatting(depth: float) -> Posture:
     """Both knees bent, soles flat; `depth` in [0, 1] is from a half squat to a deep one."""
     return Posture(
-        lean=28.0 + 8.0 * depth, hips=(75.0 + 35.0 * depth,) * 2, out=(12.0, 12.0), turn=(12.0, 12.0),
-        knees=(75.0 + 35.0 * depth,) * 2, spine=20.0, neck=-25.0, arms=(55.0, 55.0), aside=(15.0, 15.0),
+        lean=28.0 + 8.0 * depth, hips=both(75.0 + 35.0 * depth), out=(12.0, 12.0), turn=(12.0, 12.0),
+        knees=both(75.0 + 35.0 * depth), spine=20.0, neck=-25.0, arms=(55.0, 55.0), aside=(15.0, 15.0),
         elbows=(25.0, 25.0),
     )  # fmt: skip
 
@@ -146,8 +151,8 @@ def kneeling(low: float) -> Posture:
     """On both knees; `low` in [0, 1] sits down on the heels."""
     lean, hip = 4.0 + 24.0 * low, 4.0 + 70.0 * low
     return Posture(
-        lean=lean, hips=(hip, hip), out=(6.0, 6.0), knees=(shin_down(hip, lean),) * 2, ankles=(-42.0, -42.0),
-        spine=6.0 + 14.0 * low, neck=-6.0, arms=(10.0 + 30.0 * low,) * 2, elbows=(35.0, 35.0),
+        lean=lean, hips=(hip, hip), out=(6.0, 6.0), knees=both(shin_down(hip, lean)), ankles=(-42.0, -42.0),
+        spine=6.0 + 14.0 * low, neck=-6.0, arms=both(10.0 + 30.0 * low), elbows=(35.0, 35.0),
     )  # fmt: skip
 
 
@@ -213,5 +218,5 @@ def propped(lies: str, share: float) -> Posture:
             elbows=(85.0, 30.0),
         )  # fmt: skip
     return replace(
-        prone(), spine=-26.0 * share, neck=-22.0, arms=(14.0 * share, 14.0 * share), elbows=(105.0 - 35.0 * share,) * 2
+        prone(), spine=-26.0 * share, neck=-22.0, arms=(14.0 * share, 14.0 * share), elbows=both(105.0 - 35.0 * share)
     )
