@@ -122,7 +122,7 @@ class Scene:
 
     def pace(self) -> float:
         """How much longer things take than a young adult takes."""
-        return float((0.9 + 0.5 * self.old) * self.rng.uniform(0.85, 1.2))
+        return float((0.95 + 0.5 * self.old) * self.rng.uniform(0.92, 1.2))
 
     def sided(self, keys: list[Key]) -> tuple[tuple[Key, ...], str]:
         """The keys at this person's pace, as they are or mirrored, and the side they go to."""

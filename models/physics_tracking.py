@@ -25,8 +25,8 @@ from pipeline.types import SMPL_JOINTS, PersonTrack
 GRIP, GLIDE = 0.8, 0.1
 """Friction of skin that the motion keeps in place, and of skin that it moves faster than 0.3 m/s or that is 10 cm from where
 it should be: who slides a foot over the floor takes the weight off it."""
-LONGEST_STEP_S, STEERED = 0.0042, 2
-"""Of the simulation, and how many steps each command to joints and pelvis lasts."""
+LONGEST_STEP_S = 0.0042
+"""Of the simulation; joints and pelvis get a command at every step, else they tremble."""
 FOLLOW_S = 0.6
 """How soon the motion's place on the floor follows the body's: nobody is dragged back to where a roll should have ended."""
 
@@ -52,8 +52,8 @@ class TrackingConfig(BaseModel):
 
 
 def substeps_of(fps: float) -> int:
-    """Steps of the simulation per frame, a multiple of those that go by between two commands."""
-    return STEERED * int(np.ceil(1.0 / fps / LONGEST_STEP_S / STEERED))
+    """Steps of the simulation per frame."""
+    return int(np.ceil(1.0 / fps / LONGEST_STEP_S))
 
 
 def track_motion(humanoid: Humanoid, track: PersonTrack, fps: float, config: TrackingConfig) -> PersonTrack:
@@ -90,7 +90,6 @@ class _Follower:
         self.frame_s = 1.0 / fps
         self.substeps = round(self.frame_s / self.model.opt.timestep)
         assert abs(self.substeps * self.model.opt.timestep - self.frame_s) < 1e-9, "time steps divide frames"
-        assert self.substeps % STEERED == 0, "see substeps_of"
         stiffness = np.array([joint_spec(SMPL_JOINTS[j]).stiffness for j in humanoid.actuator_start for _ in range(3)])
         self.model.actuator_gainprm[:, 0] = config.gain * stiffness
         self.model.actuator_biasprm[:, 1] = -config.gain * stiffness
@@ -133,13 +132,13 @@ class _Follower:
             away = np.sqrt(np.square(self.data.geom_xpos[self.geoms] - self.skins[frame - 1] - drift[:3]).sum(axis=-1))
             loose = np.maximum(self.loose[frame], np.clip((away - 0.05) / 0.05, 0.0, 1.0))
             self.model.geom_friction[self.geoms, 0] = GRIP - (GRIP - GLIDE) * loose
-            for step in range(0, self.substeps, STEERED):
-                share = (step + STEERED) / self.substeps
+            for step in range(self.substeps):
+                share = (step + 1.0) / self.substeps
                 self.data.ctrl[:] = self.targets[frame - 1] + share * (self.targets[frame] - self.targets[frame - 1])
                 self.data.qfrc_applied[self.upper] = self.data.qfrc_bias[self.upper]
                 root = roots[frame - 1] + share * (roots[frame] - roots[frame - 1]) + drift
                 self._balance(root, speeds[frame], spins[frame])
-                mujoco.mj_step(self.model, self.data, nstep=STEERED)
+                mujoco.mj_step(self.model, self.data)
             drift[:2] += self.frame_s / FOLLOW_S * (self.data.qpos[:2] - roots[frame, :2] - drift[:2])
             self._judge(frame, drift[:3])
             qpos[frame] = self.data.qpos
