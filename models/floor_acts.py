@@ -90,7 +90,7 @@ def down_to_the_side(old: float, heading: float) -> list[Key]:
 def up_to_all_fours(lies: str, heading: float, action: Action) -> list[Key]:
     """From lying (`supine`, `left_side` or `prone`, head at -heading) onto hands and knees."""
     keys = [key(on_side(), 1.3, 0.2, action, heading=heading)] if lies == "supine" else []
-    return [*keys, key(all_fours(), 1.6, 0.3, action, heading=heading + np.pi)]
+    return [*keys, key(all_fours(), 1.9, 0.3, action, heading=heading + np.pi)]
 
 
 def both_knees(low: float, seconds: float, hold_s: float) -> list[Key]:
