@@ -13,7 +13,7 @@ from jaxtyping import Float
 from scipy.spatial.transform import Rotation
 
 from models.body import BodyModel
-from models.floor_acts import crawl_on, key, paced, up_from_a_knee, up_to_all_fours, upright
+from models.floor_acts import STRIDE_S, crawl_on, key, paced, up_from_a_knee, up_to_all_fours, upright
 from models.humanoid import Box, build_humanoid
 from models.key_frames import Key, minimum_jerk, mirrored_key, perform
 from models.key_poses import Posture, all_fours, on_side, prone, propped, supine
@@ -60,12 +60,12 @@ def aftermath(
     begin = Key(body_pose, R_ZUP_YUP.T @ matrix_from_axis_angle(global_orient), 0.0, 0.0, seconds, "fallen", "fallen")
     keys = [begin]
     if kind != "lies_still":
-        nexts = _continuation(kind, "left_side" if lies.endswith("side") else lies, old, rng)
+        pace, wait_s = float((1.0 + 0.5 * old) * rng.uniform(0.9, 1.2)), float(rng.uniform(0.4, 1.0))
+        nexts = _continuation(kind, "left_side" if lies.endswith("side") else lies, old, seconds / pace - wait_s, rng)
         if side == "right":
             nexts = [mirrored_key(k) for k in nexts]
         nexts = [replace(k, heading=k.heading + heading) for k in nexts]
-        keys = [replace(begin, hold_s=float(rng.uniform(0.4, 1.0))), *nexts]
-        keys = paced(keys, float((1.0 + 0.5 * old) * rng.uniform(0.9, 1.2)), seconds)
+        keys = paced([replace(begin, hold_s=wait_s), *nexts], pace, seconds)
         spent = keys[0].hold_s + sum(k.seconds + k.hold_s for k in keys[1:])
         keys[-1] = replace(keys[-1], hold_s=keys[-1].hold_s + seconds - spent)
     humanoid = build_humanoid(body, betas, mass_kg, 1.0 / fps / substeps_of(fps), boxes)
@@ -93,8 +93,11 @@ CAPTIONS: dict[str, str] = {
 }
 
 
-def _continuation(kind: Aftermath, lies: str, old: float, rng: np.random.Generator) -> list[Key]:
-    """Keys from a lying posture on (supine, left_side, prone), head at -x; the left side comes first."""
+def _continuation(kind: Aftermath, lies: str, old: float, room_s: float, rng: np.random.Generator) -> list[Key]:
+    """Keys from a lying posture on (supine, left_side, prone), head at -x; the left side comes first.
+
+    Who crawls goes on as long as there is time (`room_s`).
+    """
     rest: Posture = {"supine": supine(), "left_side": on_side(), "prone": prone()}[lies]
     gathered = key(rest, 1.0, 0.1, "fallen")
     if kind == "tries_to_get_up":
@@ -109,7 +112,8 @@ def _continuation(kind: Aftermath, lies: str, old: float, rng: np.random.Generat
     begins = [] if lies == "supine" else [gathered]
     rises = [*begins, *up_to_all_fours(lies, 0.0, "stand_up")]
     if kind == "crawls":
-        strides = crawl_on(int(rng.integers(3, 6)), float(rng.uniform(0.5, 0.9)), np.pi)
+        left_s = room_s - sum(k.seconds + k.hold_s for k in rises) - 1.0
+        strides = crawl_on(max(2, int(left_s / STRIDE_S)), float(rng.uniform(0.5, 0.9)), np.pi)
         return [*rises, *strides, key(all_fours(), 0.6, 0.4, "crawl", heading=np.pi)]
     stands, _ = upright(old, 0.0, rng)
     return [*rises, *up_from_a_knee(stands, old, 0.6, np.pi)]

@@ -6,9 +6,10 @@ The source goes on after the onset with what the muscles go on aiming at. Furnit
 from dataclasses import dataclass, replace
 
 import numpy as np
+import torch
 from jaxtyping import Float
 
-from models.body import BodyModel
+from models.body import BodyModel, track_parameters
 from models.fall_causes import CAUSES
 from models.floor_contact import lowest_surface
 from models.humanoid import Box
@@ -20,6 +21,9 @@ from pipeline.order import Cause, Direction
 from pipeline.types import Motion, PersonTrack, Role, take
 
 SIDE_ANGLES = {"forward": 0.0, "left": np.pi / 2.0, "backward": np.pi, "right": -np.pi / 2.0}
+
+SUNK_M = 0.12
+"""How deep skin may be in a mattress, as procedural people lie and sit."""
 
 
 @dataclass(frozen=True)
@@ -171,13 +175,18 @@ def _rolling(actor: Actor, direction: Direction, rng: np.random.Generator) -> tu
     return actor.frames / actor.fps - 0.3, (bed,)
 
 
-def lowered(body: BodyModel, track: PersonTrack, bed: Box, frame: int) -> Box:
-    """The bed lowered to the lowest skin over it at the onset: mattresses give way, boxes would throw the body off."""
+def lowered(body: BodyModel, track: PersonTrack, box: Box, frame: int, more_m: float = 0.0) -> Box:
+    """Bed or seat lowered to the lowest skin over it, and by `more_m`: mattresses give way, boxes would throw people off."""
     at = take(track, np.array([frame]))
-    low = float(lowest_surface(body, at.betas, at.global_orient, at.body_pose, at.transl)[0])
-    if low < 0.15:
-        # Feet stand on the floor beside it: who sits is carried at the height of the seat.
-        return bed
-    return replace(
-        bed, centre=np.array([*bed.centre[:2], low / 2.0]), half_sizes=np.array([*bed.half_sizes[:2], low / 2.0])
-    )
+    with torch.no_grad():
+        skin = body.surface_points(*track_parameters(at))[0].double().numpy()
+    reach = _topped(box, box.top_m - SUNK_M)
+    over = [float(point[2]) for point in skin if reach.is_under(point)]
+    return _topped(box, min([box.top_m, *over]) - more_m)
+
+
+def _topped(box: Box, top_m: float) -> Box:
+    """The box with its top at another height, its foot where it was."""
+    foot = box.centre[2] - box.half_sizes[2]
+    middle, half = (top_m + foot) / 2.0, (top_m - foot) / 2.0
+    return replace(box, centre=np.array([*box.centre[:2], middle]), half_sizes=np.array([*box.half_sizes[:2], half]))

@@ -26,6 +26,8 @@ from models.key_poses import (
 from pipeline.types import Action
 
 FEET = ("left_foot", "right_foot")
+STRIDE_S = 0.8
+"""Of one crawling stride of a young adult."""
 
 
 def key(
@@ -88,7 +90,7 @@ def down_to_the_side(old: float, heading: float) -> list[Key]:
 def up_to_all_fours(lies: str, heading: float, action: Action) -> list[Key]:
     """From lying (`supine`, `left_side` or `prone`, head at -heading) onto hands and knees."""
     keys = [key(on_side(), 1.3, 0.2, action, heading=heading)] if lies == "supine" else []
-    return [*keys, key(all_fours(), 1.6, 0.3, action, heading=heading + np.pi)]
+    return [*keys, key(all_fours(), 1.9, 0.3, action, heading=heading + np.pi)]
 
 
 def both_knees(low: float, seconds: float, hold_s: float) -> list[Key]:
@@ -107,7 +109,7 @@ def crawl_on(strides: int, reach: float, heading: float = 0.0) -> list[Key]:
         carries = ("right_knee", "left_hand") if left else ("left_knee", "right_hand")
         sign = 1.0 if left else -1.0
         for stride, lifted in ((0.0, sign), (sign * reach, 0.0)):
-            keys.append(key(crawling(stride, lifted), 0.4, 0.0, "crawl", heading=heading, planted=carries))
+            keys.append(key(crawling(stride, lifted), STRIDE_S / 2.0, 0.0, "crawl", heading=heading, planted=carries))
     return keys
 
 

@@ -9,6 +9,7 @@ kept where they are by inverse kinematics, and whoever is said to balance has th
 import itertools
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from itertools import pairwise
 
 import numpy as np
 import torch
@@ -173,7 +174,7 @@ def _rotations(
     roots = np.stack([yaw(key.heading) @ R_ZUP_YUP @ key.tilt for key in keys])
     wanted = np.concatenate([roots[:, None], poses], axis=1)
     local = np.tile(wanted[0], (len(times), 1, 1, 1))
-    for before, after, begin, end in zip(wanted, wanted[1:], begins[1:], ends[1:], strict=False):
+    for (before, after), begin, end in zip(pairwise(wanted), begins[1:], ends[1:], strict=True):
         turn = Rotation.from_matrix(np.swapaxes(before, -1, -2) @ after).as_rotvec()
         eased = _eased(begin, end, times)
         local = local @ matrix_from_axis_angle(eased[:, None, None] * turn)

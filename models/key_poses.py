@@ -93,19 +93,29 @@ def varied(posture: Posture, rng: np.random.Generator) -> Posture:
     )  # fmt: skip
 
 
+def both(degrees: float) -> Pair:
+    """The same left and right."""
+    return degrees, degrees
+
+
+def shin_down(hip: float, lean: float) -> float:
+    """Flexion of a knee on the floor: the shin lies behind it, the ankle a little higher, the toes down."""
+    return min(98.0 + hip - lean, 142.0)
+
+
 def standing(old: float) -> Posture:
     """Upright; `old` in [0, 1] stoops and bends the knees."""
     return Posture(
-        lean=3.0 + 3.0 * old, hips=(6.0 + 9.0 * old,) * 2, knees=(9.0 + 12.0 * old,) * 2, spine=5.0 + 20.0 * old,
-        neck=-3.0 - 14.0 * old, arms=(6.0 + 14.0 * old,) * 2, elbows=(18.0 + 10.0 * old,) * 2,
+        lean=3.0 + 3.0 * old, hips=both(6.0 + 9.0 * old), knees=both(9.0 + 12.0 * old), spine=5.0 + 20.0 * old,
+        neck=-3.0 - 14.0 * old, arms=both(6.0 + 14.0 * old), elbows=both(18.0 + 10.0 * old),
     )  # fmt: skip
 
 
 def squatting(depth: float) -> Posture:
     """Both knees bent, soles flat; `depth` in [0, 1] is from a half squat to a deep one."""
     return Posture(
-        lean=28.0 + 8.0 * depth, hips=(75.0 + 35.0 * depth,) * 2, out=(12.0, 12.0), turn=(12.0, 12.0),
-        knees=(75.0 + 35.0 * depth,) * 2, spine=20.0, neck=-25.0, arms=(55.0, 55.0), aside=(15.0, 15.0),
+        lean=28.0 + 8.0 * depth, hips=both(75.0 + 35.0 * depth), out=(12.0, 12.0), turn=(12.0, 12.0),
+        knees=both(75.0 + 35.0 * depth), spine=20.0, neck=-25.0, arms=(55.0, 55.0), aside=(15.0, 15.0),
         elbows=(25.0, 25.0),
     )  # fmt: skip
 
@@ -120,35 +130,35 @@ def lunging(old: float) -> Posture:
 
 def half_kneeling(old: float) -> Posture:
     """The left foot in front, the right knee on the floor; hands on the front knee."""
+    lean, hip = 8.0 + 14.0 * old, 2.0 + 6.0 * old
     return Posture(
-        lean=8.0 + 14.0 * old, hips=(92.0 + 14.0 * old, 2.0 + 6.0 * old), out=(8.0, 4.0), knees=(84.0, 84.0),
-        ankles=(0.0, -38.0), spine=15.0 + 12.0 * old, neck=-12.0, arms=(42.0, 42.0), elbows=(50.0, 50.0),
-        aside=(4.0, 4.0),
+        lean=lean, hips=(92.0 + 14.0 * old, hip), out=(8.0, 4.0), knees=(84.0, shin_down(hip, lean)),
+        ankles=(0.0, -40.0), spine=15.0 + 12.0 * old, neck=-12.0, arms=(42.0, 42.0), elbows=(40.0, 40.0),
+        aside=(2.0, -4.0),
     )  # fmt: skip
 
 
 def drawing(old: float) -> Posture:
     """Between both knees and one: the left thigh drawn up, its foot off the floor behind; the right knee carries."""
+    lean, hip = 26.0 + 14.0 * old, 27.0 + 14.0 * old
     return Posture(
-        lean=26.0 + 14.0 * old, hips=(84.0 + 14.0 * old, 27.0 + 14.0 * old), out=(6.0, 4.0), knees=(132.0, 86.0),
-        ankles=(0.0, -40.0), spine=14.0 + 10.0 * old, neck=-15.0, arms=(45.0, 60.0), elbows=(30.0, 30.0),
+        lean=lean, hips=(84.0 + 14.0 * old, hip), out=(6.0, 4.0), knees=(134.0, shin_down(hip, lean)),
+        ankles=(5.0, -40.0), spine=14.0 + 10.0 * old, neck=-15.0, arms=(45.0, 60.0), elbows=(30.0, 30.0),
     )  # fmt: skip
 
 
 def kneeling(low: float) -> Posture:
     """On both knees; `low` in [0, 1] sits down on the heels."""
+    lean, hip = 4.0 + 24.0 * low, 4.0 + 70.0 * low
     return Posture(
-        lean=4.0 + 20.0 * low, hips=(4.0 + 76.0 * low,) * 2, out=(6.0, 6.0), knees=(80.0 + 55.0 * low,) * 2,
-        ankles=(-40.0, -40.0), spine=6.0 + 14.0 * low, neck=-6.0, arms=(10.0 + 25.0 * low,) * 2, elbows=(30.0, 30.0),
+        lean=lean, hips=(hip, hip), out=(6.0, 6.0), knees=both(shin_down(hip, lean)), ankles=(-42.0, -42.0),
+        spine=6.0 + 14.0 * low, neck=-6.0, arms=both(10.0 + 30.0 * low), elbows=(35.0, 35.0),
     )  # fmt: skip
 
 
 def all_fours() -> Posture:
     """On hands and knees."""
-    return Posture(
-        lean=83.0, hips=(84.0, 84.0), out=(4.0, 4.0), knees=(82.0, 82.0), ankles=(-40.0, -40.0), spine=8.0, neck=-25.0,
-        arms=(84.0, 84.0), aside=(6.0, 6.0), elbows=(14.0, 14.0), pronation=(65.0, 65.0), wrists=(55.0, 55.0),
-    )  # fmt: skip
+    return crawling(0.0, 0.0)
 
 
 def crawling(stride: float, lifted: float) -> Posture:
@@ -156,13 +166,13 @@ def crawling(stride: float, lifted: float) -> Posture:
 
     At `stride` 0 with `lifted` 1 the left knee and right hand swing forward, with -1 the right knee and left hand.
     """
-    left, right = max(lifted, 0.0), max(-lifted, 0.0)
-    base = all_fours()
-    return replace(
-        base, hips=(84.0 + 16.0 * stride + 10.0 * left, 84.0 - 16.0 * stride + 10.0 * right),
-        knees=(82.0 + 6.0 * left, 82.0 + 6.0 * right), twist=-4.0 * stride,
-        arms=(84.0 - 15.0 * stride + 10.0 * right, 84.0 + 15.0 * stride + 10.0 * left),
-        elbows=(14.0 + 22.0 * right, 14.0 + 22.0 * left),
+    left, right, lean = max(lifted, 0.0), max(-lifted, 0.0), 75.0
+    hips = (75.0 + 16.0 * stride + 5.0 * left, 75.0 - 16.0 * stride + 5.0 * right)
+    return Posture(
+        lean=lean, hips=hips, out=(4.0, 4.0), knees=(shin_down(hips[0], lean), shin_down(hips[1], lean)),
+        ankles=(-42.0, -42.0), spine=4.0, twist=-4.0 * stride, neck=-25.0,
+        arms=(78.0 - 15.0 * stride + 8.0 * right, 78.0 + 15.0 * stride + 8.0 * left), aside=(6.0, 6.0),
+        elbows=(20.0 + 15.0 * right, 20.0 + 15.0 * left), pronation=(65.0, 65.0), wrists=(55.0, 55.0),
     )  # fmt: skip
 
 
@@ -180,10 +190,10 @@ def knees_up() -> Posture:
 
 
 def on_side() -> Posture:
-    """On the left side, knees drawn up, the left arm in front below, the right hand on the floor before the chest."""
+    """On the left side, knees drawn up, the left arm in front below, the right one over the chest."""
     return Posture(
         lean=-90.0, roll=88.0, hips=(45.0, 65.0), out=(0.0, -16.0), turn=(0.0, -4.0), knees=(65.0, 80.0),
-        ankles=(-20.0, -20.0), spine=12.0, neck=4.0, arms=(70.0, 75.0), aside=(0.0, -28.0), elbows=(70.0, 45.0),
+        ankles=(-20.0, -20.0), spine=12.0, neck=4.0, arms=(70.0, 45.0), aside=(0.0, -15.0), spin=(0.0, -35.0), elbows=(70.0, 25.0),
     )  # fmt: skip
 
 
@@ -208,5 +218,5 @@ def propped(lies: str, share: float) -> Posture:
             elbows=(85.0, 30.0),
         )  # fmt: skip
     return replace(
-        prone(), spine=-26.0 * share, neck=-22.0, arms=(14.0 * share, 14.0 * share), elbows=(105.0 - 35.0 * share,) * 2
+        prone(), spine=-26.0 * share, neck=-22.0, arms=(14.0 * share, 14.0 * share), elbows=both(105.0 - 35.0 * share)
     )

@@ -35,6 +35,8 @@ from pipeline.types import Motion, PersonTrack, Role, take
 
 LONGEST_S = 9.0
 SIDES = ("left", "right")
+HULL_M = 0.03
+"""How much lower than the skin of who sits the humanoid's thighs are, whose hulls do not give way; feet would hang."""
 
 
 @dataclass(frozen=True)
@@ -63,7 +65,7 @@ def look_alike(
     role: Role,
     rng: np.random.Generator,
 ) -> Motion:
-    """One look-alike of a fall (of LOOK_ALIKES), up to 9 s at `fps` (30 Hz or more), floor at z = 0.
+    """One look-alike of a fall (of LOOK_ALIKES), 4 to 9 s at `fps` (30 Hz or more), floor at z = 0.
 
     The first frame's pelvis is at x = y = 0 and faces +x. Details: kind, age_years, caption, side, and furniture as label,
     centre, half_sizes and yaw in that frame. Raises Rejected where physics will not have it.
@@ -120,7 +122,7 @@ class Scene:
 
     def pace(self) -> float:
         """How much longer things take than a young adult takes."""
-        return float((0.9 + 0.5 * self.old) * self.rng.uniform(0.85, 1.2))
+        return float((0.95 + 0.5 * self.old) * self.rng.uniform(0.92, 1.2))
 
     def sided(self, keys: list[Key]) -> tuple[tuple[Key, ...], str]:
         """The keys at this person's pace, as they are or mirrored, and the side they go to."""
@@ -138,7 +140,7 @@ class Scene:
         kept = np.arange(first, min(actor.frames, first + round(LONGEST_S * self.fps)))
         track, actions = take(track, kept), actions[kept]
         lowest = int(np.argmin(track.transl[:, 2]))
-        seat = lowered(self.body, track, boxes[0], lowest) if boxes else None
+        seat = lowered(self.body, track, boxes[0], lowest, HULL_M) if boxes else None
         return Act(caption, acted=(track, actions), boxes=(seat, *boxes[1:]) if seat else ())
 
 
@@ -147,7 +149,7 @@ def _sit_down(scene: Scene) -> Act:
     support, boxes = chair_behind(actor, float(rng.uniform(0.38, 0.50)), np.zeros(2))
     actor.stand(float(rng.uniform(0.6, 1.2)))
     actor.sit_down(support, float(rng.uniform(1.0, 1.6)) * (1.0 + 0.6 * scene.old))
-    actor.sit(support, float(rng.uniform(1.8, 3.0)))
+    actor.sit(support, float(rng.uniform(2.4, 3.4)))
     return scene.acted(actor, boxes, 0, "a person sits down on a chair")
 
 
@@ -171,9 +173,9 @@ def _stand_up(scene: Scene) -> Act:
         boxes = (bed,)
     actor.sit_down(support, 1.0)
     first = actor.frames + round(0.4 * scene.fps)
-    actor.sit(support, float(rng.uniform(1.4, 2.4)))
+    actor.sit(support, float(rng.uniform(1.6, 2.4)))
     actor.stand_up(support, float(rng.uniform(1.2, 1.8)) * (1.0 + 0.8 * scene.old))
-    actor.stand(float(rng.uniform(1.2, 2.0)))
+    actor.stand(float(rng.uniform(1.3, 2.0)))
     return scene.acted(actor, boxes, first, f"a person stands up from a {label}")
 
 
@@ -191,18 +193,18 @@ def _pick_up(scene: Scene) -> Act:
     rng = scene.rng
     if rng.random() < 0.5:
         actor = scene.actor()
-        actor.stand(float(rng.uniform(0.6, 1.0)))
+        actor.stand(float(rng.uniform(0.8, 1.2)))
         actor.stand(float(rng.uniform(2.4, 3.2)) * (1.0 + 0.4 * scene.old), "bend")
         actor.stand(float(rng.uniform(0.8, 1.2)))
         return scene.acted(actor, (), 0, "a person bends down and picks something up")
-    stands, first = upright(scene.old, float(rng.uniform(0.5, 1.0)), rng)
+    stands, first = upright(scene.old, float(rng.uniform(0.7, 1.1)), rng)
     depth = float(rng.uniform(0.5, 1.0)) * (1.0 - 0.5 * scene.old)
     low = squatting(depth)
     low = replace(low, lean=low.lean + 14.0, spine=42.0, arms=(65.0, 95.0), aside=(12.0, 4.0), elbows=(30.0, 8.0))
     keys = [
         first,
-        key(low, 1.3, float(rng.uniform(0.3, 0.8)), "other", planted=FEET, balanced=True),
-        key(stands, 1.4, float(rng.uniform(0.6, 1.2)), "other", "standing", planted=FEET, balanced=True),
+        key(low, 1.3, float(rng.uniform(0.5, 0.9)), "other", planted=FEET, balanced=True),
+        key(stands, 1.4, float(rng.uniform(0.8, 1.3)), "other", "standing", planted=FEET, balanced=True),
     ]
     timed, side = scene.sided(keys)
     return Act("a person squats and picks something up", timed, side=side)
@@ -210,12 +212,12 @@ def _pick_up(scene: Scene) -> Act:
 
 def _squat(scene: Scene) -> Act:
     rng = scene.rng
-    stands, first = upright(scene.old, float(rng.uniform(0.5, 1.0)), rng)
+    stands, first = upright(scene.old, float(rng.uniform(0.6, 1.0)), rng)
     low = varied(squatting(float(rng.uniform(0.2, 1.0)) * (1.0 - 0.6 * scene.old)), rng)
     keys = [
         first,
         key(low, 1.3, float(rng.uniform(0.8, 1.6)), "squat_down", "squatting", planted=FEET, balanced=True),
-        key(stands, 1.4, float(rng.uniform(0.5, 1.0)), "stand_up", "standing", planted=FEET, balanced=True),
+        key(stands, 1.4, float(rng.uniform(0.7, 1.1)), "stand_up", "standing", planted=FEET, balanced=True),
     ]
     timed, side = scene.sided(keys)
     return Act("a person squats and stands up again", timed, side=side)
@@ -266,7 +268,7 @@ def _crawl(scene: Scene) -> Act:
     rng = scene.rng
     keys = [
         key(varied(all_fours(), rng), 0.0, 0.4, "crawl"),
-        *crawl_on(int(rng.integers(4, 8)), float(rng.uniform(0.6, 1.1))),
+        *crawl_on(int(rng.integers(5, 9)), float(rng.uniform(0.6, 1.1))),
         key(all_fours(), 0.5, 0.4, "crawl"),
     ]
     timed, side = scene.sided(keys)
@@ -286,7 +288,7 @@ def _lie(scene: Scene) -> Act:
     choices: dict[str, Posture] = {"supine": supine(), "side": on_side(), "prone": prone(), "knees up": knees_up()}
     height, boxes = _bed_or_floor(scene, 0.6)
     name = str(rng.choice(list(choices)))
-    timed, side = scene.sided([key(varied(choices[name], rng), 0.0, float(rng.uniform(4.5, 7.0)), "lying")])
+    timed, side = scene.sided([key(varied(choices[name], rng), 0.0, float(rng.uniform(5.0, 7.0)), "lying")])
     where = "a bed" if boxes else "the floor"
     return Act(f"a person lies still on {where} ({name})", timed, boxes=boxes, height_m=height, side=side, sway=0.25)
 
