@@ -11,7 +11,6 @@ from jaxtyping import Float
 
 from models.body import BodyModel, track_parameters
 from models.fall_causes import CAUSES
-from models.floor_contact import lowest_surface
 from models.humanoid import Box
 from models.procedural import procedural_standing, procedural_walking
 from models.sample_actions import Actor
