@@ -3,9 +3,10 @@
 from dataclasses import replace
 
 import numpy as np
-from jaxtyping import Float
+from jaxtyping import Float, Int
 from pydantic import BaseModel, ConfigDict, Field
 
+from models.aftermath import Aftermath, aftermath
 from models.body import BodyModel, BodyShape, rest_root
 from models.fall_causes import CAUSES
 from models.fall_scenes import SIDE_ANGLES, FallScene, fall_scene
@@ -20,6 +21,7 @@ from pipeline.order import CAUSE_DIRECTIONS, Cause, Direction
 from pipeline.types import Motion, Room, take
 
 SIMULATED_HZ = 60.0
+RISINGS: tuple[Aftermath, ...] = ("tries_to_get_up", "crawls", "gets_up")
 
 
 class FallsConfig(BaseModel):
@@ -37,6 +39,8 @@ class FallsConfig(BaseModel):
     build: tuple[float, float] = (0.1, 0.9)
     recovering: float = Field(default=0.12, ge=0.0, le=1.0)
     """Share of the causes that a step can answer which are answered by one."""
+    rising: float = Field(default=0.4, ge=0.0, le=1.0)
+    """Share of those lying on the floor who try to get up, crawl or get up afterwards; the others lie still."""
     furnished: float = Field(default=0.35, ge=0.0, le=1.0)
     """Share of the falls from standing with a bed, a wall, a table or a mattress in the way."""
 
@@ -87,14 +91,54 @@ def simulated(
     facts = {"boxes": around, "age_years": age, "stature_m": stature, "build": build, "sex": sex, "start": start}
     rest = motion.details.get("rest_s", motion.details["onset_s"] + 3.0)
     end = min(len(motion.timestamps_s), round((rest + rng.uniform(*config.rest_seconds)) * config.hz * every))
-    kept = np.arange(0, end, every)
+    motion = _first(motion, np.arange(end))
+    if not motion.details["recovered"]:
+        motion = _followed(config, body, motion, scene.boxes, age, rng)
+    kept = np.arange(0, len(motion.timestamps_s), every)
     track = place_track(take(motion.people[0], kept), rest_root(body, betas), T)
+    return replace(_first(motion, kept), people=(track,), details=motion.details | facts)
+
+
+def _first(motion: Motion, kept: Int[np.ndarray, "kept"]) -> Motion:
+    """Some frames of one person's motion."""
     return replace(
         motion,
         timestamps_s=motion.timestamps_s[kept],
-        people=(track,),
+        people=(take(motion.people[0], kept),),
         actions=motion.actions[:, kept],
-        details=motion.details | facts,
+    )
+
+
+def _followed(
+    config: FallsConfig, body: BodyModel, motion: Motion, boxes: tuple[Box, ...], age: float, rng: np.random.Generator
+) -> Motion:
+    """The fall and what comes after it, as `after` in the details; who cannot do what was drawn lies still."""
+    kind = RISINGS[int(rng.integers(len(RISINGS)))] if rng.random() < config.rising else "lies_still"
+    seconds, track, details = float(rng.uniform(5.0, 9.0)), motion.people[0], motion.details
+    if kind == "lies_still":
+        return replace(motion, details=details | {"after": kind})
+    fps = 1.0 / float(motion.timestamps_s[1] - motion.timestamps_s[0])
+    try:
+        more = aftermath(
+            body, track.betas, details["mass_kg"], track.global_orient[-1], track.body_pose[-1], track.transl[-1], kind,
+            seconds, fps, age, track.role, rng, boxes,
+        )  # fmt: skip
+    except Rejected:
+        return replace(motion, details=details | {"after": "lies_still"})
+    after = more.people[0]
+    joined = replace(
+        track,
+        **{
+            name: np.concatenate([getattr(track, name), getattr(after, name)[1:]])
+            for name in ("global_orient", "body_pose", "transl", "visible", "confidence")
+        },
+    )
+    return replace(
+        motion,
+        timestamps_s=np.arange(len(joined.transl)) / fps,
+        people=(joined,),
+        actions=np.concatenate([motion.actions, more.actions[:, 1:]], axis=1),
+        details=details | {"after": kind},
     )
 
 

@@ -31,7 +31,7 @@ from pipeline.order import Direction
 from pipeline.seeds import generator
 from pipeline.types import Motion, Role, take
 
-VERSION = 1
+VERSION = 2
 CAPTURED = BodyShape(age_years=40.0, sex=0.5, stature_m=1.72, build=0.5)
 """Whose body captured people are given: files do not say how heavy or old they were."""
 LICENCES = {"cmu": "CMU Graphics Lab Motion Capture Database: free for any use", "deepmimic": "MIT", "idle": "MIT"}
@@ -156,7 +156,7 @@ def fall_facts(motion: Motion) -> Facts:
     if recovered:
         return facts
     pace = pace_of("fall", details["impact_s"] - details["onset_s"])
-    return replace(facts, surface=SURFACES.get(details["landing"]), after="lies_still", pace=pace)
+    return replace(facts, surface=SURFACES.get(details["landing"]), after=details["after"], pace=pace)
 
 
 def fall_way(details: dict[str, Any]) -> Direction:

@@ -14,7 +14,7 @@ from pipeline.order import CAUSE_DIRECTIONS
 from pipeline.types import ACTIONS, Room, SupportSurface
 from stages import falls
 
-BARE = FallsConfig(furnished=0.0, recovering=0.0)
+BARE = FallsConfig(furnished=0.0, recovering=0.0, rising=0.0)
 
 
 @pytest.fixture(scope="module")
@@ -30,8 +30,26 @@ def test_facts_agree_with_the_motion(body):
     assert joints[at["onset"], 0, 2] > 0.6 and joints[at["impact"], 0, 2] < 0.4 and joints[-1, 0, 2] < 0.35
     names = [ACTIONS[action] for action in motion.actions[0]]
     assert names[at["onset"] + 1] == "fall" and names[-1] == "fallen" and "fall" not in names[: at["onset"] - 1]
+    assert details["after"] == "lies_still"
     assert 1.0 <= motion.timestamps_s[-1] - details["rest_s"] + 0.06 and details["landing"] == "floor"
     assert body.stature(motion.people[0].betas) == pytest.approx(details["stature_m"], abs=0.03)
+
+
+def test_some_get_up_again_from_where_they_lay(body):
+    """The fall itself is the same one; what follows begins in its last pose and is labelled."""
+    seeds = [np.random.default_rng(seed) for seed in range(8)]
+    made = [falls.run(BARE.model_copy(update={"rising": 1.0}), body, "push", "backward", rng) for rng in seeds]
+    after = {motion.details["after"] for motion in made}
+    assert len(after) >= 2
+    for motion in made:
+        names = [ACTIONS[action] for action in motion.actions[0]]
+        rest = round(motion.details["rest_s"] * 20.0)
+        risen = {"gets_up": "stand_up", "crawls": "crawl", "tries_to_get_up": "stand_up"}.get(motion.details["after"])
+        assert risen is None or risen in names[rest:]
+        joints = track_joints(body, motion.people[0])
+        assert np.linalg.norm(np.diff(joints[rest:, :22], axis=0), axis=-1).max() < 0.25, "nothing jumps"
+        if motion.details["after"] == "gets_up":
+            assert joints[-1, 0, 2] > 0.6
 
 
 def test_same_generator_same_bytes(body):
