@@ -25,7 +25,7 @@ from models.sample_rig import rig_of
 from pipeline.bvh import read_bvh
 from pipeline.errors import InputError, Rejected
 from pipeline.frames import R_ZUP_YUP, axis_angle_from_matrix, matrix_from_axis_angle, yaw
-from pipeline.order import CAUSE_DIRECTIONS, ClipOrder
+from pipeline.order import CAUSE_DIRECTIONS, Cause, ClipOrder, Direction
 from pipeline.seeds import generator
 from pipeline.types import ACTIONS, SMPL_JOINTS, PersonTrack
 
@@ -134,7 +134,9 @@ def collect(body: BodyModel, mocap: Path | None, falls: int, acted: int, posture
 
 def _falls(collector: _Collector, count: int, seed: int) -> None:
     physics, failed = PhysicsFalls(collector.body), 0
-    kinds = [(cause, direction) for cause, directions in CAUSE_DIRECTIONS.items() for direction in directions]
+    kinds: list[tuple[Cause, Direction]] = [
+        (cause, direction) for cause, directions in CAUSE_DIRECTIONS.items() for direction in directions
+    ]
     for number in range(count):
         rng = generator(seed, "lift_motions", f"fall {number}")
         cause, direction = kinds[number % len(kinds)]

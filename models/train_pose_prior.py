@@ -32,7 +32,7 @@ from models.training_state import resume_state, save_state, write_starter
 from pipeline.bvh import read_bvh
 from pipeline.errors import InputError, Rejected
 from pipeline.frames import axis_angle_from_matrix, matrix_from_axis_angle
-from pipeline.order import CAUSE_DIRECTIONS, ClipOrder
+from pipeline.order import CAUSE_DIRECTIONS, Cause, ClipOrder, Direction
 from pipeline.seeds import generator
 from pipeline.sides import swapped
 from pipeline.store import file_digest
@@ -127,7 +127,9 @@ def collect(body: BodyModel, mocap: Path | None, falls: int, seed: int) -> Poses
             logger.warning("left out: %s", error)
     logger.info("%d of %d captured takes", len(collector.poses), len(paths))
     physics, everyday = PhysicsFalls(body), ProceduralEveryday(body)
-    kinds = [(cause, way) for cause, directions in CAUSE_DIRECTIONS.items() for way in directions]
+    kinds: list[tuple[Cause, Direction]] = [
+        (cause, way) for cause, directions in CAUSE_DIRECTIONS.items() for way in directions
+    ]
     failed = 0
     for number in range(falls):
         rng = generator(seed, "pose_prior", f"fall {number}")
