@@ -938,13 +938,8 @@ def report_falls(
     for root in stores:
         store = Store(root)
         footage = Path(read_record(store, "index.json")["footage"])
-        # The table may begin a folder or two above the footage of a store.
-        falls = {
-            path.removeprefix(f"{name}/"): fall
-            for path, fall in table.items()
-            for name in (footage.name,)
-            if path.startswith(f"{name}/") or (footage / path).exists()
-        }
+        # The table may name the footage's own folder first.
+        falls = {path.removeprefix(f"{footage.name}/"): fall for path, fall in table.items()}
         clips = lifted_clips(store, settings)
         windows, gone = compare_falls.falls_of(config, clips, falls)
         windows += compare_falls.walks_of(config, clips, falls)
