@@ -7,10 +7,11 @@ import pytest
 
 from models.aftermath import aftermath
 from models.body import BodyModel, BodyShape, load_body
+from models.floor_contact import lowest_surface
 from models.humanoid import Box
 from models.physics import PhysicsConfig, posture, simulate_fall
 from models.procedural import procedural_standing
-from models.retarget import body_joints, lowest_surface
+from models.retarget import body_joints
 from pipeline.errors import Rejected
 from pipeline.types import ACTIONS, Motion, PersonTrack
 

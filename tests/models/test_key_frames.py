@@ -10,11 +10,12 @@ from scipy.spatial.transform import Rotation
 
 from models.body import BodyModel, BodyShape, load_body, rest_joints_of
 from models.floor_acts import FEET, down_to_a_knee, key, paced, upright
+from models.floor_contact import lowest_surface
 from models.humanoid import Humanoid, build_humanoid
 from models.key_frames import Performance, minimum_jerk, mirrored_key, perform
 from models.key_poses import kneeling, squatting, standing, supine
 from models.limb_reach import LIMBS, forward, reach
-from models.retarget import body_joints, lowest_surface
+from models.retarget import body_joints
 from pipeline.frames import matrix_from_axis_angle
 from pipeline.types import ACTIONS, SMPL_JOINTS
 

@@ -7,9 +7,10 @@ import numpy as np
 import pytest
 
 from models.body import BodyModel, BodyShape, load_body
+from models.floor_contact import lowest_surface
 from models.humanoid import build_humanoid
 from models.look_alikes import LOOK_ALIKES, look_alike
-from models.retarget import body_joints, lowest_surface
+from models.retarget import body_joints
 from pipeline.types import ACTIONS, SMPL_JOINTS, Motion
 
 FPS = 60.0

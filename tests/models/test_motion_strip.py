@@ -36,8 +36,8 @@ def test_each_picture_shows_its_frame(body: BodyModel, fall: Motion) -> None:
     standing, lying = figure_of(strip[:, :200]), figure_of(strip[:, 200:])
     assert standing[1] > 1.5 * standing[0] and lying[0] > 1.2 * lying[1]
     alone = motion_strip(body, fall, frames[[1, 1]], 200, 180, LOOKS)
-    np.testing.assert_array_equal(alone[:, :200], alone[:, 200:])
-    np.testing.assert_array_equal(strip, motion_strip(body, fall, frames, 200, 180, LOOKS))
+    np.testing.assert_allclose(alone[:, :200], alone[:, 200:], atol=2)
+    np.testing.assert_allclose(strip, motion_strip(body, fall, frames, 200, 180, LOOKS), atol=2)
 
 
 def test_furniture_hides_who_is_behind_it(body: BodyModel, fall: Motion) -> None:

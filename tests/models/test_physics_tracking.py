@@ -7,11 +7,12 @@ import pytest
 
 from models.body import BodyModel, BodyShape, load_body
 from models.floor_acts import FEET, key
+from models.floor_contact import lowest_surface
 from models.humanoid import Box, build_humanoid
 from models.key_frames import perform
 from models.key_poses import Posture, squatting, standing, supine
 from models.physics_tracking import TrackingConfig, substeps_of, track_motion
-from models.retarget import body_joints, lowest_surface
+from models.retarget import body_joints
 from pipeline.errors import Rejected
 from pipeline.types import SMPL_JOINTS, PersonTrack
 
