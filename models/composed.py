@@ -154,7 +154,7 @@ def _help_up(
     resident: _Person, carer: _Person, fps: float, rng: np.random.Generator
 ) -> tuple[tuple[Acted, Acted], Facts, dict]:
     sitter = resident.actor(fps, rng, np.zeros(2), 0.0)
-    support, _ = chair_behind(sitter, float(rng.uniform(0.42, 0.5)), np.zeros(2))
+    support, boxes = chair_behind(sitter, float(rng.uniform(0.42, 0.5)), np.zeros(2))
     sitter.sit_down(support, 1.5)
     first = sitter.frames
     sitter.sit(support, float(rng.uniform(1.5, 2.5)))
@@ -171,11 +171,9 @@ def _help_up(
     helper.stand(seconds + 0.6, "bend")
     while helper.frames < len(kept):
         helper.stand(0.5)
-    return (
-        ((take(track, kept), labels[kept]), carer.acted(helper)),
-        Facts("help_up", role="carer", other="resident"),
-        {},
-    )
+    facts = Facts("help_up", role="carer", other="resident")
+    details = {"boxes": [[box.centre.tolist(), box.half_sizes.tolist(), box.yaw] for box in boxes]}
+    return ((take(track, kept), labels[kept]), carer.acted(helper)), facts, details
 
 
 def _falls(resident: _Person, recovers: bool, rng: np.random.Generator) -> Motion:
