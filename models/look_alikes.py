@@ -67,8 +67,9 @@ def look_alike(
 ) -> Motion:
     """One look-alike of a fall (of LOOK_ALIKES), 4 to 9 s at `fps` (30 Hz or more), floor at z = 0.
 
-    The first frame's pelvis is at x = y = 0 and faces +x. Details: kind, age_years, caption, side, and furniture as label,
-    centre, half_sizes and yaw in that frame. Raises Rejected where physics will not have it.
+    It begins near the origin; who stands, sits or crawls faces +x, who lies has the head at -x (at +y after `lie_down_bed`).
+    Details: kind, age_years, caption, side, and furniture as label, height_m, centre, half_sizes and yaw in the same frame.
+    Raises Rejected where physics will not have it.
     """
     old = float(np.clip((age_years - 50.0) / 40.0, 0.0, 1.0))
     scene = Scene(body, betas, fps, age_years, old, role, rng)

@@ -7,13 +7,17 @@ import pytest
 
 from models.aftermath import aftermath
 from models.body import BodyModel, BodyShape, load_body
+from models.floor_acts import key
 from models.floor_contact import lowest_surface
-from models.humanoid import Box
+from models.humanoid import Box, build_humanoid
+from models.key_frames import mirrored_key, perform
+from models.key_poses import on_side
 from models.physics import PhysicsConfig, posture, simulate_fall
+from models.physics_tracking import TrackingConfig, substeps_of, track_motion
 from models.procedural import procedural_standing
 from models.retarget import body_joints
 from pipeline.errors import Rejected
-from pipeline.types import ACTIONS, Motion, PersonTrack
+from pipeline.types import ACTIONS, SMPL_JOINTS, Motion, PersonTrack
 
 FPS = 60.0
 ENDS = {
@@ -103,6 +107,24 @@ def test_who_lies_on_a_bed_can_only_lie_still(body: BodyModel, fallen: dict[str,
     with pytest.raises(Rejected) as caught:
         after(body, lifted, "gets_up", 9.0, boxes=(bed,))
     assert str(caught.value) == "aftermath_impossible: gets_up from supine on the bed"
+
+
+def test_who_lies_on_the_right_side_gets_up_over_it(body: BodyModel, betas: np.ndarray) -> None:
+    humanoid = build_humanoid(body, betas, 68.0, 1.0 / FPS / substeps_of(FPS))
+    lies = [mirrored_key(key(on_side(), 0.0, 0.5, "lying"))]
+    done = perform(body, humanoid, betas, lies, FPS, 0.0, np.random.default_rng(0))
+    seen = np.ones(len(done.transl), dtype=bool)
+    source = PersonTrack(
+        "p", "resident", betas, done.global_orient, done.body_pose, done.transl, seen, np.ones(len(seen))
+    )
+    motion = after(body, track_motion(humanoid, source, FPS, TrackingConfig()), "gets_up", 12.0)
+    joints = joints_of(body, motion.people[0])
+    assert motion.details["posture"] == "right_side" and motion.details["side"] == "right"
+    assert joints[-1, 0, 2] > 0.75 and posture(joints[0]) == "right_side"
+    rising = np.flatnonzero(joints[:, 0, 2] > 0.55)[0]
+    ahead = joints[0, 12] - joints[0, 0]
+    left, right = (joints[rising, SMPL_JOINTS.index(f"{side}_ankle")] @ ahead for side in ("left", "right"))
+    assert right > left + 0.2 * np.linalg.norm(ahead), "the right foot is in front"
 
 
 def test_same_seed_same_bytes(body: BodyModel, fallen: dict[str, PersonTrack]) -> None:
