@@ -13,6 +13,7 @@ from jaxtyping import Float
 
 from models.body import BodyModel, BodyShape, rest_root
 from models.captions import Facts
+from models.fall_causes import SIMULATED_HZ
 from models.fall_scenes import chair_behind, fall_scene
 from models.motion_source import body_mass_kg
 from models.physics import PhysicsConfig, simulate_fall
@@ -27,7 +28,6 @@ from pipeline.types import ACTIONS, Motion, PersonTrack, Role, take
 
 Composition = Literal["walk_beside", "approach_fallen", "catch", "help_up"]
 COMPOSITIONS: tuple[Composition, ...] = get_args(Composition)
-SIMULATED_HZ = 60.0
 APART_M = 0.22
 """Joints of two people are never nearer: half the depth of two chests, or a hand on a shoulder."""
 CATCHABLE: tuple[Cause, ...] = ("push", "slip", "trip", "misstep")

@@ -10,7 +10,8 @@ import torch
 from jaxtyping import Float
 
 from models.body import BodyModel, BodyShape, rest_root, track_keypoints
-from models.fall_scenes import SIDE_ANGLES, fall_scene
+from models.fall_causes import DIRECTION_ANGLES, SIMULATED_HZ
+from models.fall_scenes import fall_scene
 from models.humanoid import Box
 from models.lift_views import FaultConfig, detected
 from models.motion_source import body_mass_kg
@@ -45,7 +46,7 @@ def simulated_counterpart(
 
     A healthy adult falls, as the actors of such recordings are.
     """
-    assert fall.onset_s is not None and fall.direction in SIDE_ANGLES
+    assert fall.onset_s is not None and fall.direction in DIRECTION_ANGLES
     onset = int(np.searchsorted(times, fall.onset_s).clip(0, len(times) - 1))
     direction: Direction = fall.direction  # pyright: ignore[reportAssignmentType]
     walks = fall.started_from == "walking"
@@ -62,11 +63,11 @@ def simulated_counterpart(
         except Rejected as rejected:
             reason = rejected
             continue
-        at = np.rint((times - fall.onset_s + onset_s) * 60.0).astype(int).clip(0, len(track.transl) - 1)
+        at = np.rint((times - fall.onset_s + onset_s) * SIMULATED_HZ).astype(int).clip(0, len(track.transl) - 1)
         if at[0] == 0 and (times[0] - fall.onset_s + onset_s) < -0.2:
             reason = Rejected("no_counterpart", "begins after the clip")
             continue
-        placed = placed_like(body, track, round(onset_s * 60.0), joints[onset])
+        placed = placed_like(body, track, round(onset_s * SIMULATED_HZ), joints[onset])
         return seen_by(body, placed, at, person, times, camera, rng)
     raise reason
 
@@ -80,16 +81,16 @@ def _fall(
     after_s: float,
     rng: np.random.Generator,
 ) -> tuple[PersonTrack, float]:
-    """One fall at 60 Hz onto what the real one landed on, and its onset."""
+    """One fall at SIMULATED_HZ onto what the real one landed on, and its onset."""
     stature, age, build = rng.uniform(1.6, 1.85), rng.uniform(20.0, 60.0), rng.uniform(0.2, 0.7)
     betas = body.betas_from_shape(BodyShape(age_years=age, sex=rng.uniform(), stature_m=stature, build=build))
     scene = fall_scene(
-        body, np.asarray(betas, dtype=np.float64), cause, direction, "walking" if walks else "standing", after_s + 4.0, 60.0,
+        body, np.asarray(betas, dtype=np.float64), cause, direction, "walking" if walks else "standing", after_s + 4.0, SIMULATED_HZ,
         age, "person", rng,
     )  # fmt: skip
     boxes = scene.boxes
     if support in SUPPORTS_M:
-        track, frame = scene.source.people[0], round(scene.onset_s * 60.0)
+        track, frame = scene.source.people[0], round(scene.onset_s * SIMULATED_HZ)
         boxes = (*boxes, _support(body, track, frame, direction, support, rng))
     motion = simulate_fall(
         body, scene.source, cause, direction, scene.onset_s, body_mass_kg(stature, build), float(rng.uniform(0.0, 0.3)),
@@ -106,7 +107,7 @@ def _support(
     """A mattress or bed whose near edge is before the feet, the way of the fall."""
     height = SUPPORTS_M[label]
     orient = matrix_from_axis_angle(track.global_orient[frame])
-    angle = float(np.arctan2(orient[1, 2], orient[0, 2])) + SIDE_ANGLES[direction]
+    angle = float(np.arctan2(orient[1, 2], orient[0, 2])) + DIRECTION_ANGLES[direction]
     ahead = np.array([np.cos(angle), np.sin(angle)])
     pelvis = (track.transl[frame] + rest_root(body, track.betas))[:2]
     centre = pelvis + (rng.uniform(0.2, 0.4) + 1.0) * ahead

@@ -3,8 +3,14 @@
 from dataclasses import dataclass
 from typing import Literal
 
+import numpy as np
+
 from pipeline.order import Cause
 
+DIRECTION_ANGLES: dict[str, float] = {"forward": 0.0, "left": np.pi / 2.0, "backward": np.pi, "right": -np.pi / 2.0}
+"""From the facing direction, counter-clockwise seen from above; straight down has none."""
+SIMULATED_HZ = 60.0
+"""At least the rate of what physics takes over."""
 Posture = Literal["upright", "seat", "bed", "bed_edge"]
 
 

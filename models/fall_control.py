@@ -17,15 +17,12 @@ from jaxtyping import Float
 from scipy.spatial.transform import Rotation
 
 from models.body import relaxed_pose
-from models.fall_causes import CAUSES
+from models.fall_causes import CAUSES, DIRECTION_ANGLES
 from models.humanoid import TRUNK, Box, Humanoid, joint_spec
 from pipeline.errors import Rejected
 from pipeline.frames import axis_angle_from_matrix, matrix_from_axis_angle
 from pipeline.order import Cause, Direction
 from pipeline.types import SMPL_JOINTS
-
-DIRECTION_ANGLES: dict[str, float] = {"forward": 0.0, "left": np.pi / 2.0, "backward": np.pi, "right": -np.pi / 2.0}
-"""From the facing direction, counter-clockwise seen from above."""
 
 # Protective reflexes: joint angles in degrees (left, right sides mirrored unless named). Shoulders: flexion (forward) and
 # abduction from hanging; other joints: rotation about x, with y and z for the trunk.

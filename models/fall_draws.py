@@ -8,8 +8,8 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from models.aftermath import Aftermath, aftermath
 from models.body import BodyModel, BodyShape, rest_root
-from models.fall_causes import CAUSES
-from models.fall_scenes import SIDE_ANGLES, FallScene, fall_scene
+from models.fall_causes import CAUSES, DIRECTION_ANGLES, SIMULATED_HZ
+from models.fall_scenes import FallScene, fall_scene
 from models.humanoid import Box
 from models.motion_source import body_mass_kg
 from models.physics import PhysicsConfig, simulate_fall
@@ -20,7 +20,6 @@ from pipeline.frames import invert, matrix_from_axis_angle, transform, yaw
 from pipeline.order import CAUSE_DIRECTIONS, Cause, Direction
 from pipeline.types import Motion, Room, take
 
-SIMULATED_HZ = 60.0
 RISINGS: tuple[Aftermath, ...] = ("tries_to_get_up", "crawls", "gets_up")
 
 
@@ -153,7 +152,7 @@ def _onset_pose(body: BodyModel, scene: FallScene) -> tuple[Float[np.ndarray, "2
 def _in_the_way(body: BodyModel, scene: FallScene, direction: Direction, rng: np.random.Generator) -> Box:
     """A bed, a wall, a table or a mattress where the fall goes."""
     pelvis, facing = _onset_pose(body, scene)
-    angle = facing + SIDE_ANGLES.get(direction, 0.0)
+    angle = facing + DIRECTION_ANGLES.get(direction, 0.0)
     ahead = np.array([np.cos(angle), np.sin(angle)])
     label, half_depth, half_width, height, near = {
         "bed": ("bed", 0.5, 1.0, float(rng.uniform(0.4, 0.6)), rng.uniform(0.3, 1.1)),

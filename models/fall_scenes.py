@@ -10,7 +10,7 @@ import torch
 from jaxtyping import Float
 
 from models.body import BodyModel, track_parameters
-from models.fall_causes import CAUSES
+from models.fall_causes import CAUSES, DIRECTION_ANGLES
 from models.humanoid import Box
 from models.procedural import procedural_standing, procedural_walking
 from models.sample_actions import Actor
@@ -18,8 +18,6 @@ from models.sample_furniture import Support
 from models.sample_rig import rig_of
 from pipeline.order import Cause, Direction
 from pipeline.types import Motion, PersonTrack, Role, take
-
-SIDE_ANGLES = {"forward": 0.0, "left": np.pi / 2.0, "backward": np.pi, "right": -np.pi / 2.0}
 
 SUNK_M = 0.12
 """How deep skin may be in a mattress, as procedural people lie and sit."""
@@ -99,7 +97,7 @@ def _tipping(actor: Actor, cause: Cause, direction: Direction, rng: np.random.Ge
     actor.stand(float(rng.uniform(0.6, 1.6)))
     reaching = cause == "reach"
     metres = float(rng.uniform(0.16, 0.24) if reaching else rng.uniform(0.14, 0.22))
-    actor.tip(SIDE_ANGLES[direction], metres, reaching, float(rng.uniform(0.8, 1.4)))
+    actor.tip(DIRECTION_ANGLES[direction], metres, reaching, float(rng.uniform(0.8, 1.4)))
     return (actor.frames - 1) / actor.fps
 
 

@@ -15,6 +15,7 @@ import torch
 from jaxtyping import Float, Int
 
 from models.body import BodyModel, BodyShape
+from models.fall_causes import SIMULATED_HZ
 from models.fall_scenes import fall_scene
 from models.physics import PhysicsConfig, as_asked, simulate_fall
 from models.procedural import procedural_standing, procedural_walking
@@ -163,7 +164,7 @@ class PhysicsFalls:
         if order.seconds < 3.0:
             raise Rejected("clip_too_short_for_fall", f"{order.seconds:g} s ordered, 3 s needed")
         # The source runs at 60 Hz or more, a whole multiple of the order's rate, so frames are taken, not blended.
-        multiple = int(np.ceil(60.0 / order.fps))
+        multiple = int(np.ceil(SIMULATED_HZ / order.fps))
         fps = order.fps * multiple
         frames = max(2, round(order.seconds * order.fps))
         seconds = ((frames - 1) * multiple + 1) / fps

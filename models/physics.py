@@ -12,8 +12,8 @@ from jaxtyping import Float
 from pydantic import BaseModel, ConfigDict, Field
 
 from models.body import BodyModel
-from models.fall_causes import CAUSES
-from models.fall_control import DIRECTION_ANGLES, FallControl
+from models.fall_causes import CAUSES, DIRECTION_ANGLES
+from models.fall_control import FallControl
 from models.humanoid import Box, build_humanoid
 from models.retarget import body_joints
 from pipeline.errors import Rejected
@@ -51,7 +51,8 @@ def simulate_fall(
     """One person's source motion, losing balance at `onset_s`; same clock (regular, 30 Hz or more), same first frames.
 
     `direction` is relative to the facing at the onset. `frailty` in [0, 1] weakens and slows. `boxes` is furniture. Who
-    `recovers` meets a weaker cause and steps. The details say what came of it (see `outcome`); `as_asked` checks it.
+    `recovers` meets a weaker cause and steps. The details say what came of it: `recovered` and how it `ends`, or touch, impact and
+    rest, what was struck and landed on, the posture and the way it went; `as_asked` holds that against the order.
     Raises Rejected when the simulation breaks, or has not come to rest at the source's end.
     """
     track = source.people[0]
@@ -67,19 +68,21 @@ def simulate_fall(
     qpos = np.concatenate([source_qpos[: onset + 1], control.simulate(len(source_qpos) - onset - 1, substeps)])
     global_orient, body_pose, transl = humanoid.pose_from_qpos(qpos)
     joints = body_joints(body, track.betas, global_orient, body_pose, transl)
+    actions = source.actions[0].copy()
     if control.impact is None:
+        ends = "standing" if _stands(joints, onset) else "sitting" if posture(joints[-1]) == "sitting" else "lying"
         # Who is still carried by the bed or the chair has not fallen either.
-        if not _stands(joints, onset) and not control.carriers:
+        if ends != "standing" and not control.carriers:
             raise Rejected("fall_without_impact", "pelvis and trunk never reached a support")
-        found = {"recovered": True, "step_m": _feet_moved_m(joints, onset)}
-        first, rest = len(joints), len(joints)
+        found = {"recovered": True, "ends": ends, "step_m": _feet_moved_m(joints, onset)}
+        actions[onset:] = ACTIONS.index("other")
+        actions[_settled(joints, onset, frame_s) :] = ACTIONS.index(ends)
     else:
         speed = np.linalg.norm(np.gradient(qpos[:, :3], frame_s, axis=0), axis=-1)
         moving = np.flatnonzero(speed >= 0.1)
         rest = max(int(moving[-1]) + 1, control.impact) if len(moving) else control.impact
         if rest >= len(qpos) - 1:
             raise Rejected("fall_without_rest", "the pelvis still moves at the end of the clip")
-        first = onset
         touch = control.impact if control.first_touch is None else control.first_touch
         found = {
             "recovered": False,
@@ -92,12 +95,8 @@ def simulate_fall(
             "posture": posture(joints[-1]),
             "direction_deg": _direction_deg(joints, onset, control.facing),
         }
-    actions = source.actions[0].copy()
-    if control.impact is None:
-        actions[onset:] = ACTIONS.index("other")
-        actions[_settled(joints, onset, frame_s) :] = ACTIONS.index("standing")
-    actions[first:] = ACTIONS.index("fall")
-    actions[rest:] = ACTIONS.index("fallen")
+        actions[onset:] = ACTIONS.index("fall")
+        actions[rest:] = ACTIONS.index("fallen")
     words = f"{'to the ' if direction in ('left', 'right') else ''}{direction} ({cause})"
     details = {
         "cause": cause,

@@ -14,8 +14,8 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from models.body import BodyModel
 from models.counterparts import placed_like, seen_by, simulated_counterpart
+from models.fall_causes import DIRECTION_ANGLES
 from models.fall_features import fall_features
-from models.fall_scenes import SIDE_ANGLES
 from models.real_falls import Fall, LiftedClip
 from models.two_samples import FEWEST, Separation, told_apart
 from pipeline.camera import Camera
@@ -67,7 +67,7 @@ def falls_of(
         if fall is None:
             continue
         times = clip.footage.timestamps_s
-        if fall.onset_s is None or fall.direction not in SIDE_ANGLES:
+        if fall.onset_s is None or fall.direction not in DIRECTION_ANGLES:
             dropped.append({"item": clip.clip, "reason": "the table says neither onset nor direction"})
             continue
         before = (times >= fall.onset_s - 0.5) & (times <= fall.onset_s + 0.3)

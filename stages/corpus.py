@@ -19,7 +19,8 @@ from models.caption_captured import captured_captions
 from models.caption_words import SAYABLE, Age, Event, Sex, Surface
 from models.captions import Facts, captions, pace_of
 from models.composed import COMPOSITIONS, composed
-from models.fall_draws import SIMULATED_HZ, FallsConfig, draw_kind, simulated
+from models.fall_causes import SIMULATED_HZ
+from models.fall_draws import FallsConfig, draw_kind, simulated
 from models.importers.index import IndexedTake, read_take
 from models.look_alikes import LOOK_ALIKES, look_alike
 from models.mirror import mirrored_item
@@ -31,7 +32,7 @@ from pipeline.order import Direction
 from pipeline.seeds import generator
 from pipeline.types import Motion, Role, take
 
-VERSION = 2
+VERSION = 3
 CAPTURED = BodyShape(age_years=40.0, sex=0.5, stature_m=1.72, build=0.5)
 """Whose body captured people are given: files do not say how heavy or old they were."""
 LICENCES = {"cmu": "CMU Graphics Lab Motion Capture Database: free for any use", "deepmimic": "MIT", "idle": "MIT"}
@@ -153,6 +154,9 @@ def fall_facts(motion: Motion) -> Facts:
         direction=fall_way(details),
         recovers=recovered,
     )
+    if recovered and details["ends"] != "standing":
+        # Still on the bed or the chair: nobody who sees it would speak of a fall.
+        return Facts(details["ends"], role="resident", sex=facts.sex, age=facts.age)
     if recovered:
         return facts
     pace = pace_of("fall", details["impact_s"] - details["onset_s"])

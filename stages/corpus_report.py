@@ -24,7 +24,6 @@ from pipeline.errors import InputError
 from pipeline.page import embedded_figure, embedded_image, rendered
 from pipeline.types import BodyLook
 
-VERSION = 1
 BEFORE_S = 0.6
 """Shown of a fall before its onset."""
 PICTURES, PICTURE_PX = 7, (196, 186)

@@ -14,8 +14,6 @@ from models.fall_draws import FallsConfig, simulated
 from pipeline.order import Cause, Direction
 from pipeline.types import Motion, Room
 
-VERSION = 1
-
 
 def run(
     config: FallsConfig,

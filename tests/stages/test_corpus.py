@@ -6,7 +6,9 @@ import numpy as np
 import pytest
 
 from models.body import load_body
+from models.captions import captions
 from models.export import track_bvh
+from models.fall_draws import FallsConfig, simulated
 from models.importers.index import index_takes
 from models.procedural import procedural_walking
 from pipeline.bvh import write_bvh
@@ -63,6 +65,17 @@ def test_a_take_has_one_name_however_it_was_exported():
     assert corpus.take_of("cmu_amc/01_02") == corpus.take_of("cmu_iclone/001_02") == "cmu 1_2"
     assert corpus.take_of("cmu_expmap/walking_1") == "cmu_expmap/walking_1"
     assert split_of(corpus.take_of("cmu_amc/01_02")) == split_of(corpus.take_of("cmu_iclone/001_02"))
+
+
+def test_who_stays_on_the_bed_is_said_to_lie_there(body):
+    """Draw 7 of a slide out of bed ends on the bed: neither a fall nor somebody who stands."""
+    draw = np.random.default_rng([7, 5])
+    motion = simulated(FallsConfig(), body, "slide_out_of_bed", "forward", draw)
+    labels = [ACTIONS[action] for action in motion.actions[0]]
+    assert motion.details["recovered"] and motion.details["ends"] == "lying" == labels[-1]
+    assert not {"fall", "fallen", "standing"} & set(labels)
+    for text in captions(corpus.fall_facts(motion), np.random.default_rng(0), 8):
+        assert not {"fall", "falls", "stands", "standing", "balance"} & set(text.lower().strip(".").split()), text
 
 
 def test_falls_say_what_happened(body):
