@@ -844,7 +844,7 @@ def corpus_part(store: Store, settings: Settings, kind: str, numbers: list[int])
 
     # How many parts there are, and how large, says nothing of what is in one.
     stamp = config.model_copy(update={"falls": 0, "look_alikes": 0, "composed": 0, "part": 1, "mocap": None})
-    _, artefact, new = cached(store, "corpus_part", corpus.VERSION, stamp, inputs, compute)
+    _, artefact, new = cached(store, "corpus_part", corpus.VERSIONS[kind], stamp, inputs, compute)
     return {"key": artefact.key, "recomputed": new}
 
 
