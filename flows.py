@@ -7,6 +7,7 @@ and gives back a small record. What is set aside comes back as a reason, never a
 
 import errno
 import functools
+import importlib.util
 import json
 import logging
 import os
@@ -68,6 +69,8 @@ SECTIONS = {
     "label": "stages.label:LabelConfig",
     "render": "stages.render:RenderConfig",
     "evaluate": "stages.evaluate:EvaluateConfig",
+    "train_motion": "models.train_motion:MotionTrainConfig",
+    "sample_motion": "stages.sample_motion:SampleMotionConfig",
     "evaluate_people": "stages.evaluate_people:EvaluatePeopleConfig",
 }
 """Sections of a config file and the class that checks each; classes load when a verb needs them."""
@@ -849,8 +852,9 @@ def corpus_part(store: Store, settings: Settings, kind: str, numbers: list[int])
 
 
 def build_corpus(out: Path, settings: Settings, runner: Runner) -> dict:
-    """The motion corpus: `corpus.bin`, a training pack `pack.bin`, `index.csv`, `summary.json`, `report.html`."""
+    """The motion corpus: `corpus.bin`, a training pack `pack.bin`, `skeleton.safetensors`, `index.csv`, `summary.json`, `report.html`."""
     from models.importers.index import index_takes
+    from models.rest_skeleton import save_skeleton, skeleton_of
     from pipeline.corpus import read_index
     from pipeline.corpus_summary import index_rows, summary
     from pipeline.corpus_write import join_corpora, write_pack
@@ -884,6 +888,7 @@ def build_corpus(out: Path, settings: Settings, runner: Runner) -> dict:
                 parts[-1].write_bytes(value["file"].tobytes())
         join_corpora(parts, out / "corpus.bin", dropped)
     write_pack(out / "corpus.bin", out / "pack.bin")
+    save_skeleton(skeleton_of(body), out / "skeleton.safetensors")
     index = read_index(out / "corpus.bin")
     result = summary(index) | {"pack_mib": (out / "pack.bin").stat().st_size / 2**20, "seed": settings.seed,
                                "recomputed": sum(outcome.value["recomputed"] for outcome in outcomes)}  # fmt: skip
@@ -891,6 +896,103 @@ def build_corpus(out: Path, settings: Settings, runner: Runner) -> dict:
     write_text(out / "summary.json", json.dumps(result, indent=1))
     write_text(out / "report.html", corpus_report.run(out / "corpus.bin", body))
     return result
+
+
+def train_motion(
+    corpus: Path, texts: Path | None, out: Path, settings: Settings, device: str = "cpu", threads: int = 1
+) -> dict:
+    """A motion model from a corpus file and what lies beside it: the skeleton, and the captions' encodings.
+
+    Encodings are made where there are none. Goes on where it was stopped; pictures of samples and losses come as it runs.
+    """
+    import torch
+
+    from models import train_motion as training
+    from models.motion_batches import MotionData
+    from models.rest_skeleton import read_skeleton
+    from models.stick_figures import stick_figures
+    from models.text_encoder import TextCache, TextEncoder, write_texts
+    from pipeline.corpus import read_corpus
+
+    config, text = settings.section("train_motion"), settings.section("sample_motion").text
+    torch.set_num_threads(threads)
+    read = read_corpus(corpus)
+    data = MotionData(read, read_skeleton(corpus.parent / "skeleton.safetensors"), config.most_frames)
+    texts = texts or corpus.parent / "texts.safetensors"
+    if not texts.exists():
+        write_texts(texts, TextEncoder(text), [caption for row in read.index.rows for caption in row.texts])
+    cache = TextCache(texts)
+    config = config.model_copy(update={"denoiser": config.denoiser.model_copy(update={"text": cache.dim})})
+    out.mkdir(parents=True, exist_ok=True)
+
+    def look(done: int, model: Any) -> None:
+        from models.motion_sampling import samples_of_held_out
+
+        picture = stick_figures(*samples_of_held_out(model, data, cache.encode))
+        (out / f"samples_{done:06d}.png").write_bytes(picture)
+
+    missing = [name for name in ("matplotlib", "diffusers") if importlib.util.find_spec(name) is None]
+    if missing:
+        log.warning("%s not installed: no pictures are drawn", " and ".join(missing))
+    facts = {"corpus": file_digest(corpus), "items": len(read.index.rows), "device": device}
+    curve = training.train(
+        config,
+        data,
+        cache.encode,
+        cache.digest,
+        out,
+        settings.seed,
+        torch.device(device),
+        facts,
+        None if missing else look,
+    )
+    if not missing:
+        (out / "curve.png").write_bytes(training.plot_curve(curve))
+    summary = {"out": str(out), "steps": config.steps, "validation": curve.validation[-1], "seed": settings.seed}
+    write_text(out / "summary.json", json.dumps(summary, indent=1))
+    return summary
+
+
+def sample_motions(
+    text: str, people: int, frames: int, count: int, out: Path, settings: Settings, roles: list[str]
+) -> dict:
+    """Motions of one sentence: a npz and a film strip each, and `summary.json`."""
+    from PIL import Image
+
+    from models.motion_model import load_motion_model, motion_model_digest
+    from models.motion_strip import motion_strip
+    from models.text_encoder import TextEncoder
+    from stages import dataset, sample_motion
+
+    config, body = settings.section("sample_motion"), body_model(settings.section("run").body)
+    if roles and len(roles) != people:
+        raise InputError("role", f"is given {len(roles)} times for {people} people", "give one for each, or none")
+    if unknown := sorted(set(roles) - set(types.Role.__args__)):
+        raise InputError("role", f"is {unknown[0]}", f"use {', '.join(types.Role.__args__)}")
+    model = load_motion_model(config.model)
+    encoder = TextEncoder(config.text)
+    sample_motion.check(model, encoder, text, people, frames)
+    who = roles or sample_motion.roles_of(text, people)
+    began = time.monotonic()
+    asked = sample_motion.wanted(body, text, who, frames, count, settings.seed)
+    motions = sample_motion.run(config, model, encoder, body, asked)
+    seconds = time.monotonic() - began
+    with replaced(out) as folder:
+        for number, motion in enumerate(motions):
+            dataset.write_motion(motion, folder / f"motion_{number:04d}.npz")
+            shown = np.linspace(0, frames - 1, 8).round().astype(int)
+            looks = [
+                types.BodyLook(number * 16 + slot, 80.0 if track.role == "resident" else 40.0)
+                for slot, track in enumerate(motion.people)
+            ]
+            picture = motion_strip(body, motion, shown, 240, 320, looks)
+            Image.fromarray(picture).save(folder / f"motion_{number:04d}.jpg", quality=88)
+        summary = {
+            "text": text, "roles": list(who), "people": people, "frames": frames, "count": count, "seed": settings.seed,
+            "model": config.model, "model_digest": motion_model_digest(config.model), "seconds_per_motion": seconds / count,
+        }  # fmt: skip
+        (folder / "summary.json").write_text(json.dumps(summary, indent=1))
+    return summary
 
 
 def compare_window(settings: Settings, window: Any, walks: list) -> dict[str, Any]:
@@ -1202,6 +1304,45 @@ def build_corpus_command(
         _orchestrate(
             "build-corpus", prefect, lambda run: build_corpus(out, settings, run), settings.section("run").workers
         )
+    )
+
+
+train_app = typer.Typer(no_args_is_help=True, help="Train the networks that careclips ships.")
+app.add_typer(train_app, name="train")
+
+
+@train_app.command("motion")
+def train_motion_command(
+    corpus: Annotated[Path, typer.Option(help="corpus.bin or pack.bin; skeleton.safetensors must lie beside it.")],
+    out: Annotated[Path, typer.Option(help="Folder for the model; goes on where it was stopped.")],
+    texts: Annotated[Path | None, typer.Option(help="Encoded captions; made beside the corpus if not said.")] = None,
+    device: Annotated[str, typer.Option(help="cpu, cuda, cuda:1, ...")] = "cpu",
+    threads: Annotated[int, typer.Option(min=1, help="On the CPU: same number, same bytes.")] = 1,
+    config: ConfigOption = None, seed: SeedOption = 0, prefect: PrefectOption = False,
+) -> None:  # fmt: skip
+    """Train a motion model: ours, or a baseline by train_motion.denoiser of the config."""
+    settings = _settings(config, seed)
+    logging.basicConfig(level=logging.INFO, format="%(asctime)s %(message)s")
+    _print(
+        _orchestrate("train-motion", prefect, lambda run: train_motion(corpus, texts, out, settings, device, threads))
+    )
+
+
+@app.command("sample")
+def sample_command(
+    text: Annotated[str, typer.Option(help="What happens, in a sentence.")],
+    out: Annotated[Path, typer.Option(help="Folder for a npz and a film strip a motion.")],
+    people: Annotated[int, typer.Option(help="1 to 4.")] = 1,
+    frames: Annotated[int, typer.Option(help="20 a second.")] = 120,
+    count: Annotated[int, typer.Option(min=1, help="Motions to sample.")] = 1,
+    role: Annotated[list[str] | None, typer.Option(help="Of each person, in order; else by the words of the text.")] = None,
+    config: ConfigOption = None, seed: SeedOption = 0, prefect: PrefectOption = False,
+) -> None:  # fmt: skip
+    """Sample motion from a sentence."""
+    settings = _settings(config, seed)
+    roles = role or []
+    _print(
+        _orchestrate("sample", prefect, lambda run: sample_motions(text, people, frames, count, out, settings, roles))
     )
 
 

@@ -8,6 +8,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Literal
 
+import numpy as np
 import torch
 from diffusers import DDIMScheduler, DDPMScheduler, DPMSolverMultistepScheduler
 from jaxtyping import Bool, Float
@@ -15,11 +16,11 @@ from pydantic import BaseModel, ConfigDict, Field
 from torch import Tensor
 
 from models.diffusion import STEPS
-from models.motion_batches import ROLES
+from models.motion_batches import ROLES, MotionData
 from models.motion_condition import Condition, both_branches
-from models.motion_features import FEATURES, POSITIONS, ROTATIONS, VELOCITIES, canonical, placed
+from models.motion_features import FEATURES, POSITIONS, ROTATIONS, VELOCITIES, canonical, matrices, placed
 from models.motion_model import MotionModel
-from models.rest_skeleton import bone_lengths
+from models.rest_skeleton import bone_lengths, forward_kinematics
 from models.train_motion import Embed, half_precision
 from pipeline.errors import InputError
 from pipeline.types import Role
@@ -134,6 +135,27 @@ def _continued(ask: Ask, tail: Float[Tensor, "person overlap 268"], frames: int,
     # Seeds of parts must not meet those of other asks.
     seed = int(torch.randint(0, 2**62, (), generator=torch.Generator().manual_seed(ask.seed ^ (part << 40))))
     return replace(ask, frames=frames, seed=seed, kept=Kept(features, where))
+
+
+def samples_of_held_out(
+    model: MotionModel, data: MotionData, embed: Embed
+) -> tuple[list[Float[np.ndarray, "person time 22 3"]], list[str]]:
+    """What the model makes of a few held-out captions, one of each kind and number of people it learns; with the captions."""
+    held = data.where(lambda row: row.split == "val" and len(row.people) in model.config.people)
+    first = {(data.rows[item].kind, len(data.rows[item].people)): item for item in held[::-1]}
+    batches = [data.batch([piece]) for piece in data.held_out(np.array(sorted(first.values())))]
+    asks = [
+        Ask(
+            batch.texts[0], tuple(ROLES[role] for role in batch.roles[0]), batch.rest[0], batch.features.shape[2], number  # type: ignore[misc]
+        )
+        for number, batch in enumerate(batches)
+    ]  # fmt: skip
+    found = sample(model, embed, asks, SamplingConfig())
+    joints = [
+        forward_kinematics(ask.rest[:, None], matrices(features), features[..., :3]).numpy()
+        for ask, features in zip(asks, found, strict=True)
+    ]
+    return joints, [ask.text for ask in asks]
 
 
 def scheduler_of(config: SamplingConfig) -> DDPMScheduler | DDIMScheduler | DPMSolverMultistepScheduler:

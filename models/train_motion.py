@@ -9,8 +9,10 @@ import logging
 import math
 import os
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
+from io import BytesIO
 from pathlib import Path
 from typing import Any, Literal
 
@@ -97,9 +99,11 @@ def train(
     seed: int,
     device: torch.device,
     facts: dict[str, Any],
+    look: Callable[[int, MotionModel], None] | None = None,
 ) -> Curve:
     """Train, and write the averaged weights to `out` at the end; `out/state.safetensors` is what an interruption resumes from.
 
+    `look` is shown the model with its averaged weights whenever it is validated, and its number of steps.
     Same corpus, seed, threads and machine: the same bytes. InputError where no item has the people that are asked for.
     """
     out.mkdir(parents=True, exist_ok=True)
@@ -157,6 +161,9 @@ def train(
             curve.validation.append(
                 {"step": done, "seconds": spent} | _validate(config, model, average, validation, embed)
             )
+            if look is not None:
+                with _averaged(model, average):
+                    look(done, model)
             logger.info("held out: %s", curve.validation[-1])
         if time.monotonic() - saved > config.save_every_s or done == config.steps:
             save_state(state, model, optimiser, average, done)
@@ -223,16 +230,43 @@ def _validate(
     config: MotionTrainConfig, model: MotionModel, average: dict[str, Tensor], batches: list[MotionBatch], embed: Embed
 ) -> dict[str, float]:
     """Mean of each term with the averaged weights, on noise that is the same at every time."""
-    kept = {name: value.detach().clone() for name, value in model.state_dict().items()}
-    model.load_state_dict(average)
     device = model.normaliser.mean.device
     totals: dict[str, list[float]] = {}
-    for number, batch in enumerate(batches):
-        generator = torch.Generator().manual_seed(number)
-        for name, value in _terms(config, model, to(batch, device), embed, generator, training=False).items():
-            totals.setdefault(name, []).append(float(value))
-    model.load_state_dict(kept)
+    with _averaged(model, average):
+        for number, batch in enumerate(batches):
+            generator = torch.Generator().manual_seed(number)
+            for name, value in _terms(config, model, to(batch, device), embed, generator, training=False).items():
+                totals.setdefault(name, []).append(float(value))
     return {name: float(np.mean(values)) for name, values in totals.items()}
+
+
+@contextmanager
+def _averaged(model: MotionModel, average: dict[str, Tensor]) -> Iterator[None]:
+    """The model with its averaged weights, for a while."""
+    kept = {name: value.detach().clone() for name, value in model.state_dict().items()}
+    model.load_state_dict(average)
+    yield
+    model.load_state_dict(kept)
+
+
+def plot_curve(curve: Curve) -> bytes:
+    """PNG of the losses over steps: in training, and held out."""
+    from matplotlib.backends.backend_agg import FigureCanvasAgg
+    from matplotlib.figure import Figure
+
+    figure = Figure(figsize=(8, 4.5), dpi=110, layout="constrained")
+    axes = figure.subplots()
+    names = [name for name in curve.train[-1] if name not in ("step", "seconds")] if curve.train else []
+    for number, name in enumerate(names):
+        for rows, style in ((curve.train, "-"), (curve.validation, "o--")):
+            told = [(row["step"], row[name]) for row in rows if name in row]
+            label = name if style == "-" else None
+            axes.plot(*zip(*told, strict=True), style, color=f"C{number}", ms=3, lw=1.0, label=label)
+    axes.set(xlabel="steps", ylabel="loss, weighted", yscale="log", title="Lines: in training. Dots: held out.")
+    axes.legend(fontsize=8)
+    buffer = BytesIO()
+    FigureCanvasAgg(figure).print_png(buffer)
+    return buffer.getvalue()
 
 
 def _write(path: Path, value: Any) -> None:
