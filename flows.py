@@ -102,6 +102,16 @@ def body_model(path: Path | None):
 
 
 @functools.cache
+def sampled_motion(body: Path | None, values: str):
+    """The motion model of a config (as JSON) as a source of ordered motion, loaded once a process."""
+    from models.sampled_motion import SampledMotion
+    from stages.sample_motion import SampleMotionConfig
+
+    config = SampleMotionConfig.model_validate_json(values)
+    return SampledMotion(body_model(body), config.model, config.text, config.sampling)
+
+
+@functools.cache
 def depth_models(values: str):
     """The depth networks of a config (as JSON), loaded once a process."""
     from models.depth import DepthModels, DepthModelsConfig
@@ -482,17 +492,20 @@ def score_against_truth(footage: Path, store: Store, summary: dict, clips: dict,
 
 def make_clip(store: Store, settings: Settings, form_json: str, rooms: dict[str, str], index: int) -> dict:
     """One accepted, rendered and labelled clip as an artefact; tries that were rejected are counted in its figures."""
+    from models.motion_model import motion_model_digest
     from pipeline.order import OrderForm
     from pipeline.video import write_masks, write_video
     from stages import generate, label, render
 
     form = OrderForm.model_validate_json(form_json)
     run = settings.section("run")
-    configs = {name: settings.section(name) for name in ("physics", "generate", "label", "render")}
+    sections = ("physics", "generate", "label", "render", *(["sample_motion"] if run.motion == "model" else []))
+    configs = {name: settings.section(name) for name in sections}
     clip = f"clip_{index:05d}"
     inputs = {
         "order": digest(form_json), "rooms": rooms, "index": index, "seed": settings.seed,
         "body": body_model(run.body).digest, "mocap": file_digest(run.mocap) if run.mocap else None,
+        "model": motion_model_digest(configs["sample_motion"].model) if run.motion == "model" else None,
         "minimum_visibility": run.minimum_visibility,
         "configs": {name: config.model_dump(mode="json") for name, config in configs.items()},
         "versions": [generate.VERSION, label.VERSION, render.VERSION],
@@ -534,7 +547,10 @@ def _try_clip(
     order = draw_clip_order(form, rng)
     name = str(rng.choice(sorted(rooms)))
     room = load_value(store, "room", rooms[name])
-    motion, source = draw_motion(body, configs["physics"], run.mocap, order, room, rng)
+    model = None
+    if run.motion == "model":
+        model = sampled_motion(run.body, configs["sample_motion"].model_dump_json())
+    motion, source = draw_motion(body, configs["physics"], run.mocap, order, room, rng, model)
     joints = np.stack([track_joints(body, person) for person in motion.people])
     T_world_motion = generate.run(configs["generate"], room, joints, rng)
     roots = np.stack([rest_root(body, person.betas) for person in motion.people])

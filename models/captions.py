@@ -105,6 +105,16 @@ def mirrored(facts: Facts) -> Facts:
     )
 
 
+def sex_of(sex: float) -> Sex | None:
+    """The word for a body's sex (0 female, 1 male); none for bodies in between."""
+    return "man" if sex > 0.7 else "woman" if sex < 0.3 else None
+
+
+def age_of(years: float) -> Age:
+    """The word for an age."""
+    return "elderly" if years > 68.0 else "middle_aged" if years > 45.0 else "young"
+
+
 def captions(facts: Facts, rng: np.random.Generator, count: int = 4) -> tuple[str, ...]:
     """Different captions of one motion, the first with every fact in it; fewer than `count` where words run out."""
     made = [_caption(facts, rng)]

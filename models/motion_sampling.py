@@ -18,12 +18,14 @@ from torch import Tensor
 from models.diffusion import STEPS
 from models.motion_batches import ROLES, MotionData
 from models.motion_condition import Condition, both_branches
-from models.motion_features import FEATURES, POSITIONS, ROTATIONS, VELOCITIES, canonical, matrices, placed
+from models.motion_features import FEATURES, POSITIONS, ROTATIONS, VELOCITIES, canonical, decode, matrices, placed
 from models.motion_model import MotionModel
 from models.rest_skeleton import bone_lengths, forward_kinematics
 from models.train_motion import Embed, half_precision
+from pipeline.corpus import FPS
 from pipeline.errors import InputError
-from pipeline.types import Role
+from pipeline.frames import axis_angle_from_matrix
+from pipeline.types import Motion, PersonTrack, Role
 
 FEWEST_FRAMES, MOST_FRAMES = 4, 1200
 """From a fifth of a second to a minute."""
@@ -135,6 +137,31 @@ def _continued(ask: Ask, tail: Float[Tensor, "person overlap 268"], frames: int,
     # Seeds of parts must not meet those of other asks.
     seed = int(torch.randint(0, 2**62, (), generator=torch.Generator().manual_seed(ask.seed ^ (part << 40))))
     return replace(ask, frames=frames, seed=seed, kept=Kept(features, where))
+
+
+def motion_of(ask: Ask, betas: Float[np.ndarray, "person 10"], features: Float[Tensor, "person time 268"]) -> Motion:
+    """Features as a motion of these bodies at 20 Hz, hands at rest; actions are unknown (-1) until kinematics tell them."""
+    R, transl = decode(features, ask.rest)
+    angles, places = axis_angle_from_matrix(R.double().numpy()), transl.double().numpy()
+    frames = angles.shape[1]
+    people = []
+    for number, role in enumerate(ask.roles):
+        pose = np.concatenate([angles[number, :, 1:].reshape(frames, 63), np.zeros((frames, 6))], axis=1)
+        seen = np.ones(frames, dtype=bool)
+        people.append(
+            PersonTrack(
+                f"person_{number}",
+                role,
+                betas[number],
+                angles[number, :, 0],
+                pose,
+                places[number],
+                seen,
+                np.ones(frames),
+            )
+        )
+    details = {"caption": ask.text, "seed": ask.seed}
+    return Motion(np.arange(frames) / FPS, tuple(people), np.full((len(people), frames), -1), "motion model", details)
 
 
 def samples_of_held_out(

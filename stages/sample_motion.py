@@ -14,16 +14,13 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from models.body import BodyModel, BodyShape
 from models.caption_words import ROLE_WORDS
-from models.motion_features import decode
 from models.motion_model import MotionModel
-from models.motion_sampling import Ask, SamplingConfig, check_ask, sample
+from models.motion_sampling import Ask, SamplingConfig, check_ask, motion_of, sample
 from models.rest_skeleton import skeleton_of
 from models.text_encoder import SentenceConfig, TextConfig, TextEncoder
-from pipeline.corpus import FPS
 from pipeline.errors import InputError
-from pipeline.frames import axis_angle_from_matrix
 from pipeline.seeds import generator
-from pipeline.types import Motion, PersonTrack, Role
+from pipeline.types import Motion, Role
 
 AGES: dict[Role, tuple[float, float]] = {
     "resident": (70.0, 95.0), "carer": (22.0, 62.0), "visitor": (25.0, 80.0), "person": (25.0, 75.0)
@@ -109,28 +106,6 @@ def run(
         rests = [skeleton.rest_joints(torch.as_tensor(one.betas, dtype=torch.float32)) for one in part]
         asks = [Ask(w.text, w.roles, rest, w.frames, w.seed) for w, rest in zip(part, rests, strict=True)]
         found = sample(model, encoder.encode, asks, config.sampling)
-        for one, rest, features in zip(part, rests, found, strict=True):
-            R, transl = decode(features, rest)
-            motions.append(_motion(one, R.double().numpy(), transl.double().numpy()))
+        for one, ask, features in zip(part, asks, found, strict=True):
+            motions.append(motion_of(ask, one.betas, features))
     return motions
-
-
-def _motion(
-    one: Wanted, R: Float[np.ndarray, "person time 22 3 3"], transl: Float[np.ndarray, "person time 3"]
-) -> Motion:
-    angles = axis_angle_from_matrix(R)
-    frames = angles.shape[1]
-    people = []
-    for number, role in enumerate(one.roles):
-        hands = np.zeros((frames, 6))
-        pose = np.concatenate([angles[number, :, 1:].reshape(frames, 63), hands], axis=1)
-        people.append(
-            PersonTrack(
-                f"person_{number}", role, one.betas[number], angles[number, :, 0], pose, transl[number],
-                np.ones(frames, dtype=bool), np.ones(frames),
-            )
-        )  # fmt: skip
-    actions = np.full((len(people), frames), -1)
-    return Motion(
-        np.arange(frames) / FPS, tuple(people), actions, "motion model", {"caption": one.text, "seed": one.seed}
-    )
