@@ -70,6 +70,7 @@ SECTIONS = {
     "render": "stages.render:RenderConfig",
     "evaluate": "stages.evaluate:EvaluateConfig",
     "train_motion": "models.train_motion:MotionTrainConfig",
+    "own_motion": "stages.own_motion:OwnMotionConfig",
     "sample_motion": "stages.sample_motion:SampleMotionConfig",
     "evaluate_people": "stages.evaluate_people:EvaluatePeopleConfig",
 }
@@ -914,32 +915,77 @@ def build_corpus(out: Path, settings: Settings, runner: Runner) -> dict:
     return result
 
 
+def own_corpus(store: Store, out: Path, settings: Settings) -> Path:
+    """What was seen well in a store of rebuilt rooms as a corpus file; InputError where nothing was."""
+    from models.body import standing_pelvis_height, track_joints
+    from pipeline.corpus_write import write_corpus
+    from stages import label, own_motion
+
+    config, body = settings.section("own_motion"), body_model(settings.section("run").body)
+    items, aside = [], Counter[str]()
+    for clip, record in read_record(store, "index.json")["clips"].items():
+        if "people3d" not in record:
+            continue
+        motion = load_value(store, "people3d", record["people3d"])
+        actions = [
+            label.run(
+                settings.section("label"), track_joints(body, track), motion.timestamps_s,
+                standing_pelvis_height(body, track.betas),
+            )[0]
+            for track in motion.people
+        ]  # fmt: skip
+        labelled = replace(motion, actions=np.stack(actions))
+        found, left_out = own_motion.run(config, body, clip, labelled, record["figures"], settings.seed)
+        items += found
+        aside.update(left_out)
+    if not items:
+        raise InputError(store.root, f"shows nobody well enough to learn from: {dict(aside)}", "see own_motion's keys")
+    write_corpus(out, items, body.name, aside)
+    return out
+
+
 def train_motion(
-    corpus: Path, texts: Path | None, out: Path, settings: Settings, device: str = "cpu", threads: int = 1
-) -> dict:
+    corpus: Path, texts: Path | None, out: Path, settings: Settings, device: str = "cpu", threads: int = 1,
+    start: str | None = None, finetune: str | None = None,
+) -> dict:  # fmt: skip
     """A motion model from a corpus file and what lies beside it: the skeleton, and the captions' encodings.
 
-    Encodings are made where there are none. Goes on where it was stopped; pictures of samples and losses come as it runs.
+    Encodings are made where there are none. `finetune` is a store whose people join the corpus, beginning with the weights of
+    `start`. Goes on where it was stopped; pictures of samples and losses come as it runs.
     """
     import torch
 
     from models import train_motion as training
     from models.motion_batches import MotionData
+    from models.motion_model import load_motion_model, motion_model_digest
     from models.rest_skeleton import read_skeleton
     from models.stick_figures import stick_figures
     from models.text_encoder import TextCache, TextEncoder, write_texts
-    from pipeline.corpus import read_corpus
+    from pipeline.corpus import read_corpus, read_index
+    from pipeline.corpus_write import join_corpora
 
     config, text = settings.section("train_motion"), settings.section("sample_motion").text
     torch.set_num_threads(threads)
-    read = read_corpus(corpus)
-    data = MotionData(read, read_skeleton(corpus.parent / "skeleton.safetensors"), config.most_frames)
+    out.mkdir(parents=True, exist_ok=True)
+    skeleton, begin = read_skeleton(corpus.parent / "skeleton.safetensors"), None
     texts = texts or corpus.parent / "texts.safetensors"
+    facts: dict[str, Any] = {"corpus": file_digest(corpus), "device": device}
+    if finetune is not None:
+        own = own_corpus(Store(finetune), out / "own.bin", settings)
+        join_corpora([corpus, own], out / "corpus.bin", read_index(corpus).dropped)
+        corpus, texts = out / "corpus.bin", out / "texts.safetensors"
+        facts |= {"own_motion": file_digest(own), "note": "made with own footage: it stays where that is"}
+        start = start or "starter"
+    if start is not None:
+        begin = load_motion_model(start)
+        config = config.model_copy(update={"denoiser": begin.config.denoiser})
+        facts["start"] = motion_model_digest(start)
+    read = read_corpus(corpus)
+    data = MotionData(read, skeleton, config.most_frames)
     if not texts.exists():
         write_texts(texts, TextEncoder(text), [caption for row in read.index.rows for caption in row.texts])
     cache = TextCache(texts)
     config = config.model_copy(update={"denoiser": config.denoiser.model_copy(update={"text": cache.dim})})
-    out.mkdir(parents=True, exist_ok=True)
 
     def look(done: int, model: Any) -> None:
         from models.motion_sampling import samples_of_held_out
@@ -950,21 +996,19 @@ def train_motion(
     missing = [name for name in ("matplotlib", "diffusers") if importlib.util.find_spec(name) is None]
     if missing:
         log.warning("%s not installed: no pictures are drawn", " and ".join(missing))
-    facts = {"corpus": file_digest(corpus), "items": len(read.index.rows), "device": device}
+    facts["items"] = len(read.index.rows)
     curve = training.train(
-        config,
-        data,
-        cache.encode,
-        cache.digest,
-        out,
-        settings.seed,
-        torch.device(device),
-        facts,
-        None if missing else look,
-    )
+        config, data, cache.encode, cache.digest, out, settings.seed, torch.device(device), facts,
+        None if missing else look, begin,
+    )  # fmt: skip
     if not missing:
         (out / "curve.png").write_bytes(training.plot_curve(curve))
-    summary = {"out": str(out), "steps": config.steps, "validation": curve.validation[-1], "seed": settings.seed}
+    summary = {
+        "out": str(out),
+        "steps": config.steps,
+        "validation": curve.validation[-1],
+        "seed": settings.seed,
+    } | facts
     write_text(out / "summary.json", json.dumps(summary, indent=1))
     return summary
 
@@ -1332,6 +1376,10 @@ def train_motion_command(
     corpus: Annotated[Path, typer.Option(help="corpus.bin or pack.bin; skeleton.safetensors must lie beside it.")],
     out: Annotated[Path, typer.Option(help="Folder for the model; goes on where it was stopped.")],
     texts: Annotated[Path | None, typer.Option(help="Encoded captions; made beside the corpus if not said.")] = None,
+    start: Annotated[str | None, typer.Option(help="Model to begin with: a folder, or starter.")] = None,
+    finetune: Annotated[
+        str | None, typer.Option(help="Store of rebuilt rooms: its people join the corpus, the starter is begun with.")
+    ] = None,
     device: Annotated[str, typer.Option(help="cpu, cuda, cuda:1, ...")] = "cpu",
     threads: Annotated[int, typer.Option(min=1, help="On the CPU: same number, same bytes.")] = 1,
     config: ConfigOption = None, seed: SeedOption = 0, prefect: PrefectOption = False,
@@ -1339,9 +1387,11 @@ def train_motion_command(
     """Train a motion model: ours, or a baseline by train_motion.denoiser of the config."""
     settings = _settings(config, seed)
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(message)s")
-    _print(
-        _orchestrate("train-motion", prefect, lambda run: train_motion(corpus, texts, out, settings, device, threads))
-    )
+
+    def learn(run: Runner) -> dict:
+        return train_motion(corpus, texts, out, settings, device, threads, start, finetune)
+
+    _print(_orchestrate("train-motion", prefect, learn))
 
 
 @app.command("sample")

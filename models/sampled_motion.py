@@ -5,21 +5,19 @@ from pathlib import Path
 
 import numpy as np
 import torch
-from jaxtyping import Float
 
-from models.body import BodyModel, rest_root
+from models.body import BodyModel
 from models.captions import Facts, age_of, captions, sex_of
 from models.motion_model import load_motion_model
 from models.motion_sampling import Ask, SamplingConfig, motion_of, sample
 from models.motion_source import betas_of
 from models.rest_skeleton import skeleton_of
-from models.retarget import resample
+from models.retime import retimed
 from models.text_encoder import ClipConfig, SentenceConfig, TextEncoder
 from pipeline.corpus import FPS
 from pipeline.errors import Rejected
-from pipeline.frames import axis_angle_from_matrix, matrix_from_axis_angle
 from pipeline.order import ClipOrder
-from pipeline.types import Motion, PersonTrack, Room
+from pipeline.types import Motion, Room
 
 EVENTS = {"walk": "walk", "stand": "standing", "sit": "sitting"}
 """What a caption calls an ordered event; a fall by its own facts, anything everyday by one of these."""
@@ -48,25 +46,8 @@ class SampledMotion:
         return replace(
             motion,
             timestamps_s=clock,
-            people=tuple(self._at(track, motion.timestamps_s, clock) for track in motion.people),
+            people=tuple(retimed(track, motion.timestamps_s, clock) for track in motion.people),
             actions=np.full((1, len(clock)), -1),
-        )
-
-    def _at(
-        self, track: PersonTrack, times: Float[np.ndarray, "time"], clock: Float[np.ndarray, "sample"]
-    ) -> PersonTrack:
-        """The track at other times."""
-        angles = np.concatenate([track.global_orient, track.body_pose], axis=1).reshape(-1, 24, 3)
-        turned = axis_angle_from_matrix(resample(times, matrix_from_axis_angle(angles), clock))
-        root = track.transl + rest_root(self.body, track.betas)
-        moved = np.stack([np.interp(clock, times, root[:, axis]) for axis in range(3)], axis=1)
-        return replace(
-            track,
-            global_orient=turned[:, 0],
-            body_pose=turned[:, 1:].reshape(len(clock), 69),
-            transl=moved - rest_root(self.body, track.betas),
-            visible=np.ones(len(clock), dtype=bool),
-            confidence=np.ones(len(clock)),
         )
 
 

@@ -45,8 +45,8 @@ class MotionTrainConfig(BaseModel):
     denoiser: DenoiserConfig = IdentityConfig()
     people: tuple[int, ...] = (1, 2)
     """Scenes of how many people are learned."""
-    kinds: dict[str, float] = {"fall": 0.40, "look_alike": 0.25, "mocap": 0.20, "composed": 0.15}
-    """Share of each kind of item in what is seen."""
+    kinds: dict[str, float] = {"fall": 0.40, "look_alike": 0.25, "mocap": 0.20, "composed": 0.15, "own": 0.30}
+    """Weight of each kind of item in what is seen; kinds that the corpus has not are not missed."""
     most_frames: int = Field(default=200, ge=4)
     steps: int = Field(default=20000, ge=1)
     batch: int = Field(default=32, ge=1)
@@ -100,10 +100,11 @@ def train(
     device: torch.device,
     facts: dict[str, Any],
     look: Callable[[int, MotionModel], None] | None = None,
+    start: MotionModel | None = None,
 ) -> Curve:
     """Train, and write the averaged weights to `out` at the end; `out/state.safetensors` is what an interruption resumes from.
 
-    `look` is shown the model with its averaged weights whenever it is validated, and its number of steps.
+    `start` is a model to begin with, its normaliser included; its sizes must be the config's, else InputError. `look` is shown the model with its averaged weights whenever it is validated, and its number of steps.
     Same corpus, seed, threads and machine: the same bytes. InputError where no item has the people that are asked for.
     """
     out.mkdir(parents=True, exist_ok=True)
@@ -118,9 +119,12 @@ def train(
             denoiser=config.denoiser, text_encoder=text_encoder, most_frames=config.most_frames, people=config.people
         )
     )
-    # A whole pool: batches by themselves are of one length, so of few kinds.
-    pool = [data.draw(learned, weights, 64, step, seed + 1) for step in range(POOL)]
-    model.normaliser.fit(torch.cat([batch.features[batch.mask] for batch in pool]))
+    if start is not None:
+        _begin_with(start, model)
+    else:
+        # A whole pool: batches by themselves are of one length, so of few kinds.
+        pool = [data.draw(learned, weights, 64, step, seed + 1) for step in range(POOL)]
+        model.normaliser.fit(torch.cat([batch.features[batch.mask] for batch in pool]))
     model.to(device)
     optimiser = torch.optim.AdamW(
         model.parameters(), lr=config.rate, weight_decay=config.weight_decay, betas=(0.9, 0.99)
@@ -175,6 +179,15 @@ def train(
     }  # fmt: skip
     write_starter(out, average, model.config, facts)
     return curve
+
+
+def _begin_with(start: MotionModel, model: MotionModel) -> None:
+    """The weights of one model into another of the same sizes, trained with the same text network."""
+    for name in ("denoiser", "text_encoder"):
+        theirs, ours = getattr(start.config, name), getattr(model.config, name)
+        if theirs != ours:
+            raise InputError("start", f"has as {name} {theirs}, the config {ours}", "make the config the model's own")
+    model.load_state_dict(start.state_dict())
 
 
 def rate_at(config: MotionTrainConfig, step: int) -> float:

@@ -10,10 +10,16 @@ from typer.testing import CliRunner
 
 import flows
 from models.body import load_body
+from models.motion_model import motion_model_digest
+from models.procedural import procedural_walking
 from models.rest_skeleton import save_skeleton, skeleton_of
 from pipeline import clip_file
+from pipeline.corpus import read_index
 from pipeline.corpus_write import split_of, write_corpus
 from pipeline.errors import InputError
+from pipeline.steps import cached
+from pipeline.store import Store
+from stages.own_motion import OwnMotionConfig
 
 CONFIG = """
 train_motion:
@@ -132,3 +138,34 @@ def test_a_corpus_without_its_skeleton_is_refused(trained, tmp_path):
     (tmp_path / "corpus.bin").write_bytes((trained / "corpus.bin").read_bytes())
     with pytest.raises(InputError, match="is no skeleton of a body"):
         careclips("train", "motion", "--corpus", tmp_path / "corpus.bin", "--out", tmp_path / "model")
+
+
+def test_a_home_s_own_people_join_the_corpus(trained, tmp_path):
+    """The people of a store are learned beside the corpus, beginning with a model; its card says that it stays at home."""
+    body = load_body()
+    walk = procedural_walking(body, np.zeros(10), 5.0, 15.0, np.random.default_rng(3))
+    store = Store(tmp_path / "store")
+    _, artefact, _ = cached(store, "people3d", 1, OwnMotionConfig(), {"clip": "a"}, lambda: (walk, {}))
+    record = {"people3d": artefact.key, "figures": {"reprojection_box_share_median": 0.01}}
+    store.write_text(
+        "index.json", json.dumps({"rooms": {}, "clips": {"home__a": record, "home__b": {}}, "footage": ""})
+    )
+    careclips(
+        "train", "motion", "--corpus", trained / "corpus.bin", "--out", tmp_path / "own", "--config", trained / "c.yaml",
+        "--start", trained / "model", "--finetune", tmp_path / "store",
+    )  # fmt: skip
+    rows = read_index(tmp_path / "own" / "corpus.bin").rows
+    assert len(rows) == 12 and [row.name for row in rows if row.kind == "own"] == ["own/home__a/person_0@0.0s"]
+    facts = json.loads((tmp_path / "own" / "training.json").read_text())
+    assert "stays where that is" in facts["note"]
+    assert facts["start"] == motion_model_digest(trained / "model") != motion_model_digest(tmp_path / "own")
+
+
+def test_a_store_without_people_teaches_nothing(trained, tmp_path):
+    (tmp_path / "empty").mkdir()
+    Store(tmp_path / "empty").write_text("index.json", json.dumps({"rooms": {}, "clips": {}, "footage": ""}))
+    with pytest.raises(InputError, match="shows nobody well enough to learn from"):
+        careclips(
+            "train", "motion", "--corpus", trained / "corpus.bin", "--out", tmp_path / "own", "--config", trained / "c.yaml",
+            "--start", trained / "model", "--finetune", tmp_path / "empty",
+        )  # fmt: skip

@@ -102,3 +102,16 @@ def test_another_layout_is_refused(motion_data, embed, tmp_path):
         load_motion_model(tmp_path)
     with pytest.raises(InputError, match="is no motion model"):
         load_motion_model(tmp_path / "nothing")
+
+
+def test_a_model_can_be_begun_with_if_it_is_of_the_same_sizes(motion_data, embed, tmp_path):
+    run(motion_data, embed, tmp_path / "first")
+    first = load_motion_model(tmp_path / "first")
+    still = CONFIG.model_copy(update={"steps": 1, "rate": 1e-12, "validate_every": 1})
+    train(still, motion_data, embed, "some encoder", tmp_path / "second", 0, torch.device("cpu"), {}, None, first)
+    second = load_motion_model(tmp_path / "second")
+    for name, value in first.state_dict().items():
+        torch.testing.assert_close(second.state_dict()[name], value, atol=1e-3, rtol=1e-3)
+    other = CONFIG.model_copy(update={"denoiser": IdentityConfig(**(SMALL | {"layers": 2}))})
+    with pytest.raises(InputError, match="start: has as denoiser .*layers=1.*the config .*layers=2"):
+        train(other, motion_data, embed, "some encoder", tmp_path / "third", 0, torch.device("cpu"), {}, None, first)
