@@ -68,7 +68,11 @@ def run(
             part = retimed(track, motion.timestamps_s, clock)
             nearest = np.abs(clock[:, None] - motion.timestamps_s).argmin(axis=1)
             labels = actions[nearest]
-            texts = captions(facts_of(body, part, [ACTIONS[label] for label in labels]), rng, config.captions)
+            facts = facts_of(body, part, [ACTIONS[label] for label in labels])
+            if facts is None:
+                aside["what is done has no word"] += 1
+                continue
+            texts = captions(facts, rng, config.captions)
             one = Motion(clock - clock[0], (part,), labels[None], "people3d", {"clip": clip})
             items.append(Item(name, one, texts, "own", "own footage", f"own {clip}", "own"))
     return items, aside
@@ -88,14 +92,19 @@ def _pieces(config: OwnMotionConfig, times: np.ndarray, seen: Bool[np.ndarray, "
     return [(a, b) for a, b in pieces if b - a >= config.least_seconds]
 
 
-def facts_of(body: BodyModel, track: PersonTrack, actions: list[str]) -> Facts:
-    """What can be said of a piece: its fall if there is one, else what is done longest, with the way that was measured."""
+def facts_of(body: BodyModel, track: PersonTrack, actions: list[str]) -> Facts | None:
+    """What can be said of a piece: its fall if there is one, else what is done longest, with the way that was measured.
+
+    None where that has no word.
+    """
     if "fall" in actions:
         onset = actions.index("fall")
         rest = next((frame for frame in range(onset, len(actions)) if actions[frame] != "fall"), len(actions) - 1)
         return Facts("fall", role=track.role, direction=fall_direction(body, track, onset, rest))
     longest = Counter(actions).most_common(1)[0][0]
-    facts = Facts(EVENTS.get(longest, "standing"), role=track.role)
+    if longest not in EVENTS:
+        return None
+    facts = Facts(EVENTS[longest], role=track.role)
     if facts.event not in ("walk", "crawl"):
         return facts
     travel = travel_of(body, track, FPS)

@@ -51,6 +51,12 @@ def test_what_was_bridged_or_unsure_is_left_out(body, lifted):
     assert not items and aside == {"nobody was seen well for long enough": 1}
 
 
+def test_what_has_no_word_is_not_put_into_words(body, lifted):
+    unknown = replace(lifted, actions=np.full_like(lifted.actions, ACTIONS.index("other")))
+    items, aside = own_motion.run(OwnMotionConfig(), body, "c", unknown, GOOD, 0)
+    assert not items and aside == {"what is done has no word": 2}
+
+
 def test_a_badly_lifted_clip_is_left_out(body, lifted):
     for figures in ({"reprojection_box_share_median": 0.2}, {"reprojection_box_share_median": None}, {}):
         items, aside = own_motion.run(OwnMotionConfig(), body, "c", lifted, figures, 0)
