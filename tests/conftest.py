@@ -48,3 +48,16 @@ def items() -> tuple:
     pair = replace(one, people=(one.people[0], beside), actions=np.concatenate([one.actions, other.actions]))
     made.append(Item("pair", pair, ("two people walk",), "procedural", "CC0", "walk", "composed"))
     return tuple(made)
+
+
+@pytest.fixture(scope="session")
+def corpus_path(items, tmp_path_factory):
+    """A corpus file of `items` and of the mirror image of walk_0."""
+    from models.body import load_body
+    from models.mirror import mirrored_item
+    from pipeline.corpus_write import write_corpus
+
+    body = load_body()
+    path = tmp_path_factory.mktemp("corpus") / "corpus.bin"
+    write_corpus(path, (*items, mirrored_item(items[0], body)), body.name, {})
+    return path
