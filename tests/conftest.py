@@ -83,3 +83,16 @@ def embed():
         return torch.nn.functional.normalize(torch.stack(drawn), dim=-1)
 
     return rows
+
+
+@pytest.fixture(scope="session")
+def corpus_path(items, tmp_path_factory):
+    """A corpus file of `items` and of the mirror image of walk_0."""
+    from models.body import load_body
+    from models.mirror import mirrored_item
+    from pipeline.corpus_write import write_corpus
+
+    body = load_body()
+    path = tmp_path_factory.mktemp("corpus") / "corpus.bin"
+    write_corpus(path, (*items, mirrored_item(items[0], body)), body.name, {})
+    return path
