@@ -24,7 +24,7 @@ INSIDE_M = 0.03
 """Deepest that one person may be in another."""
 TOUCH_M = 0.03
 """Furthest that a palm which holds may be from the place held."""
-LATE_S, LEAST_S = 0.6, 1.0
+LATE_S, LEAST_S = 1.0, 1.0
 """How much later than planned a hand may come to hold, and the shortest that it holds."""
 
 
@@ -62,14 +62,16 @@ def _performed(
     people: tuple[Person, Person],
     tracks: tuple[PersonTrack, PersonTrack],
     act: Together,
-    grips: tuple[Grip, ...],
+    hands: tuple[Grip, ...],
     fps: float,
 ) -> tuple[PersonTrack, ...]:
     """Both tracks as two humanoids perform them in one world."""
     masses = [(person.betas, person.mass_kg) for person in people]
-    humanoids = build_humanoids(body, masses, 1.0 / fps / substeps_of(fps), act.boxes, grips)
-    config = TrackingConfig(settle_s=0.0, moving=True) if act.moving else TrackingConfig()
-    return track_together(humanoids, tracks, fps, config, [(hold.from_s, hold.until_s) for hold in act.holds])
+    humanoids = build_humanoids(body, masses, 1.0 / fps / substeps_of(fps), act.boxes, hands)
+    # A simulated fall needs nothing but to be left alone until somebody comes.
+    config = TrackingConfig(settle_s=0.0) if act.given_s > 0.0 else TrackingConfig()
+    grips = [(hold.from_s, hold.until_s) for hold in act.holds]
+    return track_together(humanoids, tracks, fps, config, grips, (act.given_s, 0.0))
 
 
 def deepest_between(body: BodyModel, one: PersonTrack, other: PersonTrack) -> float:

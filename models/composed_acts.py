@@ -42,6 +42,7 @@ OFFERED = Posture(arms=(28.0, 28.0), aside=(14.0, 14.0), elbows=(78.0, 78.0), pr
 IN_FRONT = Posture(arms=(14.0, 14.0), aside=(8.0, 8.0), elbows=(40.0, 40.0))
 """An arm out of the way of somebody's hand on the back, and still."""
 OTHER: dict[Side, Side] = {"left": "right", "right": "left"}
+LOW = (ACTIONS.index("kneeling"), ACTIONS.index("squatting"))
 CHANGE_S = 0.5
 """How long somebody takes from how one way of acting ends to how the next begins."""
 
@@ -87,8 +88,8 @@ class Together:
     facts: Facts
     holds: tuple[Hold, ...] = ()
     boxes: tuple[Box, ...] = ()
-    moving: bool = False
-    """Whether somebody is under way at the first frame."""
+    given_s: float = 0.0
+    """Until when the resident's motion comes from the simulation of a fall."""
     details: dict[str, Any] = field(default_factory=dict)
 
 
@@ -139,18 +140,20 @@ def approach_fallen(resident: Person, carer: Person, fps: float, rng: np.random.
     lying = resident.joints(take(track, np.array([len(labels) - 1])))[0]
     side, part, angle, stop = _access(lying[:22], rng)
     outwards = np.array([np.cos(angle), np.sin(angle)])
+    first: Side = "right" if rng.random() < 0.5 else "left"
+    # The hand that reaches is in front of the knee that goes down; the other foot is beside what it reaches for.
+    stop = stop + (0.12 if first == "right" else -0.12) * np.array([outwards[1], -outwards[0]])
     start = stop + rng.uniform(1.5, 2.5) * outwards
     actor = carer.actor(fps, rng, start, float(angle + np.pi))
     actor.stand(motion.details["rest_s"] - rng.uniform(0.0, 0.6))
     actor.walk(np.stack([start, stop]))
     actor.stand(0.3)
-    down = _down(carer, fps, rng)
+    down = _down(carer, OTHER[first], fps, rng)
     walked = carer.acted(actor)
     heading, stood = float(angle + np.pi), len(walked[1]) / fps
     acted = _then(carer, walked, down, heading, fps)
-    settled = len(acted[1]) / fps - 3.0
-    first: Side = "right" if rng.random() < 0.7 else "left"
-    begin = max(stood + 0.6, settled - 0.4)
+    begin = stood + int(np.argmax(np.isin(down[1], LOW))) / fps - 0.2
+    given_s = motion.details["rest_s"] + 0.3
     outside = (-0.3 * outwards[0], -0.3 * outwards[1], 0.8)
     holds = [Hold(first, f"{side}_{part}", begin, begin + 0.9, 99.0, 99.0, outside)]
     other = {"shoulder": "upper_arm", "upper_arm": "forearm", "forearm": "upper_arm"}[part]
@@ -159,7 +162,7 @@ def approach_fallen(resident: Person, carer: Person, fps: float, rng: np.random.
     keep = ("cause", "direction", "onset_s", "impact_s", "rest_s")
     details = {key: motion.details[key] for key in keep}
     facts = Facts("approach_fallen", role="carer", other="resident", touch="shoulder" if part == "shoulder" else "arm")
-    return Together((track, labels), acted, facts, tuple(holds), (), True, details)
+    return Together((track, labels), acted, facts, tuple(holds), (), given_s, details)
 
 
 def catch(resident: Person, carer: Person, fps: float, rng: np.random.Generator) -> Together:
@@ -199,7 +202,7 @@ def catch(resident: Person, carer: Person, fps: float, rng: np.random.Generator)
     direction = motion.details["direction"]
     facts = Facts("catch", role="carer", other="resident", direction=direction, touch="both_hands")
     details = {"cause": motion.details["cause"], "direction": direction, "onset_s": onset_s}
-    return Together((track, labels), (reached, actions), facts, holds, (), True, details)
+    return Together((track, labels), (reached, actions), facts, holds, (), max(grab, onset_s + 1.5), details)
 
 
 def help_up(resident: Person, carer: Person, fps: float, rng: np.random.Generator) -> Together:
@@ -231,10 +234,10 @@ def help_up(resident: Person, carer: Person, fps: float, rng: np.random.Generato
         offered: tuple[Side, ...] = ("left", "right")
         touch = "both_arms"
     else:
-        spot = np.array([rng.uniform(-0.12, 0.0), sign * rng.uniform(0.5, 0.56)])
+        spot = np.array([rng.uniform(-0.1, 0.02), sign * rng.uniform(0.52, 0.6)])
         holds = (
             Hold(OTHER[side], "back", grab, grab + 0.9, until, until + 0.8),
-            Hold(side, f"{side}_forearm", grab + 0.2, grab + 1.1, until, until + 0.8, (0.4, 0.3 * sign, -0.5)),
+            Hold(side, f"{side}_forearm", grab + 0.2, grab + 1.1, until, until + 0.8, (0.4, 0.3 * sign, 0.4)),
         )
         offered, touch = (side,), "arm"
     track = offer_arms(track, OFFERED, offered, held_share(replace(holds[-1], begin_s=grab - 0.2), len(labels), fps))
@@ -247,7 +250,7 @@ def help_up(resident: Person, carer: Person, fps: float, rng: np.random.Generato
     actions[helping] = ACTIONS.index("other")
     facts = Facts("help_up", role="carer", other="resident", touch=touch)
     details = {"boxes": [[box.centre.tolist(), box.half_sizes.tolist(), box.yaw] for box in boxes]}
-    return Together((track, labels), (acted, actions), facts, holds, boxes, False, details)
+    return Together((track, labels), (acted, actions), facts, holds, boxes, 0.0, details)
 
 
 ACTS: dict[Composition, Callable[[Person, Person, float, np.random.Generator], Together]] = {
@@ -276,21 +279,21 @@ def _access(lying: Float[np.ndarray, "joint 3"], rng: np.random.Generator) -> tu
                 off = lying[:, :2] - point[:2]
                 lateral = np.abs(off @ np.array([-outwards[1], outwards[0]]))
                 extent = max(0.06, float((off @ outwards)[lateral < 0.36].max()))
-                found.append((extent + worse, side, part, float(angle), point[:2] + (extent + 0.24) * outwards))
+                found.append((extent + worse, side, part, float(angle), point[:2] + (extent + 0.2) * outwards))
     found.sort(key=lambda one: one[0])
     return found[int(rng.integers(4))][1:]
 
 
-def _down(carer: Person, fps: float, rng: np.random.Generator) -> Acted:
-    """From standing at the origin, facing +x, onto one knee or into a squat; the last 3 s down there."""
+def _down(carer: Person, foot: Side, fps: float, rng: np.random.Generator) -> Acted:
+    """From standing at the origin, facing +x, onto one knee, with that foot in front, or into a squat; about 4 s down there."""
     _, first = upright(carer.old, CHANGE_S + 0.1, rng)
     if rng.random() < 0.6:
         keys = [first, *down_to_a_knee(carer.old)]
-        keys[-1] = replace(keys[-1], hold_s=3.0, action_held="kneeling")
+        keys[-1] = replace(keys[-1], hold_s=4.0, action_held="kneeling")
     else:
         low = varied(squatting(float(rng.uniform(0.6, 1.0))), rng)
-        keys = [first, key(low, 1.5, 3.0, "squat_down", "squatting", planted=FEET, balanced=True)]
-    if rng.random() < 0.5:
+        keys = [first, key(low, 1.5, 4.0, "squat_down", "squatting", planted=FEET, balanced=True)]
+    if foot == "right":
         keys = [mirrored_key(k) for k in keys]
     humanoid = build_humanoid(carer.body, carer.betas, carer.mass_kg, 0.004)
     done = perform(carer.body, humanoid, carer.betas, paced(keys, float(rng.uniform(0.85, 1.1)), 9.0), fps, 0.6, rng)

@@ -289,7 +289,8 @@ def build_humanoids(
             name1=f"palm_{index}", name2=f"place_{index}", solref=[GRIP_S, 1.0],
         )  # fmt: skip
         # A hand lies on skin, which its core and that of what it holds would keep it from.
-        around = {grip.joint, SMPL_PARENTS[grip.joint], *(j for j in SIMULATED if SMPL_PARENTS[j] == grip.joint)}
+        above = [grip.joint, SMPL_PARENTS[grip.joint], SMPL_PARENTS[SMPL_PARENTS[grip.joint]]]
+        around = {*above, *(joint for joint in SIMULATED if SMPL_PARENTS[joint] == grip.joint)}
         for joint in sorted(around - {-1}):
             spec.add_exclude(
                 name=f"grip_{index}_{joint}", bodyname1=f"{prefixes[grip.holder]}{SMPL_JOINTS[grip.wrist]}",

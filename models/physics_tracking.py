@@ -52,8 +52,6 @@ class TrackingConfig(BaseModel):
     """Furthest that joints may be from the motion, on average over the body and STRAY_S."""
     settle_s: float = Field(default=0.5, ge=0.0)
     """How long the first pose is held before what is kept begins: people press themselves into floor and seat."""
-    moving: bool = False
-    """Whether it begins at the motion's own speed, not at rest."""
 
 
 def substeps_of(fps: float) -> int:
@@ -76,10 +74,12 @@ def track_together(
     fps: float,
     config: TrackingConfig,
     grips: Sequence[tuple[float, float]] = (),
+    given_s: Sequence[float] = (),
 ) -> tuple[PersonTrack, ...]:
     """The same of several people at once, whose humanoids share one model and meet in it.
 
-    `grips` says from when until when, in seconds, each grip of the model holds.
+    `grips` says from when until when, in seconds, each grip of the model holds. Until `given_s` a person does exactly what
+    the motion says, as who has been simulated already does.
     """
     held = round(config.settle_s * fps)
     wanted = np.sum(
@@ -88,7 +88,8 @@ def track_together(
     )
     wanted = np.concatenate([np.repeat(wanted[:1], held, axis=0), wanted])
     frames = np.round(np.array(grips).reshape(-1, 2) * fps).astype(int) + held
-    qpos = _Follower(humanoids, wanted, fps, config, held, frames).run()[held:]
+    given = [held + round(seconds * fps) if seconds > 0.0 else 0 for seconds in given_s or [0.0] * len(tracks)]
+    qpos = _Follower(humanoids, wanted, fps, config, held, frames, given).run()[held:]
     tracked = []
     for humanoid, track in zip(humanoids, tracks, strict=True):
         global_orient, body_pose, transl = humanoid.pose_from_qpos(qpos)
@@ -102,14 +103,20 @@ def track_together(
 class _Steered:
     """One person in a simulation: which parts are theirs, and how far they are from their motion."""
 
-    def __init__(self, humanoid: Humanoid, wanted: Float[np.ndarray, "time position"], config: TrackingConfig):
-        model, prefix = humanoid.model, humanoid.prefix
+    def __init__(
+        self, humanoid: Humanoid, wanted: Float[np.ndarray, "time position"], config: TrackingConfig, given: int
+    ):
+        model, prefix, self.given = humanoid.model, humanoid.prefix, given
         self.place = slice(humanoid.root_start, humanoid.root_start + 3)
         self.turn = slice(humanoid.root_start + 3, humanoid.root_start + 7)
         self.speed = slice(humanoid.root_dof, humanoid.root_dof + 3)
         self.spin = slice(humanoid.root_dof + 3, humanoid.root_dof + 6)
         self.roots = wanted[:, humanoid.root_start : humanoid.root_start + 7]
         joints = [0, *humanoid.dof_start]
+        last = max(humanoid.qpos_start, key=lambda joint: humanoid.qpos_start[joint])
+        width = 3 if joint_spec(SMPL_JOINTS[last]).axes else 4
+        self.qpos = slice(humanoid.root_start, humanoid.qpos_start[last] + width)
+        self.qvel = slice(humanoid.root_dof, max(humanoid.dof_start.values()) + 3)
         for joint, first in humanoid.actuator_start.items():
             stiffness = config.gain * joint_spec(SMPL_JOINTS[joint]).stiffness
             model.actuator_gainprm[first : first + 3, 0] = stiffness
@@ -151,6 +158,7 @@ class _Follower:
         config: TrackingConfig,
         held: int,
         grips: Int[np.ndarray, "grip 2"],
+        given: Sequence[int],
     ):
         self.model, self.config, self.wanted, self.held = humanoids[0].model, config, wanted, held
         assert all(humanoid.model is self.model for humanoid in humanoids), "people who meet share one model"
@@ -159,8 +167,10 @@ class _Follower:
         self.frame_s = 1.0 / fps
         self.substeps = round(self.frame_s / self.model.opt.timestep)
         assert abs(self.substeps * self.model.opt.timestep - self.frame_s) < 1e-9, "time steps divide frames"
-        self.people = [_Steered(humanoid, wanted, config) for humanoid in humanoids]
+        self.people = [_Steered(h, wanted, config, frames) for h, frames in zip(humanoids, given, strict=True)]
         self.grips = [(self.model.equality(f"grip_{index}").id, *frames) for index, frames in enumerate(grips)]
+        owner = {one.pelvis: index for index, one in enumerate(self.people)}
+        self.owner = np.array([owner.get(int(self.model.body_rootid[body]), -1) for body in self.model.geom_bodyid])
         ghost, places, skins = mujoco.MjData(self.model), [], []
         for qpos in self.wanted:
             ghost.qpos[:] = qpos
@@ -174,8 +184,6 @@ class _Follower:
         """Coordinates of every frame."""
         qpos = self.wanted.copy()
         self.data.qpos[:] = qpos[0]
-        if self.config.moving:
-            mujoco.mj_differentiatePos(self.model, self.data.qvel, self.frame_s, qpos[0], qpos[1])
         mujoco.mj_forward(self.model, self.data)
         for frame in range(1, len(qpos)):
             for one in self.people:
@@ -193,6 +201,7 @@ class _Follower:
                     root = one.roots[frame - 1] + share * (one.roots[frame] - one.roots[frame - 1]) + one.drift
                     self._balance(one, root, one.speeds[frame], one.spins[frame])
                 mujoco.mj_step(self.model, self.data)
+            self._as_given(frame)
             self._judge_all(frame)
             for one in self.people:
                 one.drift[:2] += (
@@ -201,6 +210,16 @@ class _Follower:
                 self._judge(one, frame)
             qpos[frame] = self.data.qpos
         return qpos
+
+    def _as_given(self, frame: int) -> None:
+        """Put those whose motion is given where it has them, at its speed."""
+        if not any(frame < one.given for one in self.people):
+            return
+        speed, following = np.empty(self.model.nv), min(frame + 1, len(self.wanted) - 1)
+        mujoco.mj_differentiatePos(self.model, speed, self.frame_s, self.wanted[frame], self.wanted[following])
+        for one in self.people:
+            if frame < one.given:
+                self.data.qpos[one.qpos], self.data.qvel[one.qvel] = self.wanted[frame, one.qpos], speed[one.qvel]
 
     def _balance(
         self, one: _Steered, root: Float[np.ndarray, "7"], speed: Float[np.ndarray, "3"], spin: Float[np.ndarray, "3"]
@@ -221,12 +240,19 @@ class _Follower:
         seconds = (frame - self.held) * self.frame_s
         if not np.isfinite(self.data.qpos).all() or any(self.data.warning[kind].number for kind in UNSTABLE):
             raise Rejected("simulation_unstable", f"after {seconds:.2f} s")
-        deepest = float(self.data.contact.dist.min()) if self.data.ncon and seconds >= 0.0 else 0.0
+        if seconds < 0.0 or not self.data.ncon or any(frame < one.given for one in self.people):
+            return
+        # People who bump into each other are soft, and move apart.
+        owners = self.owner[self.data.contact.geom]
+        alone = (owners[:, 0] == owners[:, 1]) | (owners < 0).any(axis=1)
+        deepest = float(np.where(alone, self.data.contact.dist, 0.0).min())
         if deepest < -self.config.penetration_m:
             raise Rejected("simulation_penetrates", f"{-100.0 * deepest:.1f} cm after {seconds:.2f} s")
 
     def _judge(self, one: _Steered, frame: int) -> None:
         """Refuse who strayed."""
+        if frame < one.given:
+            return
         off = self.data.xpos[one.bodies] - one.places[frame] - one.drift[:3]
         away = np.sqrt(np.square(off).sum(axis=-1)).mean()
         one.away += self.frame_s / STRAY_S * (away - one.away)
