@@ -11,7 +11,7 @@ from models.body import BodyModel
 from models.captions import Facts
 from models.composed_acts import ACTS, COMPOSITIONS, Composition, Person, Together
 from models.fall_causes import SIMULATED_HZ
-from models.holding import Hold, carried_point, hold_on
+from models.holding import Hold, hold_on, palm_distance
 from models.humanoid import Grip, build_humanoids
 from models.inner_spheres import InnerSpheres, depths
 from models.physics_tracking import TrackingConfig, substeps_of, track_together
@@ -23,7 +23,8 @@ __all__ = ["COMPOSITIONS", "Composition", "composed"]
 INSIDE_M = 0.03
 """Deepest that one person may be in another."""
 TOUCH_M = 0.03
-"""Furthest that a palm which holds may be from the place held."""
+PLACE_M = 0.07
+"""Furthest that a palm which holds may be from the skin of what it holds, and from the very place."""
 LATE_S, LEAST_S = 1.0, 1.0
 """How much later than planned a hand may come to hold, and the shortest that it holds."""
 
@@ -84,13 +85,12 @@ def deepest_between(body: BodyModel, one: PersonTrack, other: PersonTrack) -> fl
 def _touch(
     hold: Hold, grip: Grip, tracks: tuple[PersonTrack, ...], body: BodyModel, fps: float
 ) -> dict[str, str | float]:
-    """What the details say of a hold: from when until when the palm was on its place without a break, as it happened.
+    """What the details say of a hold: from when until when the palm was on the skin without a break, as it happened.
 
     Rejected where that is short, or not until the hand lets go.
     """
-    palm = carried_point(body, tracks[grip.holder], grip.wrist, grip.palm)
-    place = carried_point(body, tracks[grip.held], grip.joint, grip.place)
-    away = np.linalg.norm(palm - place, axis=-1)
+    skin, place = palm_distance(body, tracks[grip.holder], tracks[grip.held], grip)
+    away = np.maximum(skin, place - (PLACE_M - TOUCH_M))
     first = max(0, int(np.ceil(hold.from_s * fps)))
     last = min(len(away) - 1, int(hold.until_s * fps))
     off = np.flatnonzero(away[first : last + 1] > TOUCH_M)

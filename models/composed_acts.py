@@ -43,6 +43,8 @@ IN_FRONT = Posture(arms=(14.0, 14.0), aside=(8.0, 8.0), elbows=(40.0, 40.0))
 """An arm out of the way of somebody's hand on the back, and still."""
 OTHER: dict[Side, Side] = {"left": "right", "right": "left"}
 LOW = (ACTIONS.index("kneeling"), ACTIONS.index("squatting"))
+LEANT_M = (0.2, 0.12)
+"""How far forward and down the shoulders of who is down come by leaning over."""
 CHANGE_S = 0.5
 """How long somebody takes from how one way of acting ends to how the next begins."""
 
@@ -138,31 +140,30 @@ def approach_fallen(resident: Person, carer: Person, fps: float, rng: np.random.
     motion = _falls(resident, False, rng)
     track, labels = _at(motion, fps, 8.0)
     lying = resident.joints(take(track, np.array([len(labels) - 1])))[0]
-    side, part, angle, stop = _access(lying[:22], rng)
+    side, part, angle, point, extent = _access(lying[:22], rng)
     outwards = np.array([np.cos(angle), np.sin(angle)])
     first: Side = "right" if rng.random() < 0.5 else "left"
+    down = _down(carer, OTHER[first], fps, rng)
+    away = min(extent + 0.24, _reach_m(carer, down[0], first, float(point[2])))
     # The hand that reaches is in front of the knee that goes down; the other foot is beside what it reaches for.
-    stop = stop + (0.12 if first == "right" else -0.12) * np.array([outwards[1], -outwards[0]])
+    aside = (0.12 if first == "right" else -0.12) * np.array([outwards[1], -outwards[0]])
+    stop = point[:2] + max(away, 0.2) * outwards + aside
     start = stop + rng.uniform(1.5, 2.5) * outwards
     actor = carer.actor(fps, rng, start, float(angle + np.pi))
     actor.stand(motion.details["rest_s"] - rng.uniform(0.0, 0.6))
     actor.walk(np.stack([start, stop]))
     actor.stand(0.3)
-    down = _down(carer, OTHER[first], fps, rng)
     walked = carer.acted(actor)
     heading, stood = float(angle + np.pi), len(walked[1]) / fps
     acted = _then(carer, walked, down, heading, fps)
     begin = stood + int(np.argmax(np.isin(down[1], LOW))) / fps - 0.2
     given_s = motion.details["rest_s"] + 0.3
     outside = (-0.3 * outwards[0], -0.3 * outwards[1], 0.8)
-    holds = [Hold(first, f"{side}_{part}", begin, begin + 0.9, 99.0, 99.0, outside)]
-    other = {"shoulder": "upper_arm", "upper_arm": "forearm", "forearm": "upper_arm"}[part]
-    if rng.random() < 0.4:
-        holds.append(Hold(OTHER[first], f"{side}_{other}", begin + 0.5, begin + 1.4, 99.0, 99.0, outside))
+    holds = (Hold(first, f"{side}_{part}", begin, begin + 0.9, 99.0, 99.0, outside),)
     keep = ("cause", "direction", "onset_s", "impact_s", "rest_s")
     details = {key: motion.details[key] for key in keep}
     facts = Facts("approach_fallen", role="carer", other="resident", touch="shoulder" if part == "shoulder" else "arm")
-    return Together((track, labels), acted, facts, tuple(holds), (), given_s, details)
+    return Together((track, labels), acted, facts, holds, (), given_s, details)
 
 
 def catch(resident: Person, carer: Person, fps: float, rng: np.random.Generator) -> Together:
@@ -261,12 +262,14 @@ ACTS: dict[Composition, Callable[[Person, Person, float, np.random.Generator], T
 }
 
 
-def _access(lying: Float[np.ndarray, "joint 3"], rng: np.random.Generator) -> tuple[Side, str, float, np.ndarray]:
-    """Where somebody who lies can be reached: side and part, world angle outwards, and where to stand.
+def _access(
+    lying: Float[np.ndarray, "joint 3"], rng: np.random.Generator
+) -> tuple[Side, str, float, Float[np.ndarray, "3"], float]:
+    """Where somebody who lies can be reached: side and part, world angle outwards, the place, and how far out the body is.
 
     Shoulders before arms, and from where the rest of the body is least in the way.
     """
-    found: list[tuple[float, Side, str, float, np.ndarray]] = []
+    found: list[tuple[float, Side, str, float, np.ndarray, float]] = []
     for side in get_args(Side):
         at = {name: lying[SMPL_JOINTS.index(f"{side}_{name}")] for name in ("shoulder", "elbow", "wrist")}
         for part, point, worse in (
@@ -279,9 +282,21 @@ def _access(lying: Float[np.ndarray, "joint 3"], rng: np.random.Generator) -> tu
                 off = lying[:, :2] - point[:2]
                 lateral = np.abs(off @ np.array([-outwards[1], outwards[0]]))
                 extent = max(0.06, float((off @ outwards)[lateral < 0.36].max()))
-                found.append((extent + worse, side, part, float(angle), point[:2] + (extent + 0.2) * outwards))
+                found.append((extent + worse, side, part, float(angle), point, extent))
     found.sort(key=lambda one: one[0])
     return found[int(rng.integers(4))][1:]
+
+
+def _reach_m(carer: Person, down: PersonTrack, hand: Side, height_m: float) -> float:
+    """How far before the feet's first place, in the end of going down, a hand gets hold of something so high."""
+    joints = carer.joints(take(down, np.array([0, len(down.transl) - 1])))
+    ankles = [SMPL_JOINTS.index(f"{side}_ankle") for side in ("left", "right")]
+    stood = joints[0, ankles, 0].mean()
+    shoulder, elbow, wrist = (joints[1, SMPL_JOINTS.index(f"{hand}_{name}")] for name in ("shoulder", "elbow", "wrist"))
+    arm = float(np.linalg.norm(elbow - shoulder) + np.linalg.norm(wrist - elbow))
+    # Leaning over brings the shoulder forward and down.
+    fall = shoulder[2] - LEANT_M[1] - height_m
+    return float(shoulder[0] - stood + LEANT_M[0] + np.sqrt(max(0.0, arm**2 - fall**2)))
 
 
 def _down(carer: Person, foot: Side, fps: float, rng: np.random.Generator) -> Acted:

@@ -11,6 +11,7 @@ from typing import Literal
 import numpy as np
 from jaxtyping import Float
 from scipy.ndimage import gaussian_filter1d
+from scipy.spatial import cKDTree
 from scipy.spatial.transform import Rotation
 
 from models.body import BodyModel, rest_joints_of
@@ -141,6 +142,19 @@ def hold_on(
     vectors = axis_angle_from_matrix(local)
     pose = vectors[:, 1:].reshape(-1, 69)
     return replace(carer, global_orient=vectors[:, 0], body_pose=pose, transl=pelvis - rest[0]), tuple(grips)
+
+
+def palm_distance(
+    body: BodyModel, carer: PersonTrack, other: PersonTrack, grip: Grip
+) -> tuple[Float[np.ndarray, "time"], Float[np.ndarray, "time"]]:
+    """Metres from a palm to the nearest skin of the part that a grip holds, and to the very place of it."""
+    palm = carried_point(body, carer, grip.wrist, grip.palm)
+    rest, skins = segment_points(body, other.betas)
+    rotations, positions = forward(rest, _local(other), other.transl + rest[0])
+    seen = np.einsum("tji,tj->ti", rotations[:, grip.joint], palm - positions[:, grip.joint])
+    near = [joint for joint in skins if joint == grip.joint or SMPL_PARENTS[joint] == grip.joint]
+    skin = np.concatenate([skins[joint] for joint in (*near, max(0, SMPL_PARENTS[grip.joint]))]) - rest[grip.joint]
+    return cKDTree(skin).query(seen)[0], np.linalg.norm(seen - grip.place, axis=-1)
 
 
 def carried_point(

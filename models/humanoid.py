@@ -227,7 +227,7 @@ class Grip:
     """From that joint, in axes of the rest pose."""
 
 
-GRIP_S = 0.06
+GRIP_S = 0.05
 """How soon a hand that holds on is where it holds."""
 BETWEEN_PEOPLE = 0.3
 """Friction of one person's clothes on another's."""
@@ -286,7 +286,7 @@ def build_humanoids(
             added[person][joint].add_site(name=f"{name}_{index}", pos=place)
         spec.add_equality(
             name=f"grip_{index}", type=mujoco.mjtEq.mjEQ_CONNECT, objtype=mujoco.mjtObj.mjOBJ_SITE, active=False,
-            name1=f"palm_{index}", name2=f"place_{index}", solref=[GRIP_S, 1.0],
+            name1=f"palm_{index}", name2=f"place_{index}", solref=[GRIP_S, 1.0], solimp=[0.97, 0.99, 0.01, 0.5, 2.0],
         )  # fmt: skip
         # A hand lies on skin, which its core and that of what it holds would keep it from.
         above = [grip.joint, SMPL_PARENTS[grip.joint], SMPL_PARENTS[SMPL_PARENTS[grip.joint]]]
