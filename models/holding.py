@@ -18,7 +18,7 @@ from models.body import BodyModel, rest_joints_of
 from models.humanoid import Grip, joint_spec, segment_points
 from models.key_frames import minimum_jerk
 from models.key_poses import Posture
-from models.leg_ik import LEGS, reach_ankles
+from models.limb_ik import LEGS, reach_ankles
 from models.limb_reach import LIMBS, Limb, forward, reach
 from pipeline.frames import axis_angle_from_matrix, matrix_from_axis_angle
 from pipeline.types import SMPL_JOINTS, SMPL_PARENTS, PersonTrack
@@ -244,7 +244,7 @@ def _lean(
     # A knee on the floor cannot bend further.
     free = np.clip((start[:, [leg[1] for leg in LEGS], 2].min(axis=1) - 0.2) / 0.1, 0.0, 1.0)
     for _ in range(5):
-        rotations, positions = forward(rest, local, pelvis)
+        _, positions = forward(rest, local, pelvis)
         turn, drop = np.zeros((len(local), 3)), np.zeros(len(local))
         for hold, (points, normals), share in zip(holds, goals, shares, strict=True):
             limb = LIMBS[f"{hold.hand}_hand"]
