@@ -104,7 +104,9 @@ def train(
 ) -> Curve:
     """Train, and write the averaged weights to `out` at the end; `out/state.safetensors` is what an interruption resumes from.
 
-    `start` is a model to begin with, its normaliser included; its sizes must be the config's, else InputError. `look` is shown the model with its averaged weights whenever it is validated, and its number of steps.
+    `start` is a model to begin with, its normaliser included; its sizes must be the config's, else InputError. `look` is shown
+    the model with its averaged weights whenever it is validated, and its number of steps. Started by `accelerate launch` or
+    `torchrun` on several devices, each process learns from batches of its own and the first one writes.
     Same corpus, seed, threads and machine: the same bytes. InputError where no item has the people that are asked for.
     """
     out.mkdir(parents=True, exist_ok=True)
@@ -125,7 +127,7 @@ def train(
         # A whole pool: batches by themselves are of one length, so of few kinds.
         pool = [data.draw(learned, weights, 64, step, seed + 1) for step in range(POOL)]
         model.normaliser.fit(torch.cat([batch.features[batch.mask] for batch in pool]))
-    model.to(device)
+    world, rank, denoise, device = _devices(model, device)
     optimiser = torch.optim.AdamW(
         model.parameters(), lr=config.rate, weight_decay=config.weight_decay, betas=(0.9, 0.99)
     )
@@ -141,9 +143,10 @@ def train(
     running: dict[str, float] = {}
     for step in range(first, config.steps):
         optimiser.param_groups[0]["lr"] = rate_at(config, step)
-        generator = torch.Generator().manual_seed(int(np.random.default_rng([seed, step, 1]).integers(2**62)))
-        batch = to(data.draw(learned, weights, config.batch, step, seed), device)
-        terms = _terms(config, model, batch, embed, generator, training=True)
+        place = step * world + rank
+        generator = torch.Generator().manual_seed(int(np.random.default_rng([seed, place, 1]).integers(2**62)))
+        batch = to(data.draw(learned, weights, config.batch, place, seed), device)
+        terms = _terms(config, model, denoise, batch, embed, generator, training=True)
         loss = sum(terms.values(), torch.zeros((), device=device))
         optimiser.zero_grad()
         loss.backward()
@@ -155,6 +158,8 @@ def train(
         for name, value in terms.items():
             running[name] = 0.98 * running.get(name, float(value.detach())) + 0.02 * float(value.detach())
         done = step + 1
+        if rank > 0:
+            continue
         if done % 100 == 0:
             spent = seconds + time.monotonic() - began
             curve.train.append({"step": done, "seconds": spent} | running)
@@ -173,12 +178,27 @@ def train(
             save_state(state, model, optimiser, average, done)
             _write(log, vars(curve))
             saved = time.monotonic()
+    if rank > 0:
+        return curve
     facts = facts | {
         "steps": config.steps, "seconds": round(seconds + time.monotonic() - began), "seed": seed,
         "config": config.model_dump(mode="json"), "train": curve.train[-1:], "validation": curve.validation[-1:],
     }  # fmt: skip
     write_starter(out, average, model.config, facts)
     return curve
+
+
+def _devices(model: MotionModel, device: torch.device) -> tuple[int, int, Callable[..., Tensor], torch.device]:
+    """How many processes train together, which one this is, the denoiser to call (its gradients are shared), and where."""
+    world = int(os.environ.get("WORLD_SIZE", "1"))
+    if world == 1:
+        model.to(device)
+        return 1, 0, model.denoiser, device
+    from accelerate import Accelerator
+
+    accelerator = Accelerator(cpu=device.type == "cpu")
+    model.to(accelerator.device)
+    return world, accelerator.process_index, accelerator.prepare(model.denoiser), accelerator.device
 
 
 def _begin_with(start: MotionModel, model: MotionModel) -> None:
@@ -206,6 +226,7 @@ def half_precision(precision: str, device: torch.device) -> bool:
 def _terms(
     config: MotionTrainConfig,
     model: MotionModel,
+    denoise: Callable[..., Tensor],
     batch: MotionBatch,
     embed: Embed,
     generator: torch.Generator,
@@ -220,9 +241,7 @@ def _terms(
     slots = slots_of(batch, most, generator).to(device)
     clean = model.normaliser(batch.features) * batch.mask[..., None]
     with torch.autocast(device.type, torch.bfloat16, enabled=half_precision(config.precision, device)):
-        predicted = model.denoiser(
-            noised(clean, noise, step), step, condition_of(batch, embed, slots, dropped), batch.mask
-        )
+        predicted = denoise(noised(clean, noise, step), step, condition_of(batch, embed, slots, dropped), batch.mask)
     return losses(predicted.float(), batch, step, model.normaliser, config.loss)
 
 
@@ -248,7 +267,9 @@ def _validate(
     with _averaged(model, average):
         for number, batch in enumerate(batches):
             generator = torch.Generator().manual_seed(number)
-            for name, value in _terms(config, model, to(batch, device), embed, generator, training=False).items():
+            for name, value in _terms(
+                config, model, model.denoiser, to(batch, device), embed, generator, training=False
+            ).items():
                 totals.setdefault(name, []).append(float(value))
     return {name: float(np.mean(values)) for name, values in totals.items()}
 

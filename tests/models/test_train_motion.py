@@ -1,16 +1,21 @@
 """Training: what is learned, what an interruption changes (nothing), and what is refused."""
 
 import json
+import os
+import socket
+from dataclasses import replace
 
 import pytest
 import torch
 
+from models.body import load_body
 from models.denoisers.identity import IdentityConfig
 from models.denoisers.intergen import InterGenConfig
 from models.denoisers.mdm import MdmConfig
 from models.motion_features import LAYOUT
 from models.motion_model import load_motion_model, motion_model_digest
 from models.train_motion import MotionTrainConfig, half_precision, rate_at, train
+from pipeline.corpus_write import split_of, write_corpus
 from pipeline.errors import InputError
 
 SMALL = {"width": 32, "layers": 1, "heads": 2, "text": 12}
@@ -115,3 +120,42 @@ def test_a_model_can_be_begun_with_if_it_is_of_the_same_sizes(motion_data, embed
     other = CONFIG.model_copy(update={"denoiser": IdentityConfig(**(SMALL | {"layers": 2}))})
     with pytest.raises(InputError, match="start: has as denoiser .*layers=1.*the config .*layers=2"):
         train(other, motion_data, embed, "some encoder", tmp_path / "third", 0, torch.device("cpu"), {}, None, first)
+
+
+def learn_together(rank, port, folder):
+    """One of two processes, as `torchrun` would start it."""
+    from models.body import load_body
+    from models.motion_batches import MotionData
+    from models.rest_skeleton import skeleton_of
+    from pipeline.corpus import read_corpus
+
+    os.environ.update(
+        RANK=str(rank), LOCAL_RANK=str(rank), WORLD_SIZE="2", MASTER_ADDR="127.0.0.1", MASTER_PORT=str(port)
+    )
+    torch.set_num_threads(1)
+    data = MotionData(read_corpus(folder / "corpus.bin"), skeleton_of(load_body()), 60)
+    seen = []
+
+    def rows(texts):
+        seen.append(tuple(texts))
+        return torch.ones(len(texts), 12)
+
+    train(CONFIG, data, rows, "some encoder", folder / "out", 3, torch.device("cpu"), {})
+    (folder / f"seen_{rank}.json").write_text(json.dumps([seen[0]]))
+
+
+def test_two_processes_learn_one_model(items, tmp_path, embed):
+    """Each from batches of its own; one writes. Half the batches twice over are not the batches of one process."""
+    body = load_body()
+    takes = {split: next(f"t{n}" for n in range(999) if split_of(f"t{n}") == split) for split in ("train", "val")}
+    placed = [replace(item, take=takes["val" if item.name == "walk_5" else "train"]) for item in items]
+    write_corpus(tmp_path / "corpus.bin", placed, body.name, {})
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = free.getsockname()[1]
+    torch.multiprocessing.spawn(learn_together, (port, tmp_path), nprocs=2)
+    model = load_motion_model(tmp_path / "out")
+    assert all(torch.isfinite(value).all() for value in model.parameters())
+    assert json.loads((tmp_path / "out" / "curve.json").read_text())["validation"][-1]["step"] == 6
+    first, second = (json.loads((tmp_path / f"seen_{rank}.json").read_text()) for rank in (0, 1))
+    assert len(first[0]) == len(second[0]) == 4 and first != second
