@@ -1032,7 +1032,7 @@ def sample_motions(
     model = load_motion_model(config.model)
     encoder = TextEncoder(config.text)
     sample_motion.check(model, encoder, text, people, frames)
-    who = roles or sample_motion.roles_of(text, people)
+    who: Any = roles or sample_motion.roles_of(text, people)
     began = time.monotonic()
     asked = sample_motion.wanted(body, text, who, frames, count, settings.seed)
     motions = sample_motion.run(config, model, encoder, body, asked)

@@ -241,7 +241,7 @@ def _windows(
         if isinstance(scheduler, DDPMScheduler):
             x = _ddpm_step(scheduler, clean, int(step), x, generators, asks)
         else:
-            x = scheduler.step(clean, step, x).prev_sample
+            x = scheduler.step(clean, int(step), x, return_dict=False)[0]
     x = torch.where(where, kept, x)
     found = model.normaliser.back(x).cpu()
     return [found[at, : len(ask.roles), : ask.frames] for at, ask in enumerate(asks)]
@@ -259,5 +259,5 @@ def _ddpm_step(
     x = x.clone()
     for at, (ask, generator) in enumerate(zip(asks, generators, strict=True)):
         part = (at, slice(0, len(ask.roles)), slice(0, ask.frames))
-        x[part] = scheduler.step(clean[part].cpu(), step, x[part].cpu(), generator=generator).prev_sample.to(x)
+        x[part] = scheduler.step(clean[part].cpu(), step, x[part].cpu(), generator, return_dict=False)[0].to(x)
     return x

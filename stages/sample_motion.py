@@ -64,7 +64,8 @@ def roles_of(text: str, people: int) -> tuple[Role, ...]:
         role: Role = dict(words)[word]  # type: ignore[assignment]
         if role not in named:
             named.append(role)
-    return tuple((named + ["person"] * people)[:people])
+    unnamed: list[Role] = ["person"] * people
+    return tuple((named + unnamed)[:people])
 
 
 def wanted(body: BodyModel, text: str, roles: Sequence[Role], frames: int, count: int, seed: int) -> list[Wanted]:
