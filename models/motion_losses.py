@@ -15,6 +15,8 @@ from models.motion_features import CONTACTS, FEET, VELOCITIES, Normaliser, headi
 from models.rest_skeleton import bone_lengths, forward_kinematics
 from pipeline.corpus import FPS
 
+UNDER_M = 0.02
+"""Joints lie inside the body: below this its skin is in the floor."""
 NEAR_M = 1.0
 """People whose floor distance is below this are held to their distances."""
 
@@ -27,6 +29,8 @@ class LossWeights(BaseModel):
     velocity: float = Field(default=0.3, ge=0.0)
     foot: float = Field(default=1.0, ge=0.0)
     bone: float = Field(default=10.0, ge=0.0)
+    floor: float = Field(default=100.0, ge=0.0)
+    """On squared depth of joints below UNDER_M."""
     distance: float = Field(default=3.0, ge=0.0)
     orientation: float = Field(default=0.1, ge=0.0)
     below_step: int = Field(default=700, ge=0, le=1000)
@@ -67,6 +71,7 @@ def losses(
         "velocity": weights.velocity * _mean((velocity - true_velocity).square().sum(-1).mean(-1), ahead),
         "foot": weights.foot * _mean(slip, ahead),
         "bone": weights.bone * _mean(bones, calm),
+        "floor": weights.floor * _mean((UNDER_M - joints[..., 2]).clamp(min=0.0).square().sum(-1), calm),
     }
     if mask.shape[1] > 1:
         terms |= _between(

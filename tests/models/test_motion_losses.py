@@ -26,7 +26,7 @@ def terms(scene, features, step=10, weights=None):
 
 def test_the_truth_costs_nothing(scene):
     found = terms(scene, scene[0].features)
-    assert set(found) == {"simple", "joints", "velocity", "foot", "bone", "distance", "orientation"}
+    assert set(found) == {"simple", "joints", "velocity", "foot", "bone", "floor", "distance", "orientation"}
     slip = found.pop("foot")
     assert max(found.values()) < 1e-6 and slip < 0.2, "standing feet of the truth itself move a little"
 
@@ -61,6 +61,15 @@ def test_one_who_turns_costs_orientation(scene):
     features[:, 1] = from_matrices(batch.rest, R, features[..., :3])[:, 1]
     # A quarter turn: cosine and sine of the angle between them move from (1, 0) to (0, 1), about.
     assert terms(scene, features)["orientation"] == pytest.approx(0.1 * 2.0, rel=0.15)
+
+
+def test_what_is_in_the_floor_costs_by_its_depth(scene):
+    batch, _ = scene
+    sunk = from_matrices(batch.rest, matrices(batch.features), batch.features[..., :3] - torch.tensor([0.0, 0.0, 0.3]))
+    found, calm = terms(scene, sunk), terms(scene, batch.features)
+    assert calm["floor"] < 0.01 < 0.5 < found["floor"]
+    deeper = from_matrices(batch.rest, matrices(sunk), sunk[..., :3] - torch.tensor([0.0, 0.0, 0.3]))
+    assert terms(scene, deeper)["floor"] > 3.0 * found["floor"]
 
 
 def test_long_bones_cost(scene):
