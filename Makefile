@@ -6,7 +6,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 export OMP_NUM_THREADS ?= 1
 
-.PHONY: demo test check bench setup system clean
+.PHONY: demo test check bench bench-gpu setup system clean
 
 demo: setup
 	$(BIN)/careclips demo $(if $(FOOTAGE),--footage "$(FOOTAGE)") $(if $(POSE_FILE),--pose-file "$(POSE_FILE)")
@@ -22,6 +22,9 @@ check: setup
 
 bench: setup
 	$(BIN)/python tests/benchmarks/run.py
+
+bench-gpu: setup
+	$(BIN)/python tests/benchmarks/gpu.py
 
 setup: system $(VENV)/.ready
 

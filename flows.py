@@ -7,6 +7,7 @@ and gives back a small record. What is set aside comes back as a reason, never a
 
 import errno
 import functools
+import importlib.util
 import json
 import logging
 import os
@@ -68,6 +69,9 @@ SECTIONS = {
     "label": "stages.label:LabelConfig",
     "render": "stages.render:RenderConfig",
     "evaluate": "stages.evaluate:EvaluateConfig",
+    "train_motion": "models.train_motion:MotionTrainConfig",
+    "own_motion": "stages.own_motion:OwnMotionConfig",
+    "sample_motion": "stages.sample_motion:SampleMotionConfig",
     "evaluate_people": "stages.evaluate_people:EvaluatePeopleConfig",
     "evaluate_motion": "stages.evaluate_motion:EvaluateMotionConfig",
 }
@@ -97,6 +101,16 @@ def body_model(path: Path | None):
     from models.body import load_body
 
     return load_body(path)
+
+
+@functools.cache
+def sampled_motion(body: Path | None, values: str):
+    """The motion model of a config (as JSON) as a source of ordered motion, loaded once a process."""
+    from models.sampled_motion import SampledMotion
+    from stages.sample_motion import SampleMotionConfig
+
+    config = SampleMotionConfig.model_validate_json(values)
+    return SampledMotion(body_model(body), config.model, config.text, config.sampling)
 
 
 @functools.cache
@@ -480,17 +494,20 @@ def score_against_truth(footage: Path, store: Store, summary: dict, clips: dict,
 
 def make_clip(store: Store, settings: Settings, form_json: str, rooms: dict[str, str], index: int) -> dict:
     """One accepted, rendered and labelled clip as an artefact; tries that were rejected are counted in its figures."""
+    from models.motion_model import motion_model_digest
     from pipeline.order import OrderForm
     from pipeline.video import write_masks, write_video
     from stages import generate, label, render
 
     form = OrderForm.model_validate_json(form_json)
     run = settings.section("run")
-    configs = {name: settings.section(name) for name in ("physics", "generate", "label", "render")}
+    sections = ("physics", "generate", "label", "render", *(["sample_motion"] if run.motion == "model" else []))
+    configs = {name: settings.section(name) for name in sections}
     clip = f"clip_{index:05d}"
     inputs = {
         "order": digest(form_json), "rooms": rooms, "index": index, "seed": settings.seed,
         "body": body_model(run.body).digest, "mocap": file_digest(run.mocap) if run.mocap else None,
+        "model": motion_model_digest(configs["sample_motion"].model) if run.motion == "model" else None,
         "minimum_visibility": run.minimum_visibility,
         "configs": {name: config.model_dump(mode="json") for name, config in configs.items()},
         "versions": [generate.VERSION, label.VERSION, render.VERSION],
@@ -532,7 +549,10 @@ def _try_clip(
     order = draw_clip_order(form, rng)
     name = str(rng.choice(sorted(rooms)))
     room = load_value(store, "room", rooms[name])
-    motion, source = draw_motion(body, configs["physics"], run.mocap, order, room, rng)
+    model = None
+    if run.motion == "model":
+        model = sampled_motion(run.body, configs["sample_motion"].model_dump_json())
+    motion, source = draw_motion(body, configs["physics"], run.mocap, order, room, rng, model)
     joints = np.stack([track_joints(body, person) for person in motion.people])
     T_world_motion = generate.run(configs["generate"], room, joints, rng)
     roots = np.stack([rest_root(body, person.betas) for person in motion.people])
@@ -902,8 +922,9 @@ def corpus_part(store: Store, settings: Settings, kind: str, numbers: list[int])
 
 
 def build_corpus(out: Path, settings: Settings, runner: Runner) -> dict:
-    """The motion corpus: `corpus.bin`, a training pack `pack.bin`, `index.csv`, `summary.json`, `report.html`."""
+    """The motion corpus: `corpus.bin`, a training pack `pack.bin`, `skeleton.safetensors`, `index.csv`, `summary.json`, `report.html`."""
     from models.importers.index import index_takes
+    from models.rest_skeleton import save_skeleton, skeleton_of
     from pipeline.corpus import read_index
     from pipeline.corpus_summary import index_rows, summary
     from pipeline.corpus_write import join_corpora, write_pack
@@ -937,6 +958,7 @@ def build_corpus(out: Path, settings: Settings, runner: Runner) -> dict:
                 parts[-1].write_bytes(value["file"].tobytes())
         join_corpora(parts, out / "corpus.bin", dropped)
     write_pack(out / "corpus.bin", out / "pack.bin")
+    save_skeleton(skeleton_of(body), out / "skeleton.safetensors")
     index = read_index(out / "corpus.bin")
     result = summary(index) | {"pack_mib": (out / "pack.bin").stat().st_size / 2**20, "seed": settings.seed,
                                "recomputed": sum(outcome.value["recomputed"] for outcome in outcomes)}  # fmt: skip
@@ -944,6 +966,146 @@ def build_corpus(out: Path, settings: Settings, runner: Runner) -> dict:
     write_text(out / "summary.json", json.dumps(result, indent=1))
     write_text(out / "report.html", corpus_report.run(out / "corpus.bin", body))
     return result
+
+
+def own_corpus(store: Store, out: Path, settings: Settings) -> Path:
+    """What was seen well in a store of rebuilt rooms as a corpus file; InputError where nothing was."""
+    from models.body import standing_pelvis_height, track_joints
+    from pipeline.corpus_write import write_corpus
+    from stages import label, own_motion
+
+    config, body = settings.section("own_motion"), body_model(settings.section("run").body)
+    items, aside = [], Counter[str]()
+    for clip, record in read_record(store, "index.json")["clips"].items():
+        if "people3d" not in record:
+            continue
+        motion = load_value(store, "people3d", record["people3d"])
+        actions = [
+            label.run(
+                settings.section("label"), track_joints(body, track), motion.timestamps_s,
+                standing_pelvis_height(body, track.betas),
+            )[0]
+            for track in motion.people
+        ]  # fmt: skip
+        labelled = replace(motion, actions=np.stack(actions))
+        found, left_out = own_motion.run(config, body, clip, labelled, record["figures"], settings.seed)
+        items += found
+        aside.update(left_out)
+    if not items:
+        raise InputError(store.root, f"shows nobody well enough to learn from: {dict(aside)}", "see own_motion's keys")
+    write_corpus(out, items, body.name, aside)
+    return out
+
+
+def train_motion(
+    corpus: Path, texts: Path | None, out: Path, settings: Settings, device: str = "cpu", threads: int = 1,
+    start: str | None = None, finetune: str | None = None,
+) -> dict:  # fmt: skip
+    """A motion model from a corpus file and what lies beside it: the skeleton, and the captions' encodings.
+
+    Encodings are made where there are none. `finetune` is a store whose people join the corpus, beginning with the weights of
+    `start`. Goes on where it was stopped; pictures of samples and losses come as it runs.
+    """
+    import torch
+
+    from models import train_motion as training
+    from models.motion_batches import MotionData
+    from models.motion_model import load_motion_model, motion_model_digest
+    from models.rest_skeleton import read_skeleton
+    from models.stick_figures import stick_figures
+    from models.text_encoder import TextCache, TextEncoder, write_texts
+    from pipeline.corpus import read_corpus, read_index
+    from pipeline.corpus_write import join_corpora
+
+    config, text = settings.section("train_motion"), settings.section("sample_motion").text
+    torch.set_num_threads(threads)
+    out.mkdir(parents=True, exist_ok=True)
+    skeleton, begin = read_skeleton(corpus.parent / "skeleton.safetensors"), None
+    texts = texts or corpus.parent / "texts.safetensors"
+    facts: dict[str, Any] = {"corpus": file_digest(corpus), "device": device}
+    if finetune is not None:
+        own = own_corpus(Store(finetune), out / "own.bin", settings)
+        join_corpora([corpus, own], out / "corpus.bin", read_index(corpus).dropped)
+        corpus, texts = out / "corpus.bin", out / "texts.safetensors"
+        facts |= {"own_motion": file_digest(own), "note": "made with own footage: it stays where that is"}
+        start = start or "starter"
+    if start is not None:
+        begin = load_motion_model(start)
+        config = config.model_copy(update={"denoiser": begin.config.denoiser})
+        facts["start"] = motion_model_digest(start)
+    read = read_corpus(corpus)
+    data = MotionData(read, skeleton, config.most_frames)
+    if not texts.exists():
+        write_texts(texts, TextEncoder(text), [caption for row in read.index.rows for caption in row.texts])
+    cache = TextCache(texts)
+    config = config.model_copy(update={"denoiser": config.denoiser.model_copy(update={"text": cache.dim})})
+
+    def look(done: int, model: Any) -> None:
+        from models.motion_sampling import samples_of_held_out
+
+        picture = stick_figures(*samples_of_held_out(model, data, cache.encode))
+        (out / f"samples_{done:06d}.png").write_bytes(picture)
+
+    missing = [name for name in ("matplotlib", "diffusers") if importlib.util.find_spec(name) is None]
+    if missing:
+        log.warning("%s not installed: no pictures are drawn", " and ".join(missing))
+    facts["items"] = len(read.index.rows)
+    curve = training.train(
+        config, data, cache.encode, cache.digest, out, settings.seed, torch.device(device), facts,
+        None if missing else look, begin,
+    )  # fmt: skip
+    if not missing:
+        (out / "curve.png").write_bytes(training.plot_curve(curve))
+    summary = {
+        "out": str(out),
+        "steps": config.steps,
+        "validation": curve.validation[-1],
+        "seed": settings.seed,
+    } | facts
+    write_text(out / "summary.json", json.dumps(summary, indent=1))
+    return summary
+
+
+def sample_motions(
+    text: str, people: int, frames: int, count: int, out: Path, settings: Settings, roles: list[str]
+) -> dict:
+    """Motions of one sentence: a npz and a film strip each, and `summary.json`."""
+    from PIL import Image
+
+    from models.motion_model import load_motion_model, motion_model_digest
+    from models.motion_strip import motion_strip
+    from models.text_encoder import TextEncoder
+    from stages import dataset, sample_motion
+
+    config, body = settings.section("sample_motion"), body_model(settings.section("run").body)
+    if roles and len(roles) != people:
+        raise InputError("role", f"is given {len(roles)} times for {people} people", "give one for each, or none")
+    if unknown := sorted(set(roles) - set(types.Role.__args__)):
+        raise InputError("role", f"is {unknown[0]}", f"use {', '.join(types.Role.__args__)}")
+    model = load_motion_model(config.model)
+    encoder = TextEncoder(config.text)
+    sample_motion.check(model, encoder, text, people, frames)
+    who: Any = roles or sample_motion.roles_of(text, people)
+    began = time.monotonic()
+    asked = sample_motion.wanted(body, text, who, frames, count, settings.seed)
+    motions = sample_motion.run(config, model, encoder, body, asked)
+    seconds = time.monotonic() - began
+    with replaced(out) as folder:
+        for number, motion in enumerate(motions):
+            dataset.write_motion(motion, folder / f"motion_{number:04d}.npz")
+            shown = np.linspace(0, frames - 1, 8).round().astype(int)
+            looks = [
+                types.BodyLook(number * 16 + slot, 80.0 if track.role == "resident" else 40.0)
+                for slot, track in enumerate(motion.people)
+            ]
+            picture = motion_strip(body, motion, shown, 240, 320, looks)
+            Image.fromarray(picture).save(folder / f"motion_{number:04d}.jpg", quality=88)
+        summary = {
+            "text": text, "roles": list(who), "people": people, "frames": frames, "count": count, "seed": settings.seed,
+            "model": config.model, "model_digest": motion_model_digest(config.model), "seconds_per_motion": seconds / count,
+        }  # fmt: skip
+        (folder / "summary.json").write_text(json.dumps(summary, indent=1))
+    return summary
 
 
 def compare_window(settings: Settings, window: Any, walks: list) -> dict[str, Any]:
@@ -1275,6 +1437,51 @@ def build_corpus_command(
         _orchestrate(
             "build-corpus", prefect, lambda run: build_corpus(out, settings, run), settings.section("run").workers
         )
+    )
+
+
+train_app = typer.Typer(no_args_is_help=True, help="Train the networks that careclips ships.")
+app.add_typer(train_app, name="train")
+
+
+@train_app.command("motion")
+def train_motion_command(
+    corpus: Annotated[Path, typer.Option(help="corpus.bin or pack.bin; skeleton.safetensors must lie beside it.")],
+    out: Annotated[Path, typer.Option(help="Folder for the model; goes on where it was stopped.")],
+    texts: Annotated[Path | None, typer.Option(help="Encoded captions; made beside the corpus if not said.")] = None,
+    start: Annotated[str | None, typer.Option(help="Model to begin with: a folder, or starter.")] = None,
+    finetune: Annotated[
+        str | None, typer.Option(help="Store of rebuilt rooms: its people join the corpus, the starter is begun with.")
+    ] = None,
+    device: Annotated[str, typer.Option(help="cpu, cuda, cuda:1, ...")] = "cpu",
+    threads: Annotated[int, typer.Option(min=1, help="On the CPU: same number, same bytes.")] = 1,
+    config: ConfigOption = None, seed: SeedOption = 0, prefect: PrefectOption = False,
+) -> None:  # fmt: skip
+    """Train a motion model: ours, or a baseline by train_motion.denoiser of the config."""
+    settings = _settings(config, seed)
+    logging.basicConfig(level=logging.INFO, format="%(asctime)s %(message)s")
+
+    def learn(run: Runner) -> dict:
+        return train_motion(corpus, texts, out, settings, device, threads, start, finetune)
+
+    _print(_orchestrate("train-motion", prefect, learn))
+
+
+@app.command("sample")
+def sample_command(
+    text: Annotated[str, typer.Option(help="What happens, in a sentence.")],
+    out: Annotated[Path, typer.Option(help="Folder for a npz and a film strip a motion.")],
+    people: Annotated[int, typer.Option(help="1 to 4.")] = 1,
+    frames: Annotated[int, typer.Option(help="20 a second.")] = 120,
+    count: Annotated[int, typer.Option(min=1, help="Motions to sample.")] = 1,
+    role: Annotated[list[str] | None, typer.Option(help="Of each person, in order; else by the words of the text.")] = None,
+    config: ConfigOption = None, seed: SeedOption = 0, prefect: PrefectOption = False,
+) -> None:  # fmt: skip
+    """Sample motion from a sentence."""
+    settings = _settings(config, seed)
+    roles = role or []
+    _print(
+        _orchestrate("sample", prefect, lambda run: sample_motions(text, people, frames, count, out, settings, roles))
     )
 
 

@@ -20,6 +20,8 @@ Side = Literal["left", "right"]
 Age = Literal["young", "middle_aged", "elderly"]
 Sex = Literal["woman", "man"]
 
+Touch = Literal["arm", "both_arms", "back", "shoulder", "both_hands"]
+
 SAYABLE: dict[Event, frozenset[str]] = {
     "fall": frozenset({"cause", "direction", "surface", "recovers", "after", "pace", "side"}),
     "walk": frozenset({"direction", "pace", "turns", "distance_m"}),
@@ -34,10 +36,10 @@ SAYABLE: dict[Event, frozenset[str]] = {
     "lying": frozenset({"surface", "side"}),
     "standing": frozenset(),
     "bed_exercises": frozenset({"pace", "side"}),
-    "approach_fallen": frozenset({"other", "pace"}),
-    "walk_beside": frozenset({"other", "pace", "side", "turns"}),
-    "catch": frozenset({"other", "direction"}),
-    "help_up": frozenset({"other", "pace"}),
+    "approach_fallen": frozenset({"other", "pace", "touch"}),
+    "walk_beside": frozenset({"other", "pace", "side", "turns", "touch"}),
+    "catch": frozenset({"other", "direction", "touch"}),
+    "help_up": frozenset({"other", "pace", "touch"}),
 }
 """Which facts, besides who, a caption of the event can state."""
 
@@ -158,6 +160,14 @@ SIDE_WORDS: dict[Event, tuple[str, ...]] = {
     "bed_exercises": ("with the {side} leg", "with {their} {side} leg"),
     "walk_beside": ("on the {side}", "keeping to the {side}"),
 }
+TOUCH_WORDS: dict[Touch, tuple[str, ...]] = {
+    "arm": ("with a hand on the other's arm", "holding the other by the arm"),
+    "both_arms": ("holding both of the other's arms", "with both hands on the other's forearms"),
+    "back": ("with a hand on the other's back", "one hand on the other's back"),
+    "shoulder": ("laying a hand on the other's shoulder", "with a hand on the other's shoulder"),
+    "both_hands": ("with both hands", "using both hands"),
+}
+"""Which hand of who acts is where on the other."""
 TURN_VERBS = ("turns {side}", "turns to the {side}")
 AFTER_VERBS: dict[After, tuple[str, ...]] = {
     "lies_still": ("lies still", "stays down without moving", "remains lying there"),

@@ -30,6 +30,7 @@ from models.caption_words import (
     SINK_VERBS,
     SURFACE_PREPOSITIONS,
     SURFACE_WORDS,
+    TOUCH_WORDS,
     TURN_VERBS,
     USUAL_S,
     VERBS,
@@ -40,6 +41,7 @@ from models.caption_words import (
     Sex,
     Side,
     Surface,
+    Touch,
 )
 from models.travel import Travel
 from pipeline.order import Cause, Direction
@@ -77,6 +79,8 @@ class Facts:
     """How far somebody walks or crawls."""
     other: Role | None = None
     """The second person."""
+    touch: Touch | None = None
+    """How that person is held."""
 
     def __post_init__(self) -> None:
         """ValueError for facts that no caption of the event could state."""
@@ -103,6 +107,16 @@ def mirrored(facts: Facts) -> Facts:
         side=_OTHER_SIDE.get(facts.side or ""),
         turns=_OTHER_SIDE.get(facts.turns or ""),
     )
+
+
+def sex_of(sex: float) -> Sex | None:
+    """The word for a body's sex (0 female, 1 male); none for bodies in between."""
+    return "man" if sex > 0.7 else "woman" if sex < 0.3 else None
+
+
+def age_of(years: float) -> Age:
+    """The word for an age."""
+    return "elderly" if years > 68.0 else "middle_aged" if years > 45.0 else "young"
 
 
 def captions(facts: Facts, rng: np.random.Generator, count: int = 4) -> tuple[str, ...]:
@@ -162,7 +176,9 @@ def with_travel(facts: Facts, travel: Travel) -> Facts:
 
 def _fewer(facts: Facts, rng: np.random.Generator) -> Facts:
     """The facts without some that need not be told."""
-    left_out = {name: None for name in ("sex", "age", "surface", "after", "pace", "distance_m") if rng.random() < 0.35}
+    left_out = {
+        name: None for name in ("sex", "age", "surface", "after", "pace", "distance_m", "touch") if rng.random() < 0.35
+    }
     if facts.event == "fall" and not facts.recovers and rng.random() < 0.3:
         left_out |= {"cause": None, "side": None}
     return replace(facts, **left_out)
@@ -238,7 +254,8 @@ def _deed(facts: Facts, rng: np.random.Generator) -> str:
     side = f" {_pick(rng, SIDE_WORDS[facts.event])}".replace("{side}", facts.side) if facts.side else ""
     far = f" for {distance_words(facts.distance_m)}" if facts.distance_m is not None else ""
     turn = _pick(rng, TURN_VERBS).replace("{side}", facts.turns) if facts.turns else ""
-    who, rest = _who(facts, rng), f"{way}{where}{side}{far}"
+    touch = f" {_pick(rng, TOUCH_WORDS[facts.touch])}" if facts.touch else ""
+    who, rest = _who(facts, rng), f"{way}{where}{side}{far}{touch}"
     # An adverb follows a short verb and goes before a long one.
     short = pace and " " not in verb
     before, behind = ("" if short or not pace else f"{pace} "), (f" {pace}" if short else "")

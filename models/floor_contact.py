@@ -9,15 +9,19 @@ from collections.abc import Sequence
 import numpy as np
 import torch
 from jaxtyping import Bool, Float
-from scipy.ndimage import gaussian_filter1d, maximum_filter1d
+from scipy.ndimage import distance_transform_edt, gaussian_filter1d, maximum_filter1d
 
 from models.body import REGIONS, BodyModel, rest_joints_of
 from models.hand_contact import lay_hands
-from models.leg_ik import reach_ankles
+from models.limb_ik import reach_ankles
 from pipeline.frames import axis_angle_from_matrix
 
 SMOOTH_S = 0.06
 """Spread of what smooths the corrections over time."""
+FADE_S = 0.6
+"""Time in which a foot that left the floor forgets by what its correction differed from the body's."""
+FOOT_S, BODY_S = 0.06, 0.1
+"""How long before they are needed feet and the whole body begin to rise: a runner's foot leaves the floor in an instant."""
 FAR_M = 0.08
 """A planted foot farther than this from the floor stands on something else."""
 
@@ -42,17 +46,19 @@ def stand_on_floor(
     floor = float(np.median(soles[planted]) if planted.any() else np.percentile(heights.min(axis=1), 10.0))
     soles = soles - floor
     planted = planted & (np.abs(soles) < FAR_M)
-    down = np.stack([_bridged(-soles[:, foot], planted[:, foot], fps) for foot in (0, 1)], axis=1)
-    up = np.stack([_lifted(soles[:, foot] + down[:, foot], fps) for foot in (0, 1)], axis=1)
-    # The body goes along with its planted feet; what they differ by, the legs take up.
-    both = np.where(planted, down, 0.0).sum(axis=1) / np.maximum(planted.sum(axis=1), 1)
+    # The body goes along with its planted feet, and a foot in the air with the body; what feet differ by, the legs take up.
+    both = np.where(planted, -soles, 0.0).sum(axis=1) / np.maximum(planted.sum(axis=1), 1)
     body_down = _bridged(both, planted[:, 0] | planted[:, 1], fps)
+    apart = -soles - body_down[:, None]
+    down = body_down[:, None] + np.stack([_passing(apart[:, foot], planted[:, foot], fps) for foot in (0, 1)], axis=1)
+    up = np.stack([_lifted(soles[:, foot] + down[:, foot], FOOT_S, fps) for foot in (0, 1)], axis=1)
     vertical = np.array([0.0, 0.0, 1.0])
     pelvis = pelvis + (body_down - floor)[:, None] * vertical
     ankles = [way + (down[:, foot] + up[:, foot] - floor)[:, None] * vertical for foot, way in enumerate(ankles)]
     local = lay_hands(body, rest, reach_ankles(rest, local, pelvis, ankles), pelvis, fps)
     transl = pelvis - rest[0]
-    return local, transl + _lifted(_heights(body, betas, local, transl).min(axis=1), fps)[:, None] * vertical
+    lowest = _heights(body, betas, local, transl).min(axis=1)
+    return local, transl + _lifted(lowest, BODY_S, fps)[:, None] * vertical
 
 
 def _bridged(
@@ -65,11 +71,20 @@ def _bridged(
     return gaussian_filter1d(np.interp(index, index[where], wanted[where]), SMOOTH_S * fps, mode="nearest")
 
 
-def _lifted(heights: Float[np.ndarray, "time"], fps: float) -> Float[np.ndarray, "time"]:
-    """A smooth rise that leaves nothing below zero."""
-    size = max(1, round(0.1 * fps)) * 2 + 1
+def _passing(
+    wanted: Float[np.ndarray, "time"], where: Bool[np.ndarray, "time"], fps: float
+) -> Float[np.ndarray, "time"]:
+    """As `_bridged`, fading to nothing `FADE_S` away from where it is wanted."""
+    away_s = distance_transform_edt(~where) / fps if where.any() else np.full(len(where), np.inf)
+    share = np.clip(1.0 - away_s / FADE_S, 0.0, 1.0)
+    return _bridged(wanted, where, fps) * share * share * (3.0 - 2.0 * share)
+
+
+def _lifted(heights: Float[np.ndarray, "time"], ahead_s: float, fps: float) -> Float[np.ndarray, "time"]:
+    """A smooth rise, begun `ahead_s` before it is needed, that leaves nothing, or next to nothing, below zero."""
+    size = max(1, round(ahead_s * fps)) * 2 + 1
     below = maximum_filter1d(np.maximum(0.0, -heights), size, mode="nearest")
-    return gaussian_filter1d(below, 0.04 * fps, mode="nearest")
+    return gaussian_filter1d(below, 0.4 * ahead_s * fps, mode="nearest")
 
 
 def sole_points(body: BodyModel) -> tuple[np.ndarray, np.ndarray]:

@@ -1,6 +1,6 @@
 """Crops of sample people to train `models/hmr_network.py` on: dressed bodies in furnished rooms, rendered through crop cameras.
 
-In: collected poses (`models/train_pose_prior.py poses`), a generator. Out: crops with the truth of our baked body in the
+In: collected poses (`models/corpus_poses.py`), a generator. Out: crops with the truth of our baked body in the
 axes of each crop's camera. People of all ages and builds, any clothes and light; cameras from the floor's clutter to the
 ceiling; furniture, panels and the picture's edge hide parts of them; poses whose trunk lies are drawn as often as upright
 ones, turned supine, prone and sideways alike.
@@ -17,12 +17,13 @@ from jaxtyping import Bool, Float, Int, UInt8
 
 from models.appearance import dress
 from models.body import BodyModel, BodyShape
+from models.corpus_poses import Poses
 from models.hmr_batches import Views
 from models.hmr_network import HmrConfig, crop, crop_camera
 from models.offscreen import Light
 from models.renderer import BodyMesh, Renderer, composite, hidden_by_room
 from models.sample_room import in_camera_world, in_image, random_camera, render_empty_room, sample_room, watching_camera
-from models.train_pose_prior import HELD_OUT, PRIOR_JOINTS, Kinematics, Poses, matrices
+from models.train_pose_prior import PRIOR_JOINTS, Kinematics, matrices
 from pipeline.camera import Camera
 from pipeline.errors import InputError
 from pipeline.frames import R_ZUP_YUP, apply, axis_angle_from_matrix, invert, matrix_from_axis_angle, yaw
@@ -33,6 +34,8 @@ logger = logging.getLogger(__name__)
 
 PICTURE_PX = (640, 480)
 PEOPLE_PER_SET = 8
+HELD_OUT = 10
+"""One group of people of so many is held out."""
 SHOTS_PER_PERSON = 16
 DRAWS = 12
 """Of a place, until enough of the person is seen from there."""

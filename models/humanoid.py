@@ -109,8 +109,13 @@ class Humanoid:
     """A compiled model and the way between its coordinates and SMPL's."""
 
     model: mujoco.MjModel
+    prefix: str
+    """Of the names of this person's parts, where several share the model."""
     pelvis_rest: Float[np.ndarray, "3"]
     """J0 of the body: the root's position is transl + J0."""
+    root_start: int
+    """First coordinate of the root: position and quaternion."""
+    root_dof: int
     qpos_start: dict[int, int]
     """First coordinate of each simulated joint but the root, by SMPL index."""
     dof_start: dict[int, int]
@@ -125,10 +130,10 @@ class Humanoid:
         body_pose: Float[np.ndarray, "time 69"],
         transl: Float[np.ndarray, "time 3"],
     ) -> Float[np.ndarray, "time position"]:
-        """Coordinates of SMPL poses; hinges beyond a limit are set to it."""
-        qpos = np.zeros((len(transl), self.model.nq))
-        qpos[:, :3] = transl + self.pelvis_rest
-        qpos[:, 3:7] = _continuous(Rotation.from_rotvec(global_orient).as_quat(scalar_first=True))
+        """Coordinates of SMPL poses; hinges beyond a limit are set to it. Those of others in the model are 0."""
+        qpos, root = np.zeros((len(transl), self.model.nq)), self.root_start
+        qpos[:, root : root + 3] = transl + self.pelvis_rest
+        qpos[:, root + 3 : root + 7] = _continuous(Rotation.from_rotvec(global_orient).as_quat(scalar_first=True))
         for joint, start in self.qpos_start.items():
             rotation = Rotation.from_rotvec(body_pose[:, 3 * joint - 3 : 3 * joint])
             axes = joint_spec(SMPL_JOINTS[joint]).axes
@@ -153,11 +158,12 @@ class Humanoid:
             else:
                 rotation = Rotation.from_quat(qpos[:, start : start + 4], scalar_first=True)
             body_pose[:, 3 * joint - 3 : 3 * joint] = rotation.as_rotvec()
-        global_orient = Rotation.from_quat(qpos[:, 3:7], scalar_first=True).as_rotvec()
-        return global_orient, body_pose, qpos[:, :3] - self.pelvis_rest
+        root = self.root_start
+        global_orient = Rotation.from_quat(qpos[:, root + 3 : root + 7], scalar_first=True).as_rotvec()
+        return global_orient, body_pose, qpos[:, root : root + 3] - self.pelvis_rest
 
     def targets(self, qpos: Float[np.ndarray, "time position"]) -> Float[np.ndarray, "time actuator"]:
-        """What the actuators steer to for these coordinates: hinge angles, rotation vectors of the balls."""
+        """What the actuators steer to for these coordinates: hinge angles, rotation vectors of the balls; 0 for others'."""
         controls = np.zeros((len(qpos), self.model.nu))
         for joint, start in self.actuator_start.items():
             first = self.qpos_start[joint]
@@ -204,6 +210,29 @@ def segment_points(
     return joints, {joint: vertices[weights[:, joint] >= 0.4] for joint in SIMULATED}
 
 
+@dataclass(frozen=True)
+class Grip:
+    """A hand that can hold on to a place on somebody else's skin."""
+
+    holder: int
+    """Which of the people."""
+    wrist: int
+    """SMPL index of the joint that carries the hand."""
+    palm: Float[np.ndarray, "3"]
+    """Place of the palm's skin from that joint, in axes of the rest pose."""
+    held: int
+    joint: int
+    """Of the one who is held."""
+    place: Float[np.ndarray, "3"]
+    """From that joint, in axes of the rest pose."""
+
+
+GRIP_S = 0.05
+"""How soon a hand that holds on is where it holds."""
+BETWEEN_PEOPLE = 0.3
+"""Friction of one person's clothes on another's."""
+
+
 def build_humanoid(
     body: BodyModel,
     betas: Float[np.ndarray, "10"],
@@ -212,7 +241,20 @@ def build_humanoid(
     boxes: Sequence[Box] = (),
 ) -> Humanoid:
     """Compile the humanoid on a floor at z = 0, with furniture as boxes."""
-    joints, skins = segment_points(body, betas)
+    return build_humanoids(body, [(betas, mass_kg)], timestep_s, boxes)[0]
+
+
+def build_humanoids(
+    body: BodyModel,
+    people: Sequence[tuple[Float[np.ndarray, "10"], float]],
+    timestep_s: float,
+    boxes: Sequence[Box] = (),
+    grips: Sequence[Grip] = (),
+) -> tuple[Humanoid, ...]:
+    """Humanoids of several people (betas, kg) in one model, who cannot pass through each other.
+
+    Each grip is an equality `grip_0`, `grip_1`, ... of the model, which is not active at first.
+    """
     spec = mujoco.MjSpec()
     spec.compiler.degree = False
     spec.option.timestep = timestep_s
@@ -229,17 +271,55 @@ def build_humanoid(
             name=f"furniture_{index}", type=mujoco.mjtGeom.mjGEOM_BOX, size=box.half_sizes, pos=box.centre,
             quat=[np.cos(box.yaw / 2.0), 0.0, 0.0, np.sin(box.yaw / 2.0)], contype=1, conaffinity=0,
         )  # fmt: skip
+    prefixes = [f"{index}_" if len(people) > 1 else "" for index in range(len(people))]
+    roots, added = [], []
+    everybody = sum(2 << index for index in range(len(people)))
+    for index, (betas, mass_kg) in enumerate(people):
+        joints, skins = segment_points(body, betas)
+        mine = 2 << index
+        meets = (mine, everybody - mine) if len(people) > 1 else (0, 0)
+        added.append(_add_person(spec, prefixes[index], joints, skins, mass_kg, meets))
+        roots.append(joints[0])
+    for index, grip in enumerate(grips):
+        ends = ((grip.holder, grip.wrist, grip.palm), (grip.held, grip.joint, grip.place))
+        for name, (person, joint, place) in zip(("palm", "place"), ends, strict=True):
+            added[person][joint].add_site(name=f"{name}_{index}", pos=place)
+        spec.add_equality(
+            name=f"grip_{index}", type=mujoco.mjtEq.mjEQ_CONNECT, objtype=mujoco.mjtObj.mjOBJ_SITE, active=False,
+            name1=f"palm_{index}", name2=f"place_{index}", solref=[GRIP_S, 1.0], solimp=[0.97, 0.99, 0.01, 0.5, 2.0],
+        )  # fmt: skip
+        # A hand lies on skin, which its core and that of what it holds would keep it from.
+        above = [grip.joint, SMPL_PARENTS[grip.joint], SMPL_PARENTS[SMPL_PARENTS[grip.joint]]]
+        around = {*above, *(joint for joint in SIMULATED if SMPL_PARENTS[joint] == grip.joint)}
+        for joint in sorted(around - {-1}):
+            spec.add_exclude(
+                name=f"grip_{index}_{joint}", bodyname1=f"{prefixes[grip.holder]}{SMPL_JOINTS[grip.wrist]}",
+                bodyname2=f"{prefixes[grip.held]}{SMPL_JOINTS[joint]}",
+            )  # fmt: skip
+    model = spec.compile()
+    return tuple(_humanoid(model, prefix, root) for prefix, root in zip(prefixes, roots, strict=True))
+
+
+def _add_person(
+    spec: mujoco.MjSpec,
+    prefix: str,
+    joints: Float[np.ndarray, "24 3"],
+    skins: dict[int, Float[np.ndarray, "point 3"]],
+    mass_kg: float,
+    meets: tuple[int, int],
+) -> dict[int, mujoco.MjsBody]:
+    """The parts of one body by SMPL index; `meets` are contype and conaffinity towards other people."""
     total = sum(joint_spec(SMPL_JOINTS[joint]).mass for joint in SIMULATED)
     parts = {}
     for joint in SIMULATED:
-        name, parent = SMPL_JOINTS[joint], SMPL_PARENTS[joint]
-        kind = joint_spec(name)
+        name, parent = f"{prefix}{SMPL_JOINTS[joint]}", SMPL_PARENTS[joint]
+        kind = joint_spec(SMPL_JOINTS[joint])
         if parent < 0:
             part = spec.worldbody.add_body(name=name, pos=joints[0])
             part.add_freejoint(name=name)
         else:
             part = parts[parent].add_body(name=name, pos=joints[joint] - joints[parent])
-            _add_joint(spec, part, name, kind)
+            _add_joint(spec, part, name, SMPL_JOINTS[joint].startswith("right_"), kind)
         parts[joint] = part
         spec.add_mesh(
             name=name, uservert=_hull_points(skins[joint] - joints[joint]).flatten(),
@@ -251,18 +331,29 @@ def build_humanoid(
             conaffinity=1, priority=1, friction=[0.7, 0.005, 0.0001], condim=3, solref=[0.006, 1.0], solimp=[0.95, 0.99, 0.002, 0.5, 2.0],
         )  # fmt: skip
         axis = _core_capsule(skins[joint] - joints[joint])
-        part.add_geom(
-            name=f"core_{name}", type=mujoco.mjtGeom.mjGEOM_CAPSULE, fromto=np.concatenate(axis[:2]), size=[axis[2], 0, 0],
-            mass=0.0, contype=0, conaffinity=0, group=3,
+        core = part.add_geom(
+            name=f"{prefix}core_{SMPL_JOINTS[joint]}", type=mujoco.mjtGeom.mjGEOM_CAPSULE, fromto=np.concatenate(axis[:2]),
+            size=[axis[2], 0, 0], mass=0.0, contype=meets[0], conaffinity=meets[1], group=3,
         )  # fmt: skip
+        if meets[0]:
+            core.friction = [BETWEEN_PEOPLE, 0.005, 0.0001]
     for first, second in COLLIDING:
-        spec.add_pair(geomname1=f"core_{first}", geomname2=f"core_{second}", condim=3, friction=[0.4, 0.4, 0, 0, 0])
-    model = spec.compile()
+        spec.add_pair(
+            geomname1=f"{prefix}core_{first}",
+            geomname2=f"{prefix}core_{second}",
+            condim=3,
+            friction=[0.4, 0.4, 0, 0, 0],
+        )
+    return parts
+
+
+def _humanoid(model: mujoco.MjModel, prefix: str, pelvis_rest: Float[np.ndarray, "3"]) -> Humanoid:
+    """Where in the model one person's coordinates are."""
     lower, upper = np.full(model.nq, -np.inf), np.full(model.nq, np.inf)
     qpos_start, dof_start, actuator_start = {}, {}, {}
     for joint in SIMULATED[1:]:
-        name = SMPL_JOINTS[joint]
-        axes = joint_spec(name).axes
+        name = f"{prefix}{SMPL_JOINTS[joint]}"
+        axes = joint_spec(SMPL_JOINTS[joint]).axes
         first = model.joint(f"{name}_{axes[0]}" if axes else name)
         qpos_start[joint], dof_start[joint] = int(first.qposadr[0]), int(first.dofadr[0])
         actuator_start[joint] = model.actuator(f"{name}_{axes[0] if axes else 'x'}").id
@@ -270,7 +361,9 @@ def build_humanoid(
             lower[qpos_start[joint] + offset], upper[qpos_start[joint] + offset] = model.joint(
                 f"{name}_{axis_name}"
             ).range
-    return Humanoid(model, joints[0], qpos_start, dof_start, actuator_start, lower, upper)
+    root = model.joint(f"{prefix}{SMPL_JOINTS[0]}")
+    starts = int(root.qposadr[0]), int(root.dofadr[0])
+    return Humanoid(model, prefix, pelvis_rest, *starts, qpos_start, dof_start, actuator_start, lower, upper)
 
 
 def _core_capsule(
@@ -286,7 +379,7 @@ def _core_capsule(
     return centre + (low + inset) * directions[0], centre + (high - inset) * directions[0], radius
 
 
-def _add_joint(spec: mujoco.MjSpec, part: mujoco.MjsBody, name: str, kind: JointSpec) -> None:
+def _add_joint(spec: mujoco.MjSpec, part: mujoco.MjsBody, name: str, right: bool, kind: JointSpec) -> None:
     """The hinges (or ball) of one joint and their actuators, whose gains are set while the simulation runs."""
     armature = 0.01 + kind.torque * 1e-4
     if not kind.axes:
@@ -295,7 +388,7 @@ def _add_joint(spec: mujoco.MjSpec, part: mujoco.MjsBody, name: str, kind: Joint
             damping=kind.damping, armature=armature, solref_limit=[0.008, 1.0],
         )  # fmt: skip
     for axis_name, (low, high) in zip(kind.axes, kind.ranges_deg if kind.axes else (), strict=True):
-        if name.startswith("right_") and axis_name != "x":
+        if right and axis_name != "x":
             low, high = -high, -low
         part.add_joint(
             name=f"{name}_{axis_name}", type=mujoco.mjtJoint.mjJNT_HINGE, axis=np.eye(3)["xyz".index(axis_name)],

@@ -1,11 +1,13 @@
-"""Motion that the keypoint regressor (`models/pose_lift.py`) learns from: takes of one body, at 15 Hz, floor at z = 0.
+"""Motion that the keypoint regressor (`models/pose_lift.py`) learns from: takes of one body, at 20 Hz, floor at z = 0.
 
-Captured takes, simulated falls, the acted people of sample footage (sitting down, lying down), and slow wandering through
-the posture library of `models/pose_start.py` with everything bent at random: lying on any side, crouching, kneeling and
-crawling are in no capture at hand. Every tenth take of each source is held out.
+A motion corpus (`careclips corpus build`: captures, falls with what follows them, look-alikes, composed people), and two that
+it does not hold: the acted people of sample footage, who walk through a room, gesture, and sit or lie down on furniture of
+any height in one take; and slow wandering through the posture library of `models/pose_start.py` with everything bent at
+random, for postures that neither captures nor physics come to. Held out are the corpus's val and test splits, and every
+tenth take of the other two.
 """
 
-import logging
+from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -15,26 +17,22 @@ from scipy.ndimage import gaussian_filter1d
 from scipy.spatial.transform import Rotation, Slerp
 
 from models.body import BodyModel, BodyShape, rest_root
+from models.corpus_tracks import KINDS, CorpusTrack
 from models.floor_contact import lowest_surface
-from models.motion_source import PhysicsFalls
 from models.pose_start import posture_library
-from models.retarget import retarget
 from models.sample_actions import Actor
 from models.sample_furniture import Support
 from models.sample_rig import rig_of
-from pipeline.bvh import read_bvh
-from pipeline.errors import InputError, Rejected
+from pipeline.corpus import FPS
+from pipeline.errors import InputError
 from pipeline.frames import R_ZUP_YUP, axis_angle_from_matrix, matrix_from_axis_angle, yaw
-from pipeline.order import CAUSE_DIRECTIONS, Cause, ClipOrder, Direction
 from pipeline.seeds import generator
-from pipeline.types import ACTIONS, SMPL_JOINTS, PersonTrack
+from pipeline.types import SMPL_JOINTS, PersonTrack
 
-logger = logging.getLogger(__name__)
-
-SOURCES = ("mocap", "falls", "acted", "postures")
-MOTION_HZ = 15.0
+SOURCES = (*KINDS, "acted", "postures")
+MOTION_HZ = FPS
 HELD_OUT = 10
-"""One take of so many, counted through each source, is held out."""
+"""One take of so many that are made here, counted through each source, is held out."""
 REFERENCE = BodyShape(age_years=50.0, stature_m=1.7, sex=0.5, build=0.5)
 BENT = {"hip": 0.3, "knee": 0.35, "shoulder": 0.6, "elbow": 0.6, "ankle": 0.2, "spine1": 0.12, "spine2": 0.1,
         "spine3": 0.1, "neck": 0.2, "head": 0.2, "collar": 0.08, "wrist": 0.2}  # fmt: skip
@@ -57,11 +55,11 @@ class Motions:
     """Index into SOURCES."""
     held_out: Bool[np.ndarray, "frame"]
 
-    def counts(self) -> dict[str, dict[str, int]]:
-        """Takes and frames to learn from, by source."""
+    def counts(self) -> dict[str, dict[str, float]]:
+        """Takes and minutes to learn from, by source."""
         learnt = [(self.source == number) & ~self.held_out for number in range(len(SOURCES))]
         return {
-            name: {"takes": len(np.unique(self.take[of])), "frames": int(of.sum())}
+            name: {"takes": len(np.unique(self.take[of])), "minutes": round(float(of.sum()) / MOTION_HZ / 60.0, 1)}
             for name, of in zip(SOURCES, learnt, strict=True)
         }
 
@@ -72,19 +70,18 @@ class _Collector:
         self.betas = np.asarray(body.betas_from_shape(REFERENCE), dtype=np.float64)
         self.rest = rest_root(body, self.betas)
         self.parts: list[tuple[np.ndarray, ...]] = []
-        self.sources: list[int] = []
+        self.rows: list[tuple[int, bool]] = []
 
-    def add(self, track: PersonTrack, source: str, falling: Bool[np.ndarray, "time"] | None = None) -> None:
+    def add(self, track: PersonTrack, source: str, held_out: bool, falling: Bool[np.ndarray, "time"]) -> None:
         """Take the whole track as one take; where its body is not the reference's, its way is scaled by the hips."""
         rest = rest_root(self.body, track.betas)
         scale = self.rest[1] - self._sole(self.betas)
         scale /= rest[1] - self._sole(track.betas)
         pelvis = (track.transl + rest) * scale
         lowest = lowest_surface(self.body, track.betas, track.global_orient, track.body_pose, track.transl) * scale
-        falling = np.zeros(len(pelvis), dtype=bool) if falling is None else falling
         turns = np.concatenate([track.global_orient, track.body_pose], axis=1).reshape(-1, 24, 3)
         self.parts.append((turns, pelvis, lowest, falling))
-        self.sources.append(SOURCES.index(source))
+        self.rows.append((SOURCES.index(source), held_out))
 
     def _sole(self, betas: Float[np.ndarray, "10"]) -> float:
         still = np.zeros((1, 3))
@@ -92,68 +89,29 @@ class _Collector:
 
     def collected(self) -> Motions:
         counts = [len(part[1]) for part in self.parts]
-        order = np.array(self.sources)
-        rank = np.array([(order[:take] == source).sum() for take, source in enumerate(order)])
+        source, held_out = (np.repeat(values, counts) for values in zip(*self.rows, strict=True))
         turns, pelvis, lowest, falling = (np.concatenate(values) for values in zip(*self.parts, strict=True))
-        return Motions(
-            turns, pelvis, lowest, falling, np.repeat(np.arange(len(counts)), counts), np.repeat(order, counts),
-            np.repeat(rank % HELD_OUT == HELD_OUT // 2, counts),
-        )  # fmt: skip
+        return Motions(turns, pelvis, lowest, falling, np.repeat(np.arange(len(counts)), counts), source, held_out)
 
 
 def _upright() -> Float[np.ndarray, "1 3"]:
     return axis_angle_from_matrix(R_ZUP_YUP[None])
 
 
-def collect(body: BodyModel, mocap: Path | None, falls: int, acted: int, postures: int, seed: int) -> Motions:
-    """Takes of every source: all BVH files of a folder (None: none), and so many of the others.
-
-    Files that the importer refuses and falls that fail are logged and left out. InputError where nothing came.
-    """
+def collect(body: BodyModel, tracks: Iterable[CorpusTrack], acted: int, postures: int, seed: int) -> Motions:
+    """Everybody of a corpus (`models/corpus_tracks.py`), and so many takes of the other two. InputError where nothing came."""
     collector = _Collector(body)
-    paths = sorted(mocap.rglob("*.bvh")) if mocap is not None else []
-    if mocap is not None and not paths:
-        raise InputError(mocap, "holds no BVH motion capture", "name a folder with *.bvh files")
-    for path in paths:
-        try:
-            collector.add(retarget([read_bvh(path)], body, collector.betas, MOTION_HZ).people[0], "mocap")
-        except InputError as error:
-            logger.warning("left out: %s", error)
-    logger.info("%d of %d captured takes", len(collector.parts), len(paths))
-    _falls(collector, falls, seed)
+    for one in tracks:
+        collector.add(one.track, one.kind, one.held_out, one.falling)
     for number in range(acted):
-        rng = generator(seed, "lift_motions", f"acted {number}")
-        collector.add(_acted(body, rng), "acted")
+        track = _acted(body, generator(seed, "lift_motions", f"acted {number}"))
+        collector.add(track, "acted", number % HELD_OUT == HELD_OUT // 2, np.zeros(len(track.transl), dtype=bool))
     for number in range(postures):
-        rng = generator(seed, "lift_motions", f"posture {number}")
-        collector.add(_wander(body, collector.betas, rng), "postures")
+        track = _wander(body, collector.betas, generator(seed, "lift_motions", f"posture {number}"))
+        collector.add(track, "postures", number % HELD_OUT == HELD_OUT // 2, np.zeros(len(track.transl), dtype=bool))
     if not collector.parts:
-        raise InputError("motions", "nothing was collected", "name a folder with --mocap, or ask for --falls")
+        raise InputError("motions", "nothing was collected", "name a corpus with --corpus, or ask for --acted")
     return collector.collected()
-
-
-def _falls(collector: _Collector, count: int, seed: int) -> None:
-    physics, failed = PhysicsFalls(collector.body), 0
-    kinds: list[tuple[Cause, Direction]] = [
-        (cause, direction) for cause, directions in CAUSE_DIRECTIONS.items() for direction in directions
-    ]
-    for number in range(count):
-        rng = generator(seed, "lift_motions", f"fall {number}")
-        cause, direction = kinds[number % len(kinds)]
-        order = ClipOrder(
-            event="fall", cause=cause, direction=direction, start="walking" if rng.random() < 0.5 else "standing",
-            seconds=5.0, fps=MOTION_HZ, role="resident", age_years=rng.uniform(20.0, 95.0),
-            stature_m=rng.uniform(1.45, 1.95), build=rng.uniform(0.1, 0.9), sex=rng.uniform(), text="",
-        )  # fmt: skip
-        try:
-            motion = physics.sample(order, None, rng)
-        except Rejected as rejected:
-            failed += 1
-            logger.debug("fall %d: %s", number, rejected)
-            continue
-        collector.add(motion.people[0], "falls", motion.actions[0] == ACTIONS.index("fall"))
-        if number % 50 == 49:
-            logger.info("%d of %d falls, %d rejected", number + 1, count, failed)
 
 
 def _acted(body: BodyModel, rng: np.random.Generator) -> PersonTrack:

@@ -21,7 +21,7 @@ from models.shape_space import ShapeSpace
 from pipeline.frames import matrix_from_axis_angle
 from pipeline.sides import SWAPPED_KEYPOINTS
 
-SHARES = {"mocap": 0.3, "falls": 0.3, "acted": 0.16, "postures": 0.24}
+SHARES = {"mocap": 0.24, "fall": 0.26, "look_alike": 0.12, "composed": 0.06, "acted": 0.12, "postures": 0.2}
 """How often a window is of each source."""
 TRIES = 16
 """Places tried for a window to be in view."""

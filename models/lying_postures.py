@@ -2,7 +2,7 @@
 
     python -m models.lying_postures --poses poses.npz --out models/starter/lying_postures.json
 
-The poses are those that `models.train_pose_prior poses` collected: k-medoids of the ones whose trunk is near the floor.
+The poses are those that `models.corpus_poses` collected: k-medoids of the ones whose trunk is near the floor.
 """
 
 import argparse
@@ -14,7 +14,8 @@ import torch
 from jaxtyping import Float, Int
 
 from models.body import load_body
-from models.train_pose_prior import Kinematics, Poses, matrices, read_poses
+from models.corpus_poses import Poses, read_poses
+from models.train_pose_prior import Kinematics, matrices
 
 LYING_TRUNK = 0.45
 """Sine of the trunk's elevation below which a body lies or is about to."""

@@ -4,7 +4,7 @@
 
 Every figure is of the source's frames brought to the motion's clock. A foot is in contact between two frames where the
 source's ball of the foot (its ankle, where it has no toes) is within 5 cm of the floor of the take, the 5th percentile of
-heights, and moves by less than 0.4 m/s. Ankles are compared from the middle of the hips after the motion's one scale, wrists
+heights, and moves by less than 0.4 m/s. Ankles are compared from the middle of the hips after the person's one scale, wrists
 from the shoulder after that of the arm: trunks and arms are as long as the target's are. Takes with the same subject and take number in two formats are compared.
 """
 
@@ -35,11 +35,11 @@ LIMBS = tuple((f"{side}_{a}", f"{side}_{b}") for side in SIDES for a, b in (
 AT = {name: index for index, name in enumerate(SMPL_JOINTS)}
 
 
-def source_joints(source: SkeletonMotion, motion: Motion) -> dict[str, Float[np.ndarray, "time 3"]]:
-    """The source's own joints on the motion's clock, z up, metres, by our names."""
+def source_joints(source: SkeletonMotion, motion: Motion, person: int) -> dict[str, Float[np.ndarray, "time 3"]]:
+    """The own joints of a person's source on the motion's clock, z up, metres, by our names."""
     joint_of = match_joints(source)
     first = motion.details["calibration_frames_dropped"]
-    positions = source.forward(joint_of.values())[1][first:] * motion.details["metres_per_unit"]
+    positions = source.forward(joint_of.values())[1][first:] * motion.details["metres_per_unit"][person]
     clock = source.timestamps_s[first:] - source.timestamps_s[first]
     return {
         name: np.stack([np.interp(motion.timestamps_s, clock, axis) for axis in positions[:, joint].T], axis=-1)
@@ -54,7 +54,7 @@ def _mean(values: Float[np.ndarray, "n"]) -> float:
 
 def figures(source: SkeletonMotion, motion: Motion, person: int, body: BodyModel) -> dict[str, float]:
     """Figures of one person of a motion that was retargeted from the source."""
-    track, theirs = motion.people[person], source_joints(source, motion)
+    track, theirs = motion.people[person], source_joints(source, motion, person)
     ours = track_joints(body, track)
     lowest = lowest_surface(body, track.betas, track.global_orient, track.body_pose, track.transl)
     fps = 1.0 / float(motion.timestamps_s[1] - motion.timestamps_s[0])

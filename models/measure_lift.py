@@ -151,7 +151,8 @@ The `keypoints` regressor: a starter that sees no pixels. Train it again when th
   0.7 to 1.3 of the image's width; faults of an imagined detector and calibration
   (`models/lift_views.py`). Seed {seed},
   {steps} steps of {batch} windows of {frames} frames{note}. `acted` people come from the generator that
-  makes sample footage: on sample footage it has seen the like before. Every tenth take of each source is held out.
+  makes sample footage: on sample footage it has seen the like before. One take in five of the corpus is held out, one in
+  ten of the acted and the wandering.
 - **Licence**: Apache-2.0, as the repository.
 - **SHA-256** of `model.safetensors`: `{sha256}`
 
@@ -201,13 +202,16 @@ def write_card(folder: Path, motions: Motions, windows: int, seed: int) -> dict:
     plot(errors, folder / "errors.png")
     words = {
         "mocap": "motion capture",
-        "falls": "simulated falls",
+        "fall": "simulated falls",
+        "look_alike": "look-alikes of falls",
+        "composed": "two composed people",
         "acted": "acted people",
         "postures": "wandering postures",
     }
     motion = ", ".join(
-        f"{count['takes']} takes of {words[name]} ({count['frames'] / 900.0:.0f} min)"
+        f"{count['takes']} takes of {words[name]} ({count['minutes']:.0f} min)"
         for name, count in facts["motion"].items()
+        if count["takes"]
     )
     size = (folder / "model.safetensors").stat().st_size / 1e6
     text = CARD.format(

@@ -14,6 +14,9 @@ from pipeline.frames import axis_angle_from_matrix, matrix_from_axis_angle, yaw
 from pipeline.sides import mirrored_text, swapped
 from pipeline.types import SMPL_JOINTS, Motion, PersonTrack
 
+MIRRORED = "_mirrored"
+"""What names of mirrored items end in."""
+
 
 def mirrored(rotations: Float[Tensor, "*batch joint 3 3"], first: int = 0) -> Float[Tensor, "*batch joint 3 3"]:
     """Rotations of the mirrored body, given those of the joints from `first` on in the order of SMPL's."""
@@ -35,7 +38,7 @@ def mirrored_motion(motion: Motion, body: BodyModel) -> Motion:
 def mirrored_item(item: Item, body: BodyModel) -> Item:
     """A corpus item in the mirror, of the same take, with mirrored captions."""
     texts = tuple(mirrored_text(text) for text in item.texts)
-    return replace(item, name=f"{item.name}_mirrored", motion=mirrored_motion(item.motion, body), texts=texts)
+    return replace(item, name=f"{item.name}{MIRRORED}", motion=mirrored_motion(item.motion, body), texts=texts)
 
 
 def _mirrored_track(track: PersonTrack, root: Float[np.ndarray, "3"]) -> PersonTrack:

@@ -5,7 +5,7 @@ follows from rotations, root and the person's own rest joints; sampled motion is
 """
 
 import torch
-from jaxtyping import Bool, Float
+from jaxtyping import Float
 from torch import Tensor, nn
 
 from models.body import matrices_from_axis_angle
@@ -134,9 +134,9 @@ class Normaliser(nn.Module):
         self.register_buffer("mean", torch.zeros(FEATURES))
         self.register_buffer("spread", torch.ones(FEATURES))
 
-    def fit(self, features: Float[Tensor, "batch person time 268"], mask: Bool[Tensor, "batch person time"]) -> None:
-        """Mean and spread over the frames that are there."""
-        rows = features[mask].double()
+    def fit(self, frames: Float[Tensor, "frame 268"]) -> None:
+        """Mean and spread over some frames."""
+        rows = frames.double()
         self.mean.copy_(rows.mean(0))
         spread = (rows - rows.mean(0)).square().mean(0)
         # Of each part, one spread a kind of axis: what seldom moves must not be blown up to noise.

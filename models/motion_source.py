@@ -1,4 +1,4 @@
-"""Where motion comes from until a generative model joins: simulated falls, procedural everyday motion, motion capture.
+"""Where ordered motion comes from: simulated falls, procedural everyday motion, motion capture, or the motion model.
 
 Every source answers one order with one `Motion` in a local frame: first-frame pelvis at x = y = 0 facing +x, z up,
 floor at z = 0, at the order's frame rate and length.
@@ -8,7 +8,7 @@ import csv
 import logging
 from dataclasses import replace
 from pathlib import Path
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 import numpy as np
 import torch
@@ -36,6 +36,7 @@ UNUSUAL_WORDS = ("uneven", "dance", "salsa", "playground", "jump", "climb", "run
 """Descriptions of captured motion that fit an event, and what nobody does in a care home."""
 
 
+@runtime_checkable
 class MotionSource(Protocol):
     """Anything that can act an order."""
 
@@ -228,11 +229,14 @@ def draw_motion(
     order: ClipOrder,
     room: Room | None,
     rng: np.random.Generator,
+    model: MotionSource | None = None,
 ) -> tuple[Motion, str]:
     """The motion of the first source that can act the order, and that source's name; Rejected where none can.
 
-    `mocap` is a folder of BVH files. What no capture is long enough for is made from joint-angle curves.
+    `model` is asked alone where it is given. `mocap` is a folder of BVH files. What no capture is long enough for is made from joint-angle curves.
     """
+    if model is not None:
+        return model.sample(order, room, rng), model.name
     captured = MocapClips(body, mocap) if mocap else None
     if order.event == "fall":
         sources: list[MotionSource] = [PhysicsFalls(body, physics, captured)]

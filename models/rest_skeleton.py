@@ -31,8 +31,8 @@ class RestSkeleton(nn.Module):
         super().__init__()
         self.name = name
         """Of the body model whose betas are meant."""
-        self.register_buffer("template", template.clone())
-        self.register_buffer("shapedirs", shapedirs.clone())
+        self.register_buffer("template", template.clone(memory_format=torch.contiguous_format))
+        self.register_buffer("shapedirs", shapedirs.clone(memory_format=torch.contiguous_format))
 
     def rest_joints(self, betas: Float[Tensor, "*batch 10"]) -> Float[Tensor, "*batch 22 3"]:
         """Joints of the T-pose before `transl`."""

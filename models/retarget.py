@@ -2,9 +2,10 @@
 
 A source joint's rotation since a reference pose (the file's rest pose where that stands upright, else its most upright
 frame) is applied to the target's rotation in that same pose, found by turning the target's limbs, with no twist, onto
-the source's. So limbs keep the source's directions, twists are the source's own, and bone lengths are the target's. Legs
-then bend the little it takes (`leg_ik`) for the ankles to go the source's ways, so that feet slide as little as there, and
-for planted feet to stand on the floor (`floor_contact`).
+the source's. So limbs keep the source's directions, twists are the source's own, and bone lengths are the target's. Arms and
+legs then bend the little it takes (`limb_ik`) for the wrists to go the source's ways from the shoulders, scaled by the length
+of the arm, and for the ankles to go the source's ways, so that feet slide as little as there; and for planted feet to
+stand on the floor (`floor_contact`).
 """
 
 import logging
@@ -19,6 +20,7 @@ from scipy.spatial.transform import Rotation
 
 from models.body import BodyModel, rest_joints_of, rest_root
 from models.floor_contact import stand_on_floor
+from models.limb_ik import reach_wrists
 from pipeline.errors import InputError
 from pipeline.frames import R_ZUP_YUP, axis_angle_from_matrix, matrix_from_axis_angle, rotation_between, yaw
 from pipeline.joint_names import SIDES, match_joints, spine_between
@@ -29,6 +31,8 @@ logger = logging.getLogger(__name__)
 
 UPRIGHT = 0.85
 """Least cosine with the vertical of trunk and leg bones for a pose to count as standing."""
+WRIST_LEEWAY_M = 0.02
+"""How far wrists may stay from the source's ways: closing the last of it would turn forearms of other proportions too far."""
 SLOW_M_S = 0.3
 """A planted foot hardly moves."""
 
@@ -42,6 +46,8 @@ class _Source:
     """The middle between the hip joints."""
     ankles: Float[np.ndarray, "time 2 3"]
     """Left, right."""
+    wrists_m: Float[np.ndarray, "time 2 3"]
+    """From the shoulder, left and right, in metres of the target, whose arm is as much stretched as the source's."""
     lean_m: Float[np.ndarray, "time 2 3"]
     """What the ankles give way to feet longer or shorter than the source's, so that planted balls do not slide, metres."""
     planted: Bool[np.ndarray, "time 2"]
@@ -62,8 +68,8 @@ def retarget(
 
     z is up; the first person's pelvis begins at x = y = 0 facing +x, the others keep their places to it. Ways on the floor
     are scaled alike for all, heights by each one's legs. `window_s` keeps a part (start, end) of the files. Actions are
-    unknown (-1). `details` tells the metres that a unit of the (first) file was taken for. Raises InputError when joints
-    cannot be matched by name, people's clocks differ, or the part is not there.
+    unknown (-1). `details` tells the metres that a unit of each file was taken for, by the length of the legs. Raises
+    InputError when joints cannot be matched by name, people's clocks differ, or the part is not there.
     """
     lengths = {len(source.timestamps_s) for source in sources}
     if len(lengths) > 1 or any(
@@ -94,10 +100,15 @@ def retarget(
     for number, one in enumerate(taken):
         metres = np.array([across, across, one.scale])
         local = resample(clock, one.local, times)
-        hips, left, right = (
-            np.stack([np.interp(times, clock, axis) for axis in way.T], axis=-1)
-            for way in (one.hips * metres, *np.moveaxis(one.ankles * metres + one.lean_m, 1, 0))
+        ways = (
+            one.hips * metres,
+            *np.moveaxis(one.ankles * metres + one.lean_m, 1, 0),
+            *np.moveaxis(one.wrists_m, 1, 0),
         )
+        hips, left, right, *wrists = (
+            np.stack([np.interp(times, clock, axis) for axis in way.T], axis=-1) for way in ways
+        )
+        local = reach_wrists(rest, local, wrists, WRIST_LEEWAY_M)
         pelvis = hips - local[:, 0] @ ((rest[1] + rest[2]) / 2.0 - rest[0])
         planted = one.planted[np.searchsorted(clock, times - 1e-6).clip(max=len(clock) - 1)]
         local, transl = stand_on_floor(body, betas, local, pelvis, (left, right), planted, fps)
@@ -111,7 +122,7 @@ def retarget(
     return Motion(
         times, canonicalise(body, tracks), np.full((len(tracks), len(times)), -1),
         " + ".join(source.path.name for source in sources),
-        {"calibration_frames_dropped": first, "metres_per_unit": taken[0].scale},
+        {"calibration_frames_dropped": first, "metres_per_unit": [one.scale for one in taken]},
     )  # fmt: skip
 
 
@@ -159,10 +170,15 @@ def _take_over(source: SkeletonMotion, rest: Float[np.ndarray, "24 3"], kept: sl
             theirs = scale * (places[f"{side}_foot"] - places[f"{side}_ankle"])
             lean[number] = _lean(since[joint_of[f"{side}_ankle"]], ours - theirs, near[:, number])
     hips = (positions[:, joint_of["left_hip"]] + positions[:, joint_of["right_hip"]]) / 2.0
+    wrists = [
+        (positions[:, joint_of[f"{side}_wrist"]] - positions[:, joint_of[f"{side}_shoulder"]])
+        * (_arm_length(at, side) / _arm_length(places, side))
+        for side in SIDES
+    ]
     upright = R_ZUP_YUP.T
     return _Source(
-        local, hips @ upright, np.stack(ankles, axis=1) @ upright, np.moveaxis(lean, 0, 1) @ upright,
-        (near > 0.9) & (np.stack(speed, axis=1) < SLOW_M_S), scale,
+        local, hips @ upright, np.stack(ankles, axis=1) @ upright, np.stack(wrists, axis=1) @ upright,
+        np.moveaxis(lean, 0, 1) @ upright, (near > 0.9) & (np.stack(speed, axis=1) < SLOW_M_S), scale,
     )  # fmt: skip
 
 
@@ -329,6 +345,11 @@ def _leg_length(places: dict[str, Float[np.ndarray, "3"]]) -> float:
         for side in SIDES
         for a, b in (("hip", "knee"), ("knee", "ankle"))
     )
+
+
+def _arm_length(places: dict[str, Float[np.ndarray, "3"]], side: str) -> float:
+    arm = [places[f"{side}_{name}"] for name in ("shoulder", "elbow", "wrist")]
+    return sum(float(np.linalg.norm(b - a)) for a, b in pairwise(arm))
 
 
 def resample(

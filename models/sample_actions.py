@@ -66,14 +66,17 @@ class Actor:
         """How many have been acted."""
         return len(self.actions)
 
-    def walk(self, path: Float[np.ndarray, "point 2"]) -> None:
-        """Walk along a path from where the person stands; the first stretch should lead the way that is faced."""
+    def walk(self, path: Float[np.ndarray, "point 2"], seconds: float | None = None) -> None:
+        """Walk along a path from where the person stands; the first stretch should lead the way that is faced.
+
+        At the person's own pace, or in so many seconds.
+        """
         steps = np.linalg.norm(np.diff(path, axis=0), axis=1)
         along = np.concatenate([[0.0], np.cumsum(steps)])
         total = along[-1]
         speed = (1.1 - 0.5 * self.old) * self.rng.uniform(0.9, 1.1)
         ease = 0.7
-        count = max(3, round((total / speed + ease) * self.fps))
+        count = max(3, round((total / speed + ease if seconds is None else seconds) * self.fps))
         velocity = np.clip(np.minimum(np.arange(count) + 0.5, count - np.arange(count) - 0.5) / (ease * self.fps), 0, 1)
         s = np.cumsum(velocity)
         s = np.concatenate([[0.0], s * total / s[-1]])[:count]

@@ -52,7 +52,7 @@ class SentenceConfig(BaseModel):
     """`minilm` (the one in the package), a local folder, or a hub id."""
     revision: str | None = None
     """Commit of a hub id."""
-    word_dims: int = Field(96, ge=0, le=384)
+    word_dims: int = Field(default=96, ge=0, le=384)
     """Of `words` and of `order` each; 0 is the sentence embedding alone."""
 
 
@@ -64,7 +64,7 @@ class ClipConfig(BaseModel):
     model: str
     """A local folder or a hub id."""
     revision: str | None = None
-    word_dims: int = Field(96, ge=0, le=384)
+    word_dims: int = Field(default=96, ge=0, le=384)
 
 
 TextConfig = Annotated[SentenceConfig | ClipConfig, Field(discriminator="kind")]

@@ -1,6 +1,6 @@
 """Train the network of crops (`models/hmr_network.py`) on rendered sample people, and measure it on people it has not seen.
 
-    python -m models.train_pose_prior poses --mocap path/to/mocap --falls 520 --out poses.npz
+    python -m models.corpus_poses --corpus corpus.bin --out poses.npz
     python -m models.train_hmr views --poses poses.npz --people 800 --out views.npz
     python -m models.train_hmr train --views views.npz --out hmr
     python -m models.train_hmr measure --views views.npz --folder hmr
@@ -29,12 +29,13 @@ from safetensors.torch import save_file
 from torch import Tensor, nn
 
 from models.body import BodyModel, load_body
+from models.corpus_poses import read_poses
 from models.depth import STARTER, DepthNetwork
 from models.hmr_batches import Batch, Skeleton, Views, batch_of, read_views, save_views, varied
 from models.hmr_network import Hmr, HmrConfig, load_hmr, nearest_rotations
 from models.hmr_views import draw_views
 from models.pose_prior import matrix_from_columns
-from models.train_pose_prior import POSTURES, angles_deg, read_poses
+from models.train_pose_prior import POSTURES, angles_deg
 from pipeline.errors import InputError
 
 logger = logging.getLogger(__name__)

@@ -1,6 +1,6 @@
 """Train the keypoint regressor (`models/pose_lift.py`) on motion seen by imagined cameras, and write its card.
 
-    python -m models.train_pose_lift motions --mocap path/to/mocap --out motions.npz
+    python -m models.train_pose_lift motions --corpus corpus.bin --out motions.npz
     python -m models.train_pose_lift train --motions motions.npz --out models/starter/pose_lift
     python -m models.train_pose_lift train --motions motions.npz --start models/starter/pose_lift --rate 5e-4 --out longer
     python -m models.train_pose_lift card --motions motions.npz --folder models/starter/pose_lift
@@ -22,6 +22,7 @@ from jaxtyping import Float
 from torch import Tensor
 
 from models.body import BodyModel, load_body
+from models.corpus_tracks import corpus_tracks
 from models.lift_motions import Motions, collect, read_motions, save_motions
 from models.lift_views import FaultConfig, Windows, WindowSource
 from models.measure_lift import write_card
@@ -153,8 +154,8 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     commands = parser.add_subparsers(dest="command", required=True)
     gather = commands.add_parser("motions")
-    gather.add_argument("--mocap", type=Path)
-    gather.add_argument("--falls", type=int, default=520)
+    gather.add_argument("--corpus", type=Path, required=True, help="file made by `careclips corpus build`")
+    gather.add_argument("--without", nargs="*", default=(), help="sources whose items are left out, by their names")
     gather.add_argument("--acted", type=int, default=250)
     gather.add_argument("--postures", type=int, default=420)
     gather.add_argument("--out", type=Path, required=True)
@@ -177,8 +178,9 @@ def main() -> None:
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(message)s")
     torch.set_num_threads(arguments.threads)
     if arguments.command == "motions":
-        counts = (arguments.falls, arguments.acted, arguments.postures)
-        save_motions(collect(load_body(), arguments.mocap, *counts, arguments.seed), arguments.out)
+        body = load_body()
+        tracks = corpus_tracks(arguments.corpus, body, arguments.without)
+        save_motions(collect(body, tracks, arguments.acted, arguments.postures, arguments.seed), arguments.out)
     elif arguments.command == "train":
         train(
             read_motions(arguments.motions), PoseLiftConfig(), arguments.steps, arguments.batch, arguments.rate,

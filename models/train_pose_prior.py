@@ -1,12 +1,12 @@
-"""Train the pose prior (`models/pose_prior.py`) on all the motion there is, and write its card.
+"""Train the pose prior (`models/pose_prior.py`) on the poses of a motion corpus, and write its card.
 
-    python -m models.train_pose_prior poses --mocap path/to/mocap --falls 520 --out poses.npz
+    careclips corpus build --config configs/corpus.yaml --mocap path/to/mocap --out corpus
+    python -m models.corpus_poses --corpus corpus/corpus.bin --out poses.npz
     python -m models.train_pose_prior train --poses poses.npz --out models/starter/pose_prior
-    python -m models.train_pose_prior card --poses poses.npz --folder models/starter/pose_prior
+    python -m models.train_pose_prior card --poses poses.npz --folder models/starter/pose_prior --before older
 
-`poses` collects: every BVH file through the importer, simulated falls of all causes and directions by people of many
-shapes (the lying after them included), procedural walking and standing. Neighbours in time that hardly differ are thinned
-out. Every tenth take is held out. Mirroring left and right happens in training. Repeat all three when the corpus grows.
+Takes of the corpus's val and test splits are held out. Mirroring left and right happens in training. `--before` adds what
+the prior of another folder makes of the same held-out poses. Repeat when the corpus grows.
 """
 
 import argparse
@@ -14,164 +14,31 @@ import json
 import logging
 import math
 import time
-from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 import torch
-from jaxtyping import Bool, Float, Int
+from jaxtyping import Bool, Float
 from torch import Tensor
 
 from models.body import BodyModel, BodyShape, load_body
+from models.corpus_poses import Poses, read_poses
+from models.corpus_tracks import KINDS
 from models.joint_limits import joint_limits
 from models.mirror import mirrored
-from models.motion_source import PhysicsFalls, ProceduralEveryday
 from models.pose_prior import PRIOR_JOINTS, PosePrior, PosePriorConfig, load_pose_prior
-from models.retarget import body_joints, retarget
 from models.training_state import resume_state, save_state, write_starter
-from pipeline.bvh import read_bvh
-from pipeline.errors import InputError, Rejected
 from pipeline.frames import axis_angle_from_matrix, matrix_from_axis_angle
-from pipeline.order import CAUSE_DIRECTIONS, Cause, ClipOrder, Direction
-from pipeline.seeds import generator
 from pipeline.sides import swapped
 from pipeline.store import file_digest
-from pipeline.types import SMPL_JOINTS, PersonTrack
+from pipeline.types import SMPL_JOINTS
 
 logger = logging.getLogger(__name__)
 
-SOURCES = ("mocap", "falls", "procedural")
 POSTURES = {"lying": (-1.01, 0.5), "leaning": (0.5, 0.87), "upright": (0.87, 1.01)}
 """By the sine of the trunk's elevation: within 30 degrees of the floor, of the vertical, or between."""
-APART_M = 0.015
-"""Mean distance of joints from those of the pose kept before, below which a pose is a near duplicate."""
-HELD_OUT = 10
-"""One take of so many, counted through each source, is held out."""
-CAPTURE_HZ = 15.0
 ROTATION_SPREAD_RAD, JOINT_SPREAD_M, KL_WEIGHT = 0.1, 0.02, 0.5
-PROCEDURAL_SHARE = 8
-"""Procedural takes: one for so many falls."""
 SAVE_EVERY_S = 120.0
-
-
-@dataclass(frozen=True)
-class Poses:
-    """What was collected."""
-
-    body_pose: Float[np.ndarray, "pose 63"]
-    """Axis-angle of SMPL joints 1 to 21, radians."""
-    source: Int[np.ndarray, "pose"]
-    """Index into SOURCES."""
-    take: Int[np.ndarray, "pose"]
-    trunk: Float[np.ndarray, "pose"]
-    """Sine of the elevation of the line from pelvis to neck: 1 is upright, 0 lies."""
-    held_out: Bool[np.ndarray, "pose"]
-
-
-def thinned(joints: Float[np.ndarray, "time 24 3"], apart_m: float = APART_M) -> Int[np.ndarray, "kept"]:
-    """Frames that differ from the one kept before by `apart_m`, the first one included."""
-    kept = [0]
-    for frame in range(1, len(joints)):
-        if np.linalg.norm(joints[frame] - joints[kept[-1]], axis=-1).mean() >= apart_m:
-            kept.append(frame)
-    return np.array(kept)
-
-
-class _Collector:
-    """Gathers the poses of takes."""
-
-    def __init__(self, body: BodyModel):
-        self.body = body
-        self.poses: list[np.ndarray] = []
-        self.trunks: list[np.ndarray] = []
-        self.sources: list[int] = []
-
-    def add(self, track: PersonTrack, source: str) -> None:
-        """Take the track's poses, thinned, as one take."""
-        still = np.zeros_like(track.transl)
-        kept = thinned(body_joints(self.body, track.betas, still, track.body_pose, still))
-        joints = body_joints(self.body, track.betas, track.global_orient[kept], track.body_pose[kept], still[kept])
-        line = joints[:, SMPL_JOINTS.index("neck")] - joints[:, 0]
-        self.poses.append(track.body_pose[kept, : 3 * PRIOR_JOINTS])
-        self.trunks.append(line[:, 2] / np.linalg.norm(line, axis=-1))
-        self.sources.append(SOURCES.index(source))
-
-    def collected(self) -> Poses:
-        """Everything, with the held-out takes marked."""
-        counts = [len(pose) for pose in self.poses]
-        order = np.array(self.sources)
-        rank = np.array([(order[:take] == source).sum() for take, source in enumerate(order)])
-        held = rank % HELD_OUT == HELD_OUT // 2
-        return Poses(
-            np.concatenate(self.poses), np.repeat(order, counts), np.repeat(np.arange(len(counts)), counts),
-            np.concatenate(self.trunks), np.repeat(held, counts),
-        )  # fmt: skip
-
-
-def collect(body: BodyModel, mocap: Path | None, falls: int, seed: int) -> Poses:
-    """All poses of the capture folder's BVH files (None: no capture), of falls, and of procedural everyday motion.
-
-    Files that the importer refuses and falls that fail are logged and left out. InputError where nothing came.
-    """
-    collector = _Collector(body)
-    betas = np.asarray(
-        body.betas_from_shape(BodyShape(age_years=50.0, stature_m=1.7, sex=0.5, build=0.5)), dtype=np.float64
-    )
-    paths = sorted(mocap.rglob("*.bvh")) if mocap is not None else []
-    if mocap is not None and not paths:
-        raise InputError(mocap, "holds no BVH motion capture", "name a folder with *.bvh files")
-    for path in paths:
-        try:
-            collector.add(retarget([read_bvh(path)], body, betas, CAPTURE_HZ).people[0], "mocap")
-        except InputError as error:
-            logger.warning("left out: %s", error)
-    logger.info("%d of %d captured takes", len(collector.poses), len(paths))
-    physics, everyday = PhysicsFalls(body), ProceduralEveryday(body)
-    kinds: list[tuple[Cause, Direction]] = [
-        (cause, way) for cause, directions in CAUSE_DIRECTIONS.items() for way in directions
-    ]
-    failed = 0
-    for number in range(falls):
-        rng = generator(seed, "pose_prior", f"fall {number}")
-        cause, direction = kinds[number % len(kinds)]
-        order = ClipOrder(
-            event="fall", cause=cause, direction=direction, start="walking" if rng.random() < 0.5 else "standing",
-            seconds=4.5, fps=CAPTURE_HZ, role="resident", age_years=rng.uniform(20.0, 95.0),
-            stature_m=rng.uniform(1.45, 1.95), build=rng.uniform(0.1, 0.9), sex=rng.uniform(), text="",
-        )  # fmt: skip
-        try:
-            collector.add(physics.sample(order, None, rng).people[0], "falls")
-        except Rejected as rejected:
-            failed += 1
-            logger.debug("fall %d: %s", number, rejected)
-        if number % PROCEDURAL_SHARE == 0:
-            calm = order.model_copy(update={"event": "everyday", "cause": None, "direction": None})
-            collector.add(everyday.sample(calm, None, rng).people[0], "procedural")
-        if number % 50 == 49:
-            logger.info("%d of %d falls, %d rejected", number + 1, falls, failed)
-    if not collector.poses:
-        raise InputError("poses", "nothing was collected", "name a folder with --mocap, or ask for --falls")
-    return collector.collected()
-
-
-def save_poses(poses: Poses, path: Path) -> None:
-    """Write as npz, angles in float16."""
-    np.savez_compressed(
-        path, body_pose=poses.body_pose.astype(np.float16), source=poses.source.astype(np.int8),
-        take=poses.take.astype(np.int32), trunk=poses.trunk.astype(np.float16), held_out=poses.held_out,
-    )  # fmt: skip
-
-
-def read_poses(path: Path) -> Poses:
-    """Read what `save_poses` wrote; InputError for anything else."""
-    try:
-        with np.load(path) as data:
-            return Poses(
-                data["body_pose"].astype(np.float64), data["source"].astype(np.int64), data["take"].astype(np.int64),
-                data["trunk"].astype(np.float64), data["held_out"],
-            )  # fmt: skip
-    except (OSError, ValueError, KeyError) as error:
-        raise InputError(path, f"holds no collected poses ({error})", "make it with the command `poses`") from error
 
 
 class Kinematics:
@@ -255,8 +122,10 @@ def train(
             saved = time.monotonic()
     facts = {
         "steps": steps, "batch": batch, "rate": rate, "seed": seed, "loss": round(running, 3),
-        "poses": {name: int(((poses.source == i) & ~poses.held_out).sum()) for i, name in enumerate(SOURCES)},
-        "takes": {name: len(np.unique(poses.take[poses.source == i])) for i, name in enumerate(SOURCES)},
+        "poses": {name: int(((poses.kind == i) & ~poses.held_out).sum()) for i, name in enumerate(KINDS)},
+        "takes": {
+            name: len(np.unique(poses.take[(poses.kind == i) & ~poses.held_out])) for i, name in enumerate(KINDS)
+        },
     }  # fmt: skip
     write_starter(out, average, config, facts)
 
@@ -266,22 +135,18 @@ def angles_deg(a: Float[Tensor, "*batch 3 3"], b: Float[Tensor, "*batch 3 3"]) -
     return torch.rad2deg(2.0 * ((a - b).square().sum((-1, -2)).sqrt() / 8.0**0.5).clamp(max=1.0).asin())
 
 
-def measure(prior: PosePrior, poses: Poses, kinematics: Kinematics, samples: int, seed: int) -> dict:
-    """What the card says: reconstruction of held-out poses by source and posture, and how plausible samples are.
-
-    Samples decode draws from the standard normal. They are judged beside the held-out poses themselves: within the fit's
-    joint limits (all joints, 0.1 rad of slack), limbs inside the trunk, mean joint distance to the nearest of 20,000
-    training poses.
-    """
+@torch.no_grad()
+def reconstruction(prior: PosePrior, poses: Poses, kinematics: Kinematics) -> dict[str, dict[str, float]]:
+    """Errors of encoding and decoding held-out poses, by kind of item and by posture."""
     held = np.flatnonzero(poses.held_out)
     true = matrices(poses.body_pose[held])
     found = prior.decode(prior.encode(true)[0])
     away_mm = 1000.0 * (kinematics(found) - kinematics(true))[:, 1:].norm(dim=-1).mean(-1).numpy()
     turned_deg = angles_deg(found, true).mean(-1).numpy()
     groups = {"all": np.ones(len(held), dtype=bool)}
-    groups |= {name: poses.source[held] == i for i, name in enumerate(SOURCES)}
+    groups |= {name: poses.kind[held] == i for i, name in enumerate(KINDS)}
     groups |= {name: (poses.trunk[held] >= a) & (poses.trunk[held] < b) for name, (a, b) in POSTURES.items()}
-    errors = {
+    return {
         name: {
             "poses": int(group.sum()), "joints_mm": float(away_mm[group].mean()),
             "joints_p95_mm": float(np.percentile(away_mm[group], 95)), "rotations_deg": float(turned_deg[group].mean()),
@@ -289,13 +154,25 @@ def measure(prior: PosePrior, poses: Poses, kinematics: Kinematics, samples: int
         for name, group in groups.items()
         if group.any()
     }  # fmt: skip
+
+
+@torch.no_grad()
+def plausibility(
+    prior: PosePrior, poses: Poses, kinematics: Kinematics, samples: int, seed: int
+) -> dict[str, dict[str, float]]:
+    """How plausible decoded draws from the standard normal are, beside held-out poses themselves.
+
+    Within the fit's joint limits (all joints, 0.1 rad of slack), limbs inside the trunk, mean joint distance to the nearest
+    of 20,000 training poses.
+    """
+    held = np.flatnonzero(poses.held_out)
     rng = np.random.default_rng(seed)
     latent = torch.as_tensor(rng.standard_normal((samples, prior.config.latent)), dtype=torch.float32)
-    some = torch.as_tensor(rng.choice(len(held), min(samples, len(held)), replace=False))
+    some = rng.choice(held, min(samples, len(held)), replace=False)
     known = rng.permutation(np.flatnonzero(~poses.held_out))[:20000]
     known_joints = kinematics(matrices(poses.body_pose[known]))
     plausible = {}
-    for name, rotations in (("samples", prior.decode(latent)), ("held_out", true[some])):
+    for name, rotations in (("samples", prior.decode(latent)), ("held_out", matrices(poses.body_pose[some]))):
         joints = kinematics(rotations)
         plausible[name] = {
             "count": len(rotations),
@@ -303,7 +180,7 @@ def measure(prior: PosePrior, poses: Poses, kinematics: Kinematics, samples: int
             "limb_in_trunk": float(limb_in_trunk(joints).float().mean()),
             "nearest_mm": 1000.0 * float(_nearest(joints, known_joints).mean()),
         }
-    return {"errors": errors, "plausible": plausible}
+    return plausible
 
 
 def within_limits(rotations: Float[Tensor, "batch 21 3 3"], slack_rad: float = 0.1) -> Bool[Tensor, "batch"]:
@@ -339,18 +216,18 @@ A starter in VPoser's role, trained on the motion at hand; train it again when t
 - **Architecture**: 21 joints as 6D rotations, {layers} hidden layers of {hidden}, latent of {latent} numbers, and back;
   {parameters:.2f} M parameters, float16 on disk.
 - **Trained on**: {poses}; mirrored left to right half of the time; seed {seed}, {steps} steps of {batch} poses.
-  Hardly anybody was captured lying or crawling: such poses come from simulated falls. The captured takes (BVH) hold much
-  dance, martial arts and sport. Every tenth take of each source is held out, of the same performers and the same simulator
-  as the others: people unlike them will be encoded worse than the table says.
+  Hardly anybody was captured lying or crawling: such poses come from physics. The captured takes hold much dance, martial
+  arts and sport. Takes of the corpus's val and test splits, one in five, are held out; they are of the same performers and
+  the same simulator as the others: people unlike them will be encoded worse than the table says.
 - **Licence**: Apache-2.0, as the repository.
 - **SHA-256** of `model.safetensors`: `{sha256}`
 
 Encoding and decoding held-out poses, root left out (mean joint distance after forward kinematics on a body of 1.7 m):
 
-| held-out poses | number | joints | 95th percentile | rotation of a joint |
-| --- | --- | --- | --- | --- |
+| held-out poses | number | joints | 95th percentile | rotation of a joint |{head}
+| --- | --- | --- | --- | --- |{rule}
 {errors}
-
+{note}
 Decoded draws from the standard normal beside held-out poses themselves:
 
 | | number | all joints within the fit's limits | a limb inside the trunk | nearest training pose, mean joint distance |
@@ -362,21 +239,37 @@ poses do not all keep. A limb inside the trunk is a wrist, elbow, knee or ankle 
 """
 
 
-@torch.no_grad()
-def write_card(folder: Path, poses: Poses, samples: int, seed: int) -> dict:
-    """Measure the prior of a folder and write its README.md; the figures."""
-    prior = load_pose_prior(folder)
-    figures = measure(prior, poses, Kinematics(load_body()), samples, seed)
+WORDS = {
+    "mocap": "motion capture", "fall": "simulated falls and what follows them", "look_alike": "acted look-alikes of falls",
+    "composed": "two composed people", "lying": "trunk within 30° of the floor",
+    "upright": "trunk within 30° of the vertical", "leaning": "between",
+}  # fmt: skip
+BEFORE = """
+Before: the weights `{sha256}`, shipped earlier, on the same poses. They had other takes held out: captured ones of these
+were among those that they learnt from, simulated and composed ones were not.
+"""
+
+
+def write_card(folder: Path, poses: Poses, samples: int, seed: int, before: Path | None = None) -> dict:
+    """Measure the prior of a folder and write its README.md; the figures. `before` is a folder to compare with."""
+    prior, kinematics = load_pose_prior(folder), Kinematics(load_body())
+    figures = {
+        "errors": reconstruction(prior, poses, kinematics),
+        "plausible": plausibility(prior, poses, kinematics, samples, seed),
+    }
+    if before is not None:
+        figures["before"] = reconstruction(load_pose_prior(before), poses, kinematics)
     facts = json.loads((folder / "training.json").read_text())
-    words = {
-        "mocap": "motion capture", "falls": "simulated falls", "procedural": "procedural walking and standing",
-        "lying": "trunk within 30° of the floor", "upright": "trunk within 30° of the vertical", "leaning": "between",
-    }  # fmt: skip
     errors = [
-        f"| {words.get(name, name)} | {row['poses']} | {row['joints_mm']:.0f} mm | {row['joints_p95_mm']:.0f} mm "
+        f"| {WORDS.get(name, name)} | {row['poses']} | {row['joints_mm']:.1f} mm | {row['joints_p95_mm']:.1f} mm "
         f"| {row['rotations_deg']:.1f}° |"
         for name, row in figures["errors"].items()
     ]
+    if before is not None:
+        errors = [
+            f"{line} {row['joints_mm']:.1f} mm | {row['rotations_deg']:.1f}° |"
+            for line, row in zip(errors, figures["before"].values(), strict=True)
+        ]
     plausible = [
         f"| {name} | {row['count']} | {row['within_limits']:.0%} | {row['limb_in_trunk']:.1%} | {row['nearest_mm']:.0f} mm |"
         for name, row in (
@@ -384,7 +277,7 @@ def write_card(folder: Path, poses: Poses, samples: int, seed: int) -> dict:
         )
     ]  # fmt: skip
     trained = [
-        f"{count} poses of {words[name]} ({facts['takes'][name]} takes)"
+        f"{count} poses of {WORDS[name]} ({facts['takes'][name]} takes)"
         for name, count in facts["poses"].items()
         if count
     ]
@@ -393,6 +286,9 @@ def write_card(folder: Path, poses: Poses, samples: int, seed: int) -> dict:
         parameters=sum(p.numel() for p in prior.parameters()) / 1e6, poses=", ".join(trained), seed=facts["seed"],
         steps=facts["steps"], batch=facts["batch"], sha256=file_digest(folder / "model.safetensors"),
         errors="\n".join(errors), plausible="\n".join(plausible),
+        head="" if before is None else " joints before | rotation before |",
+        rule="" if before is None else " --- | --- |",
+        note="" if before is None else BEFORE.format(sha256=file_digest(before / "model.safetensors")),
     )  # fmt: skip
     (folder / "README.md").write_text(text)
     return figures
@@ -402,10 +298,6 @@ def main() -> None:
     """Command line."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     commands = parser.add_subparsers(dest="command", required=True)
-    gather = commands.add_parser("poses")
-    gather.add_argument("--mocap", type=Path)
-    gather.add_argument("--falls", type=int, default=300)
-    gather.add_argument("--out", type=Path, required=True)
     training = commands.add_parser("train")
     training.add_argument("--steps", type=int, default=40000)
     training.add_argument("--batch", type=int, default=256)
@@ -415,23 +307,22 @@ def main() -> None:
     card = commands.add_parser("card")
     card.add_argument("--samples", type=int, default=2000)
     card.add_argument("--folder", type=Path, required=True)
-    for command in (gather, training, card):
+    card.add_argument("--before", type=Path)
+    for command in (training, card):
         command.add_argument("--seed", type=int, default=0)
         command.add_argument("--threads", type=int, default=1)
-    for command in (training, card):
         command.add_argument("--poses", type=Path, required=True)
     arguments = parser.parse_args()
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(message)s")
     torch.set_num_threads(arguments.threads)
-    if arguments.command == "poses":
-        save_poses(collect(load_body(), arguments.mocap, arguments.falls, arguments.seed), arguments.out)
-    elif arguments.command == "train":
+    poses = read_poses(arguments.poses)
+    if arguments.command == "train":
         train(
-            read_poses(arguments.poses), PosePriorConfig(), arguments.steps, arguments.batch, arguments.rate,
+            poses, PosePriorConfig(), arguments.steps, arguments.batch, arguments.rate,
             arguments.seed, arguments.out, arguments.checkpoint,
         )  # fmt: skip
     else:
-        figures = write_card(arguments.folder, read_poses(arguments.poses), arguments.samples, arguments.seed)
+        figures = write_card(arguments.folder, poses, arguments.samples, arguments.seed, arguments.before)
         print(json.dumps(figures, indent=1))
 
 

@@ -32,7 +32,7 @@ class Row:
     name: str
     """Unique in the corpus."""
     kind: str
-    """mocap, fall, look_alike or composed."""
+    """mocap, fall, look_alike, composed, or own (lifted from a home's own footage)."""
     source: str
     """The data set or the maker: cmu_salsa, physics, ..."""
     licence: str

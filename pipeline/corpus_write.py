@@ -19,7 +19,7 @@ from pipeline.errors import InputError
 from pipeline.store import write_bytes
 from pipeline.types import ACTIONS, Motion, PersonTrack
 
-Kind = Literal["mocap", "fall", "look_alike", "composed"]
+Kind = Literal["mocap", "fall", "look_alike", "composed", "own"]
 Split = Literal["train", "val", "test"]
 PACK_BYTES = 24_000_000
 _HELD_OUT: tuple[tuple[Split, int], ...] = (("test", 10), ("val", 20))

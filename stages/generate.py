@@ -13,7 +13,7 @@ from pipeline.errors import Rejected
 from pipeline.frames import apply, transform, yaw
 from pipeline.types import SMPL_JOINTS, Room
 
-VERSION = 1
+VERSION = 2
 _FEET = [SMPL_JOINTS.index(name) for name in ("left_foot", "right_foot", "left_ankle", "right_ankle")]
 
 

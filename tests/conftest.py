@@ -48,3 +48,51 @@ def items() -> tuple:
     pair = replace(one, people=(one.people[0], beside), actions=np.concatenate([one.actions, other.actions]))
     made.append(Item("pair", pair, ("two people walk",), "procedural", "CC0", "walk", "composed"))
     return tuple(made)
+
+
+@pytest.fixture(scope="session")
+def motion_data(items, tmp_path_factory):
+    """The items as features, two of each split held out: `models.motion_batches.MotionData`, windows of 60 frames."""
+    from models.body import load_body
+    from models.motion_batches import MotionData
+    from models.rest_skeleton import skeleton_of
+    from pipeline.corpus import read_corpus
+    from pipeline.corpus_write import split_of, write_corpus
+
+    def take_in(split: str) -> str:
+        return next(f"take {n}" for n in range(1000) if split_of(f"take {n}") == split)
+
+    splits = {"walk_5": "val", "fall_1": "test", "stand_1": "test"}
+    path = tmp_path_factory.mktemp("motion") / "corpus.bin"
+    body = load_body()
+    placed = [replace(item, take=take_in(splits.get(item.name, "train"))) for item in items]
+    write_corpus(path, placed, body.name, {})
+    return MotionData(read_corpus(path), skeleton_of(body), 60)
+
+
+@pytest.fixture(scope="session")
+def embed():
+    """An embedding of captions that needs no network: 12 numbers drawn from the words."""
+    import hashlib
+
+    import torch
+
+    def rows(texts):
+        seeds = [int(hashlib.sha256(text.encode()).hexdigest()[:8], 16) for text in texts]
+        drawn = [torch.randn(12, generator=torch.Generator().manual_seed(seed)) for seed in seeds]
+        return torch.nn.functional.normalize(torch.stack(drawn), dim=-1)
+
+    return rows
+
+
+@pytest.fixture(scope="session")
+def corpus_path(items, tmp_path_factory):
+    """A corpus file of `items` and of the mirror image of walk_0."""
+    from models.body import load_body
+    from models.mirror import mirrored_item
+    from pipeline.corpus_write import write_corpus
+
+    body = load_body()
+    path = tmp_path_factory.mktemp("corpus") / "corpus.bin"
+    write_corpus(path, (*items, mirrored_item(items[0], body)), body.name, {})
+    return path

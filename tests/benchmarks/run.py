@@ -150,6 +150,46 @@ def corpus_batch_ms(folder: Path) -> float:
     return float(np.median(times_s)) * 1000.0
 
 
+def motion_costs() -> dict[str, float]:
+    """Seconds a clip of the shipped motion model as `careclips sample` runs it, text already encoded.
+
+    2 people of 210 frames alone and sixteen at a time; and alone, 1 to 4 people and 40 to 400 frames.
+    """
+    import torch
+
+    from models.motion_model import load_motion_model
+    from models.motion_sampling import Ask, SamplingConfig, sample
+    from models.rest_skeleton import skeleton_of
+
+    model = load_motion_model("starter")
+    rest = skeleton_of(flows.body_model(None)).rest_joints(torch.zeros(1, 10))
+    width = model.config.denoiser.text
+
+    def seconds(people: int, frames: int, count: int = 1, repeats: int = 3) -> float:
+        asks = [Ask("a", ("person",) * people, rest.expand(people, -1, -1), frames, seed) for seed in range(count)]
+        times = []
+        for _ in range(repeats):
+            started = time.perf_counter()
+            sample(model, lambda texts: torch.zeros(len(texts), width), asks, SamplingConfig())
+            times.append(time.perf_counter() - started)
+        return float(np.median(times)) / count
+
+    threads = torch.get_num_threads()
+    torch.set_num_threads(min(2, os.cpu_count() or 1))
+    seconds(1, 40)
+    figures = {
+        "motion.params": float(sum(value.numel() for value in model.denoiser.parameters())),
+        "motion.seconds_per_clip.b1": seconds(2, 210),
+        "motion.seconds_per_clip.b16": seconds(2, 210, 16),
+    }
+    for people in (1, 2, 3, 4):
+        figures[f"motion.seconds.people_{people}.frames_120"] = seconds(people, 120)
+    for frames in (40, 100, 200, 400):
+        figures[f"motion.seconds.people_2.frames_{frames}"] = seconds(2, frames)
+    torch.set_num_threads(threads)
+    return figures
+
+
 def main() -> None:
     """Run the chain once from nothing and write the figures."""
     folder = ROOT / "out" / "bench"
@@ -173,6 +213,7 @@ def main() -> None:
     figures["render.frames_per_s"] = render_frames_per_s(store, dataset)
     figures["corpus.batch_ms"] = corpus_batch_ms(folder)
     figures |= lifting_costs(footage)
+    figures |= motion_costs()
     figures["import.realtime_factor"] = import_realtime_factor(folder / "import")
     pose = pose_ms_per_frame(footage)
     if pose is not None:

@@ -5,7 +5,7 @@ import pytest
 
 from models.body import BodyModel, load_body, rest_joints_of
 from models.floor_contact import sole_points, stand_on_floor, surface_heights
-from models.leg_ik import LEGS
+from models.limb_ik import LEGS
 from pipeline.frames import R_ZUP_YUP, axis_angle_from_matrix, matrix_from_axis_angle
 from pipeline.types import SMPL_JOINTS
 
@@ -58,6 +58,29 @@ def test_a_jump_stays_a_jump(body: BodyModel) -> None:
     planted = np.tile((air == 0.0)[:, None], (1, 2))
     turned, transl = stand_on_floor(body, np.zeros(10), local, pelvis, ankles, planted, FPS)
     np.testing.assert_allclose(soles(body, turned, transl), np.stack([air, air], axis=1), atol=5e-3)
+
+
+def test_a_foot_in_the_air_goes_with_the_body(body: BodyModel) -> None:
+    local, pelvis, ankles = standing(body, np.full(FRAMES, 1.0))
+    up = np.where(np.arange(FRAMES) < 10, 0.03, 0.3)[:, None] * [0.0, 0.0, 1.0]
+    ankles[1] = ankles[1] + up
+    planted = np.stack([np.ones(FRAMES, dtype=bool), np.arange(FRAMES) < 10], axis=1)
+    turned, transl = stand_on_floor(body, np.zeros(10), local, pelvis, ankles, planted, FPS)
+    heights = soles(body, turned, transl)
+    np.testing.assert_allclose(heights[:8], 0.0, atol=3e-3)
+    # On the floor the right leg took up 3 cm; in the air it has forgotten them.
+    np.testing.assert_allclose(heights[25:, 1] - heights[25:, 0], 0.3, atol=3e-3)
+
+
+def test_a_foot_that_sinks_for_a_moment_rises_about_then(body: BodyModel) -> None:
+    local, pelvis, ankles = standing(body, np.full(FRAMES, 1.0))
+    dip = np.where(np.isin(np.arange(FRAMES), (30, 31)), -0.05, 0.0)[:, None] * [0.0, 0.0, 1.0]
+    ankles[1] = ankles[1] + dip
+    planted = np.tile([True, False], (FRAMES, 1))
+    turned, transl = stand_on_floor(body, np.zeros(10), local, pelvis, ankles, planted, FPS)
+    right = soles(body, turned, transl)[:, 1]
+    assert right.min() > -3e-3
+    assert np.abs(np.delete(right, np.arange(28, 34))).max() < 6e-3
 
 
 def test_who_never_stands_and_who_sinks_is_lifted(body: BodyModel) -> None:

@@ -7,10 +7,11 @@ import torch
 
 from models import hmr_views
 from models.body import load_body, relaxed_pose
+from models.corpus_poses import Poses
 from models.hmr_batches import Views
 from models.hmr_network import HmrConfig
 from models.hmr_views import draw_orientation, draw_shape, draw_views
-from models.train_pose_prior import Kinematics, Poses
+from models.train_pose_prior import Kinematics
 from pipeline.camera import Camera, intrinsics_from_focal, normal_from_angles, pose_over_floor
 from pipeline.errors import InputError
 from pipeline.types import SMPL_JOINTS

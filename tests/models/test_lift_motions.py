@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 
 from models.body import load_body, rest_root
+from models.corpus_tracks import corpus_tracks
 from models.floor_contact import lowest_surface
 from models.lift_motions import REFERENCE, SOURCES, collect, read_motions, save_motions
 from pipeline.errors import InputError
@@ -15,26 +16,28 @@ def body():
 
 
 @pytest.fixture(scope="module")
-def motions(body):
-    return collect(body, None, falls=2, acted=6, postures=6, seed=3)
+def motions(body, corpus_path):
+    return collect(body, corpus_tracks(corpus_path, body), acted=6, postures=6, seed=3)
 
 
-def test_every_source_comes_and_ten_percent_of_takes_are_held_out(motions):
-    assert {SOURCES[i] for i in np.unique(motions.source)} == {"falls", "acted", "postures"}
-    for number in (2, 3):
-        takes = np.unique(motions.take[(motions.source == number) & motions.held_out])
+def test_every_source_comes_and_takes_are_held_out_whole(body, motions, corpus_path):
+    assert {SOURCES[i] for i in np.unique(motions.source)} == {"fall", "look_alike", "composed", "acted", "postures"}
+    for name in ("acted", "postures"):
+        takes = np.unique(motions.take[(motions.source == SOURCES.index(name)) & motions.held_out])
         assert len(takes) == 1, "the sixth take of six"
     assert set(motions.take[motions.held_out]).isdisjoint(motions.take[~motions.held_out])
+    from_corpus = [one.held_out for one in corpus_tracks(corpus_path, body)]
+    assert [bool(motions.held_out[motions.take == number][0]) for number in range(10)] == from_corpus
     counts = motions.counts()
-    assert counts["acted"]["takes"] == 5 and counts["mocap"]["frames"] == 0
+    assert counts["acted"]["takes"] == 5 and counts["mocap"] == {"takes": 0, "minutes": 0.0}
 
 
 def test_falls_go_from_standing_to_the_floor(motions):
-    for take in np.unique(motions.take[motions.source == SOURCES.index("falls")]):
+    for take in np.unique(motions.take[motions.source == SOURCES.index("fall")]):
         of = motions.take == take
         assert motions.pelvis[of][0, 2] > 0.8 and motions.pelvis[of][-1, 2] < 0.35
         assert 3 < motions.falling[of].sum() < of.sum()
-    assert not motions.falling[motions.source != SOURCES.index("falls")].any()
+    assert not motions.falling[motions.source != SOURCES.index("fall")].any()
 
 
 def test_lowest_is_the_skin_of_the_reference_body(body, motions):
@@ -48,7 +51,7 @@ def test_lowest_is_the_skin_of_the_reference_body(body, motions):
 
 
 def test_the_same_again_and_through_a_file(body, motions, tmp_path):
-    again = collect(body, None, falls=0, acted=1, postures=1, seed=3)
+    again = collect(body, (), acted=1, postures=1, seed=3)
     first = motions.take == motions.take[motions.source == SOURCES.index("acted")][0]
     np.testing.assert_array_equal(again.rotations[again.source == SOURCES.index("acted")], motions.rotations[first])
     save_motions(motions, tmp_path / "motions.npz")
@@ -60,9 +63,7 @@ def test_the_same_again_and_through_a_file(body, motions, tmp_path):
 
 def test_nothing_to_collect_is_an_error(body, tmp_path):
     with pytest.raises(InputError, match="nothing was collected"):
-        collect(body, None, 0, 0, 0, 0)
-    with pytest.raises(InputError, match="holds no BVH motion capture"):
-        collect(body, tmp_path, 0, 0, 0, 0)
+        collect(body, (), 0, 0, 0)
     (tmp_path / "motions.npz").write_bytes(b"no")
     with pytest.raises(InputError, match="holds no collected motion"):
         read_motions(tmp_path / "motions.npz")

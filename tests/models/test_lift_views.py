@@ -5,6 +5,7 @@ import pytest
 import torch
 
 from models.body import load_body
+from models.corpus_tracks import corpus_tracks
 from models.lift_motions import collect
 from models.lift_views import LEGS, FaultConfig, WindowSource, _across_y, detected
 from models.pose_lift import view_of
@@ -16,8 +17,8 @@ def body():
 
 
 @pytest.fixture(scope="module")
-def motions(body):
-    return collect(body, None, falls=1, acted=6, postures=6, seed=1)
+def motions(body, corpus_path):
+    return collect(body, corpus_tracks(corpus_path, body), acted=6, postures=6, seed=1)
 
 
 @pytest.fixture(scope="module")

@@ -6,9 +6,10 @@ import numpy as np
 import torch
 
 from models.body import load_body, relaxed_pose
+from models.corpus_poses import Poses
 from models.lying_postures import lying_postures, medoids
 from models.pose_start import LYING, posture_library
-from models.train_pose_prior import Kinematics, Poses
+from models.train_pose_prior import Kinematics
 
 
 def test_medoids_are_the_middles_of_clusters():

@@ -10,6 +10,7 @@ import torch
 
 from models.body import BodyModel, BodyShape, load_body
 from models.floor_contact import lowest_surface
+from models.measure_import import figures
 from models.procedural import procedural_walking
 from models.retarget import body_joints, retarget
 from pipeline.bvh import read_bvh
@@ -85,6 +86,25 @@ def test_another_body_keeps_its_bones_and_takes_the_directions(body: BodyModel, 
         np.linalg.norm(source[0, 1] - source[0, 4]) + np.linalg.norm(source[0, 4] - source[0, 7]),
     )
     assert joints[-1, 0, 0] / source[-1, 0, 0] == pytest.approx(legs[0] / legs[1], rel=0.03)
+
+
+def test_forearms_of_other_proportions_bring_wrists_where_the_source_has_them(
+    body: BodyModel, betas: np.ndarray, walk: Motion, as_bvh: Export
+) -> None:
+    track, pose = walk.people[0], walk.people[0].body_pose.copy()
+    for side, sign in (("left", -1.0), ("right", 1.0)):
+        pose[:, 3 * (SMPL_JOINTS.index(f"{side}_elbow") - 1) + 1] = sign * 1.5
+    source = as_bvh(body, replace(walk, people=(replace(track, body_pose=pose),)))
+    offsets, translations = source.offsets.copy(), source.translations.copy()
+    for values in (offsets, translations):
+        for name, share in (("ForeArm", 1.3), ("Hand", 0.6)):
+            values[..., [source.names.index(f"{side}{name}") for side in ("Left", "Right")], :] *= share
+    told = figures(
+        replace(source, offsets=offsets, translations=translations),
+        retarget([replace(source, offsets=offsets, translations=translations)], body, betas, 30.0), 0, body,
+    )  # fmt: skip
+    assert 1.5 < told["wrist_cm"] < 2.3 and told["wrist_p95_cm"] < 2.5
+    assert told["limb_direction_deg"] < 10.0 and told["ankle_cm"] < 0.5
 
 
 def test_resampling_keeps_the_clock(body: BodyModel, betas: np.ndarray, walk: Motion, as_bvh: Export) -> None:
@@ -184,7 +204,7 @@ def test_people_of_one_world_keep_their_places(body: BodyModel, walk: Motion, as
     one, other = (
         body_joints(body, betas, track.global_orient, track.body_pose, track.transl) for track in motion.people
     )
-    legs = [retarget([source], body, betas, 30.0).details["metres_per_unit"] for source in people]
+    legs = [retarget([source], body, betas, 30.0).details["metres_per_unit"][0] for source in people]
     ways = [(source.translations[-1, 0] - source.translations[0, 0])[[2, 0]] * np.mean(legs) for source in people]
     for joints, way in zip((one, other), ways, strict=True):
         np.testing.assert_allclose(joints[-1, 0, :2] - joints[0, 0, :2], way, atol=0.02)

@@ -24,7 +24,7 @@ def body():
 
 @pytest.fixture(scope="module")
 def motions(body):
-    return collect(body, None, falls=0, acted=6, postures=6, seed=2)
+    return collect(body, (), acted=6, postures=6, seed=2)
 
 
 def test_the_truth_has_no_loss_and_what_is_off_has(body, motions):

@@ -5,26 +5,20 @@ import pytest
 import torch
 
 from models.body import load_body, relaxed_pose
+from models.corpus_poses import Poses
 from models.pose_prior import PosePriorConfig, load_pose_prior
-from models.procedural import procedural_walking
 from models.train_pose_prior import (
-    SOURCES,
     Kinematics,
-    Poses,
     angles_deg,
-    collect,
     limb_in_trunk,
     matrices,
-    measure,
-    read_poses,
-    save_poses,
-    thinned,
+    plausibility,
+    reconstruction,
     train,
     within_limits,
+    write_card,
 )
 from models.training_state import save_state
-from pipeline.bvh import write_bvh
-from pipeline.errors import InputError
 from pipeline.frames import matrix_from_axis_angle
 
 TINY = PosePriorConfig(latent=4, hidden=16, layers=1)
@@ -49,38 +43,6 @@ def some_poses(count=120, seed=0):
     )
 
 
-def test_thinning_drops_who_stands_still():
-    joints = np.zeros((20, 24, 3))
-    joints[10:, :, 0] = np.arange(10)[:, None] * 0.01
-    assert thinned(joints, 0.015).tolist() == [0, 12, 14, 16, 18]
-
-
-def test_collecting_takes_captures_falls_and_walks(body, as_bvh, tmp_path):
-    walk = procedural_walking(body, np.zeros(10), 2.0, 30.0, np.random.default_rng(0))
-    write_bvh(as_bvh(body, walk), tmp_path / "walk.bvh")
-    (tmp_path / "broken.bvh").write_text("HIERARCHY")
-    poses = collect(body, tmp_path, 2, seed=0)
-    assert set(poses.source) == {0, 1, 2}
-    assert (poses.trunk[poses.source == 0] > 0.8).all()
-    falls = poses.trunk[poses.source == SOURCES.index("falls")]
-    assert falls.min() < 0.5 and falls.max() > 0.9
-    for one in np.unique(poses.take):
-        assert len(np.unique(poses.held_out[poses.take == one])) == 1
-    assert collect(body, tmp_path, 2, seed=0).body_pose.tobytes() == poses.body_pose.tobytes()
-    save_poses(poses, tmp_path / "poses.npz")
-    again = read_poses(tmp_path / "poses.npz")
-    assert np.abs(again.body_pose - poses.body_pose).max() < 2e-3
-    assert (again.held_out == poses.held_out).all() and (again.source == poses.source).all()
-
-
-def test_folder_without_captures_is_named(body, tmp_path):
-    with pytest.raises(InputError, match="holds no BVH motion capture"):
-        collect(body, tmp_path, 1, seed=0)
-    (tmp_path / "poses.npz").write_bytes(b"no")
-    with pytest.raises(InputError, match="holds no collected poses"):
-        read_poses(tmp_path / "poses.npz")
-
-
 def test_training_learns_and_repeats(body, tmp_path):
     poses = some_poses()
     for name, steps in (("short", 3), ("long", 300), ("again", 300)):
@@ -88,12 +50,28 @@ def test_training_learns_and_repeats(body, tmp_path):
     files = [(tmp_path / name / "model.safetensors").read_bytes() for name in ("long", "again")]
     assert files[0] == files[1]
     kinematics = Kinematics(body)
-    with torch.no_grad():
-        short, long = (
-            measure(load_pose_prior(tmp_path / name), poses, kinematics, 50, 0)["errors"] for name in ("short", "long")
-        )
+    short, long = (reconstruction(load_pose_prior(tmp_path / name), poses, kinematics) for name in ("short", "long"))
     assert long["all"]["joints_mm"] < 0.6 * short["all"]["joints_mm"]
     assert long["all"]["poses"] == 20 and long["mocap"]["poses"] == long["upright"]["poses"] == 10
+    # Samples of what learnt elbows and knees lie nearer to such poses than those of what learnt nothing.
+    near = [plausibility(load_pose_prior(tmp_path / name), poses, kinematics, 50, 0) for name in ("short", "long")]
+    assert near[1]["samples"]["nearest_mm"] < near[0]["samples"]["nearest_mm"]
+
+
+def test_the_card_holds_the_figures_and_those_before(body, tmp_path):
+    poses = some_poses()
+    for name, steps in (("short", 3), ("long", 60)):
+        train(poses, TINY, steps, 64, 1e-2, 0, tmp_path / name, body=body)
+    figures = write_card(tmp_path / "long", poses, 20, 0, tmp_path / "short")
+    card = (tmp_path / "long" / "README.md").read_text()
+    row = next(line for line in card.splitlines() if line.startswith("| motion capture"))
+    assert f"{figures['errors']['mocap']['joints_mm']:.1f} mm" in row
+    assert row.endswith(
+        f"| {figures['before']['mocap']['joints_mm']:.1f} mm | {figures['before']['mocap']['rotations_deg']:.1f}° |"
+    )
+    assert "80 poses of motion capture (8 takes), 20 poses of simulated falls" in card
+    write_card(tmp_path / "long", poses, 20, 0)
+    assert "before" not in (tmp_path / "long" / "README.md").read_text().lower()
 
 
 def test_interrupted_training_ends_the_same(body, tmp_path, monkeypatch):

@@ -1,11 +1,11 @@
-"""Legs reach their goals, keep bones, knees and feet, and stop where they are straight."""
+"""Legs and arms reach their goals, keep bones, hinges, feet and hands, and stop where they are straight."""
 
 import numpy as np
 import pytest
 from scipy.spatial.transform import Rotation
 
 from models.body import BodyModel, load_body, rest_joints_of
-from models.leg_ik import LEGS, reach_ankles
+from models.limb_ik import ARMS, LEGS, reach_ankles, reach_wrists
 from pipeline.types import SMPL_PARENTS
 
 
@@ -70,3 +70,40 @@ def test_out_of_reach_the_leg_is_straight_and_points_there(rest: np.ndarray) -> 
         np.testing.assert_allclose(line / np.linalg.norm(line), [0.0, 0.0, 1.0], atol=1e-9)
         assert 0.995 < np.linalg.norm(line) / np.linalg.norm(rest[ankle] - rest[hip]) < 1.0
         assert np.degrees(Rotation.from_matrix(reached[0, knee]).as_rotvec()[0]) > -1.0, "knees do not bend forward"
+
+
+@pytest.fixture
+def waving(walking: tuple[np.ndarray, np.ndarray]) -> np.ndarray:
+    """The same people with elbows bent anyhow."""
+    local = walking[0].copy()
+    rng = np.random.default_rng(2)
+    for (_, elbow, _), sign in zip(ARMS, (-1.0, 1.0), strict=True):
+        bend = np.array([0.0, sign, 0.0]) * rng.uniform(0.9, 1.8, (30, 1))
+        local[:, elbow] = Rotation.from_rotvec(bend).as_matrix()
+    return local
+
+
+def test_wrists_are_reached_from_the_shoulders(rest: np.ndarray, waving: np.ndarray) -> None:
+    rotations, places = world(rest, waving, np.zeros((30, 3)))
+    rng = np.random.default_rng(3)
+    ways = [places[:, wrist] - places[:, shoulder] + rng.normal(0.0, 0.02, (30, 3)) for shoulder, _, wrist in ARMS]
+    reached = reach_wrists(rest, waving, ways)
+    after, there = world(rest, reached, np.zeros((30, 3)))
+    others = [joint for joint in range(24) if joint not in np.ravel(ARMS)]
+    np.testing.assert_array_equal(reached[:, others], waving[:, others])
+    for (shoulder, elbow, wrist), way in zip(ARMS, ways, strict=True):
+        np.testing.assert_allclose(there[:, wrist] - there[:, shoulder], way, atol=1e-9)
+        np.testing.assert_allclose(after[:, wrist], rotations[:, wrist], atol=1e-9)
+        assert np.linalg.norm(there[:, elbow] - places[:, elbow], axis=-1).max() < 0.15
+
+
+def test_wrists_near_enough_stay_and_others_come_as_near(rest: np.ndarray, waving: np.ndarray) -> None:
+    _, places = world(rest, waving, np.zeros((30, 3)))
+    misses = np.where(np.arange(30)[:, None] < 15, [[0.012, -0.008, 0.0]], [[-0.03, 0.02, 0.02]])
+    ways = [places[:, wrist] - places[:, shoulder] + misses for shoulder, _, wrist in ARMS]
+    reached = reach_wrists(rest, waving, ways, 0.02)
+    np.testing.assert_allclose(reached[:15], waving[:15], atol=1e-6)
+    _, there = world(rest, reached, np.zeros((30, 3)))
+    for (shoulder, _, wrist), way in zip(ARMS, ways, strict=True):
+        left = np.linalg.norm(there[15:, wrist] - there[15:, shoulder] - way[15:], axis=-1)
+        np.testing.assert_allclose(left, 0.02, atol=1e-9)

@@ -1,0 +1,110 @@
+"""The card of a motion model: what it learned from, how long, what it measures, and film strips of the thesis's six prompts.
+
+    python -m models.motion_card --folder models/starter/motion [--figures evaluation/summary.json]
+
+Prompts of figures 6.4 to 6.9 of the thesis, three seeds each, none chosen.
+"""
+
+import argparse
+import json
+from pathlib import Path
+
+import numpy as np
+import torch
+from jaxtyping import UInt8
+from PIL import Image
+
+from models.body import BodyModel, BodyShape, load_body
+from models.motion_model import MotionModel, load_motion_model
+from models.motion_sampling import Ask, SamplingConfig, motion_of, sample
+from models.motion_strip import motion_strip
+from models.rest_skeleton import skeleton_of
+from models.text_encoder import SentenceConfig, TextEncoder
+from pipeline.store import file_digest
+from pipeline.types import BodyLook
+
+PROMPTS: tuple[tuple[str, int], ...] = (
+    ("A person kicks with their left leg.", 1),
+    ("A man runs to the right then runs to the left then back to the middle.", 1),
+    ("A person loses balance and falls to the ground.", 1),
+    ("With fiery passion two dancers entwine in Latin dance sublime.", 2),
+    ("With merry smiles the two snap their selfie.", 2),
+    ("Two people picking up something from the ground.", 2),
+)
+"""Each with its number of people."""
+SEEDS, FRAMES, PICTURES = 3, 120, 8
+
+
+def prompt_strips(model: MotionModel, encoder: TextEncoder, body: BodyModel) -> UInt8[np.ndarray, "height width 3"]:
+    """Eighteen film strips, one below the other, in the order of the prompts."""
+    shape = BodyShape(age_years=40.0, sex=0.5, stature_m=1.72, build=0.4)
+    one = np.asarray(body.betas_from_shape(shape), dtype=np.float64)
+    rest = skeleton_of(body).rest_joints(torch.as_tensor(one, dtype=torch.float32))
+    asks = [
+        Ask(text, ("person",) * people, rest.expand(people, -1, -1), FRAMES, seed)
+        for text, people in PROMPTS
+        for seed in range(SEEDS)
+    ]
+    shown = np.linspace(0, FRAMES - 1, PICTURES).round().astype(int)
+    rows = []
+    for number, (ask, features) in enumerate(
+        zip(asks, sample(model, encoder.encode, asks, SamplingConfig()), strict=True)
+    ):
+        motion = motion_of(ask, np.tile(one, (len(ask.roles), 1)), features)
+        looks = [BodyLook(number * 8 + slot, 40.0) for slot in range(len(ask.roles))]
+        rows.append(motion_strip(body, motion, shown, 150, 190, looks))
+    return np.concatenate(rows)
+
+
+def card(folder: Path, model: MotionModel, figures: dict[str, dict[str, list]] | None) -> str:
+    """The card as Markdown, from the model's own files and an evaluation's summary."""
+    facts = json.loads((folder / "training.json").read_text())
+    config, sizes = facts["config"], model.config.denoiser
+    weights = sum(value.numel() for value in model.parameters())
+    last = facts["validation"][-1] if facts["validation"] else {}
+    lines = [
+        "# motion: from a sentence to people who move",
+        "",
+        (f"- **Architecture**: `{sizes.name}`, width {sizes.width}, {sizes.layers} layers, {sizes.heads} heads, {sizes.patch} frames a token;"
+        f" {weights / 1e6:.2f} M parameters, float16 on disk. Predicts x_0 of {model.config.layout}."),
+        (f"- **Trained on**: a corpus of `careclips corpus build` (SHA-256 `{facts.get('corpus', '?')}`, {facts.get('items', '?')} items), "
+        f"scenes of {' and '.join(map(str, model.config.people))} people, windows of at most {model.config.most_frames} frames."),
+        f"- **How**: `careclips train motion`, seed {facts['seed']}, {facts['steps']} steps of {config['batch']} scenes, rate {config['rate']:g}, "
+        f"{facts['seconds'] / 60:.0f} minutes. Held out in the end: "
+        + ", ".join(f"{name} {value:.3f}" for name, value in last.items() if name not in ("step", "seconds")) + ".",
+        "- **Text**: captions as `models/text_encoder.py` encodes them by default (all-MiniLM-L6-v2).",
+        "- **Licence**: Apache-2.0, as the repository; the captures it learned from are free for any use.",
+        f"- **SHA-256** of `model.safetensors`: `{file_digest(folder / 'model.safetensors')}`",
+        "",
+    ]  # fmt: skip
+    if figures:
+        names = [name for name in next(iter(figures.values())) if name != "r_precision"]
+        lines += ["| | " + " | ".join(["R-precision 1, 2, 3", *names]) + " |", "| --- " * (len(names) + 2) + "|"]
+        for arm, values in figures.items():
+            tops = " / ".join(f"{top[0]:.2f}" for top in values["r_precision"])
+            rest = [
+                f"{values[n][0]:.3g} [{values[n][1]:.3g}, {values[n][2]:.3g}]" if values.get(n) else "–" for n in names
+            ]
+            lines.append(f"| {arm} | " + " | ".join([tops, *rest]) + " |")
+        lines.append("")
+    lines += ["The thesis's prompts (figures 6.4 to 6.9), three seeds each, in this order:", ""]
+    lines += [f"{number}. {text}" for number, (text, _) in enumerate(PROMPTS, 1)]
+    lines += ["", "![film strips](prompts.jpg)", ""]
+    return "\n".join(lines)
+
+
+def main() -> None:
+    """Command line."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--folder", type=Path, required=True)
+    parser.add_argument("--figures", type=Path)
+    arguments = parser.parse_args()
+    model = load_motion_model(arguments.folder)
+    figures = json.loads(arguments.figures.read_text()) if arguments.figures else None
+    strips = prompt_strips(model, TextEncoder(SentenceConfig()), load_body())
+    Image.fromarray(strips).save(arguments.folder / "prompts.jpg", quality=80)
+    (arguments.folder / "README.md").write_text(card(arguments.folder, model, figures))
+
+
+if __name__ == "__main__":
+    main()

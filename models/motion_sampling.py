@@ -1,0 +1,263 @@
+"""Sample motion from a trained model: denoise, guided by text, with whatever frames or joints are to be kept.
+
+Schedulers are diffusers'. Every item has a seed of its own, a number of people, a length and a text of its own; in a batch it comes
+out as it would alone. Kept values replace the prediction of x_0 at each step (TIMotion's supplement, Algorithm 1).
+"""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field, replace
+from typing import Literal
+
+import numpy as np
+import torch
+from diffusers import DDIMScheduler, DDPMScheduler, DPMSolverMultistepScheduler
+from jaxtyping import Bool, Float
+from pydantic import BaseModel, ConfigDict, Field
+from torch import Tensor
+
+from models.diffusion import STEPS
+from models.motion_batches import ROLES, MotionData
+from models.motion_condition import Condition, both_branches
+from models.motion_features import FEATURES, POSITIONS, ROTATIONS, VELOCITIES, canonical, decode, matrices, placed
+from models.motion_model import MotionModel
+from models.rest_skeleton import bone_lengths, forward_kinematics
+from models.train_motion import Embed, half_precision
+from pipeline.corpus import FPS
+from pipeline.errors import InputError
+from pipeline.frames import axis_angle_from_matrix
+from pipeline.types import Motion, PersonTrack, Role
+
+FEWEST_FRAMES, MOST_FRAMES = 4, 1200
+"""From a fifth of a second to a minute."""
+
+
+class SamplingConfig(BaseModel):
+    """How motion is sampled."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+    scheduler: Literal["ddpm", "ddim", "dpm++"] = "dpm++"
+    steps: int = Field(default=10, ge=1, le=STEPS)
+    classifier_free_guidance_scale: float = Field(default=2.5, ge=0.0)
+    precision: Literal["auto", "float32", "bfloat16"] = "auto"
+    compile: bool = False
+    """Compile the network first: worth it for thousands of clips."""
+    overlap_frames: int = Field(default=40, ge=4)
+    """Of neighbouring windows, where a motion is longer than the model's."""
+
+
+@dataclass(frozen=True)
+class Kept:
+    """Values that sampled motion must have, in the canonical frame of the first person's first frame."""
+
+    features: Float[Tensor, "person time 268"]
+    where: Bool[Tensor, "person time 268"]
+
+
+@dataclass(frozen=True)
+class Ask:
+    """One motion that is wanted."""
+
+    text: str
+    roles: tuple[Role, ...]
+    """One a person, one to as many as the model knows identities."""
+    rest: Float[Tensor, "person 22 3"]
+    """Joints at rest of each person's body."""
+    frames: int
+    """At 20 Hz."""
+    seed: int
+    kept: Kept | None = field(default=None)
+
+
+def check_ask(ask: Ask, model: MotionModel) -> None:
+    """InputError for what no model can answer, before anything is computed."""
+    most = getattr(model.config.denoiser, "most_people", max(model.config.people))
+    if not ask.text.strip():
+        raise InputError("text", "is empty", "say what happens, in a sentence")
+    if not 1 <= len(ask.roles) <= most:
+        raise InputError("people", f"must be 1 to {most}, got {len(ask.roles)}", "ask for fewer people at a time")
+    if not FEWEST_FRAMES <= ask.frames <= MOST_FRAMES:
+        raise InputError(
+            "frames", f"must be {FEWEST_FRAMES} to {MOST_FRAMES} (20 a second), got {ask.frames}", "ask again"
+        )
+    if ask.kept is not None and ask.frames > model.config.most_frames:
+        raise InputError(
+            "kept", f"needs a motion of at most {model.config.most_frames} frames, got {ask.frames}", "ask for less"
+        )
+
+
+def joint_features(joints: Sequence[int]) -> Bool[Tensor, "268"]:
+    """Which features speak of some of the 22 joints: keep a hand's path, say."""
+    where = torch.zeros(FEATURES, dtype=torch.bool)
+    for joint in joints:
+        for part, width in ((POSITIONS, 3), (VELOCITIES, 3), (ROTATIONS, 6)):
+            where[part.start + joint * width : part.start + (joint + 1) * width] = True
+    return where
+
+
+def sample(
+    model: MotionModel, embed: Embed, asks: Sequence[Ask], config: SamplingConfig
+) -> list[Float[Tensor, "person time 268"]]:
+    """One motion an ask, features in the canonical frame, on the CPU.
+
+    What is longer than the model's longest motion is made of windows that keep the end of the one before. Raises InputError as `check_ask`.
+    """
+    for ask in asks:
+        check_ask(ask, model)
+    denoise: Callable[..., Tensor] = torch.compile(model.denoiser) if config.compile else model.denoiser
+    most = model.config.most_frames
+    found = _windows(model, denoise, embed, [_first_window(ask, most) for ask in asks], config)
+    part = 1
+    while longer := [at for at, ask in enumerate(asks) if found[at].shape[1] < ask.frames]:
+        overlap = min(config.overlap_frames, most // 2)
+        moved, poses, following = [], [], []
+        for at in longer:
+            tail, pose = canonical(found[at][None, :, -overlap:])
+            frames = min(most, asks[at].frames - found[at].shape[1] + overlap)
+            following.append(_continued(asks[at], tail[0], frames, part))
+            poses.append(pose)
+        moved = _windows(model, denoise, embed, following, config)
+        for at, pose, window in zip(longer, poses, moved, strict=True):
+            found[at] = torch.cat([found[at], placed(window[None], pose)[0, :, overlap:]], dim=1)
+        part += 1
+    return found
+
+
+def _first_window(ask: Ask, most: int) -> Ask:
+    frames = min(ask.frames, most)
+    kept = ask.kept and Kept(ask.kept.features[:, :frames], ask.kept.where[:, :frames])
+    return replace(ask, frames=frames, kept=kept)
+
+
+def _continued(ask: Ask, tail: Float[Tensor, "person overlap 268"], frames: int, part: int) -> Ask:
+    """The next window: its first frames are the last ones there are."""
+    features = torch.zeros(len(ask.roles), frames, FEATURES)
+    features[:, : tail.shape[1]] = tail
+    where = torch.zeros_like(features, dtype=torch.bool)
+    where[:, : tail.shape[1]] = True
+    # Seeds of parts must not meet those of other asks.
+    seed = int(torch.randint(0, 2**62, (), generator=torch.Generator().manual_seed(ask.seed ^ (part << 40))))
+    return replace(ask, frames=frames, seed=seed, kept=Kept(features, where))
+
+
+def motion_of(ask: Ask, betas: Float[np.ndarray, "person 10"], features: Float[Tensor, "person time 268"]) -> Motion:
+    """Features as a motion of these bodies at 20 Hz, hands at rest; actions are unknown (-1) until kinematics tell them."""
+    R, transl = decode(features, ask.rest)
+    angles, places = axis_angle_from_matrix(R.double().numpy()), transl.double().numpy()
+    frames = angles.shape[1]
+    people = []
+    for number, role in enumerate(ask.roles):
+        pose = np.concatenate([angles[number, :, 1:].reshape(frames, 63), np.zeros((frames, 6))], axis=1)
+        seen = np.ones(frames, dtype=bool)
+        people.append(
+            PersonTrack(
+                f"person_{number}",
+                role,
+                betas[number],
+                angles[number, :, 0],
+                pose,
+                places[number],
+                seen,
+                np.ones(frames),
+            )
+        )
+    details = {"caption": ask.text, "seed": ask.seed}
+    return Motion(np.arange(frames) / FPS, tuple(people), np.full((len(people), frames), -1), "motion model", details)
+
+
+def samples_of_held_out(
+    model: MotionModel, data: MotionData, embed: Embed
+) -> tuple[list[Float[np.ndarray, "person time 22 3"]], list[str]]:
+    """What the model makes of a few held-out captions, one of each kind and number of people it learns; with the captions."""
+    held = data.where(lambda row: row.split == "val" and len(row.people) in model.config.people)
+    first = {(data.rows[item].kind, len(data.rows[item].people)): item for item in held[::-1]}
+    batches = [data.batch([piece]) for piece in data.held_out(np.array(sorted(first.values())))]
+    asks = [
+        Ask(
+            batch.texts[0], tuple(ROLES[role] for role in batch.roles[0]), batch.rest[0], batch.features.shape[2], number  # type: ignore[misc]
+        )
+        for number, batch in enumerate(batches)
+    ]  # fmt: skip
+    found = sample(model, embed, asks, SamplingConfig())
+    joints = [
+        forward_kinematics(ask.rest[:, None], matrices(features), features[..., :3]).numpy()
+        for ask, features in zip(asks, found, strict=True)
+    ]
+    return joints, [ask.text for ask in asks]
+
+
+def scheduler_of(config: SamplingConfig) -> DDPMScheduler | DDIMScheduler | DPMSolverMultistepScheduler:
+    """diffusers' scheduler for networks that predict x_0 of features that know no bounds, its steps set."""
+    common = {
+        "num_train_timesteps": STEPS, "beta_schedule": "squaredcos_cap_v2", "prediction_type": "sample",
+        "timestep_spacing": "trailing",
+    }  # fmt: skip
+    if config.scheduler == "dpm++":
+        scheduler = DPMSolverMultistepScheduler(**common, algorithm_type="dpmsolver++", solver_order=2)
+    elif config.scheduler == "ddim":
+        scheduler = DDIMScheduler(**common, clip_sample=False)
+    else:
+        scheduler = DDPMScheduler(**common, clip_sample=False)
+    scheduler.set_timesteps(config.steps)
+    return scheduler
+
+
+@torch.no_grad()
+def _windows(
+    model: MotionModel, denoise: Callable[..., Tensor], embed: Embed, asks: Sequence[Ask], config: SamplingConfig
+) -> list[Float[Tensor, "person time 268"]]:
+    """One window an ask, all in one batch."""
+    device = model.normaliser.mean.device
+    people, frames = max(len(ask.roles) for ask in asks), max(ask.frames for ask in asks)
+    x = torch.zeros(len(asks), people, frames, FEATURES)
+    mask = torch.zeros(len(asks), people, frames, dtype=torch.bool)
+    roles = torch.full((len(asks), people), -1)
+    bones = torch.zeros(len(asks), people, 21)
+    kept, where = torch.zeros_like(x), torch.zeros_like(x, dtype=torch.bool)
+    # Noise of its own for each item, of its own size: neighbours and padding change nothing.
+    generators = [torch.Generator().manual_seed(ask.seed) for ask in asks]
+    slots = torch.arange(people).expand(len(asks), -1)
+    for at, ask in enumerate(asks):
+        count = len(ask.roles)
+        x[at, :count, : ask.frames] = torch.randn(count, ask.frames, FEATURES, generator=generators[at])
+        mask[at, :count, : ask.frames] = True
+        roles[at, :count] = torch.tensor([ROLES.index(role) for role in ask.roles])
+        bones[at, :count] = bone_lengths(ask.rest)
+        if ask.kept is not None:
+            kept[at, :count, : ask.frames] = ask.kept.features
+            where[at, :count, : ask.frames] = ask.kept.where
+    x, mask, kept, where = (value.to(device) for value in (x, mask, kept, where))
+    kept = model.normaliser(kept)
+    dropped = torch.zeros(len(asks), dtype=torch.bool)
+    told = Condition(embed([ask.text for ask in asks]), dropped, roles, bones, slots)
+    told = both_branches(Condition(**{name: value.to(device) for name, value in vars(told).items()}))
+    scheduler, scale = scheduler_of(config), config.classifier_free_guidance_scale
+    half = half_precision(config.precision, device)
+    for step in scheduler.timesteps:
+        steps = torch.full((2 * len(asks),), int(step), device=device)
+        with torch.autocast(device.type, torch.bfloat16, enabled=half):
+            both = denoise(torch.cat([x, x]), steps, told, torch.cat([mask, mask])).float()
+        with_text, without = both.chunk(2)
+        clean = torch.where(where, kept, without + scale * (with_text - without))
+        if isinstance(scheduler, DDPMScheduler):
+            x = _ddpm_step(scheduler, clean, int(step), x, generators, asks)
+        else:
+            x = scheduler.step(clean, int(step), x, return_dict=False)[0]
+    x = torch.where(where, kept, x)
+    found = model.normaliser.back(x).cpu()
+    return [found[at, : len(ask.roles), : ask.frames] for at, ask in enumerate(asks)]
+
+
+def _ddpm_step(
+    scheduler: DDPMScheduler,
+    clean: Tensor,
+    step: int,
+    x: Tensor,
+    generators: Sequence[torch.Generator],
+    asks: Sequence[Ask],
+) -> Tensor:
+    """Item by item: its own generator, its own size."""
+    x = x.clone()
+    for at, (ask, generator) in enumerate(zip(asks, generators, strict=True)):
+        part = (at, slice(0, len(ask.roles)), slice(0, ask.frames))
+        x[part] = scheduler.step(clean[part].cpu(), step, x[part].cpu(), generator, return_dict=False)[0].to(x)
+    return x

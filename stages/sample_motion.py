@@ -1,0 +1,112 @@
+"""Sample motion: from a sentence to people who move. In: a text, how many people, how long, seeds. Out: one `Motion` a seed.
+
+DESIGN §5. Motion stands in a world of its own: the first person begins at x = y = 0 facing +x, z up, floor at z = 0, 20 Hz.
+"""
+
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from jaxtyping import Float
+from pydantic import BaseModel, ConfigDict, Field
+
+from models.body import BodyModel, BodyShape
+from models.caption_words import ROLE_WORDS
+from models.motion_model import MotionModel
+from models.motion_sampling import Ask, SamplingConfig, check_ask, motion_of, sample
+from models.rest_skeleton import skeleton_of
+from models.text_encoder import SentenceConfig, TextConfig, TextEncoder
+from pipeline.errors import InputError
+from pipeline.seeds import generator
+from pipeline.types import Motion, Role
+
+AGES: dict[Role, tuple[float, float]] = {
+    "resident": (70.0, 95.0), "carer": (22.0, 62.0), "visitor": (25.0, 80.0), "person": (25.0, 75.0)
+}  # fmt: skip
+"""Of bodies that are drawn for a role."""
+
+
+class SampleMotionConfig(BaseModel):
+    """Which model, and how it is asked."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+    model: str = "starter"
+    """A folder made by `careclips train motion`, or `starter`."""
+    text: TextConfig = SentenceConfig()
+    """The text network that the model was trained with."""
+    sampling: SamplingConfig = SamplingConfig()
+    batch: int = Field(16, ge=1)
+    """Motions that are sampled together."""
+
+
+@dataclass(frozen=True)
+class Wanted:
+    """One motion that is wanted, and whose bodies act it."""
+
+    text: str
+    roles: tuple[Role, ...]
+    betas: Float[np.ndarray, "person 10"]
+    frames: int
+    seed: int
+
+
+def roles_of(text: str, people: int) -> tuple[Role, ...]:
+    """Who acts, by the words of a sentence, in its order; `person` for whoever is not named."""
+    words = [(word, role) for role in ROLE_WORDS for word in ROLE_WORDS[role] if role != "person"]
+    # The longer word first: a care worker is no other worker, a care home resident no home.
+    words.sort(key=lambda one: -len(one[0]))
+    pattern = "|".join(rf"(?<![\w-]){re.escape(word)}s?(?!\w)" for word, _ in words)
+    said = [found.removesuffix("s") for found in re.findall(pattern, text.lower())]
+    named: list[Role] = []
+    for word in said:
+        role: Role = dict(words)[word]  # type: ignore[assignment]
+        if role not in named:
+            named.append(role)
+    unnamed: list[Role] = ["person"] * people
+    return tuple((named + unnamed)[:people])
+
+
+def wanted(body: BodyModel, text: str, roles: Sequence[Role], frames: int, count: int, seed: int) -> list[Wanted]:
+    """`count` motions of one sentence, each with bodies of its own that suit the roles."""
+    asked = []
+    for number in range(count):
+        rng = generator(seed, "sample_motion", f"{text} {number}")
+        shapes = [
+            BodyShape(
+                age_years=rng.uniform(*AGES[role]), sex=rng.uniform(), stature_m=rng.uniform(1.52, 1.85),
+                build=rng.uniform(0.2, 0.8),
+            )
+            for role in roles
+        ]  # fmt: skip
+        betas = np.array([body.betas_from_shape(shape) for shape in shapes], dtype=np.float64).reshape(len(roles), 10)
+        asked.append(Wanted(text, tuple(roles), betas, frames, int(rng.integers(2**40))))
+    return asked
+
+
+def check(model: MotionModel, encoder: TextEncoder, text: str, people: int, frames: int) -> None:
+    """InputError for what cannot be sampled, before anything is: an empty text, 0 or 5 people, 0 or 10,000 frames, or
+    a model that was trained with another text network."""
+    check_ask(Ask(text, ("person",) * people, torch.zeros(people, 22, 3), frames, 0), model)
+    if model.config.text_encoder != encoder.digest:
+        raise InputError(
+            "text", f"is encoded by {encoder.digest[:12]}, the model was trained with {model.config.text_encoder[:12]}",
+            "name the text network of its card as sample_motion.text",
+        )  # fmt: skip
+
+
+def run(
+    config: SampleMotionConfig, model: MotionModel, encoder: TextEncoder, body: BodyModel, asked: Sequence[Wanted]
+) -> list[Motion]:
+    """One motion each; the same whatever is sampled beside it. Actions are unknown (-1): label them by kinematics."""
+    skeleton = skeleton_of(body)
+    motions = []
+    for first in range(0, len(asked), config.batch):
+        part = asked[first : first + config.batch]
+        rests = [skeleton.rest_joints(torch.as_tensor(one.betas, dtype=torch.float32)) for one in part]
+        asks = [Ask(w.text, w.roles, rest, w.frames, w.seed) for w, rest in zip(part, rests, strict=True)]
+        found = sample(model, encoder.encode, asks, config.sampling)
+        for one, ask, features in zip(part, asks, found, strict=True):
+            motions.append(motion_of(ask, one.betas, features))
+    return motions

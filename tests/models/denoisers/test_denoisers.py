@@ -1,0 +1,149 @@
+"""Three architectures, one signature: sizes, masks, people who can be exchanged, batch = singles."""
+
+import pytest
+import torch
+
+from models.denoisers import DENOISERS, build_denoiser
+from models.denoisers.identity import IdentityConfig
+from models.denoisers.intergen import InterGenConfig
+from models.denoisers.mdm import MdmConfig
+from models.motion_condition import Condition, both_branches
+
+SMALL = {"width": 32, "layers": 2, "heads": 4, "patch": 4, "text": 12}
+CONFIGS = {"identity": IdentityConfig, "intergen": InterGenConfig, "mdm": MdmConfig}
+PEOPLE = {"identity": 3, "intergen": 2, "mdm": 1}
+
+
+def trained(name):
+    """A small network whose weights are not at their start: outputs begin at zero."""
+    torch.manual_seed(0)
+    network = build_denoiser(CONFIGS[name](**SMALL))
+    for value in network.parameters():
+        torch.nn.init.normal_(value, std=0.15)
+    return network.eval()
+
+
+def scenes(people, frames=19, batch=2, seed=0):
+    draw = torch.Generator().manual_seed(seed)
+    x = torch.randn(batch, people, frames, 268, generator=draw)
+    mask = torch.ones(batch, people, frames, dtype=torch.bool)
+    condition = Condition(
+        torch.nn.functional.normalize(torch.randn(batch, 12, generator=draw), dim=-1), torch.zeros(batch, dtype=torch.bool),
+        torch.randint(0, 4, (batch, people), generator=draw), 0.25 + 0.05 * torch.randn(batch, people, 21, generator=draw),
+        torch.arange(people).expand(batch, -1),
+    )  # fmt: skip
+    return x, torch.randint(0, 1000, (batch,), generator=draw), condition, mask
+
+
+def at(condition, rows):
+    return Condition(**{name: value[rows] for name, value in vars(condition).items()})
+
+
+@pytest.mark.parametrize(("name", "count"), [("identity", 6_781_488), ("intergen", 6_716_976), ("mdm", 6_382_128)])
+def test_numbers_of_weights(name, count):
+    """At the sizes they are compared at: within a tenth of each other."""
+    assert sum(value.numel() for value in build_denoiser(CONFIGS[name]()).parameters()) == count
+
+
+@pytest.mark.parametrize("name", sorted(DENOISERS))
+def test_a_batch_is_its_singles(name):
+    network, (x, step, condition, mask) = trained(name), scenes(PEOPLE[name])
+    with torch.no_grad():
+        both = network(x, step, condition, mask)
+        for row in range(2):
+            one = slice(row, row + 1)
+            alone = network(x[one], step[one], at(condition, one), mask[one])
+            torch.testing.assert_close(both[one], alone, atol=1e-4, rtol=0.0)
+    assert both.std() > 0.01
+
+
+@pytest.mark.parametrize("name", sorted(DENOISERS))
+def test_what_is_not_there_changes_nothing_and_is_zero(name):
+    network, (x, step, condition, mask) = trained(name), scenes(PEOPLE[name], frames=20)
+    with torch.no_grad():
+        short = network(x[:, :, :13], step, condition, mask[:, :, :13])
+        mask[:, :, 13:] = False
+        x[:, :, 13:] = 1e3
+        padded = network(x, step, condition, mask)
+    torch.testing.assert_close(padded[:, :, :13], short, atol=1e-4, rtol=0.0)
+    assert (padded[:, :, 13:] == 0.0).all()
+
+
+def test_an_empty_slot_changes_nothing():
+    network, (x, step, condition, mask) = trained("identity"), scenes(3)
+    with torch.no_grad():
+        two = Condition(**{n: v[:, :2] if v.ndim > 1 and n != "text" else v for n, v in vars(condition).items()})
+        alone = network(x[:, :2], step, two, mask[:, :2])
+        mask[:, 2] = False
+        padded = network(x, step, condition, mask)
+    torch.testing.assert_close(padded[:, :2], alone, atol=1e-4, rtol=0.0)
+
+
+@pytest.mark.parametrize("name", ["identity", "intergen"])
+def test_people_and_their_slots_can_be_exchanged_together(name):
+    network, (x, step, condition, mask) = trained(name), scenes(2)
+    with torch.no_grad():
+        found = network(x, step, condition, mask)
+        fields = {n: v.flip(1) if v.ndim > 1 and n != "text" else v for n, v in vars(condition).items()}
+        other = network(x.flip(1), step, Condition(**fields), mask)
+    torch.testing.assert_close(found, other.flip(1), atol=1e-4, rtol=0.0)
+
+
+def test_identity_tells_equal_people_apart_by_their_slots():
+    network, (x, step, condition, mask) = trained("identity"), scenes(2)
+    same = Condition(
+        condition.text, condition.dropped, condition.roles * 0, torch.full_like(condition.bones, 0.25), condition.slots
+    )
+    x[:, 1] = x[:, 0]
+    with torch.no_grad():
+        found = network(x, step, same, mask)
+    assert (found[:, 0] - found[:, 1]).abs().max() > 0.01
+
+
+@pytest.mark.parametrize("name", ["identity", "intergen"])
+def test_each_person_knows_of_the_other(name):
+    network, (x, step, condition, mask) = trained(name), scenes(2)
+    with torch.no_grad():
+        found = network(x, step, condition, mask)
+        x[:, 1] += 1.0
+        moved = network(x, step, condition, mask)
+    assert (found[:, 0] - moved[:, 0]).abs().max() > 1e-3
+
+
+@pytest.mark.parametrize("name", sorted(DENOISERS))
+def test_text_step_role_and_bones_are_heard(name):
+    network, (x, step, condition, mask) = trained(name), scenes(PEOPLE[name])
+    with torch.no_grad():
+        found = network(x, step, condition, mask)
+        for changed in ("text", "roles", "bones"):
+            value = {
+                "text": condition.text.flip(-1),
+                "roles": (condition.roles + 1) % 4,
+                "bones": condition.bones * 1.3,
+            }
+            other = Condition(**(vars(condition) | {changed: value[changed]}))
+            assert (network(x, step, other, mask) - found).abs().max() > 1e-3, changed
+        assert (network(x, (step + 500) % 1000, condition, mask) - found).abs().max() > 1e-3
+
+
+def test_a_withheld_caption_is_not_heard():
+    network, (x, step, condition, mask) = trained("identity"), scenes(2)
+    twice = both_branches(condition)
+    other = both_branches(Condition(**(vars(condition) | {"text": condition.text.flip(-1)})))
+    with torch.no_grad():
+        found = network(torch.cat([x, x]), torch.cat([step, step]), twice, torch.cat([mask, mask]))
+        heard = network(torch.cat([x, x]), torch.cat([step, step]), other, torch.cat([mask, mask]))
+    torch.testing.assert_close(found[2:], heard[2:], atol=0.0, rtol=0.0)
+    assert (found[:2] - heard[:2]).abs().max() > 1e-3
+
+
+@pytest.mark.parametrize(("name", "people"), [("intergen", 1), ("mdm", 2)])
+def test_baselines_say_how_many_they_are_for(name, people):
+    network, (x, step, condition, mask) = trained(name), scenes(people)
+    with pytest.raises(AssertionError, match="is for"):
+        network(x, step, condition, mask)
+
+
+def test_width_must_fit_the_heads():
+    with pytest.raises(ValueError, match=r"width \(30\) must be a multiple of twice heads \(4\)"):
+        IdentityConfig(width=30, heads=4)

@@ -1,0 +1,59 @@
+"""The card of a motion model tells what its files tell, and shows the thesis's prompts."""
+
+import json
+
+import numpy as np
+import pytest
+import torch
+
+from models.body import load_body
+from models.denoisers.identity import IdentityConfig
+from models.motion_card import PROMPTS, SEEDS, card, prompt_strips
+from models.motion_model import MotionModel, MotionModelConfig
+from models.text_encoder import SentenceConfig, TextEncoder
+from models.training_state import write_starter
+
+
+@pytest.fixture(scope="module")
+def made(tmp_path_factory):
+    torch.manual_seed(0)
+    encoder = TextEncoder(SentenceConfig())
+    sizes = IdentityConfig(width=32, layers=1, heads=2, text=encoder.dim)
+    model = MotionModel(MotionModelConfig(denoiser=sizes, text_encoder=encoder.digest, most_frames=120))
+    for value in model.parameters():
+        torch.nn.init.normal_(value, std=0.1)
+    folder = tmp_path_factory.mktemp("model")
+    facts = {
+        "corpus": "c0ffee", "items": 7, "seed": 4, "steps": 900, "seconds": 600, "config": {"batch": 16, "rate": 6e-4},
+        "validation": [{"step": 900, "seconds": 600.0, "simple": 0.25}],
+    }  # fmt: skip
+    write_starter(folder, model.state_dict(), model.config, facts)
+    return folder, model.eval(), encoder
+
+
+def test_a_card_says_what_was_done_and_measured(made):
+    folder, model, _ = made
+    figures = {
+        "real": {"fid": [0.1, 0.05, 0.2], "r_precision": [[0.9, 0.8, 1.0], [0.95, 0.9, 1.0], [0.99, 0.9, 1.0]]},
+        "starter": {"fid": [3.2, 3.0, 3.4], "r_precision": [[0.4, 0.3, 0.5], [0.5, 0.4, 0.6], [0.6, 0.5, 0.7]]},
+    }
+    told = card(folder, model, figures)
+    for words in (
+        "c0ffee",
+        "900 steps of 16 scenes",
+        "10 minutes",
+        "simple 0.250",
+        "| starter | 0.40 / 0.50 / 0.60 | 3.2 [3, 3.4] |",
+    ):
+        assert words in told, words
+    assert "| starter" not in card(folder, model, None)
+    digest = json.loads((folder / "config.json").read_text())["text_encoder"]
+    assert digest == model.config.text_encoder
+
+
+def test_every_prompt_is_shown_with_every_seed(made):
+    _, model, encoder = made
+    strips = prompt_strips(model, encoder, load_body())
+    assert strips.shape == (len(PROMPTS) * SEEDS * 190, 8 * 150, 3)
+    rows = strips.reshape(len(PROMPTS) * SEEDS, 190, 1200, 3)
+    assert len(np.unique(rows.reshape(len(rows), -1), axis=0)) == len(rows)

@@ -1,0 +1,124 @@
+"""Sampling: schedulers are set as they must be, kept values are kept, windows join, and the guide does what its equation says."""
+
+from dataclasses import replace
+
+import pytest
+import torch
+from torch import nn
+
+from models.denoisers.identity import IdentityConfig
+from models.motion_features import FEATURES, POSITIONS, canonical
+from models.motion_model import MotionModel, MotionModelConfig
+from models.motion_sampling import Ask, Kept, SamplingConfig, joint_features, sample, scheduler_of
+from pipeline.errors import InputError
+
+REST = torch.linspace(0.0, 1.0, 66).unflatten(0, (1, 22, 3))
+FAST = SamplingConfig(steps=4, precision="float32", overlap_frames=8)
+
+
+class Constant(nn.Module):
+    """A denoiser that knows the answer: one value where a caption is heard, another where it is withheld."""
+
+    def __init__(self, told, untold):
+        super().__init__()
+        self.told, self.untold = told, untold
+
+    def forward(self, x_t, step, condition, mask):
+        value = torch.where(condition.dropped, self.untold, self.told)
+        return value[:, None, None, None] * mask[..., None].float().expand_as(x_t)
+
+
+def model_of(denoiser=None):
+    torch.manual_seed(0)
+    model = MotionModel(
+        MotionModelConfig(denoiser=IdentityConfig(width=32, layers=1, heads=2, text=12), most_frames=40)
+    )
+    for value in model.parameters():
+        nn.init.normal_(value, std=0.1)
+    if denoiser is not None:
+        model.denoiser = denoiser
+    return model.eval()
+
+
+def ask(frames=24, people=1, seed=0, **more):
+    return Ask("someone walks", ("person",) * people, REST.expand(people, -1, -1), frames, seed, **more)
+
+
+@pytest.mark.parametrize("scheduler", ["ddpm", "ddim", "dpm++"])
+def test_the_guide_goes_past_the_caption(scheduler, embed):
+    """x = u + s (c - u): with u = 1, c = 3 and s = 2.5, six everywhere, whatever the noise was."""
+    config = SamplingConfig(scheduler=scheduler, steps=5, classifier_free_guidance_scale=2.5, precision="float32")
+    found = sample(model_of(Constant(torch.tensor(3.0), torch.tensor(1.0))), embed, [ask()], config)[0]
+    torch.testing.assert_close(found, torch.full((1, 24, FEATURES), 6.0), atol=0.02, rtol=0.0)
+
+
+@pytest.mark.parametrize("scheduler", ["ddpm", "ddim", "dpm++"])
+def test_schedulers_do_not_clip_and_begin_in_pure_noise(scheduler):
+    made = scheduler_of(SamplingConfig(scheduler=scheduler, steps=10))
+    assert int(made.timesteps[0]) == 999 and len(made.timesteps) == 10
+    assert made.config.prediction_type == "sample" and made.config.timestep_spacing == "trailing"
+    assert not made.config.get("clip_sample", False) and not made.config.get("thresholding", False)
+
+
+@pytest.mark.parametrize("scheduler", ["ddpm", "ddim", "dpm++"])
+def test_a_batch_is_its_singles(scheduler, embed):
+    model, config = model_of(), replace_config(scheduler)
+    asks = [ask(24, 1, 5), ask(33, 2, 6), ask(17, 3, 7)]
+    together = sample(model, embed, asks, config)
+    for one, found in zip(asks, together, strict=True):
+        torch.testing.assert_close(sample(model, embed, [one], config)[0], found, atol=1e-4, rtol=0.0)
+    assert (together[0] - sample(model, embed, [replace(asks[0], seed=8)], config)[0]).abs().max() > 0.05
+
+
+def replace_config(scheduler):
+    return FAST.model_copy(update={"scheduler": scheduler})
+
+
+def test_kept_frames_and_joints_are_kept(embed):
+    draw = torch.Generator().manual_seed(1)
+    features = torch.randn(2, 24, FEATURES, generator=draw)
+    where = torch.zeros(2, 24, FEATURES, dtype=torch.bool)
+    where[0, :5] = True
+    where[1, 10:12] = joint_features([20])
+    model = model_of()
+    free = sample(model, embed, [ask(people=2)], FAST)[0]
+    found = sample(model, embed, [ask(people=2, kept=Kept(features, where))], FAST)[0]
+    torch.testing.assert_close(found[where], features[where], atol=1e-5, rtol=0.0)
+    assert (found[~where] - free[~where]).abs().max() > 1e-3, "the rest is told of what is kept"
+    assert int(joint_features([20]).sum()) == 12 and joint_features([0])[POSITIONS][:3].all()
+
+
+def test_windows_join_without_a_seam(embed):
+    """The second window begins with the first one's end: kept frames stand where they stood, and nothing is asked twice."""
+    model = model_of()
+    whole = sample(model, embed, [ask(40, 2, 3)], FAST)[0]
+    long = sample(model, embed, [ask(90, 2, 3)], FAST)[0]
+    assert long.shape == (2, 90, FEATURES)
+    torch.testing.assert_close(long[:, :40], whole, atol=1e-4, rtol=0.0)
+    tail, _ = canonical(long[None, :, 32:40])
+    assert torch.isfinite(long).all() and torch.isfinite(tail).all()
+
+
+def test_a_constant_motion_goes_on_without_a_jump(embed):
+    """Where the model says every frame alike, windows continue it: no step in height at the seams."""
+    value = torch.tensor(0.7)
+    long = sample(model_of(Constant(value, value)), embed, [ask(90, 1, 3)], FAST)[0]
+    height = long[0, :, 2]
+    torch.testing.assert_close(height, torch.full((90,), 0.7), atol=0.02, rtol=0.0)
+
+
+@pytest.mark.parametrize(
+    ("wrong", "told"),
+    [
+        ({"text": " "}, "text: is empty"),
+        ({"roles": ()}, "people: must be 1 to 4, got 0"),
+        ({"roles": ("person",) * 5}, "people: must be 1 to 4, got 5"),
+        ({"frames": 0}, "frames: must be 4 to 1200"),
+        ({"frames": 10_000}, "frames: must be 4 to 1200"),
+        ({"frames": 90, "kept": Kept(torch.zeros(1, 90, FEATURES), torch.zeros(1, 90, FEATURES, dtype=torch.bool))},
+         "kept: needs a motion of at most 40 frames, got 90"),
+    ],
+)  # fmt: skip
+def test_what_cannot_be_asked(embed, wrong, told):
+    with pytest.raises(InputError, match=told):
+        sample(model_of(), embed, [replace(ask(), **wrong)], FAST)

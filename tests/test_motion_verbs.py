@@ -1,0 +1,171 @@
+"""`careclips train motion` and `careclips sample`: what they write, that a stopped training goes on, what they refuse."""
+
+import json
+from dataclasses import replace
+
+import numpy as np
+import pytest
+from PIL import Image
+from typer.testing import CliRunner
+
+import flows
+from models.body import load_body
+from models.motion_model import motion_model_digest
+from models.procedural import procedural_walking
+from models.rest_skeleton import save_skeleton, skeleton_of
+from pipeline import clip_file
+from pipeline.corpus import read_index
+from pipeline.corpus_write import split_of, write_corpus
+from pipeline.errors import InputError
+from pipeline.steps import cached
+from pipeline.store import Store
+from stages.own_motion import OwnMotionConfig
+
+CONFIG = """
+train_motion:
+  denoiser: {name: identity, width: 32, layers: 1, heads: 2}
+  kinds: {fall: 0.5, look_alike: 0.3, composed: 0.2}
+  steps: 4
+  batch: 4
+  most_frames: 60
+  validate_every: 2
+  validation: 2
+  save_every_s: 0
+sample_motion:
+  model: MODEL
+  sampling: {steps: 2}
+"""
+
+
+def careclips(*arguments):
+    done = CliRunner().invoke(flows.app, [str(argument) for argument in arguments], catch_exceptions=False)
+    assert done.exit_code == 0, done.output
+    return done.output
+
+
+@pytest.fixture(scope="module")
+def trained(items, tmp_path_factory):
+    """A corpus, what lies beside it, and a model of four steps."""
+    folder = tmp_path_factory.mktemp("motion_verbs")
+    takes = {split: next(f"t{n}" for n in range(999) if split_of(f"t{n}") == split) for split in ("train", "val")}
+    held = ("walk_5", "fall_1")
+    body = load_body()
+    placed = [replace(item, take=takes["val" if item.name in held else "train"]) for item in items]
+    write_corpus(folder / "corpus.bin", placed, body.name, {})
+    save_skeleton(skeleton_of(body), folder / "skeleton.safetensors")
+    (folder / "c.yaml").write_text(CONFIG.replace("MODEL", str(folder / "model")))
+    careclips(
+        "train", "motion", "--corpus", folder / "corpus.bin", "--out", folder / "model", "--config", folder / "c.yaml"
+    )
+    return folder
+
+
+def test_training_leaves_a_model_its_curve_and_pictures(trained):
+    model = trained / "model"
+    assert {"config.json", "model.safetensors", "training.json", "curve.png", "summary.json"} <= {
+        p.name for p in model.iterdir()
+    }
+    assert json.loads((model / "summary.json").read_text())["validation"]["step"] == 4
+    for name in ("samples_000002.png", "samples_000004.png", "curve.png"):
+        picture = np.asarray(Image.open(model / name).convert("RGB"))
+        assert picture.shape[0] > 100 and picture.std() > 5.0
+    assert (trained / "texts.safetensors").exists()
+
+
+def test_a_finished_training_is_not_done_again(trained, tmp_path):
+    before = (trained / "model" / "model.safetensors").read_bytes()
+    careclips(
+        "train",
+        "motion",
+        "--corpus",
+        trained / "corpus.bin",
+        "--out",
+        trained / "model",
+        "--config",
+        trained / "c.yaml",
+    )
+    assert (trained / "model" / "model.safetensors").read_bytes() == before
+    assert json.loads((trained / "model" / "summary.json").read_text())["validation"]["step"] == 4
+
+
+def test_samples_are_motions_and_film_strips_and_the_same_again(trained, tmp_path):
+    ask = (
+        "sample",
+        "--text",
+        "A carer walks beside a resident.",
+        "--people",
+        2,
+        "--frames",
+        40,
+        "--count",
+        2,
+        "--seed",
+        7,
+    )
+    for name in ("a", "b"):
+        careclips(*ask, "--out", tmp_path / name, "--config", trained / "c.yaml")
+    files = sorted(path.name for path in (tmp_path / "a").iterdir())
+    assert files == ["motion_0000.jpg", "motion_0000.npz", "motion_0001.jpg", "motion_0001.npz", "summary.json"]
+    one, other = (clip_file.read_motion(tmp_path / "a" / f"motion_000{n}.npz") for n in (0, 1))
+    assert len(one.timestamps_s) == 40 and [track.role for track in one.people] == ["carer", "resident"]
+    assert not np.array_equal(one.people[0].transl, other.people[0].transl)
+    again = clip_file.read_motion(tmp_path / "b" / "motion_0001.npz")
+    assert np.array_equal(again.people[1].body_pose, other.people[1].body_pose)
+    assert np.asarray(Image.open(tmp_path / "a" / "motion_0000.jpg")).shape == (320, 8 * 240, 3)
+    summary = json.loads((tmp_path / "a" / "summary.json").read_text())
+    assert summary["roles"] == ["carer", "resident"] and summary["frames"] == 40 and len(summary["model_digest"]) == 64
+
+
+@pytest.mark.parametrize(
+    ("more", "told"),
+    [
+        (("--text", " "), "text: is empty"),
+        (("--text", "a fall", "--people", 0), "people: must be 1 to 4, got 0"),
+        (("--text", "a fall", "--people", 5), "people: must be 1 to 4, got 5"),
+        (("--text", "a fall", "--frames", 0), "frames: must be 4 to 1200"),
+        (("--text", "a fall", "--frames", 10000), "frames: must be 4 to 1200"),
+        (("--text", "a fall", "--role", "nurse"), "role: is nurse; use resident, carer"),
+        (("--text", "a fall", "--role", "carer", "--role", "carer"), "role: is given 2 times for 1 people"),
+    ],
+)
+def test_what_cannot_be_sampled_is_said_and_nothing_is_written(trained, tmp_path, more, told):
+    with pytest.raises(InputError, match=told):
+        careclips("sample", *more, "--out", tmp_path / "out", "--config", trained / "c.yaml")
+    assert not (tmp_path / "out").exists()
+
+
+def test_a_corpus_without_its_skeleton_is_refused(trained, tmp_path):
+    (tmp_path / "corpus.bin").write_bytes((trained / "corpus.bin").read_bytes())
+    with pytest.raises(InputError, match="is no skeleton of a body"):
+        careclips("train", "motion", "--corpus", tmp_path / "corpus.bin", "--out", tmp_path / "model")
+
+
+def test_a_home_s_own_people_join_the_corpus(trained, tmp_path):
+    """The people of a store are learned beside the corpus, beginning with a model; its card says that it stays at home."""
+    body = load_body()
+    walk = procedural_walking(body, np.zeros(10), 5.0, 15.0, np.random.default_rng(3))
+    store = Store(tmp_path / "store")
+    _, artefact, _ = cached(store, "people3d", 1, OwnMotionConfig(), {"clip": "a"}, lambda: (walk, {}))
+    record = {"people3d": artefact.key, "figures": {"reprojection_box_share_median": 0.01}}
+    store.write_text(
+        "index.json", json.dumps({"rooms": {}, "clips": {"home__a": record, "home__b": {}}, "footage": ""})
+    )
+    careclips(
+        "train", "motion", "--corpus", trained / "corpus.bin", "--out", tmp_path / "own", "--config", trained / "c.yaml",
+        "--start", trained / "model", "--finetune", tmp_path / "store",
+    )  # fmt: skip
+    rows = read_index(tmp_path / "own" / "corpus.bin").rows
+    assert len(rows) == 12 and [row.name for row in rows if row.kind == "own"] == ["own/home__a/person_0@0.0s"]
+    facts = json.loads((tmp_path / "own" / "training.json").read_text())
+    assert "stays where that is" in facts["note"]
+    assert facts["start"] == motion_model_digest(trained / "model") != motion_model_digest(tmp_path / "own")
+
+
+def test_a_store_without_people_teaches_nothing(trained, tmp_path):
+    (tmp_path / "empty").mkdir()
+    Store(tmp_path / "empty").write_text("index.json", json.dumps({"rooms": {}, "clips": {}, "footage": ""}))
+    with pytest.raises(InputError, match="shows nobody well enough to learn from"):
+        careclips(
+            "train", "motion", "--corpus", trained / "corpus.bin", "--out", tmp_path / "own", "--config", trained / "c.yaml",
+            "--start", trained / "model", "--finetune", tmp_path / "empty",
+        )  # fmt: skip
