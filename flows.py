@@ -73,6 +73,7 @@ SECTIONS = {
     "own_motion": "stages.own_motion:OwnMotionConfig",
     "sample_motion": "stages.sample_motion:SampleMotionConfig",
     "evaluate_people": "stages.evaluate_people:EvaluatePeopleConfig",
+    "evaluate_motion": "stages.evaluate_motion:EvaluateMotionConfig",
 }
 """Sections of a config file and the class that checks each; classes load when a verb needs them."""
 
@@ -775,6 +776,58 @@ def real_lifting(store: Store, settings: Settings, events: Path | None) -> dict[
     return evaluate_people.real_figures(config, body, lifted_clips(store, settings), falls)
 
 
+# ------------------------------------------------------------------------------------------- evaluate generated motion
+
+
+def evaluate_motion(
+    corpus: Path, out: Path, arms: list[str], settings: Settings, texts: Path | None, evaluator: Path | None
+) -> dict[str, Any]:
+    """Judge motion generated for held-out captions beside real motion; figures, table and plot go to `out`."""
+    from models.body import standing_pelvis_height
+    from models.motion_batches import MotionData
+    from models.motion_evaluator import STARTER, load_motion_evaluator
+    from models.motion_faults import Flesh
+    from models.rest_skeleton import skeleton_of
+    from models.text_encoder import SentenceConfig, TextCache, TextEncoder
+    from pipeline.corpus import read_corpus
+    from stages import evaluate_motion, label
+
+    config, labelling = settings.section("evaluate_motion"), settings.section("label")
+    named = dict(arm.split("=", 1) for arm in arms if "=" in arm)
+    if len(named) < len(arms):
+        raise InputError("--arm", f"got {' '.join(arms)}", "say NAME=CORPUS, each name once")
+    check_replaceable(out, "summary.json")
+    judge = load_motion_evaluator(evaluator or STARTER)
+    captions = TextCache(texts) if texts else TextEncoder(SentenceConfig())
+    if captions.digest != judge.config.text_digest:
+        wanted = judge.config.text_digest[:12]
+        raise InputError(
+            texts or "text encoder", f"is {captions.digest[:12]}, the evaluator's is {wanted}", "train again"
+        )
+    body = body_model(settings.section("run").body)
+
+    def scenes(path: Path, splits: tuple[str, ...] | None) -> list[evaluate_motion.Scene]:
+        held = read_corpus(
+            path, lambda row: (splits is None or row.split in splits) and len(row.people) <= judge.config.most_people
+        )
+        data = MotionData(held, skeleton_of(body), judge.config.most_frames)
+        return evaluate_motion.scenes_of(data, held, data.held_out(data.where(lambda _: True)))
+
+    def standing_m(betas: np.ndarray) -> float:
+        return standing_pelvis_height(body, betas)
+
+    audit = evaluate_motion.Audit(
+        functools.partial(label.find_fall, labelling), standing_m, labelling.direction_tolerance_deg
+    )
+    summary = evaluate_motion.run(
+        config, judge, captions, Flesh(body), audit, scenes(corpus, config.splits),
+        {name: scenes(Path(path), None) for name, path in named.items()}, settings.seed,
+    )  # fmt: skip
+    with replaced(out) as folder:
+        evaluate_motion.write(folder, summary)
+    return summary
+
+
 # ------------------------------------------------------------------------------------------------------------- falls
 
 
@@ -1306,7 +1359,9 @@ class _Evaluations(TyperGroup):
         return super().parse_args(ctx, args)
 
 
-evaluations = typer.Typer(cls=_Evaluations, no_args_is_help=True, help="Measure: the gain (the default), or people.")
+evaluations = typer.Typer(
+    cls=_Evaluations, no_args_is_help=True, help="Measure: the gain (the default), people, or motion."
+)
 app.add_typer(evaluations, name="evaluate")
 
 
@@ -1325,6 +1380,24 @@ def evaluate_people_command(
         return evaluate_people_lifting(footage, out, settings, run, store, events)
 
     _print(_orchestrate("evaluate-people", prefect, measure, settings.section("run").workers))
+
+
+@evaluations.command("motion")
+def evaluate_motion_command(
+    corpus: Annotated[Path, typer.Option(help="Corpus whose held-out items are the real motion.")],
+    out: Annotated[Path, typer.Option(help="Folder for summary.json, table.csv, motion.png.")],
+    arm: Annotated[list[str] | None, typer.Option(help="NAME=CORPUS: motion generated for held-out captions.")] = None,
+    texts: Annotated[Path | None, typer.Option(help="Encoded captions; else they are encoded here.")] = None,
+    evaluator: Annotated[Path | None, typer.Option(help="Folder of a motion evaluator; else the starter.")] = None,
+    config: ConfigOption = None, seed: SeedOption = 0, prefect: PrefectOption = False,
+) -> None:  # fmt: skip
+    """Measure generated motion: against real motion, against its captions, and against what bodies can do."""
+    settings = _settings(config, seed)
+
+    def measure(_: Runner) -> dict:
+        return evaluate_motion(corpus, out, arm or [], settings, texts, evaluator)
+
+    _print(_orchestrate("evaluate-motion", prefect, measure))
 
 
 @evaluations.command("gain")

@@ -1,0 +1,336 @@
+"""Evaluate motion: how near generated motion is to real motion and to its captions, and whether bodies could do it.
+
+Inputs: real held-out scenes, and arms: scenes generated for held-out captions, each with the row of the item whose caption it was
+made for. Output: figures by arm, all as [figure, low, high], 95 % intervals over takes; a table and a plot. Beside the arms
+stand `real` (FID and KID of one half of the takes against the other) and `shuffled_text` (real motion with the captions of
+other items), so that a broken metric shows. `<arm>/<group>` is of single people, captured pairs or composed pairs alone.
+
+Plug-in point for generated motion: `Scene`s, from wherever; `scenes_of` makes them of a corpus' items, real or generated.
+DESIGN §5, §7; seeds/timotion_supplement.txt §E.
+"""
+
+import csv
+import json
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any, Protocol
+
+import matplotlib
+import numpy as np
+import torch
+from jaxtyping import Float, Int
+from pydantic import BaseModel, ConfigDict, Field
+from torch import Tensor
+
+from models import motion_metrics as metrics
+from models.fall_causes import DIRECTION_ANGLES
+from models.motion_batches import MotionData, Piece
+from models.motion_evaluator import MotionEvaluator, meaning_of
+from models.motion_faults import (
+    Flesh,
+    closest_m,
+    distance_shift_cm,
+    foot_skate_cm_s,
+    jerk_m_s3,
+    joints_of,
+    stated_contacts,
+)
+from models.text_encoder import TextCache, TextEncoder
+from pipeline.corpus import FPS, Corpus, Row
+from pipeline.errors import InputError
+from pipeline.seeds import generator
+from pipeline.store import write_text
+
+GROUPS = ("single", "captured_pairs", "composed_pairs")
+SHOWN = (
+    "fid", "kid", "r_precision_1", "r_precision_3", "mm_dist", "diversity", "multimodality", "foot_skate_cm_s",
+    "penetration_cm", "jerk_ratio", "fall_action_agreement", "fall_direction_agreement",
+)  # fmt: skip
+FEWEST_TAKES = 4
+"""Of real motion, without which it is not held against itself."""
+Figure = list[float] | None
+"""[figure, low, high]; None where there is nothing to tell it from."""
+
+
+class EvaluateMotionConfig(BaseModel):
+    """How much is judged."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+    splits: tuple[str, ...] = ("test",)
+    """Of the corpus; what the evaluator was trained on would be judged too kindly."""
+    repeats: int = Field(metrics.REPEATS, ge=2)
+    least: int = Field(20, ge=4)
+    """Scenes of a group without which it is not judged by itself."""
+    physical: int = Field(200, ge=1)
+    """Scenes of an arm whose skin and flesh are looked at."""
+    apart_cm: float = Field(3.0, gt=0.0)
+    """People who share no more than this are not inside each other."""
+
+
+@dataclass(frozen=True)
+class Scene:
+    """One motion that is judged."""
+
+    features: Float[Tensor, "person time 268"]
+    """In the canonical frame, not normalised; the contacts are those that the motion states."""
+    roles: Int[Tensor, "person"]
+    rest: Float[Tensor, "person 22 3"]
+    betas: Float[Tensor, "person 10"]
+    text: str
+    """What was asked for."""
+    row: Row
+    """The item whose caption that is; of real motion, its own."""
+
+    @property
+    def group(self) -> str:
+        """One of GROUPS."""
+        if len(self.row.people) == 1:
+            return GROUPS[0]
+        return GROUPS[2] if self.row.kind == "composed" else GROUPS[1]
+
+
+class FoundFall(Protocol):
+    """What the audit needs of a fall found in joints."""
+
+    @property
+    def direction_deg(self) -> float:
+        """From the facing at the onset, counter-clockwise."""
+        ...
+
+
+FindFall = Callable[[np.ndarray, np.ndarray, float], FoundFall | None]
+"""Joints (time 24 3), times in seconds, height of the upright pelvis in metres -> the fall in them."""
+
+
+@dataclass(frozen=True)
+class Audit:
+    """How falls are told from joints: the labelling stage's own way."""
+
+    find_fall: FindFall
+    standing_m: Callable[[np.ndarray], float]
+    """Height of the pelvis of the upright body of given betas."""
+    tolerance_deg: float
+
+
+@dataclass(frozen=True)
+class Judged:
+    """An arm's scenes in the shared space, with what was found of each."""
+
+    scenes: tuple[Scene, ...]
+    motions: Float[np.ndarray, "scene dims"]
+    captions: Float[np.ndarray, "scene dims"]
+    found: tuple[dict[str, float | None], ...]
+    """By scene: skate, jerk, penetration, closest, overlap, action, direction."""
+
+    def of(self, rows: Int[np.ndarray, "row"]) -> "Judged":
+        """Some of the scenes."""
+        return Judged(
+            tuple(self.scenes[k] for k in rows),
+            self.motions[rows],
+            self.captions[rows],
+            tuple(self.found[k] for k in rows),
+        )
+
+
+def scenes_of(data: MotionData, corpus: Corpus, pieces: Sequence[Piece]) -> list[Scene]:
+    """Windows of a corpus as scenes; `data` was made of the same corpus."""
+    scenes = []
+    for piece in pieces:
+        batch, row = data.batch([piece]), data.rows[piece.item]
+        betas = torch.as_tensor(corpus.tracks(piece.item).betas)[list(piece.order)]
+        scenes.append(Scene(batch.features[0], batch.roles[0], batch.rest[0], betas, batch.texts[0], row))
+    return scenes
+
+
+def run(
+    config: EvaluateMotionConfig,
+    evaluator: MotionEvaluator,
+    texts: TextCache | TextEncoder,
+    flesh: Flesh,
+    audit: Audit,
+    real: Sequence[Scene],
+    arms: Mapping[str, Sequence[Scene]],
+    seed: int,
+) -> dict[str, dict[str, Any]]:
+    """Figures by arm, and by arm and group. InputError for too few real scenes, an arm without any, or numbers not finite."""
+    if len(real) < config.least:
+        raise InputError("real", f"has {len(real)} scenes, at least {config.least} are needed", "hold out more items")
+    for name, scenes in arms.items():
+        if not scenes or name in ("real", "shuffled_text") or "/" in name:
+            raise InputError(
+                f"arm {name!r}", "has no scenes, or a name that is taken", "sample some, or name it otherwise"
+            )
+        if not all(bool(torch.isfinite(scene.features).all()) for scene in scenes):
+            raise InputError(f"arm {name!r}", "holds motion that is not finite", "sample it again")
+    known = judge(config, evaluator, texts, flesh, audit, real, generator(seed, "evaluate_motion", "real"))
+    turned = generator(seed, "evaluate_motion", "turned").permutation(len(real))
+    shuffled = [replace(scene, text=real[k].text, row=real[k].row) for scene, k in zip(real, turned, strict=True)]
+    table = {"real": known}
+    rng = generator(seed, "evaluate_motion", "shuffled_text")
+    table["shuffled_text"] = judge(config, evaluator, texts, flesh, audit, shuffled, rng)
+    for name, scenes in arms.items():
+        rng = generator(seed, "evaluate_motion", f"arm {name}")
+        table[name] = judge(config, evaluator, texts, flesh, audit, scenes, rng)
+    summary = {}
+    for name, judged in table.items():
+        # Shuffled motion is real motion: it belongs to the group that it moves like.
+        groups = [scene.group for scene in (real if name == "shuffled_text" else judged.scenes)]
+        for group in (None, *GROUPS):
+            own = np.array([k for k, of in enumerate(groups) if group in (None, of)], dtype=np.int64)
+            others = np.array([k for k, scene in enumerate(real) if group in (None, scene.group)], dtype=np.int64)
+            if min(len(own), len(others)) < config.least and group is not None:
+                continue
+            rng = generator(seed, "evaluate_motion", f"{name}/{group}")
+            of_real = name in ("real", "shuffled_text")
+            key = name if group is None else f"{name}/{group}"
+            summary[key] = figures(config, judged.of(own), known.of(others), of_real, rng)
+    return summary
+
+
+@torch.no_grad()
+def judge(
+    config: EvaluateMotionConfig,
+    evaluator: MotionEvaluator,
+    texts: TextCache | TextEncoder,
+    flesh: Flesh,
+    audit: Audit,
+    scenes: Sequence[Scene],
+    rng: np.random.Generator,
+) -> Judged:
+    """Scenes in the shared space, and what their joints and skin say."""
+    captions = evaluator.captions(texts.encode([scene.text for scene in scenes])).double().numpy()
+    motions = np.stack([
+        evaluator.motions(
+            scene.features[None], torch.ones(1, *scene.features.shape[:2], dtype=torch.bool), scene.roles[None]
+        )[0].double().numpy()
+        for scene in scenes
+    ])  # fmt: skip
+    looked_at = set(rng.permutation(len(scenes))[: config.physical].tolist())
+    found = tuple(_found(scene, flesh if k in looked_at else None, audit) for k, scene in enumerate(scenes))
+    return Judged(tuple(scenes), motions, captions, found)
+
+
+def _found(scene: Scene, flesh: Flesh | None, audit: Audit) -> dict[str, float | None]:
+    joints = joints_of(scene.features, scene.rest)
+    penetration = flesh.penetration_cm(scene.features, scene.rest, scene.betas) if flesh else None
+    overlap = flesh.overlap_cm(scene.features, scene.rest, scene.betas) if flesh else None
+    action, direction = asked_and_done(scene, joints, audit)
+    return {
+        "skate": foot_skate_cm_s(joints, stated_contacts(scene.features)), "jerk": jerk_m_s3(joints),
+        "closest": closest_m(joints), "penetration": penetration, "overlap": overlap, "action": action,
+        "direction": direction,
+    }  # fmt: skip
+
+
+def asked_and_done(
+    scene: Scene, joints: Float[np.ndarray, "person time 22 3"], audit: Audit
+) -> tuple[float | None, float | None]:
+    """Whether a fall that was asked for happened, and whether it went the asked way (0 or 1).
+
+    None where no fall of one person, or no direction but straight down, was asked for. No fall went no way.
+    """
+    if scene.row.kind != "fall" or len(joints) != 1:
+        return None, None
+    hands = joints[0][:, 20:22]
+    times = np.arange(joints.shape[1]) / FPS
+    standing = audit.standing_m(scene.betas[0].double().numpy())
+    fall = audit.find_fall(np.concatenate([joints[0], hands], axis=1), times, standing)
+    asked = DIRECTION_ANGLES.get(scene.row.details.get("direction", ""))
+    if asked is None:
+        return float(fall is not None), None
+    off_deg = 180.0 if fall is None else abs((fall.direction_deg - np.degrees(asked) + 180.0) % 360.0 - 180.0)
+    return float(fall is not None), float(off_deg <= audit.tolerance_deg)
+
+
+def figures(
+    config: EvaluateMotionConfig, judged: Judged, real: Judged, is_real: bool, rng: np.random.Generator
+) -> dict[str, Any]:
+    """All figures of some scenes against real ones."""
+    takes = [scene.row.take for scene in judged.scenes]
+    meanings = [meaning_of(scene.row) for scene in judged.scenes]
+    captions = [scene.text for scene in judged.scenes]
+    motions, own = judged.motions, judged.captions
+    bank = metrics.Bank(real.captions, tuple(meaning_of(scene.row) for scene in real.scenes))
+
+    def interval(value: Callable[[Int[np.ndarray, "drawn"]], float]) -> list[float]:
+        return metrics.with_interval(value, takes, rng, config.repeats)
+
+    result: dict[str, Any] = {"scenes": len(takes), "pool": bank.pool}
+    for name, distance in (("fid", metrics.frechet_distance), ("kid", metrics.kernel_distance)):
+        if is_real and len(set(takes)) < FEWEST_TAKES:
+            result[name] = None
+        elif is_real:
+            half = metrics.halves(takes, rng)
+            result[name] = metrics.with_interval(
+                lambda k, d=distance, h=half: d(motions[k[h[k]]], motions[k[~h[k]]]), takes, rng, config.repeats, half
+            )
+        else:
+            result[name] = interval(lambda k, d=distance: d(motions[k], real.motions))
+    result["r_precision"] = metrics.r_precision(motions, own, meanings, takes, bank, rng, config.repeats)
+    result["mm_dist"] = interval(lambda k: metrics.multimodal_distance(motions[k], own[k]))
+    order = int(rng.integers(2**31))
+    result["diversity"] = interval(lambda k: metrics.diversity(motions[k], np.random.default_rng(order)))
+    several = metrics.multimodality(motions, captions) is not None
+    result["multimodality"] = (
+        interval(lambda k: metrics.multimodality(motions[k], [captions[row] for row in k]) or 0.0) if several else None
+    )
+    jerk = float(np.mean([row["jerk"] for row in real.found]))
+    apart = config.apart_cm
+    for name, key, told in (
+        ("foot_skate_cm_s", "skate", lambda value: value), ("penetration_cm", "penetration", lambda value: value),
+        ("jerk_ratio", "jerk", lambda value: value / jerk), ("apart_share", "overlap", lambda value: float(value <= apart)),
+        ("fall_action_agreement", "action", lambda value: value),
+        ("fall_direction_agreement", "direction", lambda value: value),
+    ):  # fmt: skip
+        result[name] = _mean(judged.found, takes, key, told, rng, config.repeats)
+    distances = [row["closest"] for row in judged.found if row["closest"] is not None]
+    known = [row["closest"] for row in real.found if row["closest"] is not None]
+    result["closest_shift_cm"] = distance_shift_cm(distances, known) if distances and known else None
+    return result
+
+
+def _mean(
+    found: Sequence[dict[str, float | None]], takes: Sequence[str], key: str, told: Callable[[float], float],
+    rng: np.random.Generator, repeats: int,
+) -> Figure:  # fmt: skip
+    """Mean of what is known of some scenes, with its interval; None where nothing is known."""
+    known = [(told(value), take) for row, take in zip(found, takes, strict=True) if (value := row[key]) is not None]
+    if not known:
+        return None
+    values = np.array([value for value, _ in known])
+    return metrics.with_interval(lambda k: float(values[k].mean()), [take for _, take in known], rng, repeats)
+
+
+def write(folder: Path, summary: dict[str, dict[str, Any]]) -> None:
+    """`summary.json`, `table.csv` and `motion.png`, a panel a figure."""
+    write_text(folder / "summary.json", json.dumps(summary, indent=1) + "\n")
+    with (folder / "table.csv").open("w", newline="") as file:
+        lines = csv.writer(file)
+        lines.writerow(["arm", "scenes", *(f"{name}{end}" for name in SHOWN for end in ("", "_low", "_high"))])
+        for arm, row in summary.items():
+            shown = [_shown(row, name) or ["", "", ""] for name in SHOWN]
+            lines.writerow([arm, row["scenes"], *(value for one in shown for value in one)])
+    matplotlib.use("Agg")
+    from matplotlib import pyplot as plt
+
+    arms = list(summary)
+    figure, panels = plt.subplots(3, 4, figsize=(15, 3 * (0.9 + 0.27 * len(arms))), sharey=True, layout="constrained")
+    for panel, name in zip(panels.flat, SHOWN, strict=True):
+        for place, arm in enumerate(arms):
+            if (row := _shown(summary[arm], name)) is not None:
+                colour = "0.45" if arm.split("/")[0] in ("real", "shuffled_text") else "tab:blue"
+                errors = [[max(row[0] - row[1], 0.0)], [max(row[2] - row[0], 0.0)]]
+                panel.errorbar(row[0], place, xerr=errors, fmt="o", color=colour, capsize=3)
+        panel.set_title(name, fontsize=10)
+        panel.set_yticks(range(len(arms)), arms, fontsize=8)
+        panel.set_ylim(len(arms) - 0.5, -0.5)
+        panel.grid(axis="x", alpha=0.3)
+    figure.savefig(folder / "motion.png", dpi=80, metadata={"Software": None})
+    plt.close(figure)
+
+
+def _shown(row: Mapping[str, Any], name: str) -> Figure:
+    if name.startswith("r_precision_"):
+        return row["r_precision"][int(name[-1]) - 1]
+    return row[name]

@@ -1,0 +1,125 @@
+import functools
+import json
+from dataclasses import replace
+
+import numpy as np
+import pytest
+import torch
+
+from models.body import load_body, standing_pelvis_height
+from models.motion_batches import MotionData
+from models.motion_evaluator import MotionEvaluator, MotionEvaluatorConfig
+from models.motion_faults import Flesh, joints_of
+from models.rest_skeleton import skeleton_of
+from models.text_encoder import SentenceConfig, TextEncoder
+from pipeline.corpus import read_corpus
+from pipeline.corpus_write import write_corpus
+from pipeline.errors import InputError
+from stages import label
+from stages.evaluate_motion import Audit, EvaluateMotionConfig, Scene, asked_and_done, run, scenes_of, write
+
+CONFIG = EvaluateMotionConfig(repeats=3, least=4, physical=3)
+
+
+@pytest.fixture(scope="module")
+def body():
+    return load_body()
+
+
+@pytest.fixture(scope="module")
+def audit(body) -> Audit:
+    config = label.LabelConfig()
+    return Audit(
+        functools.partial(label.find_fall, config), lambda betas: standing_pelvis_height(body, betas),
+        config.direction_tolerance_deg,
+    )  # fmt: skip
+
+
+@pytest.fixture(scope="module")
+def scenes(items, body, tmp_path_factory) -> list[Scene]:
+    path = tmp_path_factory.mktemp("motion") / "corpus.bin"
+    write_corpus(path, items, body.name, {})
+    corpus = read_corpus(path)
+    data = MotionData(corpus, skeleton_of(body), 160)
+    return scenes_of(data, corpus, data.held_out(np.arange(len(items))))
+
+
+@pytest.fixture(scope="module")
+def judge(body) -> tuple[MotionEvaluator, TextEncoder, Flesh]:
+    encoder = TextEncoder(SentenceConfig())
+    torch.manual_seed(0)
+    config = MotionEvaluatorConfig(
+        width=16, layers=1, heads=2, dims=4, text_dim=encoder.dim, text_digest=encoder.digest
+    )
+    return MotionEvaluator(config).eval().requires_grad_(False), encoder, Flesh(body)
+
+
+def test_scenes_are_the_items_and_their_groups(scenes, items):
+    by_name = {scene.row.name: scene for scene in scenes}
+    assert len(by_name) == len(items)
+    assert by_name["pair"].group == "composed_pairs" and len(by_name["pair"].features) == 2
+    assert by_name["fall_0"].group == "single" and by_name["fall_0"].text == by_name["fall_0"].row.texts[0]
+    item = next(item for item in items if item.name == "fall_0")
+    assert np.allclose(by_name["fall_0"].betas[0].numpy(), item.motion.people[0].betas, atol=1e-3)
+    captured = replace(by_name["pair"], row=replace(by_name["pair"].row, kind="mocap"))
+    assert captured.group == "captured_pairs"
+
+
+def test_the_audit_tells_whether_and_where_somebody_fell(scenes, audit):
+    fall, walk = (next(s for s in scenes if s.row.name == name) for name in ("fall_0", "walk_0"))
+
+    def told(motion: Scene, **changes):
+        row = replace(fall.row, details={**fall.row.details, **changes})
+        return asked_and_done(replace(motion, row=row), joints_of(motion.features, motion.rest), audit)
+
+    assert told(fall) == (1.0, 1.0)
+    assert told(fall, direction="backward") == (1.0, 0.0)
+    assert told(fall, direction="down") == (1.0, None)
+    assert told(walk) == (0.0, 0.0)
+    assert asked_and_done(walk, joints_of(walk.features, walk.rest), audit) == (None, None)
+
+
+def test_an_arm_of_real_motion_is_as_real_and_a_spoiled_one_is_not(scenes, judge, audit, tmp_path):
+    spoiled = []
+    for scene in scenes:
+        features = scene.features.clone()
+        features[..., 2] -= 0.3  # below the floor
+        features[..., :2] += 0.05 * torch.randn(features[..., :2].shape, generator=torch.Generator().manual_seed(0))
+        features[..., 264:] = 1.0  # and says that it stands
+        spoiled.append(replace(scene, features=features))
+    summary = run(CONFIG, *judge, audit, scenes, {"copy": scenes, "spoiled": spoiled}, 0)
+    assert {"real", "shuffled_text", "copy", "spoiled", "real/single", "copy/single"} <= set(summary)
+    assert "copy/composed_pairs" not in summary  # one scene is too few
+    copy, bad, real = summary["copy"], summary["spoiled"], summary["real"]
+    assert copy["fid"][0] == pytest.approx(0.0, abs=1e-6) and bad["fid"][0] > 1e-5
+    assert copy["r_precision"] and len(copy["r_precision"]) == 3 and copy["jerk_ratio"][0] == pytest.approx(1.0)
+    assert bad["jerk_ratio"][0] > 5.0 and bad["penetration_cm"][0] > 25.0 > copy["penetration_cm"][0]
+    assert bad["foot_skate_cm_s"][0] > 50.0 > real["foot_skate_cm_s"][0]
+    assert copy["fall_action_agreement"][0] == 1.0 and copy["closest_shift_cm"] == 0.0
+    for row in summary.values():
+        for name in ("fid", "kid", "mm_dist", "diversity", "penetration_cm", "jerk_ratio"):
+            figure, low, high = row[name]
+            assert low <= figure <= high
+    assert run(CONFIG, *judge, audit, scenes, {"copy": scenes, "spoiled": spoiled}, 0) == summary
+    write(tmp_path, summary)
+    assert json.loads((tmp_path / "summary.json").read_text()) == summary
+    assert (tmp_path / "table.csv").read_text().splitlines()[0].startswith("arm,scenes,fid,fid_low,fid_high,kid")
+    assert (tmp_path / "motion.png").stat().st_size > 5000
+
+
+def test_several_samples_of_a_caption_have_a_multimodality(scenes, judge, audit):
+    summary = run(CONFIG, *judge, audit, scenes, {"twice": [*scenes, *scenes]}, 0)
+    assert summary["twice"]["multimodality"][0] >= 0.0
+    single = [scene for scene in scenes if scene.row.name != "pair"]
+    alone = {scene.text: scene for scene in single}
+    assert run(CONFIG, *judge, audit, scenes, {"once": [*alone.values()]}, 0)["once"]["multimodality"] is None
+
+
+def test_what_cannot_be_judged_is_refused(scenes, judge, audit):
+    with pytest.raises(InputError, match="has 2 scenes, at least 4 are needed"):
+        run(CONFIG, *judge, audit, scenes[:2], {}, 0)
+    with pytest.raises(InputError, match="arm 'real': has no scenes, or a name that is taken"):
+        run(CONFIG, *judge, audit, scenes, {"real": scenes}, 0)
+    broken = replace(scenes[0], features=scenes[0].features * torch.nan)
+    with pytest.raises(InputError, match="arm 'a': holds motion that is not finite"):
+        run(CONFIG, *judge, audit, scenes, {"a": [broken]}, 0)
