@@ -166,7 +166,9 @@ def with_travel(facts: Facts, travel: Travel) -> Facts:
 
 def _fewer(facts: Facts, rng: np.random.Generator) -> Facts:
     """The facts without some that need not be told."""
-    left_out = {name: None for name in ("sex", "age", "surface", "after", "pace", "distance_m", "touch") if rng.random() < 0.35}
+    left_out = {
+        name: None for name in ("sex", "age", "surface", "after", "pace", "distance_m", "touch") if rng.random() < 0.35
+    }
     if facts.event == "fall" and not facts.recovers and rng.random() < 0.3:
         left_out |= {"cause": None, "side": None}
     return replace(facts, **left_out)

@@ -9,7 +9,7 @@ import numpy as np
 
 from models.body import BodyModel
 from models.captions import Facts
-from models.composed_acts import ACTS, COMPOSITIONS, Composition, Person, Together
+from models.composed_acts import ACTS, Composition, Person, Together
 from models.fall_causes import SIMULATED_HZ
 from models.holding import Hold, hold_on, palm_distance
 from models.humanoid import Grip, build_humanoids
@@ -17,8 +17,6 @@ from models.inner_spheres import InnerSpheres, depths
 from models.physics_tracking import TrackingConfig, substeps_of, track_together
 from pipeline.errors import Rejected
 from pipeline.types import Motion, PersonTrack, take
-
-__all__ = ["COMPOSITIONS", "Composition", "composed"]
 
 INSIDE_M = 0.03
 """Deepest that one person may be in another."""
@@ -50,9 +48,7 @@ def composed(body: BodyModel, kind: Composition, fps: float, rng: np.random.Gene
     inside = deepest_between(body, tracks[0], tracks[1])
     if inside > INSIDE_M:
         raise Rejected("composed_people_share_space", f"{100.0 * inside:.1f} cm")
-    touches = [
-        _touch(hold, grip, tracks, body, fps) for hold, grip in zip(act.holds, grips, strict=True)
-    ]
+    touches = [_touch(hold, grip, tracks, body, fps) for hold, grip in zip(act.holds, grips, strict=True)]
     actions = np.stack([labels[:frames][::every] for _, labels in (act.resident, act.carer)])
     details = {"composition": kind, "composed": True, "touches": touches} | act.details
     return Motion(np.arange(len(shown)) / fps, tracks, actions, "composed", details), act.facts

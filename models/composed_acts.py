@@ -326,9 +326,8 @@ def _then(person: Person, before: Acted, after: Acted, heading: float, fps: floa
     ankles = [SMPL_JOINTS.index(f"{side}_ankle") for side in ("left", "right")]
     last = take(before[0], np.array([len(before[1]) - 1]))
     turned = place_track(after[0], root, transform(yaw(heading), np.zeros(3)))
-    shift = (
-        person.joints(last)[0, ankles].mean(axis=0)
-        - person.joints(take(turned, np.array([0])))[0, ankles].mean(axis=0)
+    shift = person.joints(last)[0, ankles].mean(axis=0) - person.joints(take(turned, np.array([0])))[0, ankles].mean(
+        axis=0
     )
     moved = replace(turned, transl=turned.transl + np.array([*shift[:2], 0.0]))
     fade = 1.0 - minimum_jerk(np.arange(len(after[1])) / fps / CHANGE_S)

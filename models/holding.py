@@ -244,7 +244,7 @@ def _lean(
     # A knee on the floor cannot bend further.
     free = np.clip((start[:, [leg[1] for leg in LEGS], 2].min(axis=1) - 0.2) / 0.1, 0.0, 1.0)
     for _ in range(5):
-        rotations, positions = forward(rest, local, pelvis)
+        _, positions = forward(rest, local, pelvis)
         turn, drop = np.zeros((len(local), 3)), np.zeros(len(local))
         for hold, (points, normals), share in zip(holds, goals, shares, strict=True):
             limb = LIMBS[f"{hold.hand}_hand"]

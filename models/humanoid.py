@@ -339,7 +339,10 @@ def _add_person(
             core.friction = [BETWEEN_PEOPLE, 0.005, 0.0001]
     for first, second in COLLIDING:
         spec.add_pair(
-            geomname1=f"{prefix}core_{first}", geomname2=f"{prefix}core_{second}", condim=3, friction=[0.4, 0.4, 0, 0, 0]
+            geomname1=f"{prefix}core_{first}",
+            geomname2=f"{prefix}core_{second}",
+            condim=3,
+            friction=[0.4, 0.4, 0, 0, 0],
         )
     return parts
 
