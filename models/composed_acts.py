@@ -79,7 +79,7 @@ class Person:
         return body_joints(self.body, self.betas, track.global_orient, track.body_pose, track.transl)
 
 
-Acted = tuple[PersonTrack, Int[np.ndarray, "time"]]
+Acted = tuple[PersonTrack, Int[np.ndarray, "_"]]
 """A track and its actions."""
 
 
