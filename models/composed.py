@@ -9,16 +9,15 @@ import numpy as np
 
 from models.body import BodyModel
 from models.captions import Facts
-from models.composed_acts import ACTS, COMPOSITIONS, Composition, Person, Together
+from models.composed_acts import ACTS, Composition, Person, Together
 from models.fall_causes import SIMULATED_HZ
-from models.holding import Hold, hold_on, palm_distance
+from models.holding import Hold, hold_on
 from models.humanoid import Grip, build_humanoids
 from models.inner_spheres import InnerSpheres, depths
+from models.palm_contact import palm_distance
 from models.physics_tracking import TrackingConfig, substeps_of, track_together
 from pipeline.errors import Rejected
 from pipeline.types import Motion, PersonTrack, take
-
-__all__ = ["COMPOSITIONS", "Composition", "composed"]
 
 INSIDE_M = 0.03
 """Deepest that one person may be in another."""

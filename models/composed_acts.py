@@ -45,6 +45,8 @@ OTHER: dict[Side, Side] = {"left": "right", "right": "left"}
 LOW = (ACTIONS.index("kneeling"), ACTIONS.index("squatting"))
 LEANT_M = (0.2, 0.12)
 """How far forward and down the shoulders of who is down come by leaning over."""
+UP = 0.85
+"""Height of the neck over that at first, of who is up again."""
 CHANGE_S = 0.5
 """How long somebody takes from how one way of acting ends to how the next begins."""
 
@@ -77,7 +79,7 @@ class Person:
         return body_joints(self.body, self.betas, track.global_orient, track.body_pose, track.transl)
 
 
-Acted = tuple[PersonTrack, Int[np.ndarray, "time"]]
+Acted = tuple[PersonTrack, Int[np.ndarray, "_"]]
 """A track and its actions."""
 
 
@@ -186,6 +188,10 @@ def catch(resident: Person, carer: Person, fps: float, rng: np.random.Generator)
     toward = float(np.arctan2(-aside[1], -aside[0]))
     actor = carer.actor(fps, rng, far, toward)
     begins = onset_s + float(rng.uniform(0.3, 0.5))
+    # Nobody dives after who is about to touch the floor: hands take hold as soon as the trunk is up again.
+    neck = joints[:, SMPL_JOINTS.index("neck"), 2]
+    low = np.flatnonzero(neck < UP * neck[0])
+    begins = max(begins, low[-1] / fps - 0.4) if len(low) else begins
     actor.stand(begins)
     actor.walk(np.stack([far, near]), 0.9)
     while actor.frames < len(labels):
@@ -228,28 +234,27 @@ def help_up(resident: Person, carer: Person, fps: float, rng: np.random.Generato
     sign = 1.0 if side == "left" else -1.0
     if front:
         spot = np.array([rng.uniform(0.54, 0.6), 0.08 * rng.uniform(-1.0, 1.0)])
+        offered: tuple[Side, ...] = ("left", "right")
         holds = tuple(
             Hold(OTHER[arm], f"{arm}_forearm", grab, grab + 0.9, until, until + 0.8, (0.3, out, -0.6))
-            for arm, out in (("left", 0.6), ("right", -0.6))
+            for arm, out in zip(offered, (0.6, -0.6), strict=True)
         )
-        offered: tuple[Side, ...] = ("left", "right")
-        touch = "both_arms"
     else:
         spot = np.array([rng.uniform(-0.1, 0.02), sign * rng.uniform(0.52, 0.6)])
         holds = (
             Hold(OTHER[side], "back", grab, grab + 0.9, until, until + 0.8),
             Hold(side, f"{side}_forearm", grab + 0.2, grab + 1.1, until, until + 0.8, (0.4, 0.3 * sign, 0.4)),
         )
-        offered, touch = (side,), "arm"
+        offered = (side,)
     track = offer_arms(track, OFFERED, offered, held_share(replace(holds[-1], begin_s=grab - 0.2), len(labels), fps))
     heading = np.pi if front else -sign * np.pi / 2.0
     helper = carer.actor(fps, rng, spot, float(heading))
     while helper.frames < len(labels):
         helper.stand(len(labels) / fps)
-    acted, actions = (value for value in carer.acted(helper))
+    acted, actions = carer.acted(helper)
     helping = slice(round(grab * fps), round((until + 0.4) * fps))
     actions[helping] = ACTIONS.index("other")
-    facts = Facts("help_up", role="carer", other="resident", touch=touch)
+    facts = Facts("help_up", role="carer", other="resident", touch="both_arms" if front else "arm")
     details = {"boxes": [[box.centre.tolist(), box.half_sizes.tolist(), box.yaw] for box in boxes]}
     return Together((track, labels), (acted, actions), facts, holds, boxes, 0.0, details)
 

@@ -11,10 +11,9 @@ from typing import Literal
 import numpy as np
 from jaxtyping import Float
 from scipy.ndimage import gaussian_filter1d
-from scipy.spatial import cKDTree
 from scipy.spatial.transform import Rotation
 
-from models.body import BodyModel, rest_joints_of
+from models.body import BodyModel
 from models.humanoid import Grip, joint_spec, segment_points
 from models.key_frames import minimum_jerk
 from models.key_poses import Posture
@@ -90,7 +89,7 @@ def offer_arms(
 
     However far the trunk leans, the arms are held out as of somebody upright.
     """
-    local, wanted = _local(track), posture.body_pose.reshape(23, 3)
+    local, wanted = local_rotations_of(track), posture.body_pose.reshape(23, 3)
     above = local[:, 0]
     for joint in SPINE:
         above = above @ local[:, joint]
@@ -122,8 +121,8 @@ def hold_on(
     """
     rest, skins = segment_points(body, carer.betas)
     held_rest, held_skins = segment_points(body, other.betas)
-    local, pelvis = _local(carer), carer.transl + rest[0]
-    other_rotations, other_positions = forward(held_rest, _local(other), other.transl + held_rest[0])
+    local, pelvis = local_rotations_of(carer), carer.transl + rest[0]
+    other_rotations, other_positions = forward(held_rest, local_rotations_of(other), other.transl + held_rest[0])
     grips, goals = [], []
     for hold in holds:
         _, positions = forward(rest, local, pelvis)
@@ -142,28 +141,6 @@ def hold_on(
     vectors = axis_angle_from_matrix(local)
     pose = vectors[:, 1:].reshape(-1, 69)
     return replace(carer, global_orient=vectors[:, 0], body_pose=pose, transl=pelvis - rest[0]), tuple(grips)
-
-
-def palm_distance(
-    body: BodyModel, carer: PersonTrack, other: PersonTrack, grip: Grip
-) -> tuple[Float[np.ndarray, "time"], Float[np.ndarray, "time"]]:
-    """Metres from a palm to the nearest skin of the part that a grip holds, and to the very place of it."""
-    palm = carried_point(body, carer, grip.wrist, grip.palm)
-    rest, skins = segment_points(body, other.betas)
-    rotations, positions = forward(rest, _local(other), other.transl + rest[0])
-    seen = np.einsum("tji,tj->ti", rotations[:, grip.joint], palm - positions[:, grip.joint])
-    near = [joint for joint in skins if joint == grip.joint or SMPL_PARENTS[joint] == grip.joint]
-    skin = np.concatenate([skins[joint] for joint in (*near, max(0, SMPL_PARENTS[grip.joint]))]) - rest[grip.joint]
-    return cKDTree(skin).query(seen)[0], np.linalg.norm(seen - grip.place, axis=-1)
-
-
-def carried_point(
-    body: BodyModel, track: PersonTrack, joint: int, offset: Float[np.ndarray, "3"]
-) -> Float[np.ndarray, "time 3"]:
-    """World way of a point that a joint carries, given from it in axes of the rest pose."""
-    rest = rest_joints_of(body, track.betas)
-    rotations, positions = forward(rest, _local(track), track.transl + rest[0])
-    return positions[:, joint] + rotations[:, joint] @ offset
 
 
 def _place(
@@ -403,6 +380,7 @@ def _between(
     return a @ matrix_from_axis_angle(share[:, None] * turn)
 
 
-def _local(track: PersonTrack) -> Float[np.ndarray, "time 24 3 3"]:
+def local_rotations_of(track: PersonTrack) -> Float[np.ndarray, "time 24 3 3"]:
+    """Rotations of the root to the world and of the other joints to their parents."""
     vectors = np.concatenate([track.global_orient[:, None], track.body_pose.reshape(-1, 23, 3)], axis=1)
     return matrix_from_axis_angle(vectors)

@@ -22,6 +22,7 @@ from jaxtyping import Float
 from scipy.spatial.transform import Rotation
 
 from models.body import BodyModel
+from models.body_hulls import core_capsule, hull_points
 from pipeline.types import SMPL_JOINTS, SMPL_PARENTS
 
 
@@ -181,15 +182,6 @@ def _continuous(quaternions: Float[np.ndarray, "time 4"]) -> Float[np.ndarray, "
     return quaternions * np.concatenate([[1.0], np.cumprod(np.where(signs == 0.0, 1.0, signs))])[:, None]
 
 
-def _hull_points(points: Float[np.ndarray, "point 3"]) -> Float[np.ndarray, "corner 3"]:
-    """The points furthest along the axes and in 64 directions between: a convex hull small enough to collide fast."""
-    index = np.arange(64) + 0.5
-    polar, azimuth = np.arccos(1.0 - 2.0 * index / 64.0), np.pi * (1.0 + 5.0**0.5) * index
-    between = np.stack([np.cos(azimuth) * np.sin(polar), np.sin(azimuth) * np.sin(polar), np.cos(polar)], axis=-1)
-    directions = np.concatenate([np.eye(3), -np.eye(3), between])
-    return points[np.unique(np.argmax(points @ directions.T, axis=0))]
-
-
 def segment_points(
     body: BodyModel, betas: Float[np.ndarray, "10"]
 ) -> tuple[Float[np.ndarray, "24 3"], dict[int, Float[np.ndarray, "point 3"]]]:
@@ -322,7 +314,7 @@ def _add_person(
             _add_joint(spec, part, name, SMPL_JOINTS[joint].startswith("right_"), kind)
         parts[joint] = part
         spec.add_mesh(
-            name=name, uservert=_hull_points(skins[joint] - joints[joint]).flatten(),
+            name=name, uservert=hull_points(skins[joint] - joints[joint]).flatten(),
             inertia=mujoco.mjtMeshInertia.mjMESH_INERTIA_CONVEX,
         )  # fmt: skip
         # priority 1: the friction of the body counts, so that one foot can lose it.
@@ -330,7 +322,7 @@ def _add_person(
             name=name, type=mujoco.mjtGeom.mjGEOM_MESH, meshname=name, mass=mass_kg * kind.mass / total, contype=0,
             conaffinity=1, priority=1, friction=[0.7, 0.005, 0.0001], condim=3, solref=[0.006, 1.0], solimp=[0.95, 0.99, 0.002, 0.5, 2.0],
         )  # fmt: skip
-        axis = _core_capsule(skins[joint] - joints[joint])
+        axis = core_capsule(skins[joint] - joints[joint])
         core = part.add_geom(
             name=f"{prefix}core_{SMPL_JOINTS[joint]}", type=mujoco.mjtGeom.mjGEOM_CAPSULE, fromto=np.concatenate(axis[:2]),
             size=[axis[2], 0, 0], mass=0.0, contype=meets[0], conaffinity=meets[1], group=3,
@@ -364,19 +356,6 @@ def _humanoid(model: mujoco.MjModel, prefix: str, pelvis_rest: Float[np.ndarray,
     root = model.joint(f"{prefix}{SMPL_JOINTS[0]}")
     starts = int(root.qposadr[0]), int(root.dofadr[0])
     return Humanoid(model, prefix, pelvis_rest, *starts, qpos_start, dof_start, actuator_start, lower, upper)
-
-
-def _core_capsule(
-    points: Float[np.ndarray, "point 3"],
-) -> tuple[Float[np.ndarray, "3"], Float[np.ndarray, "3"], float]:
-    """Ends and radius of a capsule inside a segment, along its longest direction: what other limbs collide with."""
-    centre = points.mean(axis=0)
-    _, _, directions = np.linalg.svd(points - centre, full_matrices=False)
-    along = (points - centre) @ directions[0]
-    radius = 0.85 * float(np.median(np.linalg.norm((points - centre) - along[:, None] * directions[0], axis=-1)))
-    low, high = np.percentile(along, 3.0), np.percentile(along, 97.0)
-    inset = min(radius, 0.45 * (high - low))
-    return centre + (low + inset) * directions[0], centre + (high - inset) * directions[0], radius
 
 
 def _add_joint(spec: mujoco.MjSpec, part: mujoco.MjsBody, name: str, right: bool, kind: JointSpec) -> None:

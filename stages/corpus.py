@@ -18,7 +18,8 @@ from models.body import BodyModel, BodyShape
 from models.caption_captured import captured_captions
 from models.caption_words import SAYABLE, Event, Surface
 from models.captions import Facts, age_of, captions, pace_of, sex_of
-from models.composed import COMPOSITIONS, composed
+from models.composed import composed
+from models.composed_acts import COMPOSITIONS
 from models.fall_causes import SIMULATED_HZ
 from models.fall_draws import FallsConfig, draw_kind, simulated
 from models.importers.index import IndexedTake, read_take
