@@ -787,18 +787,20 @@ def evaluate_motion(
     from models.motion_batches import MotionData
     from models.motion_evaluator import STARTER, load_motion_evaluator
     from models.motion_faults import Flesh
+    from models.motion_model import load_motion_model
     from models.rest_skeleton import skeleton_of
-    from models.text_encoder import SentenceConfig, TextCache, TextEncoder
+    from models.text_encoder import TextCache, TextEncoder
     from pipeline.corpus import read_corpus
     from stages import evaluate_motion, label
 
     config, labelling = settings.section("evaluate_motion"), settings.section("label")
+    text, sampling = settings.section("sample_motion").text, settings.section("sample_motion").sampling
     named = dict(arm.split("=", 1) for arm in arms if "=" in arm)
     if len(named) < len(arms):
-        raise InputError("--arm", f"got {' '.join(arms)}", "say NAME=CORPUS, each name once")
+        raise InputError("--arm", f"got {' '.join(arms)}", "say NAME=FOLDER of a motion model, each name once")
     check_replaceable(out, "summary.json")
     judge = load_motion_evaluator(evaluator or STARTER)
-    captions = TextCache(texts) if texts else TextEncoder(SentenceConfig())
+    captions = TextCache(texts) if texts else TextEncoder(text)
     if captions.digest != judge.config.text_digest:
         wanted = judge.config.text_digest[:12]
         raise InputError(
@@ -806,12 +808,13 @@ def evaluate_motion(
         )
     body = body_model(settings.section("run").body)
 
-    def scenes(path: Path, splits: tuple[str, ...] | None) -> list[evaluate_motion.Scene]:
-        held = read_corpus(
-            path, lambda row: (splits is None or row.split in splits) and len(row.people) <= judge.config.most_people
-        )
-        data = MotionData(held, skeleton_of(body), judge.config.most_frames)
-        return evaluate_motion.scenes_of(data, held, data.held_out(data.where(lambda _: True)))
+    held = read_corpus(corpus, lambda row: row.split in config.splits and len(row.people) <= judge.config.most_people)
+    data = MotionData(held, skeleton_of(body), judge.config.most_frames)
+    real = evaluate_motion.scenes_of(data, held, data.held_out(data.where(lambda _: True)))
+    made = {
+        name: evaluate_motion.answers(config, load_motion_model(folder), captions, sampling, real, settings.seed)
+        for name, folder in named.items()
+    }
 
     def standing_m(betas: np.ndarray) -> float:
         return standing_pelvis_height(body, betas)
@@ -819,10 +822,7 @@ def evaluate_motion(
     audit = evaluate_motion.Audit(
         functools.partial(label.find_fall, labelling), standing_m, labelling.direction_tolerance_deg
     )
-    summary = evaluate_motion.run(
-        config, judge, captions, Flesh(body), audit, scenes(corpus, config.splits),
-        {name: scenes(Path(path), None) for name, path in named.items()}, settings.seed,
-    )  # fmt: skip
+    summary = evaluate_motion.run(config, judge, captions, Flesh(body), audit, real, made, settings.seed)
     with replaced(out) as folder:
         evaluate_motion.write(folder, summary)
     return summary
@@ -1386,7 +1386,7 @@ def evaluate_people_command(
 def evaluate_motion_command(
     corpus: Annotated[Path, typer.Option(help="Corpus whose held-out items are the real motion.")],
     out: Annotated[Path, typer.Option(help="Folder for summary.json, table.csv, motion.png.")],
-    arm: Annotated[list[str] | None, typer.Option(help="NAME=CORPUS: motion generated for held-out captions.")] = None,
+    arm: Annotated[list[str] | None, typer.Option(help="NAME=FOLDER of a motion model that is judged, or =starter.")] = None,
     texts: Annotated[Path | None, typer.Option(help="Encoded captions; else they are encoded here.")] = None,
     evaluator: Annotated[Path | None, typer.Option(help="Folder of a motion evaluator; else the starter.")] = None,
     config: ConfigOption = None, seed: SeedOption = 0, prefect: PrefectOption = False,

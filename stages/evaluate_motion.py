@@ -5,7 +5,7 @@ made for. Output: figures by arm, all as [figure, low, high], 95 % intervals ove
 stand `real` (FID and KID of one half of the takes against the other) and `shuffled_text` (real motion with the captions of
 other items), so that a broken metric shows. `<arm>/<group>` is of single people, captured pairs or composed pairs alone.
 
-Plug-in point for generated motion: `Scene`s, from wherever; `scenes_of` makes them of a corpus' items, real or generated.
+`scenes_of` makes scenes of real windows, `answers` what a motion model makes of their captions; `run` takes scenes from wherever.
 DESIGN §5, §7; seeds/timotion_supplement.txt §E.
 """
 
@@ -25,7 +25,7 @@ from torch import Tensor
 
 from models import motion_metrics as metrics
 from models.fall_causes import DIRECTION_ANGLES
-from models.motion_batches import MotionData, Piece
+from models.motion_batches import ROLES, MotionData, Piece
 from models.motion_evaluator import MotionEvaluator, meaning_of
 from models.motion_faults import (
     Flesh,
@@ -36,6 +36,8 @@ from models.motion_faults import (
     joints_of,
     stated_contacts,
 )
+from models.motion_model import MotionModel
+from models.motion_sampling import Ask, SamplingConfig, sample
 from models.text_encoder import TextCache, TextEncoder
 from pipeline.corpus import FPS, Corpus, Row
 from pipeline.errors import InputError
@@ -59,6 +61,10 @@ class EvaluateMotionConfig(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
     splits: tuple[str, ...] = ("test",)
     """Of the corpus; what the evaluator was trained on would be judged too kindly."""
+    samples: int = Field(1, ge=1)
+    """Of each caption; multimodality takes more than one."""
+    batch: int = Field(16, ge=1)
+    """Scenes sampled at a time."""
     repeats: int = Field(metrics.REPEATS, ge=2)
     least: int = Field(20, ge=4)
     """Scenes of a group without which it is not judged by itself."""
@@ -141,6 +147,42 @@ def scenes_of(data: MotionData, corpus: Corpus, pieces: Sequence[Piece]) -> list
         betas = torch.as_tensor(corpus.tracks(piece.item).betas)[list(piece.order)]
         scenes.append(Scene(batch.features[0], batch.roles[0], batch.rest[0], betas, batch.texts[0], row))
     return scenes
+
+
+def answers(
+    config: EvaluateMotionConfig,
+    model: MotionModel,
+    texts: TextCache | TextEncoder,
+    sampling: SamplingConfig,
+    scenes: Sequence[Scene],
+    seed: int,
+) -> list[Scene]:
+    """What a model makes of the captions of real scenes: as long, of the same roles and bodies; for people that it knows.
+
+    InputError where the model learned its captions from another text encoder, or knows nobody's number.
+    """
+    if model.config.text_encoder != texts.digest:
+        known, given = model.config.text_encoder[:12], texts.digest[:12]
+        raise InputError(
+            "motion model", f"learned captions by the encoder {known}, given is {given}", "name its encoder"
+        )
+    wanted = [scene for scene in scenes if len(scene.roles) in model.config.people for _ in range(config.samples)]
+    if not wanted:
+        raise InputError("motion model", f"knows scenes of {model.config.people} people only", "hold out such scenes")
+    asks = []
+    for number, scene in enumerate(wanted):
+        # Seeds by item and sample, so that a model that knows fewer people gets the same noise.
+        own = generator(seed, "evaluate_motion", f"{scene.row.name} {number % config.samples}")
+        roles: Any = tuple(ROLES[role] for role in scene.roles)
+        asks.append(Ask(scene.text, roles, scene.rest, scene.features.shape[1], int(own.integers(2**40))))
+    # Of about one length together, so that little of a batch is padding.
+    order = sorted(range(len(asks)), key=lambda k: (len(asks[k].roles), asks[k].frames))
+    made: dict[int, Scene] = {}
+    for first in range(0, len(order), config.batch):
+        part = order[first : first + config.batch]
+        for k, features in zip(part, sample(model, texts.encode, [asks[k] for k in part], sampling), strict=True):
+            made[k] = replace(wanted[k], features=features)
+    return [made[k] for k in range(len(asks))]
 
 
 def run(

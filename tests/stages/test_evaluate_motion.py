@@ -16,7 +16,7 @@ from pipeline.corpus import read_corpus
 from pipeline.corpus_write import write_corpus
 from pipeline.errors import InputError
 from stages import label
-from stages.evaluate_motion import Audit, EvaluateMotionConfig, Scene, asked_and_done, run, scenes_of, write
+from stages.evaluate_motion import Audit, EvaluateMotionConfig, Scene, answers, asked_and_done, run, scenes_of, write
 
 CONFIG = EvaluateMotionConfig(repeats=3, least=4, physical=3)
 
@@ -123,3 +123,27 @@ def test_what_cannot_be_judged_is_refused(scenes, judge, audit):
     broken = replace(scenes[0], features=scenes[0].features * torch.nan)
     with pytest.raises(InputError, match="arm 'a': holds motion that is not finite"):
         run(CONFIG, *judge, audit, scenes, {"a": [broken]}, 0)
+
+
+def test_a_model_answers_the_captions_with_scenes_of_their_own_shape(scenes, judge):
+    from models.denoisers.identity import IdentityConfig
+    from models.motion_model import MotionModel, MotionModelConfig
+    from models.motion_sampling import SamplingConfig
+
+    encoder = judge[1]
+    torch.manual_seed(0)
+    denoiser = IdentityConfig(width=16, layers=1, heads=2, text=encoder.dim)
+    settings = MotionModelConfig(denoiser=denoiser, text_encoder=encoder.digest, people=(1,))
+    model = MotionModel(settings).eval().requires_grad_(False)
+    config, sampling = CONFIG.model_copy(update={"samples": 2}), SamplingConfig(steps=2, precision="float32")
+    single = [scene for scene in scenes if scene.row.name != "pair"]
+    made = answers(config, model, encoder, sampling, scenes, 0)
+    assert [scene.row.name for scene in made] == [scene.row.name for scene in single for _ in range(2)]
+    assert all(one.features.shape == scene.features.shape for one, scene in zip(made[::2], single, strict=True))
+    assert (made[0].features - made[1].features).abs().max() > 0.01
+    alone = answers(config, model, encoder, sampling, single[3:4], 0)
+    assert torch.allclose(alone[1].features, made[7].features, atol=1e-4)
+    with pytest.raises(InputError, match="learned captions by the encoder"):
+        answers(config, MotionModel(MotionModelConfig(denoiser=denoiser)), encoder, sampling, scenes, 0)
+    with pytest.raises(InputError, match=r"knows scenes of \(1,\) people only"):
+        answers(config, model, encoder, sampling, [scene for scene in scenes if scene.row.name == "pair"], 0)
