@@ -240,13 +240,13 @@ poses do not all keep. A limb inside the trunk is a wrist, elbow, knee or ankle 
 
 
 WORDS = {
-    "mocap": "motion capture", "fall": "simulated falls and what follows them", "look_alike": "acted look-alikes of falls",
+    "mocap": "motion capture", "fall": "simulated falls and what follows them", "look_alike": "look-alikes of falls",
     "composed": "two composed people", "lying": "trunk within 30° of the floor",
     "upright": "trunk within 30° of the vertical", "leaning": "between",
 }  # fmt: skip
 BEFORE = """
-Before: the weights `{sha256}`, shipped earlier, on the same poses. They had other takes held out: captured ones of these
-were among those that they learnt from, simulated and composed ones were not.
+Before: the weights `{sha256}` on the same poses.
+They may have learnt from some of these takes.
 """
 
 
