@@ -164,7 +164,7 @@ TOUCH_WORDS: dict[Touch, tuple[str, ...]] = {
     "arm": ("with a hand on the other's arm", "holding the other by the arm"),
     "both_arms": ("holding both of the other's arms", "with both hands on the other's forearms"),
     "back": ("with a hand on the other's back", "one hand on the other's back"),
-    "shoulder": ("laying a hand on the other's shoulder", "with a hand on the other's shoulder"),
+    "shoulder": ("one hand on the other's shoulder", "with a hand on the other's shoulder"),
     "both_hands": ("with both hands", "using both hands"),
 }
 """Which hand of who acts is where on the other."""

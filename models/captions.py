@@ -254,13 +254,13 @@ def _deed(facts: Facts, rng: np.random.Generator) -> str:
     side = f" {_pick(rng, SIDE_WORDS[facts.event])}".replace("{side}", facts.side) if facts.side else ""
     far = f" for {distance_words(facts.distance_m)}" if facts.distance_m is not None else ""
     turn = _pick(rng, TURN_VERBS).replace("{side}", facts.turns) if facts.turns else ""
-    touch = f" {_pick(rng, TOUCH_WORDS[facts.touch])}" if facts.touch else ""
-    who, rest = _who(facts, rng), f"{way}{where}{side}{far}{touch}"
+    touch = f", {_pick(rng, TOUCH_WORDS[facts.touch])}" if facts.touch else ""
+    who, rest = _who(facts, rng), f"{way}{where}{side}{far}"
     # An adverb follows a short verb and goes before a long one.
     short = pace and " " not in verb
     before, behind = ("" if short or not pace else f"{pace} "), (f" {pace}" if short else "")
-    present = f"{before}{verb}{behind}{rest}" + (f" and {turn}" if turn else "")
-    participle = f"{before}{ing_form(verb)}{behind}{rest}" + (f", {ing_form(turn)}" if turn else "")
+    present = f"{before}{verb}{behind}{rest}" + (f" and {turn}" if turn else "") + touch
+    participle = f"{before}{ing_form(verb)}{behind}{rest}" + (f", {ing_form(turn)}" if turn else "") + touch
     return _pick(rng, (
         f"{who} {present}", f"{who} {present}", f"{who} is {participle}", f"{who} can be seen {participle}",
         f"we see {who} {participle}", f"here {who} is {participle}",

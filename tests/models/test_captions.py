@@ -8,7 +8,7 @@ from typing import get_args
 import numpy as np
 import pytest
 
-from models.caption_words import CAUSES_OF_A_SIDE, SAYABLE, After, Age, Event, Pace, Sex, Surface
+from models.caption_words import CAUSES_OF_A_SIDE, SAYABLE, After, Age, Event, Pace, Sex, Surface, Touch
 from models.captions import Facts, captions, distance_words, ing_form, mirrored, pace_of, with_article, with_travel
 from models.travel import Travel
 from pipeline.order import Cause, Direction
@@ -41,6 +41,10 @@ SAID: dict[str, dict[object, str]] = {
     },
     "side": {side: rf"\b{side}\b" for side in ("left", "right")},
     "turns": {side: rf"\bturn(s|ing) (to the )?{side}\b" for side in ("left", "right")},
+    "touch": {
+        "arm": "other's arm|by the arm", "both_arms": "both .*(arms|forearms)", "back": "other's back",
+        "shoulder": "other's shoulder", "both_hands": "both hands",
+    },
     "other": {"resident": r"\bresident\b", "carer": r"carer|care worker|caregiver", "visitor": "visitor", "person": "person"},
 }  # fmt: skip
 """How a fact may be heard in a caption: written for the test, apart from the tables that the captions are drawn from."""
@@ -64,6 +68,7 @@ def all_facts(count: int, seed: int = 0) -> list[Facts]:
         "cause": get_args(Cause), "direction": get_args(Direction), "surface": get_args(Surface), "recovers": (True, False),
         "after": get_args(After), "pace": get_args(Pace), "side": ("left", "right"), "turns": ("left", "right"),
         "distance_m": (0.4, 1.2, 3.1, 40.0), "other": ("resident", "carer", "visitor"),
+        "touch": get_args(Touch),
     }  # fmt: skip
     draw, made = rng(seed), []
     events = itertools.cycle(get_args(Event))
