@@ -20,7 +20,7 @@ import torch
 from jaxtyping import Float, Int
 from torch import Tensor
 
-from models.motion_batches import MotionBatch, MotionData, Piece, to
+from models.motion_batches import POOL, MotionBatch, MotionData, Piece, to
 from models.motion_evaluator import (
     MotionEvaluator,
     MotionEvaluatorConfig,
@@ -128,8 +128,9 @@ def train(
     weights = weights_of(data.rows, items)
     torch.manual_seed(seed)
     network = MotionEvaluator(config)
-    first_look = data.draw(items, weights, 256, 0, seed + 1)
-    network.normaliser.fit(first_look.features, first_look.mask)
+    # A whole pool: batches by themselves are of one length, so of few kinds.
+    pool = [data.draw(items, weights, 64, step, seed + 1) for step in range(POOL)]
+    network.normaliser.fit(torch.cat([batch.features[batch.mask] for batch in pool]))
     every = texts.encode(sorted({text for item in items for text in data.rows[item].texts}))
     network.text_mean.copy_(every.mean(0))
     network.text_spread.copy_(every.std(0).clamp(min=0.01))
