@@ -98,6 +98,10 @@ def test_an_arm_of_real_motion_is_as_real_and_a_spoiled_one_is_not(scenes, judge
     assert copy["fall_action_agreement"][0] == 1.0 and copy["closest_shift_cm"] == 0.0
     for row in summary.values():
         for name in ("fid", "kid", "mm_dist", "diversity", "penetration_cm", "jerk_ratio"):
+            if row[name] is None:
+                # Too few takes of real motion to be held against itself.
+                assert name in ("fid", "kid")
+                continue
             figure, low, high = row[name]
             assert low <= figure <= high
     assert run(CONFIG, *judge, audit, scenes, {"copy": scenes, "spoiled": spoiled}, 0) == summary
@@ -135,6 +139,8 @@ def test_a_model_answers_the_captions_with_scenes_of_their_own_shape(scenes, jud
     denoiser = IdentityConfig(width=16, layers=1, heads=2, text=encoder.dim)
     settings = MotionModelConfig(denoiser=denoiser, text_encoder=encoder.digest, people=(1,))
     model = MotionModel(settings).eval().requires_grad_(False)
+    for value in model.parameters():
+        torch.nn.init.normal_(value, std=0.1)
     config, sampling = CONFIG.model_copy(update={"samples": 2}), SamplingConfig(steps=2, precision="float32")
     single = [scene for scene in scenes if scene.row.name != "pair"]
     made = answers(config, model, encoder, sampling, scenes, 0)
