@@ -33,7 +33,7 @@ def test_it_learns_to_undo_noise(motion_data, embed, tmp_path):
     config = CONFIG.model_copy(update={"steps": 200, "rate": 3e-3, "validate_every": 100, "save_every_s": 1e9})
     curve = run(motion_data, embed, tmp_path, config)
     assert [row["step"] for row in curve.validation] == [100, 200]
-    assert curve.train[-1]["simple"] < 0.7 * curve.train[0]["simple"]
+    assert curve.train[-1]["simple"] < 0.8 * curve.train[0]["simple"]
     facts = json.loads((tmp_path / "training.json").read_text())
     assert facts["corpus"] == "small" and facts["steps"] == 200 and facts["config"]["batch"] == 4
     model = load_motion_model(tmp_path)
