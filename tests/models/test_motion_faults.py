@@ -74,8 +74,10 @@ def test_people_inside_each_other(body):
     assert deepest == pytest.approx(200.0 * float(next(iter(flesh._spheres.values())).radii.max()), abs=0.01)
 
 
-def test_closest_distance_and_its_shift(body):
-    features, rest, _ = _standing(body, [(0.0, 0.0, 0.0), (0.5, 0.0, 0.0)])
-    assert closest_m(joints_of(features, rest)) == pytest.approx(0.5, abs=1e-5)
-    assert closest_m(joints_of(features, rest)[:1]) is None
+def test_closest_distance_and_its_shift():
+    joints = np.zeros((2, 5, 22, 3))
+    joints[1] = (3.0, 4.0, 0.0)
+    joints[1, 2, 20] = (0.3, 0.4, 0.0)  # a hand, once
+    assert closest_m(joints) == pytest.approx(0.5)
+    assert closest_m(joints[:1]) is None
     assert distance_shift_cm([0.2, 0.4], [0.3, 0.5]) == pytest.approx(10.0)

@@ -18,7 +18,7 @@ from pipeline.errors import InputError
 from stages import label
 from stages.evaluate_motion import Audit, EvaluateMotionConfig, Scene, answers, asked_and_done, run, scenes_of, write
 
-CONFIG = EvaluateMotionConfig(repeats=3, least=4, physical=3)
+CONFIG = EvaluateMotionConfig(repeats=3, least=4, physical=20)
 
 
 @pytest.fixture(scope="module")
@@ -135,6 +135,9 @@ def test_a_model_answers_the_captions_with_scenes_of_their_own_shape(scenes, jud
     denoiser = IdentityConfig(width=16, layers=1, heads=2, text=encoder.dim)
     settings = MotionModelConfig(denoiser=denoiser, text_encoder=encoder.digest, people=(1,))
     model = MotionModel(settings).eval().requires_grad_(False)
+    # Untrained networks answer nothing at all, whatever is asked.
+    for parameter in model.parameters():
+        parameter.add_(0.1 * torch.randn(parameter.shape))
     config, sampling = CONFIG.model_copy(update={"samples": 2}), SamplingConfig(steps=2, precision="float32")
     single = [scene for scene in scenes if scene.row.name != "pair"]
     made = answers(config, model, encoder, sampling, scenes, 0)
