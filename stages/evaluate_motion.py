@@ -68,6 +68,8 @@ class EvaluateMotionConfig(BaseModel):
     repeats: int = Field(metrics.REPEATS, ge=2)
     least: int = Field(20, ge=4)
     """Scenes of a group without which it is not judged by itself."""
+    least_pool: int = Field(8, ge=2)
+    """Captions of a pool without which there is no R-precision; below 32 it is easier, and `pool` says so."""
     physical: int = Field(200, ge=1)
     """Scenes of an arm whose skin and flesh are looked at."""
     fall_drop: float = Field(0.35, gt=0.0, lt=1.0)
@@ -314,7 +316,11 @@ def figures(
             )
         else:
             result[name] = interval(lambda k, d=distance: d(motions[k], real.motions))
-    result["r_precision"] = metrics.r_precision(motions, own, meanings, takes, bank, rng, config.repeats)
+    # Among a handful of meanings, as captured pairs have, everybody is right.
+    known = bank.pool >= config.least_pool
+    result["r_precision"] = (
+        metrics.r_precision(motions, own, meanings, takes, bank, rng, config.repeats) if known else None
+    )
     result["mm_dist"] = interval(lambda k: metrics.multimodal_distance(motions[k], own[k]))
     order = int(rng.integers(2**31))
     result["diversity"] = interval(lambda k: metrics.diversity(motions[k], np.random.default_rng(order)))
@@ -332,8 +338,8 @@ def figures(
     ):  # fmt: skip
         result[name] = _mean(judged.found, takes, key, told, rng, config.repeats)
     distances = [row["closest"] for row in judged.found if row["closest"] is not None]
-    known = [row["closest"] for row in real.found if row["closest"] is not None]
-    result["closest_shift_cm"] = distance_shift_cm(distances, known) if distances and known else None
+    theirs = [row["closest"] for row in real.found if row["closest"] is not None]
+    result["closest_shift_cm"] = distance_shift_cm(distances, theirs) if distances and theirs else None
     return result
 
 
@@ -379,5 +385,5 @@ def write(folder: Path, summary: dict[str, dict[str, Any]]) -> None:
 
 def _shown(row: Mapping[str, Any], name: str) -> Figure:
     if name.startswith("r_precision_"):
-        return row["r_precision"][int(name[-1]) - 1]
+        return row["r_precision"] and row["r_precision"][int(name[-1]) - 1]
     return row[name]

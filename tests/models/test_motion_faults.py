@@ -76,8 +76,8 @@ def test_people_inside_each_other(body):
 
 def test_closest_distance_and_its_shift():
     joints = np.zeros((2, 5, 22, 3))
-    joints[1] = (3.0, 4.0, 0.0)
-    joints[1, 2, 20] = (0.3, 0.4, 0.0)  # a hand, once
+    joints[1, :, :, 1] = 2.0
+    joints[1, 3, 20, 1] = 0.5
     assert closest_m(joints) == pytest.approx(0.5)
     assert closest_m(joints[:1]) is None
     assert distance_shift_cm([0.2, 0.4], [0.3, 0.5]) == pytest.approx(10.0)
