@@ -75,7 +75,7 @@ def _passing(
     wanted: Float[np.ndarray, "time"], where: Bool[np.ndarray, "time"], fps: float
 ) -> Float[np.ndarray, "time"]:
     """As `_bridged`, fading to nothing `FADE_S` away from where it is wanted."""
-    away_s = distance_transform_edt(~where) / fps if where.any() else np.full(len(where), np.inf)
+    away_s = np.asarray(distance_transform_edt(~where)) / fps if where.any() else np.full(len(where), np.inf)
     share = np.clip(1.0 - away_s / FADE_S, 0.0, 1.0)
     return _bridged(wanted, where, fps) * share * share * (3.0 - 2.0 * share)
 

@@ -36,14 +36,14 @@ class MotionEvaluatorConfig(BaseModel):
     """Sizes, and what the network was made for."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
-    width: int = Field(160, ge=8)
-    layers: int = Field(4, ge=1)
-    heads: int = Field(4, ge=1)
-    dims: int = Field(64, ge=2, le=64)
+    width: int = Field(default=160, ge=8)
+    layers: int = Field(default=4, ge=1)
+    heads: int = Field(default=4, ge=1)
+    dims: int = Field(default=64, ge=2, le=64)
     """Of the shared space; few, since covariances of some hundred motions are taken in it."""
-    dropout: float = Field(0.1, ge=0.0, lt=1.0)
-    most_people: int = Field(2, ge=1)
-    most_frames: int = Field(160, ge=PATCH)
+    dropout: float = Field(default=0.1, ge=0.0, lt=1.0)
+    most_people: int = Field(default=2, ge=1)
+    most_frames: int = Field(default=160, ge=PATCH)
     """Longer items are cut; 8 s hold a fall and what comes after."""
     text_dim: int
     text_digest: str

@@ -328,7 +328,7 @@ def figures(
     result["multimodality"] = (
         interval(lambda k: metrics.multimodality(motions[k], [captions[row] for row in k]) or 0.0) if several else None
     )
-    jerk = float(np.mean([row["jerk"] for row in real.found]))
+    jerk = float(np.mean([row["jerk"] or 0.0 for row in real.found]))
     apart = config.apart_cm
     for name, key, told in (
         ("foot_skate_cm_s", "skate", lambda value: value), ("penetration_cm", "penetration", lambda value: value),
