@@ -820,7 +820,9 @@ def evaluate_motion(
         return standing_pelvis_height(body, betas)
 
     audit = evaluate_motion.Audit(
-        functools.partial(label.find_fall, labelling), standing_m, labelling.direction_tolerance_deg
+        functools.partial(label.find_fall, labelling.model_copy(update={"fall_drop": config.fall_drop})),
+        standing_m,
+        labelling.direction_tolerance_deg,
     )
     summary = evaluate_motion.run(config, judge, captions, Flesh(body), audit, real, made, settings.seed)
     with replaced(out) as folder:

@@ -68,8 +68,13 @@ class EvaluateMotionConfig(BaseModel):
     repeats: int = Field(metrics.REPEATS, ge=2)
     least: int = Field(20, ge=4)
     """Scenes of a group without which it is not judged by itself."""
+    least_pool: int = Field(8, ge=2)
+    """Captions of a pool without which there is no R-precision; below 32 it is easier, and `pool` says so."""
     physical: int = Field(200, ge=1)
     """Scenes of an arm whose skin and flesh are looked at."""
+    fall_drop: float = Field(0.35, gt=0.0, lt=1.0)
+    """As `label.fall_drop`; off beds and chairs people fall less deep than from standing. Of the corpus' held-out falls the audit
+    finds 92 % with this, 87 % with the labels' own 0.45, and of its look-alikes 1 % with either."""
     apart_cm: float = Field(3.0, gt=0.0)
     """People who share no more than this are not inside each other."""
 
@@ -87,6 +92,8 @@ class Scene:
     """What was asked for."""
     row: Row
     """The item whose caption that is; of real motion, its own."""
+    take: str
+    """The independent take that the motion, or what it answers, comes from."""
 
     @property
     def group(self) -> str:
@@ -145,7 +152,7 @@ def scenes_of(data: MotionData, corpus: Corpus, pieces: Sequence[Piece]) -> list
     for piece in pieces:
         batch, row = data.batch([piece]), data.rows[piece.item]
         betas = torch.as_tensor(corpus.tracks(piece.item).betas)[list(piece.order)]
-        scenes.append(Scene(batch.features[0], batch.roles[0], batch.rest[0], betas, batch.texts[0], row))
+        scenes.append(Scene(batch.features[0], batch.roles[0], batch.rest[0], betas, batch.texts[0], row, row.take))
     return scenes
 
 
@@ -289,7 +296,7 @@ def figures(
     config: EvaluateMotionConfig, judged: Judged, real: Judged, is_real: bool, rng: np.random.Generator
 ) -> dict[str, Any]:
     """All figures of some scenes against real ones."""
-    takes = [scene.row.take for scene in judged.scenes]
+    takes = [scene.take for scene in judged.scenes]
     meanings = [meaning_of(scene.row) for scene in judged.scenes]
     captions = [scene.text for scene in judged.scenes]
     motions, own = judged.motions, judged.captions
@@ -309,7 +316,11 @@ def figures(
             )
         else:
             result[name] = interval(lambda k, d=distance: d(motions[k], real.motions))
-    result["r_precision"] = metrics.r_precision(motions, own, meanings, takes, bank, rng, config.repeats)
+    # Among a handful of meanings, as captured pairs have, everybody is right.
+    known = bank.pool >= config.least_pool
+    result["r_precision"] = (
+        metrics.r_precision(motions, own, meanings, takes, bank, rng, config.repeats) if known else None
+    )
     result["mm_dist"] = interval(lambda k: metrics.multimodal_distance(motions[k], own[k]))
     order = int(rng.integers(2**31))
     result["diversity"] = interval(lambda k: metrics.diversity(motions[k], np.random.default_rng(order)))
@@ -327,8 +338,8 @@ def figures(
     ):  # fmt: skip
         result[name] = _mean(judged.found, takes, key, told, rng, config.repeats)
     distances = [row["closest"] for row in judged.found if row["closest"] is not None]
-    known = [row["closest"] for row in real.found if row["closest"] is not None]
-    result["closest_shift_cm"] = distance_shift_cm(distances, known) if distances and known else None
+    theirs = [row["closest"] for row in real.found if row["closest"] is not None]
+    result["closest_shift_cm"] = distance_shift_cm(distances, theirs) if distances and theirs else None
     return result
 
 
@@ -374,5 +385,5 @@ def write(folder: Path, summary: dict[str, dict[str, Any]]) -> None:
 
 def _shown(row: Mapping[str, Any], name: str) -> Figure:
     if name.startswith("r_precision_"):
-        return row["r_precision"][int(name[-1]) - 1]
+        return row["r_precision"] and row["r_precision"][int(name[-1]) - 1]
     return row[name]

@@ -16,7 +16,9 @@ from pipeline.errors import Rejected
 from pipeline.order import ClipOrder
 from pipeline.types import ACTIONS, SMPL_JOINTS
 
-VERSION = 1
+VERSION = 2
+LEVEL_HIPS = 0.8
+"""Horizontal share of the line between the hips from which on it tells the facing."""
 _PELVIS, _NECK, _HEAD = SMPL_JOINTS.index("pelvis"), SMPL_JOINTS.index("neck"), SMPL_JOINTS.index("head")
 _HIPS = [SMPL_JOINTS.index("left_hip"), SMPL_JOINTS.index("right_hip")]
 _FEET = [SMPL_JOINTS.index("left_foot"), SMPL_JOINTS.index("right_foot")]
@@ -54,7 +56,7 @@ class Fall:
     drop_m: float
     peak_speed_m_s: float
     direction_deg: float
-    """Where the trunk went from onset to rest, counter-clockwise from the facing at onset: 0 forward, 90 left."""
+    """Where the trunk went from onset to rest, counter-clockwise from the facing before it: 0 forward, 90 left."""
     fallen_s: float
     """How long the person stays down within the clip."""
 
@@ -73,6 +75,13 @@ def facing(joints_world: Float[np.ndarray, "time 24 3"]) -> Float[np.ndarray, "t
     across = joints_world[:, _HIPS[0], :2] - joints_world[:, _HIPS[1], :2]
     forward = np.stack([across[:, 1], -across[:, 0]], axis=-1)
     return forward / np.maximum(np.linalg.norm(forward, axis=-1, keepdims=True), 1e-9)
+
+
+def _facing_at(joints_world: Float[np.ndarray, "time 24 3"], frame: int) -> Float[np.ndarray, "2"]:
+    """Facing when the hips were last level: who rolls over the edge of a bed has one hip above the other, and faces nowhere."""
+    across = joints_world[: frame + 1, _HIPS[0]] - joints_world[: frame + 1, _HIPS[1]]
+    level = np.flatnonzero(np.linalg.norm(across[:, :2], axis=-1) >= LEVEL_HIPS * np.linalg.norm(across, axis=-1))
+    return facing(joints_world)[level[-1] if len(level) else frame]
 
 
 def find_fall(
@@ -107,7 +116,7 @@ def find_fall(
         moved = joints_world[rest, [_PELVIS, _NECK, _HEAD], :2].mean(0) - joints_world[
             onset, _FEET + [_PELVIS], :2
         ].mean(0)
-        ahead = facing(joints_world)[onset]
+        ahead = _facing_at(joints_world, int(onset))
         angle = np.degrees(np.arctan2(ahead[0] * moved[1] - ahead[1] * moved[0], ahead @ moved))
         down_again = np.flatnonzero(~low[rest:])
         up = times[rest + down_again[0]] if len(down_again) else times[-1]

@@ -18,7 +18,7 @@ from pipeline.errors import InputError
 from stages import label
 from stages.evaluate_motion import Audit, EvaluateMotionConfig, Scene, answers, asked_and_done, run, scenes_of, write
 
-CONFIG = EvaluateMotionConfig(repeats=3, least=4, physical=3)
+CONFIG = EvaluateMotionConfig(repeats=3, least=4, least_pool=2, physical=20)
 
 
 @pytest.fixture(scope="module")
@@ -105,6 +105,8 @@ def test_an_arm_of_real_motion_is_as_real_and_a_spoiled_one_is_not(scenes, judge
             figure, low, high = row[name]
             assert low <= figure <= high
     assert run(CONFIG, *judge, audit, scenes, {"copy": scenes, "spoiled": spoiled}, 0) == summary
+    few = run(CONFIG.model_copy(update={"least_pool": 8}), *judge, audit, scenes, {}, 0)
+    assert few["real"]["pool"] < 8 and few["real"]["r_precision"] is None
     write(tmp_path, summary)
     assert json.loads((tmp_path / "summary.json").read_text()) == summary
     assert (tmp_path / "table.csv").read_text().splitlines()[0].startswith("arm,scenes,fid,fid_low,fid_high,kid")

@@ -55,6 +55,25 @@ def test_a_known_fall_is_found_at_its_times(fps):
     assert names.index("fall") < names.index("fallen")
 
 
+def test_who_rolls_over_an_edge_faces_where_the_hips_were_last_level():
+    # On their back, feet along +x; then over on their left side, the right hip above and a little beyond; then down, left.
+    times = np.arange(60) / 20.0
+    joints = np.zeros((60, 24, 3))
+    joints[:, SMPL_JOINTS.index("neck"), 0] = joints[:, SMPL_JOINTS.index("head"), 0] = -0.1
+    for name in ("left_foot", "right_foot"):
+        joints[:, SMPL_JOINTS.index(name), 0] = 0.1
+    rolled = np.clip(times - 0.4, 0.0, 0.6)[:, None] * np.pi
+    side = np.concatenate([0.0 * rolled, np.cos(rolled), -np.sin(rolled)], axis=1)
+    joints[:, SMPL_JOINTS.index("left_hip")] = 0.1 * side
+    joints[:, SMPL_JOINTS.index("right_hip")] = -0.1 * side
+    way = np.clip((times - 1.2) / 0.4, 0.0, 1.0)[:, None]
+    joints[..., 1] += 1.0 * way
+    joints[..., 2] += 0.6 - 0.5 * way**2
+    fall = find_fall(LabelConfig(), joints, times, STANDING)
+    assert fall is not None and fall.onset_s >= 0.9
+    assert fall.direction_deg == pytest.approx(90.0, abs=15.0)
+
+
 @pytest.mark.parametrize("toward", [0.0, 90.0, 180.0, -90.0])
 def test_direction_is_measured_from_the_facing(toward):
     joints, times = falling(20, toward)
