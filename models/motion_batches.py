@@ -14,7 +14,7 @@ from torch import Tensor
 
 from models.motion_features import FEATURES, canonical, encode
 from models.rest_skeleton import RestSkeleton, bone_lengths
-from pipeline.corpus import Corpus, Row
+from pipeline.corpus import FPS, Corpus, Row
 from pipeline.errors import InputError
 from pipeline.types import Role
 
@@ -132,7 +132,7 @@ class MotionData:
         last = max(row.frames - self.most_frames, 0)
         if "onset_s" not in row.details:
             return 0, last
-        onset, rest = round(row.details["onset_s"] * 20.0), round(row.details.get("rest_s", 0.0) * 20.0)
+        onset, rest = round(row.details["onset_s"] * FPS), round(row.details.get("rest_s", 0.0) * FPS)
         latest = min(last, max(onset - LEAD_FRAMES, 0))
         return min(max(rest + LEAD_FRAMES - self.most_frames, 0), latest), latest
 

@@ -8,6 +8,7 @@ Prompts of figures 6.4 to 6.9 of the thesis, three seeds each, none chosen.
 import argparse
 import json
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
@@ -56,7 +57,7 @@ def prompt_strips(model: MotionModel, encoder: TextEncoder, body: BodyModel) -> 
     return np.concatenate(rows)
 
 
-def card(folder: Path, model: MotionModel, figures: dict[str, dict[str, list]] | None) -> str:
+def card(folder: Path, model: MotionModel, figures: dict[str, dict[str, Any]] | None) -> str:
     """The card as Markdown, from the model's own files and an evaluation's summary."""
     facts = json.loads((folder / "training.json").read_text())
     config, sizes = facts["config"], model.config.denoiser
@@ -69,7 +70,7 @@ def card(folder: Path, model: MotionModel, figures: dict[str, dict[str, list]] |
         f" {weights / 1e6:.2f} M parameters, float16 on disk. Predicts x_0 of {model.config.layout}."),
         (f"- **Trained on**: a corpus of `careclips corpus build` (SHA-256 `{facts.get('corpus', '?')}`, {facts.get('items', '?')} items), "
         f"scenes of {' and '.join(map(str, model.config.people))} people, windows of at most {model.config.most_frames} frames."),
-        f"- **How**: `careclips train motion`, seed {facts['seed']}, {facts['steps']} steps of {config['batch']} scenes, rate {config['rate']:g}, "
+        f"- **How**: `careclips train motion` with the config of `training.json`, seed {facts['seed']}, {facts['steps']} steps of {config['batch']} scenes, rate {config['rate']:g}, "
         f"{facts['seconds'] / 60:.0f} minutes. Held out in the end: "
         + ", ".join(f"{name} {value:.3f}" for name, value in last.items() if name not in ("step", "seconds")) + ".",
         "- **Text**: captions as `models/text_encoder.py` encodes them by default (all-MiniLM-L6-v2).",
@@ -78,19 +79,29 @@ def card(folder: Path, model: MotionModel, figures: dict[str, dict[str, list]] |
         "",
     ]  # fmt: skip
     if figures:
-        names = [name for name in next(iter(figures.values())) if name != "r_precision"]
-        lines += ["| | " + " | ".join(["R-precision 1, 2, 3", *names]) + " |", "| --- " * (len(names) + 2) + "|"]
-        for arm, values in figures.items():
-            tops = " / ".join(f"{top[0]:.2f}" for top in values["r_precision"])
-            rest = [
-                f"{values[n][0]:.3g} [{values[n][1]:.3g}, {values[n][2]:.3g}]" if values.get(n) else "–" for n in names
-            ]
-            lines.append(f"| {arm} | " + " | ".join([tops, *rest]) + " |")
-        lines.append("")
+        lines += _table(figures)
     lines += ["The thesis's prompts (figures 6.4 to 6.9), three seeds each, in this order:", ""]
     lines += [f"{number}. {text}" for number, (text, _) in enumerate(PROMPTS, 1)]
     lines += ["", "![film strips](prompts.jpg)", ""]
     return "\n".join(lines)
+
+
+def _table(figures: dict[str, dict[str, Any]]) -> list[str]:
+    """What `careclips evaluate motion` found: a row a figure, a column an arm; of single people and pairs it has more to say."""
+    arms = [arm for arm in figures if "/" not in arm]
+    rows = ["| | " + " | ".join(arms) + " |", "| --- " * (len(arms) + 1) + "|"]
+    for name in (name for name, value in figures[arms[0]].items() if isinstance(value, list)):
+        cells = []
+        for arm in arms:
+            value = figures[arm][name]
+            if value is None:
+                cells.append("–")
+            elif name == "r_precision":
+                cells.append(" / ".join(f"{top[0]:.2f}" for top in value))
+            else:
+                cells.append(f"{value[0]:.3g} [{value[1]:.3g}, {value[2]:.3g}]")
+        rows.append(f"| {name} | " + " | ".join(cells) + " |")
+    return [*rows, ""]
 
 
 def main() -> None:

@@ -7,6 +7,7 @@ import numpy as np
 from jaxtyping import Float
 
 from models.rest_skeleton import PARENTS
+from pipeline.corpus import FPS
 
 COLOURS = ("#1f77b4", "#d62728", "#2ca02c", "#9467bd")
 """Of the people, by slot; darker with time."""
@@ -37,7 +38,7 @@ def stick_figures(
                     axis.plot(x[ends], z[ends], color=COLOURS[person % 4], lw=1.6, alpha=1.0 if left else 0.5)
             axis.axhline(0.0, color="#888888", lw=0.6)
             axis.set(xlim=(-1.3, 1.3), ylim=(-0.3, 2.1), xticks=[], yticks=[], aspect="equal")
-            axis.set_xlabel(f"{moment / 20.0:.1f} s", fontsize=7)
+            axis.set_xlabel(f"{moment / FPS:.1f} s", fontsize=7)
         axes[row][0].set_title(title[:110], fontsize=8, loc="left")
     buffer = BytesIO()
     FigureCanvasAgg(figure).print_png(buffer)

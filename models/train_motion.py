@@ -297,7 +297,8 @@ def plot_curve(curve: Curve) -> bytes:
             label = name if style == "-" else None
             axes.plot(*zip(*told, strict=True), style, color=f"C{number}", ms=3, lw=1.0, label=label)
     axes.set(xlabel="steps", ylabel="loss, weighted", yscale="log", title="Lines: in training. Dots: held out.")
-    axes.legend(fontsize=8)
+    if names:
+        axes.legend(fontsize=8)
     buffer = BytesIO()
     FigureCanvasAgg(figure).print_png(buffer)
     return buffer.getvalue()

@@ -33,20 +33,23 @@ def made(tmp_path_factory):
 
 def test_a_card_says_what_was_done_and_measured(made):
     folder, model, _ = made
+    tops = [[0.4, 0.3, 0.5], [0.5, 0.4, 0.6], [0.6, 0.5, 0.7]]
+    real = {"scenes": 40, "fid": [0.1, 0.05, 0.2], "r_precision": tops, "kid": None, "closest_shift_cm": 2.0}
     figures = {
-        "real": {"fid": [0.1, 0.05, 0.2], "r_precision": [[0.9, 0.8, 1.0], [0.95, 0.9, 1.0], [0.99, 0.9, 1.0]]},
-        "starter": {"fid": [3.2, 3.0, 3.4], "r_precision": [[0.4, 0.3, 0.5], [0.5, 0.4, 0.6], [0.6, 0.5, 0.7]]},
-    }
+        "real": real, "starter": real | {"fid": [3.2, 3.0, 3.4]}, "starter/captured_pairs": real | {"r_precision": None}
+    }  # fmt: skip
     told = card(folder, model, figures)
     for words in (
         "c0ffee",
         "900 steps of 16 scenes",
         "10 minutes",
         "simple 0.250",
-        "| starter | 0.40 / 0.50 / 0.60 | 3.2 [3, 3.4] |",
+        "| | real | starter |",
+        "| fid | 0.1 [0.05, 0.2] | 3.2 [3, 3.4] |",
+        "| r_precision | 0.40 / 0.50 / 0.60 |",
     ):
         assert words in told, words
-    assert "| starter" not in card(folder, model, None)
+    assert "| fid |" not in card(folder, model, None)
     digest = json.loads((folder / "config.json").read_text())["text_encoder"]
     assert digest == model.config.text_encoder
 
