@@ -25,19 +25,21 @@ LEFT, RIGHT = np.array([0, 5, 11]), np.array([0, 6, 12])
 ACROSS = np.array([0.25, 1.0])
 """Weights of image x and y."""
 
-VERSION = 5
+VERSION = 6
 
 
 class CalibrateConfig(BaseModel):
     """What is assumed of people and lenses before anyone is seen."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
-    nose_m: float = Field(1.55, gt=0.0)
-    """Height of a standing adult's nose above the floor: of a person of 1.66 m, between the world's women and men."""
-    shoulder_share: float = 0.87
+    nose_m: float = Field(1.51, gt=0.0)
+    """Height of a standing adult's nose above the floor: 0.91 of the stature (between the chin's 0.87 and the eyes' 0.936 of
+    Drillis and Contini 1966) of a person of 1.66 m, between the world's women and men."""
+    shoulder_share: float = 0.885
     """Height of the shoulder keypoints as a share of the nose's."""
-    hip_share: float = 0.567
-    ankle_m: float = Field(0.08, gt=0.0)
+    hip_share: float = 0.57
+    ankle_m: float = Field(0.10, gt=0.0)
+    """Height of the ankle keypoints, mean of a standing and a stepping foot."""
     stature_spread: float = Field(0.065, gt=0.0)
     """Standard deviation of grown people's stature, as a share of the mean."""
     focal_spread: float = Field(0.25, gt=0.0)

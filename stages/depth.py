@@ -15,7 +15,7 @@ from pydantic import BaseModel, ConfigDict, Field
 from pipeline.errors import InputError, Rejected
 from pipeline.types import DepthScan
 
-VERSION = 1
+VERSION = 2
 
 
 class DepthConfig(BaseModel):

@@ -84,6 +84,14 @@ def test_batches_equal_singles(config):
         np.testing.assert_allclose(together, singles, atol=1e-5)
 
 
+def test_a_mirrored_picture_has_mirrored_depth(config):
+    images = pictures()
+    for flip in (True, False):
+        models = DepthModels(config.model_copy(update={"flip": flip}))
+        off = models.predict_metric(images[:, :, ::-1]) - models.predict_metric(images)[:, :, ::-1]
+        assert (np.abs(off).max() < 1e-6) == flip
+
+
 def test_a_canonical_focal_length_scales_metres(tmp_path, checkpoints):
     folder = save_checkpoint(tmp_path / "canonical", "metric", canonical_focal_ratio=1.25)
     models = DepthModels(DepthModelsConfig(metric=str(folder), relative=str(checkpoints["relative"])))
