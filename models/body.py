@@ -298,7 +298,7 @@ class BodyModel(nn.Module):
             above = _take(rotations[-1], parents, -3)
             rotations.append(above @ local[..., first:last, :, :])
             joints.append(_take(joints[-1], parents, -2) + (above @ bone[..., first:last, :, None])[..., 0])
-        batch = torch.broadcast_shapes(*(level.shape[:-2] for level in joints))
+        batch = np.broadcast_shapes(*(level.shape[:-2] for level in joints))
         joints = torch.cat([level.expand(*batch, -1, -1) for level in joints], dim=-2)
         feature = None
         if self.posedirs is not None:
@@ -326,7 +326,8 @@ def local_rotations(
             f"global_orient needs as many batch axes as body_pose ({batch_axes}), got {tuple(global_orient.shape)}"
         )
         root = global_orient
-    batch = torch.broadcast_shapes(root.shape[:-2], body.shape[:-3])
+    # numpy's: torch's own takes a second to import sympy.
+    batch = np.broadcast_shapes(root.shape[:-2], body.shape[:-3])
     return torch.cat([root.expand(*batch, 3, 3)[..., None, :, :], body.expand(*batch, 23, 3, 3)], dim=-3)
 
 

