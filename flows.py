@@ -110,7 +110,7 @@ def sampled_motion(body: Path | None, values: str):
     from stages.sample_motion import SampleMotionConfig
 
     config = SampleMotionConfig.model_validate_json(values)
-    return SampledMotion(body_model(body), config.model, config.text, config.sampling)
+    return SampledMotion(body_model(body), config.model, config.text, config.sampling, config.cleanup)
 
 
 @functools.cache
@@ -794,13 +794,13 @@ def evaluate_motion(
     from stages import evaluate_motion, label
 
     config, labelling = settings.section("evaluate_motion"), settings.section("label")
-    text, sampling = settings.section("sample_motion").text, settings.section("sample_motion").sampling
+    sampled = settings.section("sample_motion")
     named = dict(arm.split("=", 1) for arm in arms if "=" in arm)
     if len(named) < len(arms):
         raise InputError("--arm", f"got {' '.join(arms)}", "say NAME=FOLDER of a motion model, each name once")
     check_replaceable(out, "summary.json")
     judge = load_motion_evaluator(evaluator or STARTER)
-    captions = TextCache(texts) if texts else TextEncoder(text)
+    captions = TextCache(texts) if texts else TextEncoder(sampled.text)
     if captions.digest != judge.config.text_digest:
         wanted = judge.config.text_digest[:12]
         raise InputError(
@@ -812,7 +812,9 @@ def evaluate_motion(
     data = MotionData(held, skeleton_of(body), judge.config.most_frames)
     real = evaluate_motion.scenes_of(data, held, data.held_out(data.where(lambda _: True)))
     made = {
-        name: evaluate_motion.answers(config, load_motion_model(folder), captions, sampling, real, settings.seed)
+        name: evaluate_motion.answers(
+            config, load_motion_model(folder), captions, sampled.sampling, sampled.cleanup, body, real, settings.seed
+        )
         for name, folder in named.items()
     }
 

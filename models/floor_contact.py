@@ -34,17 +34,20 @@ def stand_on_floor(
     ankles: Sequence[Float[np.ndarray, "time 3"]],
     planted: Bool[np.ndarray, "time 2"],
     fps: float,
+    floor_m: float | None = None,
 ) -> tuple[Float[np.ndarray, "time 24 3 3"], Float[np.ndarray, "time 3"]]:
     """Rotations and `transl` of a person whose ankles (left, right) go given ways, brought onto the floor z = 0.
 
     `local` turns the root to the world (z up) and the others to their parents; `pelvis` and `ankles` are places, metres.
-    The floor is where soles of planted feet usually are; where none is planted, where the lowest skin usually is.
+    Where the source's floor is not known (`floor_m`, a height), it is where soles of planted feet usually are; where none is
+    planted, where the lowest skin usually is.
     """
     rest = rest_joints_of(body, betas)
     heights = _heights(body, betas, reach_ankles(rest, local, pelvis, ankles), pelvis - rest[0])
     soles = np.stack([heights[:, points].min(axis=1) for points in sole_points(body)], axis=1)
-    floor = float(np.median(soles[planted]) if planted.any() else np.percentile(heights.min(axis=1), 10.0))
-    soles = soles - floor
+    if floor_m is None:
+        floor_m = float(np.median(soles[planted]) if planted.any() else np.percentile(heights.min(axis=1), 10.0))
+    soles = soles - floor_m
     planted = planted & (np.abs(soles) < FAR_M)
     # The body goes along with its planted feet, and a foot in the air with the body; what feet differ by, the legs take up.
     both = np.where(planted, -soles, 0.0).sum(axis=1) / np.maximum(planted.sum(axis=1), 1)
@@ -53,8 +56,8 @@ def stand_on_floor(
     down = body_down[:, None] + np.stack([_passing(apart[:, foot], planted[:, foot], fps) for foot in (0, 1)], axis=1)
     up = np.stack([_lifted(soles[:, foot] + down[:, foot], FOOT_S, fps) for foot in (0, 1)], axis=1)
     vertical = np.array([0.0, 0.0, 1.0])
-    pelvis = pelvis + (body_down - floor)[:, None] * vertical
-    ankles = [way + (down[:, foot] + up[:, foot] - floor)[:, None] * vertical for foot, way in enumerate(ankles)]
+    pelvis = pelvis + (body_down - floor_m)[:, None] * vertical
+    ankles = [way + (down[:, foot] + up[:, foot] - floor_m)[:, None] * vertical for foot, way in enumerate(ankles)]
     local = lay_hands(body, rest, reach_ankles(rest, local, pelvis, ankles), pelvis, fps)
     transl = pelvis - rest[0]
     lowest = _heights(body, betas, local, transl).min(axis=1)

@@ -16,6 +16,7 @@ from jaxtyping import UInt8
 from PIL import Image
 
 from models.body import BodyModel, BodyShape, load_body
+from models.motion_cleanup import CleanupConfig, cleaned
 from models.motion_model import MotionModel, load_motion_model
 from models.motion_sampling import Ask, SamplingConfig, motion_of, sample
 from models.motion_strip import motion_strip
@@ -51,7 +52,8 @@ def prompt_strips(model: MotionModel, encoder: TextEncoder, body: BodyModel) -> 
     for number, (ask, features) in enumerate(
         zip(asks, sample(model, encoder.encode, asks, SamplingConfig()), strict=True)
     ):
-        motion = motion_of(ask, np.tile(one, (len(ask.roles), 1)), features)
+        betas = np.tile(one, (len(ask.roles), 1))
+        motion = motion_of(ask, betas, cleaned(CleanupConfig(), body, betas, ask.rest, features))
         looks = [BodyLook(number * 8 + slot, 40.0) for slot in range(len(ask.roles))]
         rows.append(motion_strip(body, motion, shown, 150, 190, looks))
     return np.concatenate(rows)

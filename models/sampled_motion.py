@@ -8,6 +8,7 @@ import torch
 
 from models.body import BodyModel
 from models.captions import Facts, age_of, captions, sex_of
+from models.motion_cleanup import CleanupConfig, cleaned
 from models.motion_model import load_motion_model
 from models.motion_sampling import Ask, SamplingConfig, motion_of, sample
 from models.motion_source import betas_of
@@ -28,8 +29,11 @@ class SampledMotion:
 
     name = "motion model"
 
-    def __init__(self, body: BodyModel, model: Path | str, text: SentenceConfig | ClipConfig, sampling: SamplingConfig):
-        self.body, self.sampling = body, sampling
+    def __init__(
+        self, body: BodyModel, model: Path | str, text: SentenceConfig | ClipConfig, sampling: SamplingConfig,
+        cleanup: CleanupConfig | None,
+    ):  # fmt: skip
+        self.body, self.sampling, self.cleanup = body, sampling, cleanup
         self.model, self.encoder = load_motion_model(model), TextEncoder(text)
 
     def sample(self, order: ClipOrder, room: Room | None, rng: np.random.Generator) -> Motion:
@@ -41,7 +45,10 @@ class SampledMotion:
         betas = betas_of(self.body, order)[None]
         rest = skeleton_of(self.body).rest_joints(torch.as_tensor(betas, dtype=torch.float32))
         ask = Ask(text_of(order, rng), (order.role,), rest, frames, int(rng.integers(2**40)))
-        motion = motion_of(ask, betas, sample(self.model, self.encoder.encode, [ask], self.sampling)[0])
+        features = sample(self.model, self.encoder.encode, [ask], self.sampling)[0]
+        if self.cleanup is not None:
+            features = cleaned(self.cleanup, self.body, betas, rest, features)
+        motion = motion_of(ask, betas, features)
         clock = np.arange(max(2, round(order.seconds * order.fps))) / order.fps
         return replace(
             motion,

@@ -24,8 +24,10 @@ from pydantic import BaseModel, ConfigDict, Field
 from torch import Tensor
 
 from models import motion_metrics as metrics
+from models.body import BodyModel
 from models.fall_causes import DIRECTION_ANGLES
 from models.motion_batches import ROLES, MotionData, Piece
+from models.motion_cleanup import CleanupConfig, cleaned
 from models.motion_evaluator import MotionEvaluator, meaning_of
 from models.motion_faults import (
     Flesh,
@@ -161,10 +163,14 @@ def answers(
     model: MotionModel,
     texts: TextCache | TextEncoder,
     sampling: SamplingConfig,
+    cleanup: CleanupConfig | None,
+    body: BodyModel,
     scenes: Sequence[Scene],
     seed: int,
 ) -> list[Scene]:
     """What a model makes of the captions of real scenes: as long, of the same roles and bodies; for people that it knows.
+
+    Cleaned up as motion is that leaves the product, unless `cleanup` is None.
 
     InputError where the model learned its captions from another text encoder, or knows nobody's number.
     """
@@ -188,6 +194,9 @@ def answers(
     for first in range(0, len(order), config.batch):
         part = order[first : first + config.batch]
         for k, features in zip(part, sample(model, texts.encode, [asks[k] for k in part], sampling), strict=True):
+            if cleanup is not None:
+                shapes = wanted[k].betas.double().numpy()
+                features = cleaned(cleanup, body, shapes, wanted[k].rest, features)
             made[k] = replace(wanted[k], features=features)
     return [made[k] for k in range(len(asks))]
 

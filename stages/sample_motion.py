@@ -14,6 +14,7 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from models.body import BodyModel, BodyShape
 from models.caption_words import ROLE_WORDS
+from models.motion_cleanup import CleanupConfig, cleaned
 from models.motion_model import MotionModel
 from models.motion_sampling import Ask, SamplingConfig, check_ask, motion_of, sample
 from models.rest_skeleton import skeleton_of
@@ -37,6 +38,8 @@ class SampleMotionConfig(BaseModel):
     text: TextConfig = SentenceConfig()
     """The text network that the model was trained with."""
     sampling: SamplingConfig = SamplingConfig()
+    cleanup: CleanupConfig | None = CleanupConfig()
+    """What is done to samples against jitter, skating feet and shared space; null leaves them as they come."""
     batch: int = Field(16, ge=1)
     """Motions that are sampled together."""
 
@@ -108,5 +111,7 @@ def run(
         asks = [Ask(w.text, w.roles, rest, w.frames, w.seed) for w, rest in zip(part, rests, strict=True)]
         found = sample(model, encoder.encode, asks, config.sampling)
         for one, ask, features in zip(part, asks, found, strict=True):
+            if config.cleanup is not None:
+                features = cleaned(config.cleanup, body, one.betas, ask.rest, features)
             motions.append(motion_of(ask, one.betas, features))
     return motions

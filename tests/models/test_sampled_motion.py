@@ -38,7 +38,7 @@ def source(tmp_path_factory):
     for value in model.parameters():
         torch.nn.init.normal_(value, std=0.1)
     write_starter(folder, model.state_dict(), config, {})
-    return SampledMotion(load_body(), folder, SentenceConfig(), SamplingConfig(steps=2))
+    return SampledMotion(load_body(), folder, SentenceConfig(), SamplingConfig(steps=2), None)
 
 
 def test_an_order_is_acted_at_its_rate_and_length_by_its_body(source):

@@ -145,13 +145,14 @@ def test_a_model_answers_the_captions_with_scenes_of_their_own_shape(scenes, jud
         torch.nn.init.normal_(value, std=0.1)
     config, sampling = CONFIG.model_copy(update={"samples": 2}), SamplingConfig(steps=2, precision="float32")
     single = [scene for scene in scenes if scene.row.name != "pair"]
-    made = answers(config, model, encoder, sampling, scenes, 0)
+    given = (config, model, encoder, sampling, None, load_body())
+    made = answers(*given, scenes, 0)
     assert [scene.row.name for scene in made] == [scene.row.name for scene in single for _ in range(2)]
     assert all(one.features.shape == scene.features.shape for one, scene in zip(made[::2], single, strict=True))
     assert (made[0].features - made[1].features).abs().max() > 0.01
-    alone = answers(config, model, encoder, sampling, single[3:4], 0)
+    alone = answers(*given, single[3:4], 0)
     assert torch.allclose(alone[1].features, made[7].features, atol=1e-4)
     with pytest.raises(InputError, match="learned captions by the encoder"):
-        answers(config, MotionModel(MotionModelConfig(denoiser=denoiser)), encoder, sampling, scenes, 0)
+        answers(config, MotionModel(MotionModelConfig(denoiser=denoiser)), *given[2:], scenes, 0)
     with pytest.raises(InputError, match=r"knows scenes of \(1,\) people only"):
-        answers(config, model, encoder, sampling, [scene for scene in scenes if scene.row.name == "pair"], 0)
+        answers(*given, [scene for scene in scenes if scene.row.name == "pair"], 0)

@@ -1,0 +1,189 @@
+"""Sampled motion cleaned up: no jitter, standing feet that stand, nobody inside the floor or inside another.
+
+A denoiser's frames are each off by centimetres, which no eye forgives where a foot stands. In: features as sampled, and the
+bodies that act them. Out: features of the nearest motion whose stated contacts hold, by linear least squares over all frames
+and two-bone inverse kinematics. What was asked for stays: people are moved by centimetres.
+"""
+
+import itertools
+
+import numpy as np
+import torch
+from jaxtyping import Bool, Float
+from pydantic import BaseModel, ConfigDict, Field
+from scipy.ndimage import binary_closing, binary_erosion, binary_opening
+from scipy.signal import butter, sosfiltfilt
+from scipy.sparse import diags_array, eye_array, kron, vstack
+from scipy.sparse.linalg import spsolve
+from torch import Tensor
+
+from models.body import BodyModel
+from models.floor_contact import stand_on_floor
+from models.inner_spheres import InnerSpheres, depths
+from models.motion_features import CONTACTS, FEET, ROTATIONS, canonical, from_matrices
+from models.pose_prior import matrix_from_columns
+from models.rest_skeleton import forward_kinematics
+from pipeline.corpus import FPS
+from pipeline.frames import axis_angle_from_matrix
+from pipeline.types import SMPL_JOINTS
+
+NEAR_M = 0.4
+"""Bodies farther apart than this do not come into each other by being moved out of others."""
+ANKLES = (SMPL_JOINTS.index("left_ankle"), SMPL_JOINTS.index("right_ankle"))
+
+
+class CleanupConfig(BaseModel):
+    """Spreads say how far a correction goes before it costs."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+    cutoff_hz: float = Field(default=5.0, gt=0.0, lt=FPS / 2.0)
+    """Of the zero-lag low-pass filter (Butterworth, second order, there and back) over root and rotations."""
+    leg_m: float = Field(default=0.05, gt=0.0)
+    """By how much an ankle's correction differs from its body's."""
+    body_m: float = Field(default=2.0, gt=0.0)
+    """How far a body is moved..."""
+    body_m_s: float = Field(default=0.1, gt=0.0)
+    """...and how fast."""
+    change_m_s2: float = Field(default=1.0, gt=0.0)
+    """How suddenly corrections set in."""
+    slip_m_s: float = Field(default=0.01, gt=0.0)
+    """Of a foot that stands, after correction."""
+    apart_m: float = Field(default=0.01, ge=0.0)
+    """Inner spheres of two people that share more are moved apart; people who hold each other press into the skin."""
+    apart_rounds: int = Field(default=12, ge=0)
+    """0 leaves people where they were sampled."""
+
+
+def cleaned(
+    config: CleanupConfig,
+    body: BodyModel,
+    betas: Float[np.ndarray, "person 10"],
+    rest: Float[Tensor, "person 22 3"],
+    features: Float[Tensor, "person time 268"],
+) -> Float[Tensor, "person time 268"]:
+    """The motion cleaned up, in the canonical frame, its contacts those that it stated; the floor is z = 0."""
+    R = matrix_from_columns(_smooth(config, features[..., ROTATIONS]).unflatten(-1, (22, 6)))
+    root = _smooth(config, features[..., :3])
+    stands = [_stands(contacts > 0.5) for contacts in features[..., CONTACTS]]
+    each = [_settled(config, body, *one) for one in zip(betas, rest, R, root, stands, strict=True)]
+    R, root = (torch.stack(parts) for parts in zip(*each, strict=True))
+    if len(features) > 1:
+        shift = _apart(config, body, betas, rest, R, root)
+        root = root + torch.nn.functional.pad(shift, (0, 1))[:, None]
+    found = torch.cat([from_matrices(rest, R, root)[..., : CONTACTS.start], features[..., CONTACTS]], dim=-1)
+    return canonical(found[None])[0][0]
+
+
+def _settled(
+    config: CleanupConfig,
+    body: BodyModel,
+    betas: Float[np.ndarray, "10"],
+    rest: Float[Tensor, "22 3"],
+    R: Float[Tensor, "time 22 3 3"],
+    root: Float[Tensor, "time 3"],
+    stands: Bool[np.ndarray, "time 4"],
+) -> tuple[Float[Tensor, "time 22 3 3"], Float[Tensor, "time 3"]]:
+    """One person's rotations and root with feet that stand where they should, on the floor."""
+    joints = forward_kinematics(rest, R, root).double().numpy()
+    moved = corrections(config, joints[:, list(FEET)], stands)
+    local = np.tile(np.eye(3), (len(R), 24, 1, 1))
+    local[:, :22] = R.double().numpy()
+    pelvis = joints[:, 0].copy()
+    pelvis[:, :2] += moved[:, 0]
+    ankles = [joints[:, ankle].copy() for ankle in ANKLES]
+    for foot, ankle in enumerate(ankles):
+        ankle[:, :2] += moved[:, 1 + foot]
+    planted = np.stack([stands[:, :2].any(axis=1), stands[:, 2:].any(axis=1)], axis=1)
+    local, transl = stand_on_floor(body, betas, local, pelvis, ankles, planted, FPS, floor_m=0.0)
+    place = torch.as_tensor(transl, dtype=torch.float32) + rest[0]
+    return torch.as_tensor(local[:, :22], dtype=torch.float32), place
+
+
+def _smooth(config: CleanupConfig, values: Float[Tensor, "person time n"]) -> Float[Tensor, "person time n"]:
+    sections = butter(2, config.cutoff_hz, fs=FPS, output="sos")
+    filtered = sosfiltfilt(sections, values.double().numpy(), axis=1, padlen=min(9, values.shape[1] - 1))
+    return torch.as_tensor(filtered.copy(), dtype=torch.float32)
+
+
+def _stands(stated: Bool[Tensor, "time 4"]) -> Bool[np.ndarray, "time 4"]:
+    """Contacts without gaps or touches of a single frame."""
+    whole = [
+        binary_opening(binary_closing(np.pad(of, 2, mode="edge"), np.ones(2)), np.ones(2)) for of in stated.numpy().T
+    ]
+    return np.stack(whole, axis=1)[2:-2]
+
+
+def corrections(
+    config: CleanupConfig, feet: Float[np.ndarray, "time 4 3"], stands: Bool[np.ndarray, "time 4"]
+) -> Float[np.ndarray, "time 3 2"]:
+    """By what to move body, left and right ankle over the floor so that what stands does not slip, metres.
+
+    `feet` are the ways of FEET. Least squares over all frames of what slips while it stands, of how the ankles' corrections
+    differ from the body's, and of how far, how fast and how suddenly corrections go; each in units of its spread.
+    """
+    count = len(feet)
+    if count < 3 or not stands.any():
+        return np.zeros((count, 3, 2))
+    same, ahead = eye_array(count), diags_array([-1.0, 1.0], offsets=[0, 1], shape=(count - 1, count)) * FPS
+    bend = diags_array([1.0, -2.0, 1.0], offsets=[0, 1, 2], shape=(count - 2, count)) * FPS**2
+    body, each = np.eye(3)[:1], np.eye(3)
+    blocks = [
+        kron(body, same) / config.body_m, kron(body, ahead) / config.body_m_s, kron(each, bend) / config.change_m_s2,
+        kron(np.array([[-1.0, 1.0, 0.0], [-1.0, 0.0, 1.0]]), same) / config.leg_m,
+    ]  # fmt: skip
+    wanted = [np.zeros((block.shape[0], 2)) for block in blocks]
+    for foot in (0, 1):
+        ankle, toe = (_within(stands[1:, 2 * foot + part] & stands[:-1, 2 * foot + part]) for part in (0, 1))
+        # A foot rolls about its toes: the ankle's way then is none of its faults.
+        slip = np.diff(feet[:, 2 * foot : 2 * foot + 2, :2], axis=0) * FPS
+        rows = np.flatnonzero(ankle | toe)
+        blocks.append(kron(each[1 + foot][None], ahead.tocsr()[rows]) / config.slip_m_s)
+        wanted.append(-np.where(ankle[:, None], slip[:, 0], slip[:, 1])[rows] / config.slip_m_s)
+    A = vstack(blocks).tocsc()
+    solution = spsolve(A.T @ A, A.T @ np.concatenate(wanted))
+    return solution.reshape(3, count, 2).transpose(1, 0, 2)
+
+
+def _within(stands: Bool[np.ndarray, "step"]) -> Bool[np.ndarray, "step"]:
+    """Without the first and the last step of each contact: there a foot still comes, or goes already."""
+    return binary_erosion(stands, np.ones(3), border_value=1)
+
+
+def _apart(
+    config: CleanupConfig,
+    body: BodyModel,
+    betas: Float[np.ndarray, "person 10"],
+    rest: Float[Tensor, "person 22 3"],
+    R: Float[Tensor, "person time 22 3 3"],
+    root: Float[Tensor, "person time 3"],
+) -> Float[Tensor, "person 2"]:
+    """By what to move each person over the floor, at all times alike, so that nobody is inside another: feet that stand still
+    stand then. At the worst moment of a pair, half by each along the line between their pelvises; again for what is then worst."""
+    spheres = [InnerSpheres(body, shape) for shape in betas]
+    vectors = axis_angle_from_matrix(R.double().numpy())
+    hands = np.zeros((R.shape[1], 6))
+    centres = []
+    for one, own in enumerate(spheres):
+        pose = np.concatenate([vectors[one, :, 1:].reshape(len(hands), 63), hands], axis=1)
+        centres.append(own.centres(vectors[one, :, 0], pose, (root[one] - rest[one, 0]).double().numpy()))
+    shift = torch.zeros(len(root), 2)
+    pairs = list(itertools.combinations(range(len(root)), 2))
+    near: dict[tuple[int, int], Tensor] = {}
+    for _ in range(config.apart_rounds):
+        step = torch.zeros_like(shift)
+        for a, b in pairs:
+            way = torch.nn.functional.pad(shift[b] - shift[a], (0, 1))
+            frames = near.get((a, b), torch.arange(root.shape[1]))
+            if not len(frames):
+                continue
+            deep = depths(centres[a][frames], spheres[a].radii, centres[b][frames] + way, spheres[b].radii).amax((1, 2))
+            # Nobody is moved so far that other frames come to matter.
+            near.setdefault((a, b), frames[deep > -NEAR_M])
+            worst, at = deep.max(), frames[int(deep.argmax())]
+            if float(worst) > config.apart_m:
+                line = (root[b, at] - root[a, at] + way)[:2]
+                push = 0.5 * (worst - config.apart_m) * line / line.norm().clamp(min=1e-6)
+                step[a] -= push
+                step[b] += push
+        shift = shift + step
+    return shift

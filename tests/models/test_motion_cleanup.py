@@ -1,0 +1,124 @@
+"""Sampled motion cleaned up: what slides stands, what sinks rises, who shares space steps aside, and the rest stays."""
+
+import numpy as np
+import pytest
+import torch
+
+from models.body import load_body
+from models.motion_cleanup import CleanupConfig, cleaned, corrections
+from models.motion_faults import Flesh, foot_skate_cm_s, jerk_m_s3, joints_of, stated_contacts
+from models.motion_features import CONTACTS, canonical, from_matrices, heading, matrices
+from models.rest_skeleton import skeleton_of
+from pipeline.corpus import FPS
+
+CONFIG = CleanupConfig()
+
+
+@pytest.fixture(scope="module")
+def body():
+    return load_body()
+
+
+@pytest.fixture(scope="module")
+def scene(body, items):
+    """Of some items: betas, rest joints, features."""
+    from models.body import track_parameters
+    from models.motion_features import encode
+
+    found = {}
+    for item in items:
+        tracks = [track_parameters(track) for track in item.motion.people]
+        betas = np.stack([track.betas for track in item.motion.people]).astype(np.float64)
+        rest = skeleton_of(body).rest_joints(torch.as_tensor(betas, dtype=torch.float32))
+        turns = [torch.cat([orient[:, None], pose.unflatten(1, (23, 3))], dim=1) for _, orient, pose, _ in tracks]
+        features = encode(rest, torch.stack(turns), torch.stack([transl for *_, transl in tracks]))
+        found[item.name] = betas, rest, canonical(features[None])[0][0]
+    return found
+
+
+def moved(rest, features, shift):
+    """The motion with its root shifted (metres), stating the contacts that it stated."""
+    found = from_matrices(rest, matrices(features), features[..., :3] + shift)
+    return torch.cat([found[..., : CONTACTS.start], features[..., CONTACTS]], dim=-1)
+
+
+def test_a_body_whose_feet_both_slip_stands_still():
+    """Both feet slip at 0.1 m/s along x; where only the body's way is dear to nobody, it goes back by just that."""
+    feet = np.zeros((40, 4, 3))
+    feet[:, :, 0] = 0.1 * np.arange(40)[:, None] / FPS
+    free = CleanupConfig(body_m=1e3, body_m_s=1e3, leg_m=1e-3, slip_m_s=1e-3)
+    found = corrections(free, feet, np.ones((40, 4), dtype=bool))
+    np.testing.assert_allclose(np.diff(found[..., 0], axis=0) * FPS, -0.1, atol=1e-4)
+    np.testing.assert_allclose(found[..., 1], 0.0, atol=1e-9)
+    np.testing.assert_array_equal(corrections(free, feet, np.zeros((40, 4), dtype=bool)), 0.0)
+
+
+def test_a_foot_that_rolls_about_its_toes_is_let_roll():
+    feet = np.zeros((30, 4, 3))
+    feet[:, 0, 0] = 0.2 * np.arange(30) / FPS
+    on_toes = np.tile([False, True, False, False], (30, 1))
+    np.testing.assert_allclose(corrections(CONFIG, feet, on_toes), 0.0, atol=1e-12)
+    flat = np.tile([True, True, False, False], (30, 1))
+    assert np.abs(corrections(CONFIG, feet, flat)[:, 1, 0]).max() > 0.05
+
+
+@pytest.mark.parametrize("name", ["walk_0", "stand_0", "fall_0"])
+def test_sound_motion_stays(body, scene, name):
+    betas, rest, features = scene[name]
+    found = cleaned(CONFIG, body, betas, rest, features)
+    off = np.linalg.norm(joints_of(found, rest) - joints_of(features, rest), axis=-1)
+    assert off.mean() < 0.05 and torch.equal(found[..., CONTACTS], features[..., CONTACTS])
+    torch.testing.assert_close(found[0, 0, :2], torch.zeros(2), atol=1e-5, rtol=0.0)
+    torch.testing.assert_close(heading(matrices(found)[0, 0, 0]), torch.tensor([1.0, 0.0]), atol=1e-5, rtol=0.0)
+
+
+def test_sliding_feet_stand(body, scene):
+    betas, rest, features = scene["stand_0"]
+    away = torch.zeros(features.shape[1], 3)
+    away[:, 1] = 0.2 * torch.arange(len(away)) / FPS
+    slides = moved(rest, features, away)
+    found = cleaned(CONFIG, body, betas, rest, slides)
+    before, after = (foot_skate_cm_s(joints_of(one, rest), stated_contacts(one)) for one in (slides, found))
+    assert before > 18.0 and after < 1.5
+    wandered = joints_of(found, rest)[0, :, 0, :2] - joints_of(features, rest)[0, :, 0, :2]
+    assert np.abs(wandered - wandered.mean(axis=0)).max() < 0.1, "the body came back with its feet"
+
+
+def test_who_sinks_rises_and_nothing_is_left_below(body, scene):
+    betas, rest, features = scene["fall_0"]
+    sunk = moved(rest, features, torch.tensor([0.0, 0.0, -0.06]))
+    flesh, shapes = Flesh(body), torch.as_tensor(betas, dtype=torch.float32)
+    assert flesh.penetration_cm(sunk, rest, shapes) > 5.0
+    assert flesh.penetration_cm(cleaned(CONFIG, body, betas, rest, sunk), rest, shapes) < 0.5
+
+
+def test_jitter_goes_and_falls_stay_falls(body, scene):
+    betas, rest, features = scene["fall_0"]
+    noise = 0.01 * torch.randn(features.shape[1], 3, generator=torch.Generator().manual_seed(0))
+    joints = [joints_of(one, rest) for one in (features, moved(rest, features, noise))]
+    after = joints_of(cleaned(CONFIG, body, betas, rest, moved(rest, features, noise)), rest)
+    assert jerk_m_s3(joints[1]) > 2.5 * jerk_m_s3(joints[0]) and jerk_m_s3(after) < 2.0 * jerk_m_s3(joints[0])
+    down = [np.diff(one[0, :, 0, 2]).min() * FPS for one in (joints[0], after)]
+    assert down[1] < 0.85 * down[0], "the pelvis still falls about as fast"
+
+
+def test_people_in_one_place_stand_beside_each_other(body, scene):
+    betas, rest, features = scene["pair"]
+    together = torch.stack([moved(rest[one], features[one], torch.zeros(3)) for one in (0, 1)])
+    gap = together[1, 0, :3] - together[0, 0, :3]
+    together[1] = moved(rest[1], together[1], torch.tensor([0.0, 0.12 - float(gap[1]), 0.0]))
+    flesh, shapes = Flesh(body), torch.as_tensor(betas, dtype=torch.float32)
+    assert flesh.overlap_cm(together, rest, shapes) > 8.0
+    found = cleaned(CONFIG, body, betas, rest, together)
+    assert flesh.overlap_cm(found, rest, shapes) < 1.2
+    skates = [foot_skate_cm_s(joints_of(one, rest), stated_contacts(one)) for one in (together, found)]
+    assert skates[1] <= skates[0] + 0.1, "feet that stood stand"
+    # Whoever is named first: the same scene.
+    turned = cleaned(CONFIG, body, betas[::-1].copy(), rest.flip(0), canonical(together.flip(0)[None])[0][0])
+    apart = [
+        np.linalg.norm(np.diff(joints_of(one, r), axis=0), axis=-1)
+        for one, r in ((found, rest), (turned, rest.flip(0)))
+    ]
+    np.testing.assert_allclose(apart[0], apart[1], atol=2e-3)
+    same = cleaned(CleanupConfig(apart_rounds=0), body, betas, rest, together)
+    assert flesh.overlap_cm(same, rest, shapes) > 8.0
