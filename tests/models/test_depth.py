@@ -84,10 +84,10 @@ def test_batches_equal_singles(config):
         np.testing.assert_allclose(together, singles, atol=1e-5)
 
 
-def test_a_mirrored_picture_has_mirrored_depth(config):
+def test_a_mirrored_picture_has_mirrored_depth():
     images = pictures()
     for flip in (True, False):
-        models = DepthModels(config.model_copy(update={"flip": flip}))
+        models = DepthModels(DepthModelsConfig(flip=flip))
         off = models.predict_metric(images[:, :, ::-1]) - models.predict_metric(images)[:, :, ::-1]
         assert (np.abs(off).max() < 1e-6) == flip
 
