@@ -22,7 +22,8 @@ ROOT = Path(__file__).parents[1]
 CONFIG = """
 run: {workers: 1, plate_samples: 12}
 sample_footage: {rooms: 1, clips_per_room: 2, seconds: 4.0, fps: 10, width_px: 320, height_px: 240, two_people: 0.0}
-people3d: {}
+calibrate: {replicates: 10}
+people3d: {fit: {steps: 60, last_steps: 15}}
 """
 ORDER = "{events: [{event: fall, seconds: 4}, {event: walk, seconds: 3}], fps: 10, attempts_per_clip: 12}"
 
@@ -144,7 +145,7 @@ def test_a_deleted_artefact_and_a_changed_config_redo_what_depends_on_them(night
     assert {stage: set(keys) for stage, keys in after.items()} == {stage: set(keys) for stage, keys in before.items()}
     changed = [key for stage in before for key in before[stage] if after[stage][key] != before[stage][key]]
     assert changed == [gone.name]
-    (tmp_path / "config.yaml").write_text(CONFIG.replace("people3d: {}", "people3d: {stature_m: 1.7}"))
+    (tmp_path / "config.yaml").write_text(CONFIG.replace("{fit: ", "{stature_m: 1.7, fit: "))
     careclips("reconstruct", folder / "footage", "--out", store, "--config", tmp_path / "config.yaml")
     last = {stage: stamps(store, stage) for stage in before}
     assert all(last[stage] == after[stage] for stage in ("ingest", "people2d", "room"))
@@ -378,7 +379,7 @@ def test_every_verb_but_serve_can_be_a_flow():
 
 def test_lifting_is_evaluated_on_sample_footage_and_on_a_store(night, tmp_path):
     folder, _, _ = night
-    (tmp_path / "quick.yaml").write_text(CONFIG.replace("people3d: {}", "people3d: {fit: {steps: 40}}"))
+    (tmp_path / "quick.yaml").write_text(CONFIG.replace("steps: 60", "steps: 40"))
     (tmp_path / "events.csv").write_text("path,at_rest_s,landing_support,final_posture,body_fully_in_view\n")
     given = ("--footage", folder / "footage", "--config", tmp_path / "quick.yaml", "--store", folder / "store")
     done = careclips("evaluate", "people", *given, "--out", tmp_path / "out")
