@@ -14,7 +14,6 @@ from scipy.ndimage import distance_transform_edt, gaussian_filter1d, maximum_fil
 from models.body import REGIONS, BodyModel, rest_joints_of
 from models.hand_contact import lay_hands
 from models.limb_ik import reach_ankles
-from pipeline.frames import axis_angle_from_matrix
 
 SMOOTH_S = 0.06
 """Spread of what smooths the corrections over time."""
@@ -43,7 +42,8 @@ def stand_on_floor(
     planted, where the lowest skin usually is.
     """
     rest = rest_joints_of(body, betas)
-    heights = _heights(body, betas, reach_ankles(rest, local, pelvis, ankles), pelvis - rest[0])
+    reached = reach_ankles(rest, local, pelvis, ankles)
+    heights = surface_heights(body, betas, reached[:, 0], reached[:, 1:], pelvis - rest[0])
     soles = np.stack([heights[:, points].min(axis=1) for points in sole_points(body)], axis=1)
     if floor_m is None:
         floor_m = float(np.median(soles[planted]) if planted.any() else np.percentile(heights.min(axis=1), 10.0))
@@ -60,7 +60,7 @@ def stand_on_floor(
     ankles = [way + (down[:, foot] + up[:, foot] - floor_m)[:, None] * vertical for foot, way in enumerate(ankles)]
     local = lay_hands(body, rest, reach_ankles(rest, local, pelvis, ankles), pelvis, fps)
     transl = pelvis - rest[0]
-    lowest = _heights(body, betas, local, transl).min(axis=1)
+    lowest = lowest_surface(body, betas, local[:, 0], local[:, 1:], transl)
     return local, transl + _lifted(lowest, BODY_S, fps)[:, None] * vertical
 
 
@@ -98,24 +98,14 @@ def sole_points(body: BodyModel) -> tuple[np.ndarray, np.ndarray]:
     return np.flatnonzero(foot & left), np.flatnonzero(foot & ~left)
 
 
-def _heights(
-    body: BodyModel,
-    betas: Float[np.ndarray, "10"],
-    local: Float[np.ndarray, "time 24 3 3"],
-    transl: Float[np.ndarray, "time 3"],
-) -> Float[np.ndarray, "time point"]:
-    vectors = axis_angle_from_matrix(local)
-    return surface_heights(body, betas, vectors[:, 0], vectors[:, 1:].reshape(-1, 69), transl)
-
-
 def surface_heights(
     body: BodyModel,
     betas: Float[np.ndarray, "10"],
-    global_orient: Float[np.ndarray, "time 3"],
-    body_pose: Float[np.ndarray, "time 69"],
+    global_orient: Float[np.ndarray, "time ..."],
+    body_pose: Float[np.ndarray, "time ..."],
     transl: Float[np.ndarray, "time 3"],
 ) -> Float[np.ndarray, "time point"]:
-    """Heights of the contact points of the skin, metres."""
+    """Heights of the contact points of the skin, metres; rotations as axis-angle or as matrices, as `BodyModel` takes them."""
     shape = torch.as_tensor(betas, dtype=torch.float32)[None]
     heights = np.empty((len(transl), len(body.surface_vertices)))
     # 128 frames at a time stay in the processor's cache: twice as fast as all at once.
@@ -129,8 +119,8 @@ def surface_heights(
 def lowest_surface(
     body: BodyModel,
     betas: Float[np.ndarray, "10"],
-    global_orient: Float[np.ndarray, "time 3"],
-    body_pose: Float[np.ndarray, "time 69"],
+    global_orient: Float[np.ndarray, "time ..."],
+    body_pose: Float[np.ndarray, "time ..."],
     transl: Float[np.ndarray, "time 3"],
 ) -> Float[np.ndarray, "time"]:
     """Height of the lowest contact point of the skin per frame, metres."""

@@ -54,11 +54,11 @@ class InnerSpheres:
     @torch.no_grad()
     def centres(
         self,
-        global_orient: Float[np.ndarray, "time 3"],
-        body_pose: Float[np.ndarray, "time 69"],
+        global_orient: Float[np.ndarray, "time ..."],
+        body_pose: Float[np.ndarray, "time ..."],
         transl: Float[np.ndarray, "time 3"],
     ) -> Float[Tensor, "time sphere 3"]:
-        """Where they are, in the frame of the motion."""
+        """Where they are, in the frame of the motion; rotations as axis-angle or as matrices, as `BodyModel` takes them."""
         orient, pose, way = (torch.as_tensor(v, dtype=torch.float32) for v in (global_orient, body_pose, transl))
         rotations, _, joints, _ = self.body._pose(self.betas[None], orient, pose, way)
         return joints[:, self.owners] + (rotations[:, self.owners] @ self.offsets[..., None])[..., 0]
@@ -68,5 +68,5 @@ def depths(
     a: Float[Tensor, "time m 3"], a_radii: Float[Tensor, "m"], b: Float[Tensor, "time n 3"], b_radii: Float[Tensor, "n"]
 ) -> Float[Tensor, "time m n"]:
     """How deep each sphere of one body reaches into each of another, metres; negative where they are apart."""
-    apart = (a[:, :, None] - b[:, None]).square().sum(-1).add(1e-10).sqrt()
+    apart = torch.cdist(a, b, compute_mode="donot_use_mm_for_euclid_dist")
     return a_radii[:, None] + b_radii - apart

@@ -24,10 +24,9 @@ from models.motion_features import CONTACTS, FEET, ROTATIONS, canonical, from_ma
 from models.pose_prior import matrix_from_columns
 from models.rest_skeleton import forward_kinematics
 from pipeline.corpus import FPS
-from pipeline.frames import axis_angle_from_matrix
 from pipeline.types import SMPL_JOINTS
 
-NEAR_M = 0.4
+NEAR_M = 0.15
 """Bodies farther apart than this do not come into each other by being moved out of others."""
 ANKLES = (SMPL_JOINTS.index("left_ankle"), SMPL_JOINTS.index("right_ankle"))
 
@@ -160,12 +159,11 @@ def _apart(
     """By what to move each person over the floor, at all times alike, so that nobody is inside another: feet that stand still
     stand then. At the worst moment of a pair, half by each along the line between their pelvises; again for what is then worst."""
     spheres = [InnerSpheres(body, shape) for shape in betas]
-    vectors = axis_angle_from_matrix(R.double().numpy())
-    hands = np.zeros((R.shape[1], 6))
+    hands = np.tile(np.eye(3), (R.shape[1], 2, 1, 1))
     centres = []
-    for one, own in enumerate(spheres):
-        pose = np.concatenate([vectors[one, :, 1:].reshape(len(hands), 63), hands], axis=1)
-        centres.append(own.centres(vectors[one, :, 0], pose, (root[one] - rest[one, 0]).double().numpy()))
+    for own, turned, pelvis, at_rest in zip(spheres, R.double().numpy(), root, rest, strict=True):
+        pose = np.concatenate([turned[:, 1:], hands], axis=1)
+        centres.append(own.centres(turned[:, 0], pose, (pelvis - at_rest[0]).double().numpy()))
     shift = torch.zeros(len(root), 2)
     pairs = list(itertools.combinations(range(len(root)), 2))
     near: dict[tuple[int, int], Tensor] = {}

@@ -39,7 +39,8 @@ def stick_figures(
             axis.axhline(0.0, color="#888888", lw=0.6)
             axis.set(xlim=(-1.3, 1.3), ylim=(-0.3, 2.1), xticks=[], yticks=[], aspect="equal")
             axis.set_xlabel(f"{moment / FPS:.1f} s", fontsize=7)
-        axes[row][0].set_title(title[:110], fontsize=8, loc="left")
+        # A title as wide as the row must not widen its first column.
+        axes[row][0].set_title(title[:110], fontsize=8, loc="left").set_in_layout(False)
     buffer = BytesIO()
     FigureCanvasAgg(figure).print_png(buffer)
     return buffer.getvalue()
