@@ -784,6 +784,7 @@ def evaluate_motion(
 ) -> dict[str, Any]:
     """Judge motion generated for held-out captions beside real motion; figures, table and plot go to `out`."""
     from models.body import standing_pelvis_height
+    from models.memorised import embedded
     from models.motion_batches import MotionData
     from models.motion_evaluator import STARTER, load_motion_evaluator
     from models.motion_faults import Flesh
@@ -826,7 +827,10 @@ def evaluate_motion(
         standing_m,
         labelling.direction_tolerance_deg,
     )
-    summary = evaluate_motion.run(config, judge, captions, Flesh(body), audit, real, made, settings.seed)
+    taught = read_corpus(corpus, lambda row: row.split == "train" and len(row.people) <= judge.config.most_people)
+    windows = MotionData(taught, skeleton_of(body), judge.config.most_frames)
+    learned = embedded(judge, windows, windows.held_out(windows.where(lambda _: True), judge.config.most_frames // 2))
+    summary = evaluate_motion.run(config, judge, captions, Flesh(body), audit, real, made, settings.seed, learned)
     with replaced(out) as folder:
         evaluate_motion.write(folder, summary)
     return summary

@@ -23,6 +23,7 @@ from jaxtyping import Float, Int
 from pydantic import BaseModel, ConfigDict, Field
 from torch import Tensor
 
+from models import memorised
 from models import motion_metrics as metrics
 from models.body import BodyModel
 from models.fall_causes import DIRECTION_ANGLES
@@ -210,8 +211,12 @@ def run(
     real: Sequence[Scene],
     arms: Mapping[str, Sequence[Scene]],
     seed: int,
+    learned: Float[np.ndarray, "window dims"] | None = None,
 ) -> dict[str, dict[str, Any]]:
-    """Figures by arm, and by arm and group. InputError for too few real scenes, an arm without any, or numbers not finite."""
+    """Figures by arm, and by arm and group. InputError for too few real scenes, an arm without any, or numbers not finite.
+
+    `learned` is the motion that models were trained on, in the evaluator's space: without it nobody asks who learned by heart.
+    """
     if len(real) < config.least:
         raise InputError("real", f"has {len(real)} scenes, at least {config.least} are needed", "hold out more items")
     for name, scenes in arms.items():
@@ -243,6 +248,13 @@ def run(
             of_real = name in ("real", "shuffled_text")
             key = name if group is None else f"{name}/{group}"
             summary[key] = figures(config, judged.of(own), known.of(others), of_real, rng)
+            if learned is not None and group is None and name != "shuffled_text":
+                distances = memorised.nearest(judged.motions, learned)
+                takes = [scene.take for scene in judged.scenes]
+                summary[key]["nearest_learned"] = metrics.with_interval(
+                    lambda k, d=distances: float(np.median(d[k])), takes, rng, config.repeats
+                )
+                summary[key]["nearest_learned_quantiles"] = memorised.quantiles(distances)
     return summary
 
 
@@ -365,7 +377,7 @@ def _mean(
 
 
 def write(folder: Path, summary: dict[str, dict[str, Any]]) -> None:
-    """`summary.json`, `table.csv` and `motion.png`, a panel a figure."""
+    """`summary.json`, `table.csv`, `motion.png`, a panel a figure, and `memorised.png` where that was asked."""
     write_text(folder / "summary.json", json.dumps(summary, indent=1) + "\n")
     with (folder / "table.csv").open("w", newline="") as file:
         lines = csv.writer(file)
@@ -390,6 +402,9 @@ def write(folder: Path, summary: dict[str, dict[str, Any]]) -> None:
         panel.grid(axis="x", alpha=0.3)
     figure.savefig(folder / "motion.png", dpi=80, metadata={"Software": None})
     plt.close(figure)
+    near = {arm: row["nearest_learned_quantiles"] for arm, row in summary.items() if "nearest_learned_quantiles" in row}
+    if near:
+        (folder / "memorised.png").write_bytes(memorised.plot(near))
 
 
 def _shown(row: Mapping[str, Any], name: str) -> Figure:

@@ -151,26 +151,32 @@ def corpus_batch_ms(folder: Path) -> float:
 
 
 def motion_costs() -> dict[str, float]:
-    """Seconds a clip of the shipped motion model as `careclips sample` runs it, text already encoded.
+    """Seconds a clip of the shipped motion model as `careclips sample` runs it, cleaned up, text already encoded.
 
     2 people of 210 frames alone and sixteen at a time; and alone, 1 to 4 people and 40 to 400 frames.
     """
     import torch
 
+    from models.motion_cleanup import CleanupConfig, cleaned
     from models.motion_model import load_motion_model
     from models.motion_sampling import Ask, SamplingConfig, sample
     from models.rest_skeleton import skeleton_of
+    from models.text_encoder import SentenceConfig, TextEncoder
 
-    model = load_motion_model("starter")
-    rest = skeleton_of(flows.body_model(None)).rest_joints(torch.zeros(1, 10))
-    width = model.config.denoiser.text
+    model, body = load_motion_model("starter"), flows.body_model(None)
+    rest = skeleton_of(body).rest_joints(torch.zeros(1, 10))
+    text = "A carer walks beside a resident and holds her by the arm."
+    told = TextEncoder(SentenceConfig()).encode([text])
 
     def seconds(people: int, frames: int, count: int = 1, repeats: int = 3) -> float:
-        asks = [Ask("a", ("person",) * people, rest.expand(people, -1, -1), frames, seed) for seed in range(count)]
+        asks = [Ask(text, ("person",) * people, rest.expand(people, -1, -1), frames, seed) for seed in range(count)]
         times = []
         for _ in range(repeats):
             started = time.perf_counter()
-            sample(model, lambda texts: torch.zeros(len(texts), width), asks, SamplingConfig())
+            for ask, found in zip(
+                asks, sample(model, lambda texts: told.expand(len(texts), -1), asks, SamplingConfig()), strict=True
+            ):
+                cleaned(CleanupConfig(), body, np.zeros((people, 10)), ask.rest, found)
             times.append(time.perf_counter() - started)
         return float(np.median(times)) / count
 

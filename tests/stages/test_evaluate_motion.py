@@ -7,6 +7,7 @@ import pytest
 import torch
 
 from models.body import load_body, standing_pelvis_height
+from models.memorised import embedded
 from models.motion_batches import MotionData
 from models.motion_evaluator import MotionEvaluator, MotionEvaluatorConfig
 from models.motion_faults import Flesh, joints_of
@@ -107,10 +108,26 @@ def test_an_arm_of_real_motion_is_as_real_and_a_spoiled_one_is_not(scenes, judge
     assert run(CONFIG, *judge, audit, scenes, {"copy": scenes, "spoiled": spoiled}, 0) == summary
     few = run(CONFIG.model_copy(update={"least_pool": 8}), *judge, audit, scenes, {}, 0)
     assert few["real"]["pool"] < 8 and few["real"]["r_precision"] is None
+    assert not any("nearest_learned" in row for row in summary.values())
     write(tmp_path, summary)
-    assert json.loads((tmp_path / "summary.json").read_text()) == summary
+    assert json.loads((tmp_path / "summary.json").read_text()) == summary and not (tmp_path / "memorised.png").exists()
     assert (tmp_path / "table.csv").read_text().splitlines()[0].startswith("arm,scenes,fid,fid_low,fid_high,kid")
     assert (tmp_path / "motion.png").stat().st_size > 5000
+
+
+def test_who_copies_what_was_learned_is_found_out(items, scenes, judge, audit, body, tmp_path):
+    """Held-out scenes lie somewhere; an arm of the very scenes that were learned lies at distance zero."""
+    write_corpus(tmp_path / "corpus.bin", items[:4], body.name, {})
+    data = MotionData(read_corpus(tmp_path / "corpus.bin"), skeleton_of(body), 160)
+    learned = embedded(judge[0], data, data.held_out(np.arange(4)))
+    copied = [scene for scene in scenes if scene.row.name in [item.name for item in items[:4]]]
+    assert learned.shape == (4, 4) and len(copied) == 4
+    summary = run(CONFIG, *judge, audit, scenes, {"copier": copied}, 0, learned)
+    assert summary["copier"]["nearest_learned"][0] < 1e-3 < summary["real"]["nearest_learned_quantiles"][-1]
+    assert "nearest_learned" not in summary["shuffled_text"]
+    (tmp_path / "out").mkdir()
+    write(tmp_path / "out", summary)
+    assert (tmp_path / "out" / "memorised.png").stat().st_size > 5000
 
 
 def test_several_samples_of_a_caption_have_a_multimodality(scenes, judge, audit):
