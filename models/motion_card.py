@@ -7,6 +7,7 @@ Prompts of figures 6.4 to 6.9 of the thesis, three seeds each, none chosen.
 
 import argparse
 import json
+import shutil
 from pathlib import Path
 from typing import Any
 
@@ -35,6 +36,8 @@ PROMPTS: tuple[tuple[str, int], ...] = (
 )
 """Each with its number of people."""
 SEEDS, FRAMES, PICTURES = 3, 120, 8
+MEMORISED = "memorised.png"
+"""What `careclips evaluate motion` plots beside its figures."""
 
 
 def prompt_strips(model: MotionModel, encoder: TextEncoder, body: BodyModel) -> UInt8[np.ndarray, "height width 3"]:
@@ -73,7 +76,7 @@ def card(folder: Path, model: MotionModel, figures: dict[str, dict[str, Any]] | 
         (f"- **Trained on**: a corpus of `careclips corpus build` (SHA-256 `{facts.get('corpus', '?')}`, {facts.get('items', '?')} items), "
         f"scenes of {' and '.join(map(str, model.config.people))} people, windows of at most {model.config.most_frames} frames."),
         f"- **How**: `careclips train motion` with the config of `training.json`, seed {facts['seed']}, {facts['steps']} steps of {config['batch']} scenes, rate {config['rate']:g}, "
-        f"{facts['seconds'] / 60:.0f} minutes. Held out in the end: "
+        f"{facts['seconds'] / 60:.0f} minutes" + (f", from the model with digest `{facts['start']}`" if "start" in facts else "") + ". Held out in the end: "
         + ", ".join(f"{name} {value:.3f}" for name, value in last.items() if name not in ("step", "seconds")) + ".",
         "- **Text**: captions as `models/text_encoder.py` encodes them by default (all-MiniLM-L6-v2).",
         "- **Licence**: Apache-2.0, as the repository; the captures it learned from are free for any use.",
@@ -85,6 +88,13 @@ def card(folder: Path, model: MotionModel, figures: dict[str, dict[str, Any]] | 
     lines += ["The thesis's prompts (figures 6.4 to 6.9), three seeds each, in this order:", ""]
     lines += [f"{number}. {text}" for number, (text, _) in enumerate(PROMPTS, 1)]
     lines += ["", "![film strips](prompts.jpg)", ""]
+    if (folder / MEMORISED).exists():
+        lines += [
+            "How near samples, and unseen real motion, come to what was learned:",
+            "",
+            f"![distances]({MEMORISED})",
+            "",
+        ]
     return "\n".join(lines)
 
 
@@ -92,10 +102,11 @@ def _table(figures: dict[str, dict[str, Any]]) -> list[str]:
     """What `careclips evaluate motion` found: a row a figure, a column an arm; of single people and pairs it has more to say."""
     arms = [arm for arm in figures if "/" not in arm]
     rows = ["| | " + " | ".join(arms) + " |", "| --- " * (len(arms) + 1) + "|"]
-    for name in (name for name, value in figures[arms[0]].items() if isinstance(value, list)):
+    told = (name for name, value in figures[arms[0]].items() if isinstance(value, list) and "quantiles" not in name)
+    for name in told:
         cells = []
         for arm in arms:
-            value = figures[arm][name]
+            value = figures[arm].get(name)
             if value is None:
                 cells.append("–")
             elif name == "r_precision":
@@ -116,6 +127,8 @@ def main() -> None:
     figures = json.loads(arguments.figures.read_text()) if arguments.figures else None
     strips = prompt_strips(model, TextEncoder(SentenceConfig()), load_body())
     Image.fromarray(strips).save(arguments.folder / "prompts.jpg", quality=80)
+    if figures and (plot := arguments.figures.parent / MEMORISED).exists():
+        shutil.copyfile(plot, arguments.folder / MEMORISED)
     (arguments.folder / "README.md").write_text(card(arguments.folder, model, figures))
 
 

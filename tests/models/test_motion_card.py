@@ -39,18 +39,22 @@ def test_a_card_says_what_was_done_and_measured(made):
     figures = {
         "real": real, "starter": real | {"fid": [3.2, 3.0, 3.4]}, "starter/captured_pairs": real | {"r_precision": None}
     }  # fmt: skip
+    figures["starter"] |= {"nearest_learned": [0.4, 0.3, 0.5], "nearest_learned_quantiles": [0.0, 0.1]}
+    figures["real"] = figures["real"] | {"nearest_learned": [0.5, 0.4, 0.6], "nearest_learned_quantiles": [0.0, 0.2]}
+    figures["shuffled_text"] = real
     told = card(folder, model, figures)
     for words in (
         "c0ffee",
         "900 steps of 16 scenes",
         "10 minutes",
         "simple 0.250",
-        "| | real | starter |",
+        "| | real | starter | shuffled_text |",
         "| fid | 0.1 [0.05, 0.2] | 3.2 [3, 3.4] |",
         "| r_precision | 0.40 / 0.50 / 0.60 |",
+        "| nearest_learned | 0.5 [0.4, 0.6] | 0.4 [0.3, 0.5] | – |",
     ):
         assert words in told, words
-    assert "| fid |" not in card(folder, model, None)
+    assert "| fid |" not in card(folder, model, None) and "quantiles" not in told
     digest = json.loads((folder / "config.json").read_text())["text_encoder"]
     assert digest == model.config.text_encoder
 
