@@ -1129,7 +1129,7 @@ def compare_window(settings: Settings, window: Any, walks: list) -> dict[str, An
     for number, person in enumerate(people):
         tracks, _ = people3d.run(settings.section("people3d"), [person], window.times, window.camera, body)
         if tracks:
-            event = f"{window.clip} {number}" if number else window.event
+            event = f"{window.event} {window.clip} {number}" if number else window.event
             found = compare_falls.features(window, track_joints(body, tracks[0]))
             rows.append((kinds[min(number, 1)], event, found))
     return {"rows": rows, "not_lifted": len(people) - len(rows)}

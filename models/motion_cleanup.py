@@ -11,7 +11,7 @@ import numpy as np
 import torch
 from jaxtyping import Bool, Float
 from pydantic import BaseModel, ConfigDict, Field
-from scipy.ndimage import binary_closing, binary_erosion, binary_opening
+from scipy.ndimage import binary_closing, binary_opening
 from scipy.signal import butter, sosfiltfilt
 from scipy.sparse import diags_array, eye_array, kron, vstack
 from scipy.sparse.linalg import spsolve
@@ -19,11 +19,12 @@ from torch import Tensor
 
 from models.body import BodyModel
 from models.floor_contact import stand_on_floor
-from models.inner_spheres import InnerSpheres, depths
+from models.inner_spheres import SKIN_SHARE, InnerSpheres, depths
 from models.motion_features import CONTACTS, FEET, ROTATIONS, canonical, from_matrices
 from models.pose_prior import matrix_from_columns
-from models.rest_skeleton import forward_kinematics
+from models.rest_skeleton import PARENTS, forward_kinematics
 from pipeline.corpus import FPS
+from pipeline.frames import rotation_between
 from pipeline.types import SMPL_JOINTS
 
 NEAR_M = 0.15
@@ -35,11 +36,11 @@ class CleanupConfig(BaseModel):
     """Spreads say how far a correction goes before it costs."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
-    cutoff_hz: float = Field(default=5.0, gt=0.0, lt=FPS / 2.0)
-    """Of the zero-lag low-pass filter (Butterworth, second order, there and back) over root and rotations."""
+    cutoff_hz: float = Field(default=4.0, gt=0.0, lt=FPS / 2.0)
+    """Of the zero-lag low-pass filter (Butterworth, fourth order, there and back) over root and rotations."""
     leg_m: float = Field(default=0.05, gt=0.0)
     """By how much an ankle's correction differs from its body's."""
-    body_m: float = Field(default=2.0, gt=0.0)
+    body_m: float = Field(default=0.3, gt=0.0)
     """How far a body is moved..."""
     body_m_s: float = Field(default=0.1, gt=0.0)
     """...and how fast."""
@@ -63,6 +64,7 @@ def cleaned(
     """The motion cleaned up, in the canonical frame, its contacts those that it stated; the floor is z = 0."""
     R = matrix_from_columns(_smooth(config, features[..., ROTATIONS]).unflatten(-1, (22, 6)))
     root = _smooth(config, features[..., :3])
+    R, root = off_floor(joint_radii(body), rest, R, root)
     stands = [_stands(contacts > 0.5) for contacts in features[..., CONTACTS]]
     each = [_settled(config, body, *one) for one in zip(betas, rest, R, root, stands, strict=True)]
     R, root = (torch.stack(parts) for parts in zip(*each, strict=True))
@@ -99,9 +101,60 @@ def _settled(
 
 
 def _smooth(config: CleanupConfig, values: Float[Tensor, "person time n"]) -> Float[Tensor, "person time n"]:
-    sections = butter(2, config.cutoff_hz, fs=FPS, output="sos")
+    sections = butter(4, config.cutoff_hz, fs=FPS, output="sos")
     filtered = sosfiltfilt(sections, values.double().numpy(), axis=1, padlen=min(9, values.shape[1] - 1))
     return torch.as_tensor(filtered.copy(), dtype=torch.float32)
+
+
+def joint_radii(body: BodyModel) -> Float[np.ndarray, "22"]:
+    """From each joint to the nearest skin of its limbs, of the mean shape, metres: a joint lower than this is too low."""
+    joints, skin, weights = body.J_template.numpy(), body.v_template.numpy(), body.weights.numpy()
+    return np.array([
+        np.linalg.norm(skin[weights[:, joint] > SKIN_SHARE] - joints[joint], axis=1).min() for joint in range(22)
+    ])  # fmt: skip
+
+
+def off_floor(
+    radii: Float[np.ndarray, "22"],
+    rest: Float[Tensor, "person 22 3"],
+    R: Float[Tensor, "person time 22 3 3"],
+    root: Float[Tensor, "person time 3"],
+) -> tuple[Float[Tensor, "person time 22 3 3"], Float[Tensor, "person time 3"]]:
+    """People bent so that no joint is nearer to the floor than its skin allows: each joint too low is wanted just high enough,
+    and every bone turns by the shortest way to where its ends are wanted. Who is nowhere too low stays."""
+    wanted = forward_kinematics(rest[:, None], R, root).double().numpy()
+    low = wanted[..., 2] < radii
+    if not low.any():
+        return R, root
+    wanted[..., 2] = np.maximum(wanted[..., 2], radii)
+    local, world, turned = R.double().numpy(), {}, {}
+    bones = (rest - rest[:, list(PARENTS)]).double().numpy()
+    for joint in range(22):
+        above = PARENTS[joint]
+        world[joint] = local[:, :, joint] if joint == 0 else world[above] @ local[:, :, joint]
+        children = [child for child in range(1, 22) if PARENTS[child] == joint]
+        swing = np.broadcast_to(np.eye(3), world[joint].shape)
+        if children:
+            now = [(world[joint] @ bones[:, None, child, :, None])[..., 0] for child in children]
+            goals = [wanted[:, :, child] - wanted[:, :, joint] for child in children]
+            swing = _swing(np.stack(now, axis=-2), np.stack(goals, axis=-2))
+        turned[joint] = swing @ world[joint]
+    found = [turned[0], *(np.swapaxes(turned[PARENTS[j]], -1, -2) @ turned[j] for j in range(1, 22))]
+    bent = torch.as_tensor(np.stack(found, axis=2), dtype=torch.float32)
+    return bent, torch.as_tensor(wanted[:, :, 0], dtype=torch.float32)
+
+
+def _swing(
+    now: Float[np.ndarray, "*batch bone 3"], goals: Float[np.ndarray, "*batch bone 3"]
+) -> Float[np.ndarray, "*batch 3 3"]:
+    """The turn that takes directions of bones nearest to their goals: the shortest of one bone, Kabsch's of several."""
+    now, goals = (v / np.maximum(np.linalg.norm(v, axis=-1, keepdims=True), 1e-9) for v in (now, goals))
+    if now.shape[-2] == 1:
+        return rotation_between(now[..., 0, :], goals[..., 0, :])
+    U, _, V = np.linalg.svd(np.swapaxes(goals, -1, -2) @ now)
+    mirror = np.ones((*now.shape[:-2], 3))
+    mirror[..., 2] = np.sign(np.linalg.det(U @ V))
+    return (U * mirror[..., None, :]) @ V
 
 
 def _stands(stated: Bool[Tensor, "time 4"]) -> Bool[np.ndarray, "time 4"]:
@@ -132,7 +185,7 @@ def corrections(
     ]  # fmt: skip
     wanted = [np.zeros((block.shape[0], 2)) for block in blocks]
     for foot in (0, 1):
-        ankle, toe = (_within(stands[1:, 2 * foot + part] & stands[:-1, 2 * foot + part]) for part in (0, 1))
+        ankle, toe = (stands[1:, 2 * foot + part] & stands[:-1, 2 * foot + part] for part in (0, 1))
         # A foot rolls about its toes: the ankle's way then is none of its faults.
         slip = np.diff(feet[:, 2 * foot : 2 * foot + 2, :2], axis=0) * FPS
         rows = np.flatnonzero(ankle | toe)
@@ -141,11 +194,6 @@ def corrections(
     A = vstack(blocks).tocsc()
     solution = spsolve(A.T @ A, A.T @ np.concatenate(wanted))
     return solution.reshape(3, count, 2).transpose(1, 0, 2)
-
-
-def _within(stands: Bool[np.ndarray, "step"]) -> Bool[np.ndarray, "step"]:
-    """Without the first and the last step of each contact: there a foot still comes, or goes already."""
-    return binary_erosion(stands, np.ones(3), border_value=1)
 
 
 def _apart(

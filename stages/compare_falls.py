@@ -106,7 +106,9 @@ def walks_of(config: CompareFallsConfig, clips: Sequence[LiftedClip], falls: dic
                 trunk = joints[inside][:, _NECK] - joints[inside][:, 0]
                 up = (trunk[:, 2] / np.linalg.norm(trunk, axis=-1)).min()
                 if way > config.walk_m and up > 0.8:
-                    windows.append(_window(config, clip, track.person, float(start) + config.before_s, None))
+                    walk = _window(config, clip, track.person, float(start) + config.before_s, None)
+                    # What two cameras see of one time is one event; one clip holds several walks.
+                    windows.append(replace(walk, event=f"{walk.event} {start - times[0]:.1f}"))
     return windows
 
 

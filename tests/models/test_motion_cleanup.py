@@ -5,10 +5,10 @@ import pytest
 import torch
 
 from models.body import load_body
-from models.motion_cleanup import CleanupConfig, cleaned, corrections
+from models.motion_cleanup import CleanupConfig, cleaned, corrections, joint_radii, off_floor
 from models.motion_faults import Flesh, foot_skate_cm_s, jerk_m_s3, joints_of, stated_contacts
 from models.motion_features import CONTACTS, canonical, from_matrices, heading, matrices
-from models.rest_skeleton import skeleton_of
+from models.rest_skeleton import forward_kinematics, skeleton_of
 from pipeline.corpus import FPS
 
 CONFIG = CleanupConfig()
@@ -92,6 +92,25 @@ def test_who_sinks_rises_and_nothing_is_left_below(body, scene):
     assert flesh.penetration_cm(cleaned(CONFIG, body, betas, rest, sunk), rest, shapes) < 0.5
 
 
+def test_only_what_is_in_the_floor_is_bent_out_of_it(body, scene):
+    """Half a metre lower, someone standing has feet and shanks in the floor: legs bend, trunk and arms stay as they are."""
+    _, rest, features = scene["stand_0"]
+    radii, R, root = joint_radii(body), matrices(features), features[..., :3]
+    assert (radii > 0.005).all() and (radii < 0.15).all()
+    same = off_floor(radii, rest, R, root + torch.tensor([0.0, 0.0, 0.2]))
+    assert torch.equal(same[0], R), "nothing was too low"
+    low = root - torch.tensor([0.0, 0.0, 0.5])
+    bent, place = off_floor(radii, rest, R, low)
+    assert torch.equal(place, low), "the pelvis was high enough"
+    before, after = (forward_kinematics(rest[:, None], turns, low) for turns in (R, bent))
+    legs = [joint for joint in range(22) if joint in (1, 2, 4, 5, 7, 8, 10, 11)]
+    upper = [joint for joint in range(22) if joint not in legs]
+    torch.testing.assert_close(after[:, :, upper], before[:, :, upper], atol=1e-4, rtol=0.0)
+    assert before[..., 2].min() < -0.4 and after[..., 2].min() > before[..., 2].min() + 0.25
+    identity = torch.eye(3).expand_as(bent)
+    torch.testing.assert_close(bent @ bent.transpose(-1, -2), identity, atol=1e-5, rtol=0.0)
+
+
 def test_jitter_goes_and_falls_stay_falls(body, scene):
     betas, rest, features = scene["fall_0"]
     noise = 0.01 * torch.randn(features.shape[1], 3, generator=torch.Generator().manual_seed(0))
@@ -99,7 +118,7 @@ def test_jitter_goes_and_falls_stay_falls(body, scene):
     after = joints_of(cleaned(CONFIG, body, betas, rest, moved(rest, features, noise)), rest)
     assert jerk_m_s3(joints[1]) > 2.5 * jerk_m_s3(joints[0]) and jerk_m_s3(after) < 2.0 * jerk_m_s3(joints[0])
     down = [np.diff(one[0, :, 0, 2]).min() * FPS for one in (joints[0], after)]
-    assert down[1] < 0.85 * down[0], "the pelvis still falls about as fast"
+    assert down[1] < 0.8 * down[0], "the pelvis still falls about as fast"
 
 
 def test_people_in_one_place_stand_beside_each_other(body, scene):

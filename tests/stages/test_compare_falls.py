@@ -67,9 +67,12 @@ def test_falls_are_cut_out_about_their_onset_and_others_set_aside_with_a_reason(
 
 def test_walks_are_found_where_somebody_walks_and_nobody_falls(body):
     walk = procedural_walking(body, np.zeros(10), 9.0, 15.0, np.random.default_rng(0)).people[0]
-    clips = [clip_of(body, "walk", walk), falling(body, "fall")]
+    clips = [clip_of(body, "walk_C1", walk), clip_of(body, "walk_C2", walk), falling(body, "fall")]
     windows = compare_falls.walks_of(CONFIG, clips, {"fall.mp4": Fall(3.0, "floor", "supine", "yes")})
-    assert [window.clip for window in windows] == ["walk", "walk"] and all(w.fall is None for w in windows)
+    assert [window.clip for window in windows] == ["walk_C1"] * 2 + ["walk_C2"] * 2
+    assert all(window.fall is None for window in windows)
+    events = [window.event for window in windows]
+    assert events[:2] == events[2:] and events[0] != events[1], "one time seen by two cameras is one event"
 
 
 def test_counterparts_are_seen_on_the_windows_frames(body):
