@@ -13,7 +13,7 @@ from jaxtyping import Bool, Float
 from pydantic import BaseModel, ConfigDict, Field
 from scipy.ndimage import binary_closing, binary_opening
 from scipy.signal import butter, sosfiltfilt
-from scipy.sparse import diags_array, eye_array, kron, vstack
+from scipy.sparse import csr_array, eye_array, kron, vstack
 from scipy.sparse.linalg import spsolve
 from torch import Tensor
 
@@ -176,24 +176,25 @@ def corrections(
     count = len(feet)
     if count < 3 or not stands.any():
         return np.zeros((count, 3, 2))
-    same, ahead = eye_array(count), diags_array([-1.0, 1.0], offsets=[0, 1], shape=(count - 1, count)) * FPS
-    bend = diags_array([1.0, -2.0, 1.0], offsets=[0, 1, 2], shape=(count - 2, count)) * FPS**2
+    same, ahead = eye_array(count, format="csr"), FPS * (eye_array(count - 1, count, k=1) - eye_array(count - 1, count))
+    ahead = csr_array(ahead)
+    bend = FPS * (ahead[1:] - ahead[:-1])
     body, each = np.eye(3)[:1], np.eye(3)
     blocks = [
         kron(body, same) / config.body_m, kron(body, ahead) / config.body_m_s, kron(each, bend) / config.change_m_s2,
         kron(np.array([[-1.0, 1.0, 0.0], [-1.0, 0.0, 1.0]]), same) / config.leg_m,
     ]  # fmt: skip
-    wanted = [np.zeros((block.shape[0], 2)) for block in blocks]
+    wanted = [np.zeros((count + count - 1 + 3 * (count - 2) + 2 * count, 2))]
     for foot in (0, 1):
         ankle, toe = (stands[1:, 2 * foot + part] & stands[:-1, 2 * foot + part] for part in (0, 1))
         # A foot rolls about its toes: the ankle's way then is none of its faults.
         slip = np.diff(feet[:, 2 * foot : 2 * foot + 2, :2], axis=0) * FPS
         rows = np.flatnonzero(ankle | toe)
-        blocks.append(kron(each[1 + foot][None], ahead.tocsr()[rows]) / config.slip_m_s)
+        blocks.append(kron(each[1 + foot][None], ahead[rows]) / config.slip_m_s)
         wanted.append(-np.where(ankle[:, None], slip[:, 0], slip[:, 1])[rows] / config.slip_m_s)
     A = vstack(blocks).tocsc()
-    solution = spsolve(A.T @ A, A.T @ np.concatenate(wanted))
-    return solution.reshape(3, count, 2).transpose(1, 0, 2)
+    solution = np.asarray(spsolve(A.T @ A, A.T @ np.concatenate(wanted)))
+    return solution.reshape((3, count, 2)).transpose((1, 0, 2))
 
 
 def _apart(
