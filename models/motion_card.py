@@ -8,6 +8,7 @@ Prompts of figures 6.4 to 6.9 of the thesis, three seeds each, none chosen.
 import argparse
 import json
 import shutil
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -40,14 +41,16 @@ MEMORISED = "memorised.png"
 """What `careclips evaluate motion` plots beside its figures."""
 
 
-def prompt_strips(model: MotionModel, encoder: TextEncoder, body: BodyModel) -> UInt8[np.ndarray, "height width 3"]:
-    """Eighteen film strips, one below the other, in the order of the prompts."""
+def prompt_strips(
+    model: MotionModel, encoder: TextEncoder, body: BodyModel, prompts: Sequence[tuple[str, int]] = PROMPTS
+) -> UInt8[np.ndarray, "height width 3"]:
+    """Film strips, SEEDS of each prompt, one below the other, in the order of the prompts."""
     shape = BodyShape(age_years=40.0, sex=0.5, stature_m=1.72, build=0.4)
     one = np.asarray(body.betas_from_shape(shape), dtype=np.float64)
     rest = skeleton_of(body).rest_joints(torch.as_tensor(one, dtype=torch.float32))
     asks = [
         Ask(text, ("person",) * people, rest.expand(people, -1, -1), FRAMES, seed)
-        for text, people in PROMPTS
+        for text, people in prompts
         for seed in range(SEEDS)
     ]
     shown = np.linspace(0, FRAMES - 1, PICTURES).round().astype(int)

@@ -1,8 +1,8 @@
 """Sampled motion cleaned up: no jitter, standing feet that stand, nobody inside the floor or inside another.
 
 A denoiser's frames are each off by centimetres, which no eye forgives where a foot stands. In: features as sampled, and the
-bodies that act them. Out: features of the nearest motion whose stated contacts hold, by linear least squares over all frames
-and two-bone inverse kinematics. What was asked for stays: people are moved by centimetres.
+bodies that act them. Out: features of a motion near by: low-pass filtered; limbs bent out of the floor; feet held where the motion
+says that they stand, by linear least squares over all frames and two-bone inverse kinematics; people moved out of each other.
 """
 
 import itertools
@@ -55,13 +55,18 @@ class CleanupConfig(BaseModel):
 
 
 def cleaned(
-    config: CleanupConfig,
+    config: CleanupConfig | None,
     body: BodyModel,
     betas: Float[np.ndarray, "person 10"],
     rest: Float[Tensor, "person 22 3"],
     features: Float[Tensor, "person time 268"],
 ) -> Float[Tensor, "person time 268"]:
-    """The motion cleaned up, in the canonical frame, its contacts those that it stated; the floor is z = 0."""
+    """The motion cleaned up, in the canonical frame, its contacts those that it stated; the floor is z = 0.
+
+    Without a config it stays as it is.
+    """
+    if config is None:
+        return features
     R = matrix_from_columns(_smooth(config, features[..., ROTATIONS]).unflatten(-1, (22, 6)))
     root = _smooth(config, features[..., :3])
     R, root = off_floor(joint_radii(body), rest, R, root)

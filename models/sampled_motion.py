@@ -46,9 +46,7 @@ class SampledMotion:
         rest = skeleton_of(self.body).rest_joints(torch.as_tensor(betas, dtype=torch.float32))
         ask = Ask(text_of(order, rng), (order.role,), rest, frames, int(rng.integers(2**40)))
         features = sample(self.model, self.encoder.encode, [ask], self.sampling)[0]
-        if self.cleanup is not None:
-            features = cleaned(self.cleanup, self.body, betas, rest, features)
-        motion = motion_of(ask, betas, features)
+        motion = motion_of(ask, betas, cleaned(self.cleanup, self.body, betas, rest, features))
         clock = np.arange(max(2, round(order.seconds * order.fps))) / order.fps
         return replace(
             motion,

@@ -195,10 +195,9 @@ def answers(
     for first in range(0, len(order), config.batch):
         part = order[first : first + config.batch]
         for k, features in zip(part, sample(model, texts.encode, [asks[k] for k in part], sampling), strict=True):
-            if cleanup is not None:
-                shapes = wanted[k].betas.double().numpy()
-                features = cleaned(cleanup, body, shapes, wanted[k].rest, features)
-            made[k] = replace(wanted[k], features=features)
+            scene = wanted[k]
+            whole = cleaned(cleanup, body, scene.betas.double().numpy(), scene.rest, features)
+            made[k] = replace(scene, features=whole)
     return [made[k] for k in range(len(asks))]
 
 

@@ -111,7 +111,6 @@ def run(
         asks = [Ask(w.text, w.roles, rest, w.frames, w.seed) for w, rest in zip(part, rests, strict=True)]
         found = sample(model, encoder.encode, asks, config.sampling)
         for one, ask, features in zip(part, asks, found, strict=True):
-            if config.cleanup is not None:
-                features = cleaned(config.cleanup, body, one.betas, ask.rest, features)
-            motions.append(motion_of(ask, one.betas, features))
+            whole = cleaned(config.cleanup, body, one.betas, ask.rest, features)
+            motions.append(motion_of(ask, one.betas, whole))
     return motions
