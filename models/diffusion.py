@@ -10,6 +10,8 @@ from jaxtyping import Float, Int
 from torch import Tensor
 
 STEPS = 1000
+NOISE_SHIFT = 16.0
+"""By which the ratio of noise to signal grows for steps that are drawn noisier, see `draw_steps`."""
 
 
 def alphas_cumprod() -> Float[Tensor, "1000"]:
@@ -28,3 +30,17 @@ def noised(
     """q(x_t | x_0), thesis eq. 3.9: sqrt(a_t) x_0 + sqrt(1 - a_t) noise."""
     a = alphas_cumprod().to(clean.device)[step].reshape(-1, *[1] * (clean.ndim - 1))
     return a.sqrt() * clean + (1.0 - a).sqrt() * noise
+
+
+def draw_steps(count: int, noisier: float, generator: torch.Generator) -> Int[Tensor, "{count}"]:
+    """Steps to train at: evenly over all, but for the share `noisier`, whose ratio of noise to signal is NOISE_SHIFT times as large.
+
+    A motion is tens of thousands of numbers that say much the same, so that which way somebody falls shows through nearly all
+    noise: drawn evenly, one step in a hundred is noisy enough to need the caption for it, and what is sampled hardly heeds it.
+    Images of high resolution need a schedule shifted by their resolution for the same reason (Hoogeboom et al. 2023, "Simple
+    diffusion").
+    """
+    angle = torch.rand(count, generator=generator) * (math.pi / 2.0)
+    shifted = torch.rand(count, generator=generator) < noisier
+    angle = torch.where(shifted, torch.atan(NOISE_SHIFT * angle.tan()), angle)
+    return (angle * (2.0 * STEPS / math.pi)).long().clamp(0, STEPS - 1)

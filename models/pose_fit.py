@@ -7,7 +7,7 @@ a learned prior (models/pose_prior.py), which the thesis optimises the latent of
 """
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import torch
@@ -211,6 +211,12 @@ class Fitter:
         optimiser.step(closure)
         with torch.no_grad():
             return loss()
+
+    def reshaped(self, fit: Fit, latent: Float[np.ndarray, "3"]) -> Fit:
+        """The same postures and places of the pelvis, of another shape."""
+        betas = self.shape(torch.as_tensor(latent, dtype=torch.float32)).numpy()
+        moved = rest_pelvis(self.body, fit.betas) - rest_pelvis(self.body, betas)
+        return replace(fit, betas=betas, latent=latent, transl=fit.transl + moved)
 
     @torch.no_grad()
     def _ground(self, start: Start, latent: Float[Tensor, "3"]) -> Float[Tensor, "time"]:

@@ -24,6 +24,8 @@ from pipeline.types import SMPL_JOINTS
 HEADINGS = 16
 KEPT = 32
 """Candidates per frame that the path may use."""
+BLOCK = 256
+"""Frames compared with the candidates at a time, which bounds the memory."""
 REGRESSED_SPREAD_M = 0.1
 """How far from where a regressor puts a body its place may be drawn by the keypoints."""
 LYING = Path(__file__).parent / "starter" / "lying_postures.json"
@@ -124,6 +126,10 @@ class Start:
     trust: Float[np.ndarray, "time"]
     """Confidence of a regression that the posture is from, in [0, 1]; 0 where it is from the library."""
 
+    def at(self, rows: slice) -> "Start":
+        """Some of the frames."""
+        return Start(self.global_orient[rows], self.body_pose[rows], self.pelvis[rows], self.cost, self.trust[rows])
+
 
 def find_start(
     body: BodyModel,
@@ -139,7 +145,8 @@ def find_start(
 
     What a regressor says of each frame, where there is one, is a candidate like the others, from its own place.
     """
-    entries, entry_cost = posture_library()
+    entries, costs = posture_library()
+    entry_cost = np.array(costs)
     poses = np.stack([pose for pose, _ in entries])
     yaws = np.stack([yaw(2.0 * np.pi * i / HEADINGS) for i in range(HEADINGS)])
     orient = np.einsum("hij,jk,ekl->ehil", yaws, R_ZUP_YUP, np.stack([tilt for _, tilt in entries]))
@@ -162,11 +169,13 @@ def find_start(
     down[2, 2] = 1.0 / floor_spread_m**2
     target = np.zeros((count, 3))
     target[:, 2] = -lowest
-    unary, place = _unary(system, points, target, down)
-    unary = unary + np.array(entry_cost)[entry]
-    kept = np.argsort(unary, axis=1, kind="stable")[:, :KEPT]
-    rows = np.arange(len(unary))[:, None]
-    cost, pelvis, shown = unary[rows, kept], place[rows, kept], points[kept]
+    blocks = [slice(first, first + BLOCK) for first in range(0, len(keypoints_px), BLOCK)]
+    best = [
+        _likeliest((system[0][block], system[1][block], system[2][block]), points, target, down, entry_cost[entry])
+        for block in blocks
+    ]
+    kept, cost, pelvis = (np.concatenate(part) for part in zip(*best, strict=True))
+    shown = points[kept]
     if regression is not None:
         own = _regressed_keypoints(body, regression)
         pull = np.eye(3) / REGRESSED_SPREAD_M**2
@@ -178,7 +187,7 @@ def find_start(
                 regression.pelvis[t : t + 1],
                 pull,
             )
-            for t in range(len(unary))
+            for t in range(len(cost))
         ]
         cost = np.concatenate([cost, np.stack([c[0] for c, _ in single])], axis=1)
         pelvis = np.concatenate([pelvis, np.stack([p[0] for _, p in single])], axis=1)
@@ -259,6 +268,21 @@ def _unary(
     cost = (9.0 * squared / (9.0 + squared)).sum(-1) + 6.0 * off / (6.0 + off)
     depth_found = np.einsum("tci,ti->tc", place, depth_row[:, :3]) + depth_row[:, 3:]
     return cost + np.where(depth_found < 0.3, 1e3, 0.0), place
+
+
+def _likeliest(
+    system: tuple[Float[np.ndarray, "time 34 3"], Float[np.ndarray, "time 34"], Float[np.ndarray, "time 4"]],
+    points: Float[np.ndarray, "candidate 17 3"],
+    target: Float[np.ndarray, "candidate 3"],
+    pull: Float[np.ndarray, "3 3"],
+    entry_cost: Float[np.ndarray, "candidate"],
+) -> tuple[Int[np.ndarray, "time kept"], Float[np.ndarray, "time kept"], Float[np.ndarray, "time kept 3"]]:
+    """The KEPT cheapest candidates of each frame, their costs and places; see `_unary`."""
+    unary, place = _unary(system, points, target, pull)
+    unary = unary + entry_cost
+    kept = np.argsort(unary, axis=1, kind="stable")[:, :KEPT]
+    rows = np.arange(len(unary))[:, None]
+    return kept, unary[rows, kept], place[rows, kept]
 
 
 def _viterbi(

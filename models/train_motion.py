@@ -24,7 +24,7 @@ from torch import Tensor
 
 from models.denoisers import DenoiserConfig
 from models.denoisers.identity import IdentityConfig
-from models.diffusion import STEPS, noised
+from models.diffusion import STEPS, draw_steps, noised
 from models.motion_batches import POOL, MotionBatch, MotionData, slots_of, to
 from models.motion_condition import Condition
 from models.motion_losses import LossWeights, losses
@@ -56,6 +56,8 @@ class MotionTrainConfig(BaseModel):
     clip: float = Field(default=1.0, gt=0.0)
     withheld: float = Field(default=0.1, ge=0.0, le=1.0)
     """Share of captions withheld, for classifier-free guidance."""
+    noisier: float = Field(default=0.5, ge=0.0, le=1.0)
+    """Share of diffusion steps drawn where a motion can be told by its caption alone (`models.diffusion.draw_steps`)."""
     average: float = Field(default=0.999, ge=0.0, lt=1.0)
     """Of the exponential moving average of the weights that is kept in the end."""
     precision: Literal["auto", "float32", "bfloat16"] = "auto"
@@ -232,17 +234,26 @@ def _terms(
     generator: torch.Generator,
     training: bool,
 ) -> dict[str, Tensor]:
-    """The losses of one batch; noise, steps, withheld captions and slots from the generator."""
+    """The losses of one batch; noise, steps, withheld captions and slots from the generator.
+
+    Held out, steps are drawn evenly, and `from_text` is the error of what is made of noise and the caption alone.
+    """
     device, count = batch.features.device, len(batch.texts)
-    step = torch.randint(0, STEPS, (count,), generator=generator).to(device)
+    step = draw_steps(count, config.noisier if training else 0.0, generator).to(device)
     noise = torch.randn(batch.features.shape, generator=generator).to(device)
     dropped = (torch.rand(count, generator=generator) < (config.withheld if training else 0.0)).to(device)
     most = getattr(config.denoiser, "most_people", batch.roles.shape[1])
     slots = slots_of(batch, most, generator).to(device)
     clean = model.normaliser(batch.features) * batch.mask[..., None]
     with torch.autocast(device.type, torch.bfloat16, enabled=half_precision(config.precision, device)):
-        predicted = denoise(noised(clean, noise, step), step, condition_of(batch, embed, slots, dropped), batch.mask)
-    return losses(predicted.float(), batch, step, model.normaliser, config.loss)
+        told = condition_of(batch, embed, slots, dropped)
+        predicted = denoise(noised(clean, noise, step), step, told, batch.mask)
+        last = torch.full_like(step, STEPS - 1)
+        guessed = None if training else denoise(noised(clean, noise, last), last, told, batch.mask)
+    terms = losses(predicted.float(), batch, step, model.normaliser, config.loss)
+    if guessed is not None:
+        terms["from_text"] = losses(guessed.float(), batch, last, model.normaliser, config.loss)["simple"]
+    return terms
 
 
 def _validation(config: MotionTrainConfig, data: MotionData, held: np.ndarray) -> list[MotionBatch]:

@@ -3,8 +3,8 @@
 In: the people of one clip, true timestamps, the room's calibrated camera, the body. Out: one `PersonTrack` per person who
 could be lifted, and figures of quality. A regressor says where and how everyone is; that, or whichever posture of a
 library (models/pose_start.py) explains the keypoints better, is where all frames are optimised from at once
-(models/pose_fit.py): short clips in one go; long ones coarsely over the whole clip, for the one shape and the overall
-motion, then finely in windows that overlap.
+(models/pose_fit.py): short clips in one go; long ones coarsely, for the one shape and the overall motion, then finely in
+windows that overlap. The choice of postures is made for the whole clip at once, however long it is.
 """
 
 import itertools
@@ -29,7 +29,7 @@ from pipeline.camera import Camera
 from pipeline.frames import invert
 from pipeline.types import Person2D, PersonTrack, SupportSurface
 
-VERSION = 7
+VERSION = 8
 
 Frames = Callable[[Int[np.ndarray, "wanted"]], Iterable[UInt8[np.ndarray, "height width 3"]]]
 """Straight pictures of the frames with these numbers."""
@@ -74,7 +74,9 @@ class People3DConfig(BaseModel):
     least_frames: int = Field(5, ge=1)
     """People placed in fewer frames are dropped, and counted."""
     coarse_frames: int = Field(240, ge=8)
-    """Clips with more observed frames are first fitted on every n-th."""
+    """People seen in more frames are first fitted on every n-th."""
+    coarse_stride: int = Field(4, ge=1)
+    """The largest n: between frames farther apart nothing says how somebody moved. Longer clips are fitted piece by piece."""
     fine_steps: int = Field(90, ge=1)
     window_frames: int = Field(360, ge=16)
     overlap_frames: int = Field(24, ge=2)
@@ -206,45 +208,43 @@ def _fit(
             supports,
         )
 
-    stride = -(-len(frames) // config.coarse_frames)
+    stride = min(-(-len(frames) // config.coarse_frames), config.coarse_stride)
     coarse = frames[::stride] if stride == 1 else np.unique(np.append(frames[::stride], frames[-1]))
     whole = fitter(coarse, config.fit)
-    middle = whole.shape.mean.numpy()
     rows = np.searchsorted(frames, coarse)
+    # One path through the whole clip, so that pieces agree where they meet on which way somebody faces.
     start = find_start(
-        body, middle, camera, person.keypoints_px[coarse], weights[coarse], timestamps_s[coarse],
+        body, whole.shape.mean.numpy(), camera, person.keypoints_px[coarse], weights[coarse], timestamps_s[coarse],
         None if regression is None else regression.at(rows),
     )  # fmt: skip
-    fit = whole.fit(start)
-    if stride == 1:
-        return fit
+    if len(frames) <= config.coarse_frames:
+        return whole.fit(start)
+    pieces = [
+        (piece.start, fitter(coarse[piece], config.fit).fit(start.at(piece)))
+        for piece in _windows(len(coarse), config.coarse_frames + 1, config.overlap_frames // stride + 1)
+    ]
+    latent = np.average([fit.latent for _, fit in pieces], axis=0, weights=[len(fit.transl) for _, fit in pieces])
+    fit = _joined([(first, whole.reshaped(fit, latent)) for first, fit in pieces], len(coarse))
     fine = config.fit.model_copy(update={"steps": config.fine_steps, "robust_from": config.fit.robust_to})
     between = _at(fit, timestamps_s[coarse], timestamps_s[frames])
     trust = np.interp(timestamps_s[frames], timestamps_s[coarse], start.trust)
-    pelvis = rest_pelvis(body, fit.betas)
-    parts = []
-    for first, last in _windows(len(frames), config.window_frames, config.overlap_frames):
-        rows = slice(first, last)
-        begin = Start(
-            between.global_orient[rows],
-            between.body_pose[rows],
-            between.transl[rows] + pelvis,
-            0.0,
-            trust[rows],
-        )
-        parts.append((first, fitter(frames[rows], fine).fit(begin, fit.latent)))
-    return _joined(parts, len(frames), fit)
+    begin = Start(between.global_orient, between.body_pose, between.transl + rest_pelvis(body, fit.betas), 0.0, trust)
+    parts = [
+        (part.start, fitter(frames[part], fine).fit(begin.at(part), fit.latent))
+        for part in _windows(len(frames), config.window_frames, config.overlap_frames)
+    ]
+    return _joined(parts, len(frames))
 
 
-def _windows(count: int, size: int, overlap: int) -> list[tuple[int, int]]:
+def _windows(count: int, size: int, overlap: int) -> list[slice]:
     """Even windows of at most `size` frames that overlap by `overlap`."""
     number = max(1, -(-(count - overlap) // (size - overlap)))
     edges = np.linspace(0, count - overlap, number + 1).round().astype(int)
-    return [(int(a), int(b) + overlap) for a, b in itertools.pairwise(edges)]
+    return [slice(int(a), int(b) + overlap) for a, b in itertools.pairwise(edges)]
 
 
-def _joined(parts: list[tuple[int, Fit]], count: int, whole: Fit) -> Fit:
-    """Cross-fade windows where they overlap."""
+def _joined(parts: list[tuple[int, Fit]], count: int) -> Fit:
+    """Cross-fade windows of one shape, each with its first frame, where they overlap."""
     total = np.zeros(count)
     orient, pose, transl = np.zeros((count, 3, 3)), np.zeros((count, 69)), np.zeros((count, 3))
     for first, part in parts:
@@ -260,7 +260,7 @@ def _joined(parts: list[tuple[int, Fit]], count: int, whole: Fit) -> Fit:
     sign = np.linalg.det(u @ vt)
     u[:, :, 2] *= sign[:, None]
     loss = float(np.mean([part.loss for _, part in parts]))
-    return Fit(whole.betas, whole.latent, u @ vt, pose / total[:, None], transl / total[:, None], loss)
+    return Fit(parts[0][1].betas, parts[0][1].latent, u @ vt, pose / total[:, None], transl / total[:, None], loss)
 
 
 def _at(fit: Fit, known_s: Float[np.ndarray, "known"], wanted_s: Float[np.ndarray, "wanted"]) -> Fit:
@@ -283,8 +283,10 @@ def _track(
     whole = _at(fit, timestamps_s[frames], timestamps_s)
     visible = np.zeros(len(timestamps_s), dtype=bool)
     visible[frames] = True
-    away = np.abs(timestamps_s[:, None] - timestamps_s[frames][None]).min(axis=1)
-    nearest = frames[np.abs(timestamps_s[:, None] - timestamps_s[frames][None]).argmin(axis=1)]
+    after = np.searchsorted(frames, np.arange(len(timestamps_s)))
+    sides = np.stack([frames[np.maximum(after - 1, 0)], frames[np.minimum(after, len(frames) - 1)]])
+    distances = np.abs(timestamps_s[sides] - timestamps_s)
+    away, nearest = distances.min(axis=0), np.where(distances[0] <= distances[1], *sides)
     score = person.scores.mean(axis=1)[nearest]
     confidence = np.where(visible, score, 0.5 * score * np.exp(-away / 0.5))
     return PersonTrack(

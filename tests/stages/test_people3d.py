@@ -32,16 +32,23 @@ def body():
     return load_body()
 
 
-def stroller(body, count: int, name: str = "anna", y: float = 0.0, fps: float = 8.0):
-    """Somebody gliding sideways through the room upright, facing where they go; and their true joints."""
+def stroller(body, count: int, name: str = "anna", y: float = 0.0, fps: float = 8.0, there_and_back_s: float = 0.0):
+    """Somebody gliding sideways through the room upright, facing where they go; and their true joints.
+
+    With `there_and_back_s`, they go to and fro, that long for both ways, and turn once round meanwhile.
+    """
+    across, turn = np.linspace(-0.7, 0.7, count), np.full(count, 1.2)
+    if there_and_back_s > 0.0:
+        phase = 2.0 * np.pi * np.arange(count) / fps / there_and_back_s
+        across, turn = -0.7 * np.cos(phase), 1.2 + phase
     betas = torch.as_tensor(body.betas_from_shape(BodyShape(age_years=50, stature_m=1.66))).expand(count, 10)
-    orient = torch.as_tensor(np.tile(yaw(1.2) @ R_ZUP_YUP, (count, 1, 1)), dtype=torch.float32)
+    orient = torch.as_tensor(np.stack([yaw(angle) @ R_ZUP_YUP for angle in turn]), dtype=torch.float32)
     one_pose = matrix_from_axis_angle(relaxed_pose().reshape(1, 23, 3))
     pose = torch.as_tensor(np.tile(one_pose, (count, 1, 1, 1)), dtype=torch.float32)
     transl = torch.zeros(count, 3)
     transl[:, 2] = -body.surface_points(betas, orient, pose, transl)[..., 2].amin(-1)
     transl[:, 0] = 4.0
-    transl[:, 1] = torch.linspace(-0.7, 0.7, count) + y
+    transl[:, 1] = torch.as_tensor(across + y)
     pixels = CAMERA.project(body.keypoints(betas, orient, pose, transl).double().numpy())
     boxes = np.concatenate([pixels.min(axis=1), pixels.max(axis=1)], axis=1)
     person = Person2D(name, "resident", np.ones(count, bool), boxes, pixels, np.full((count, 17), 0.9))
@@ -217,20 +224,35 @@ def test_coarse_to_fine_agrees_with_the_truth(body):
     assert step.max() < 0.12
 
 
+def test_a_long_clip_is_fitted_by_pieces_without_a_seam(body):
+    """Coarse frames as far apart as the whole clip would need would say nothing of how this body gets about."""
+    person, joints, times = stroller(body, 150, fps=15.0, there_and_back_s=2.0)
+    config = People3DConfig(
+        world=GLIDES, fit=FitConfig(steps=60, last_steps=0), coarse_frames=10, coarse_stride=3, fine_steps=15,
+        window_frames=40, overlap_frames=9,
+    )  # fmt: skip
+    (track,), figures = people3d.run(config, [person], times, CAMERA, body)
+    found = joints_of(body, track)
+    off = np.linalg.norm(found - joints, axis=-1)[:, :22].mean(-1)
+    assert off.mean() < 0.06 and off.max() < 0.15
+    jump = np.linalg.norm(np.diff(found, 2, axis=0), axis=-1)[:, :22].mean(-1)
+    assert jump.max() < 3.0 * np.linalg.norm(np.diff(joints, 2, axis=0), axis=-1)[:, :22].mean(-1).max() + 0.02
+    assert figures["reprojection_px_median"] < 4.0
+
+
 def test_windows_cover_everything_and_joining_keeps_a_motion():
     windows = people3d._windows(100, 30, 6)
-    assert windows[0][0] == 0 and windows[-1][1] == 100
-    assert all(b - a <= 30 for a, b in windows)
-    assert all(after[0] < before[1] for before, after in itertools.pairwise(windows))
+    assert windows[0].start == 0 and windows[-1].stop == 100
+    assert all(w.stop - w.start <= 30 for w in windows)
+    assert all(after.start < before.stop for before, after in itertools.pairwise(windows))
     rng = np.random.default_rng(0)
     orient = matrix_from_axis_angle(rng.normal(size=(100, 3)))
     whole = Fit(
         np.zeros(10, np.float32), np.zeros(3), orient, rng.normal(size=(100, 69)), rng.normal(size=(100, 3)), 1.0
     )
     parts = [
-        (a, Fit(whole.betas, whole.latent, orient[a:b], whole.body_pose[a:b], whole.transl[a:b], 1.0))
-        for a, b in windows
+        (w.start, Fit(whole.betas, whole.latent, orient[w], whole.body_pose[w], whole.transl[w], 1.0)) for w in windows
     ]
-    joined = people3d._joined(parts, 100, whole)
+    joined = people3d._joined(parts, 100)
     assert np.allclose(joined.global_orient, orient) and np.allclose(joined.body_pose, whole.body_pose)
     assert np.allclose(joined.transl, whole.transl)
