@@ -44,3 +44,15 @@ def draw_steps(count: int, noisier: float, generator: torch.Generator) -> Int[Te
     shifted = torch.rand(count, generator=generator) < noisier
     angle = torch.where(shifted, torch.atan(NOISE_SHIFT * angle.tan()), angle)
     return (angle * (2.0 * STEPS / math.pi)).long().clamp(0, STEPS - 1)
+
+
+def sampling_steps(count: int, shift: float) -> list[int]:
+    """Steps to sample at, from pure noise down: evenly spread, then shifted as `draw_steps` does, none twice.
+
+    What a motion is, is settled while there is still next to no signal: steps spread evenly pass over that in one.
+    """
+    steps = [STEPS - 1]
+    for number in range(1, count):
+        angle = math.atan(shift * math.tan((1.0 - (number + 0.5) / count) * math.pi / 2.0))
+        steps.append(max(0, min(steps[-1] - 1, round(angle * 2.0 * STEPS / math.pi))))
+    return steps

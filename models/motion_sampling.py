@@ -15,7 +15,7 @@ from jaxtyping import Bool, Float
 from pydantic import BaseModel, ConfigDict, Field
 from torch import Tensor
 
-from models.diffusion import STEPS
+from models.diffusion import STEPS, sampling_steps
 from models.motion_batches import ROLES, MotionData
 from models.motion_condition import Condition, both_branches
 from models.motion_features import FEATURES, POSITIONS, ROTATIONS, VELOCITIES, canonical, decode, matrices, placed
@@ -37,6 +37,8 @@ class SamplingConfig(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
     scheduler: Literal["ddpm", "ddim", "dpm++"] = "dpm++"
     steps: int = Field(default=10, ge=1, le=STEPS)
+    noise_shift: float = Field(default=12.0, ge=1.0)
+    """How much noisier than evenly spread steps are (`models.diffusion.sampling_steps`); ddim's are always even."""
     classifier_free_guidance_scale: float = Field(default=2.5, ge=0.0)
     precision: Literal["auto", "float32", "bfloat16"] = "auto"
     compile: bool = False
@@ -195,9 +197,11 @@ def scheduler_of(config: SamplingConfig) -> DDPMScheduler | DDIMScheduler | DPMS
         scheduler = DPMSolverMultistepScheduler(**common, algorithm_type="dpmsolver++", solver_order=2)
     elif config.scheduler == "ddim":
         scheduler = DDIMScheduler(**common, clip_sample=False)
+        scheduler.set_timesteps(config.steps)
+        return scheduler
     else:
         scheduler = DDPMScheduler(**common, clip_sample=False)
-    scheduler.set_timesteps(config.steps)
+    scheduler.set_timesteps(timesteps=sampling_steps(config.steps, config.noise_shift))
     return scheduler
 
 

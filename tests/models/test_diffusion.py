@@ -3,7 +3,7 @@
 import torch
 from diffusers import DDPMScheduler
 
-from models.diffusion import NOISE_SHIFT, STEPS, alphas_cumprod, draw_steps, noised
+from models.diffusion import NOISE_SHIFT, STEPS, alphas_cumprod, draw_steps, noised, sampling_steps
 
 
 def test_schedule_and_noise_are_diffusers():
@@ -33,3 +33,15 @@ def test_steps_are_drawn_evenly_or_with_the_noise_shifted():
     expected = ((even > 950).float().mean() + (shifted > 950).float().mean()) / 2.0
     assert abs(float((mixed > 950).float().mean() - expected)) < 0.01
     assert torch.equal(mixed, draw_steps(40_000, 0.5, torch.Generator().manual_seed(0)))
+
+
+def test_sampling_begins_in_noise_and_ends_with_every_step():
+    assert sampling_steps(1000, 12.0) == list(range(999, -1, -1))
+    assert sampling_steps(5, 1.0) == [999, 700, 500, 300, 100]
+    steps = sampling_steps(10, 12.0)
+    assert steps[0] == STEPS - 1 and sorted(set(steps), reverse=True) == steps
+    ratios = [
+        ((1.0 - alphas_cumprod()[step]) / alphas_cumprod()[step]).sqrt()
+        for step in (sampling_steps(5, 1.0)[2], sampling_steps(5, 4.0)[2])
+    ]
+    assert abs(float(ratios[1] / ratios[0]) - 4.0) < 0.05
