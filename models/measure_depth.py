@@ -105,7 +105,8 @@ def started(history: dict | None) -> str:
     if history is None:
         return ""
     return (
-        f", from {history['steps']} steps of {history['batch']} views as {history['kind']}{started(history['start'])}"
+        f", from {history['steps']} steps of {history['batch']} views as {history['kind']} of {history['short_px']} px"
+        f"{started(history['start'])}"
     )
 
 

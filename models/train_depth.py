@@ -35,7 +35,7 @@ logger = logging.getLogger(__name__)
 MAX_DEPTH_M = 20
 """Of the metric head's sigmoid, at the canonical focal length."""
 CANONICAL_FOCAL_RATIO = 1.0
-SHORT_PX = {"metric": 84, "relative": 126}
+SHORT_PX = {"metric": 84, "relative": 168}
 """The metric network only sets scale and offset of the relative one's disparity: it may see less (thesis §5.1)."""
 VIEW_HEIGHT_PX, VIEW_WIDTH_PX = 168, 224
 HELD_OUT = 0.05
@@ -291,7 +291,12 @@ def train(
             logger.info("%s step %d of %d: loss %.4f, %.0f s", kind, step + 1, steps, running, time.monotonic() - began)
         if step % 200 == 199 or step == steps - 1:
             facts = {"kind": kind, "steps": step + 1, "of": steps, "batch": batch, "seed": seed, "rate": rate}
-            facts |= {"views": len(views.train), "loss": round(running, 4), "start": history}
+            facts |= {
+                "short_px": SHORT_PX[kind],
+                "views": len(views.train),
+                "loss": round(running, 4),
+                "start": history,
+            }
             save_starter(network, average, facts, out)
 
 

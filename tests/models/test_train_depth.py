@@ -108,7 +108,7 @@ def test_views_are_rendered_and_a_training_can_be_repeated(tmp_path):
     assert facts["kind"] == "relative" and facts["start"]["kind"] == "metric"
     picture = np.random.default_rng(0).integers(0, 256, (1, 60, 80, 3), dtype=np.uint8)
     network = DepthNetwork("relative", str(tmp_path / "relative"), None, None, "cpu")
-    assert network.short_px == 126 and network.predict(picture, 1).std() > 0
+    assert network.short_px == 168 and network.predict(picture, 1).std() > 0
 
 
 def test_errors_are_as_defined():
