@@ -10,8 +10,6 @@ from jaxtyping import Float, Int
 from torch import Tensor
 
 STEPS = 1000
-NOISE_SHIFT = 16.0
-"""By which the ratio of noise to signal grows for steps that are drawn noisier, see `draw_steps`."""
 
 
 def alphas_cumprod() -> Float[Tensor, "1000"]:
@@ -32,8 +30,8 @@ def noised(
     return a.sqrt() * clean + (1.0 - a).sqrt() * noise
 
 
-def draw_steps(count: int, noisier: float, generator: torch.Generator) -> Int[Tensor, "{count}"]:
-    """Steps to train at: evenly over all, but for the share `noisier`, whose ratio of noise to signal is NOISE_SHIFT times as large.
+def draw_steps(count: int, noisier: float, shift: float, generator: torch.Generator) -> Int[Tensor, "{count}"]:
+    """Steps to train at: evenly over all, but for the share `noisier`, whose ratio of noise to signal is `shift` times as large.
 
     A motion is tens of thousands of numbers that say much the same, so that which way somebody falls shows through nearly all
     noise: drawn evenly, one step in a hundred is noisy enough to need the caption for it, and what is sampled hardly heeds it.
@@ -42,7 +40,7 @@ def draw_steps(count: int, noisier: float, generator: torch.Generator) -> Int[Te
     """
     angle = torch.rand(count, generator=generator) * (math.pi / 2.0)
     shifted = torch.rand(count, generator=generator) < noisier
-    angle = torch.where(shifted, torch.atan(NOISE_SHIFT * angle.tan()), angle)
+    angle = torch.where(shifted, torch.atan(shift * angle.tan()), angle)
     return (angle * (2.0 * STEPS / math.pi)).long().clamp(0, STEPS - 1)
 
 

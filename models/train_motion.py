@@ -58,6 +58,8 @@ class MotionTrainConfig(BaseModel):
     """Share of captions withheld, for classifier-free guidance."""
     noisier: float = Field(default=0.5, ge=0.0, le=1.0)
     """Share of diffusion steps drawn where a motion can be told by its caption alone (`models.diffusion.draw_steps`)."""
+    noise_shift: float = Field(default=32.0, ge=1.0)
+    """How many times as noisy those are."""
     average: float = Field(default=0.999, ge=0.0, lt=1.0)
     """Of the exponential moving average of the weights that is kept in the end."""
     precision: Literal["auto", "float32", "bfloat16"] = "auto"
@@ -239,7 +241,7 @@ def _terms(
     Held out, steps are drawn evenly, and `from_text` is the error of what is made of noise and the caption alone.
     """
     device, count = batch.features.device, len(batch.texts)
-    step = draw_steps(count, config.noisier if training else 0.0, generator).to(device)
+    step = draw_steps(count, config.noisier if training else 0.0, config.noise_shift, generator).to(device)
     noise = torch.randn(batch.features.shape, generator=generator).to(device)
     dropped = (torch.rand(count, generator=generator) < (config.withheld if training else 0.0)).to(device)
     most = getattr(config.denoiser, "most_people", batch.roles.shape[1])

@@ -3,7 +3,7 @@
 import torch
 from diffusers import DDPMScheduler
 
-from models.diffusion import NOISE_SHIFT, STEPS, alphas_cumprod, draw_steps, noised, sampling_steps
+from models.diffusion import STEPS, alphas_cumprod, draw_steps, noised, sampling_steps
 
 
 def test_schedule_and_noise_are_diffusers():
@@ -21,18 +21,18 @@ def test_it_begins_clean_and_ends_as_noise():
 
 
 def test_steps_are_drawn_evenly_or_with_the_noise_shifted():
-    even = draw_steps(40_000, 0.0, torch.Generator().manual_seed(0))
+    even = draw_steps(40_000, 0.0, 16.0, torch.Generator().manual_seed(0))
     assert even.min() == 0 and even.max() == STEPS - 1
     assert torch.allclose(torch.histc(even.float(), 10, 0, STEPS) / 4000.0, torch.ones(10), atol=0.07)
-    shifted = draw_steps(40_000, 1.0, torch.Generator().manual_seed(0))
-    # Half of the evenly drawn steps have less noise than signal: half of these have less than NOISE_SHIFT times as much.
+    shifted = draw_steps(40_000, 1.0, 16.0, torch.Generator().manual_seed(0))
+    # Half of the evenly drawn steps have less noise than signal: half of these have less than 16 times as much.
     left = alphas_cumprod()[shifted]
     ratio = ((1.0 - left) / left.clamp(min=1e-12)).sqrt()
-    assert abs(float((ratio < NOISE_SHIFT).float().mean()) - 0.5) < 0.02
-    mixed = draw_steps(40_000, 0.5, torch.Generator().manual_seed(0))
+    assert abs(float((ratio < 16.0).float().mean()) - 0.5) < 0.02
+    mixed = draw_steps(40_000, 0.5, 16.0, torch.Generator().manual_seed(0))
     expected = ((even > 950).float().mean() + (shifted > 950).float().mean()) / 2.0
     assert abs(float((mixed > 950).float().mean() - expected)) < 0.01
-    assert torch.equal(mixed, draw_steps(40_000, 0.5, torch.Generator().manual_seed(0)))
+    assert torch.equal(mixed, draw_steps(40_000, 0.5, 16.0, torch.Generator().manual_seed(0)))
 
 
 def test_sampling_begins_in_noise_and_ends_with_every_step():
