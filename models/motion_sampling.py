@@ -37,9 +37,10 @@ class SamplingConfig(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
     scheduler: Literal["ddpm", "ddim", "dpm++"] = "dpm++"
     steps: int = Field(default=10, ge=1, le=STEPS)
-    noise_shift: float = Field(default=12.0, ge=1.0)
-    """How much noisier than evenly spread steps are (`models.diffusion.sampling_steps`); ddim's are always even."""
-    classifier_free_guidance_scale: float = Field(default=2.5, ge=0.0)
+    noise_shift: float = Field(default=1.0, ge=1.0)
+    """How much noisier than evenly spread steps are (`models.diffusion.sampling_steps`): more heeds the caption more, and leaves
+    more jitter. Training at noisier steps needs less of it. ddim's are always even."""
+    classifier_free_guidance_scale: float = Field(default=3.0, ge=0.0)
     precision: Literal["auto", "float32", "bfloat16"] = "auto"
     compile: bool = False
     """Compile the network first: worth it for thousands of clips."""
