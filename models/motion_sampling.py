@@ -194,12 +194,12 @@ def scheduler_of(config: SamplingConfig) -> DDPMScheduler | DDIMScheduler | DPMS
         "num_train_timesteps": STEPS, "beta_schedule": "squaredcos_cap_v2", "prediction_type": "sample",
         "timestep_spacing": "trailing",
     }  # fmt: skip
+    if config.scheduler == "ddim":
+        even = DDIMScheduler(**common, clip_sample=False)
+        even.set_timesteps(config.steps)
+        return even
     if config.scheduler == "dpm++":
         scheduler = DPMSolverMultistepScheduler(**common, algorithm_type="dpmsolver++", solver_order=2)
-    elif config.scheduler == "ddim":
-        scheduler = DDIMScheduler(**common, clip_sample=False)
-        scheduler.set_timesteps(config.steps)
-        return scheduler
     else:
         scheduler = DDPMScheduler(**common, clip_sample=False)
     scheduler.set_timesteps(timesteps=sampling_steps(config.steps, config.noise_shift))

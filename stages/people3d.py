@@ -14,7 +14,7 @@ from typing import Annotated, Literal
 
 import numpy as np
 from jaxtyping import Float, Int, UInt8
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, model_validator
 from scipy.spatial.transform import Rotation, Slerp
 
 from models.body import BodyModel
@@ -88,6 +88,15 @@ class People3DConfig(BaseModel):
     separation: SeparationConfig = SeparationConfig()
     stature_m: float = Field(1.68, gt=0.0)
     stature_spread_m: float = Field(0.09, gt=0.0)
+
+    @model_validator(mode="after")
+    def _windows_advance(self) -> "People3DConfig":
+        shortest = min(self.coarse_frames, self.window_frames)
+        if self.overlap_frames >= shortest:
+            raise ValueError(
+                f"overlap_frames ({self.overlap_frames}) must be less than coarse_frames and window_frames ({shortest})"
+            )
+        return self
 
 
 def run(

@@ -240,6 +240,13 @@ def test_a_long_clip_is_fitted_by_pieces_without_a_seam(body):
     assert figures["reprojection_px_median"] < 4.0
 
 
+def test_windows_that_would_not_advance_are_refused():
+    with pytest.raises(
+        ValueError, match=r"overlap_frames \(24\) must be less than coarse_frames and window_frames \(16\)"
+    ):
+        People3DConfig(window_frames=16)
+
+
 def test_windows_cover_everything_and_joining_keeps_a_motion():
     windows = people3d._windows(100, 30, 6)
     assert windows[0].start == 0 and windows[-1].stop == 100
