@@ -279,9 +279,10 @@ def _at(fit: Fit, known_s: Float[np.ndarray, "known"], wanted_s: Float[np.ndarra
     def linear(values: Float[np.ndarray, "known n"]) -> Float[np.ndarray, "wanted n"]:
         return np.stack([np.interp(clipped, known_s, column) for column in values.T], axis=-1)
 
-    turned = np.repeat(fit.global_orient, len(clipped), axis=0)
     if len(known_s) > 1:
         turned = Slerp(known_s, Rotation.from_matrix(fit.global_orient))(clipped).as_matrix()
+    else:
+        turned = np.repeat(fit.global_orient, len(clipped), axis=0)
     return Fit(fit.betas, fit.latent, turned, linear(fit.body_pose), linear(fit.transl), fit.loss)
 
 
