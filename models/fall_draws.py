@@ -61,7 +61,7 @@ def simulated(
 ) -> Motion:
     """One fall at `config.hz`, labelled as it happened; with a room, in the room's world and against its furniture.
 
-    Details: those of `simulate_fall`, and age_years, stature_m, build, sex. Rejected where the simulation breaks, or the room
+    Details: those of `simulate_fall`, and age_years, stature_m, build, sex, and start: standing, walking, seat, bed or bed_edge. Rejected where the simulation breaks, or the room
     has nowhere to begin.
     """
     age, stature, build, sex = (
@@ -87,7 +87,9 @@ def simulated(
     )  # fmt: skip
     # In a room the furniture is the room's.
     around = [] if room is not None else [[b.centre.tolist(), b.half_sizes.tolist(), b.yaw] for b in scene.boxes]
-    facts = {"boxes": around, "age_years": age, "stature_m": stature, "build": build, "sex": sex, "start": start}
+    facts = {"boxes": around, "age_years": age, "stature_m": stature, "build": build, "sex": sex}
+    posture = CAUSES[cause].from_posture
+    facts["start"] = start if posture == "upright" else posture
     rest = motion.details.get("rest_s", motion.details["onset_s"] + 3.0)
     end = min(len(motion.timestamps_s), round((rest + rng.uniform(*config.rest_seconds)) * config.hz * every))
     motion = _first(motion, np.arange(end))

@@ -35,3 +35,24 @@ def test_falls_of_unknown_cause_are_counted_as_such(items: tuple[Item, ...], tmp
     assert summary(write_corpus(tmp_path / "c.bin", [*vague, other], "body", {}))["falls"] == {
         "push": {"down": 1}, "unknown": {"unknown": 2},
     }  # fmt: skip
+
+
+def test_descents_are_of_falls_that_begin_on_the_feet(items: tuple[Item, ...], tmp_path: Path) -> None:
+    fall = next(item for item in items if item.name == "fall_0")
+    told = (
+        ("standing", 1.5, 1.0, []),
+        ("walking", 2.0, 2.0, []),
+        ("walking", 2.5, 3.0, ["bed"]),
+        ("bed", 9.0, 9.0, []),
+    )
+    made = [
+        replace(fall, name=start + str(n), motion=replace(fall.motion, details={
+            "start": start, "onset_s": 1.0, "impact_s": impact, "impact_speed_m_s": speed, "struck": struck
+        }))
+        for n, (start, impact, speed, struck) in enumerate(told)
+    ]  # fmt: skip
+    unhurt = replace(fall, name="r", motion=replace(fall.motion, details={"start": "walking", "onset_s": 1.0}))
+    figures = summary(write_corpus(tmp_path / "c.bin", [*made, unhurt], "body", {}))["falls_from_standing"]
+    assert figures["all"]["falls"] == 3 and figures["clear"]["falls"] == 2
+    assert figures["all"]["impact_time_s"] == pytest.approx([0.55, 1.0, 1.45, 1.0, (0.5 / 3.0) ** 0.5], abs=1e-3)
+    assert figures["clear"]["hip_speed_m_s"] == pytest.approx([1.05, 1.5, 1.95, 1.5, 0.5], abs=1e-3)

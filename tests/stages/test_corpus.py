@@ -71,6 +71,7 @@ def test_who_stays_on_the_bed_is_said_to_lie_there(body):
     """Draw 7 of a slide out of bed ends on the bed: neither a fall nor somebody who stands."""
     draw = np.random.default_rng([7, 5])
     motion = simulated(FallsConfig(), body, "slide_out_of_bed", "forward", draw)
+    assert motion.details["start"] == "bed_edge"
     labels = [ACTIONS[action] for action in motion.actions[0]]
     assert motion.details["recovered"] and motion.details["ends"] == "lying" == labels[-1]
     assert not {"fall", "fallen", "standing"} & set(labels)
