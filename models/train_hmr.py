@@ -40,7 +40,7 @@ from pipeline.errors import InputError
 
 logger = logging.getLogger(__name__)
 
-WEIGHTS = {"posture": 10.0, "turned": 4.0, "crop": 2.0, "root": 0.2, "rotations": 0.5, "betas": 0.02, "patches": 0.3}
+WEIGHTS = {"posture": 10.0, "turned": 4.0, "crop": 2.0, "root": 0.2, "rotations": 0.5, "betas": 0.02, "patches": 1.0}
 """Of the losses: metres, metres, half crops, squared Frobenius norm of the root, mean of the other joints', squared betas,
 nats."""
 DINO_NAMES = (
@@ -55,10 +55,13 @@ MEASURE_EVERY, MEASURED = 250, 400
 
 
 def small_config(body: BodyModel) -> HmrConfig:
-    """Sizes that two CPU cores can train; the backbone has those of the starter for depth, from which it begins."""
+    """Sizes that two CPU cores can train; the backbone has those of the starter for depth, from which it begins.
+
+    One query asks for 24 joints: it has many narrow heads, so that it can look at many places at once.
+    """
     return HmrConfig(
         rows_px=128, columns_px=96, width=192, layers=4, heads=6, mlp_ratio=3, decoder_width=192, decoder_layers=2,
-        decoder_heads=3, decoder_hidden=384, body=body.name,
+        decoder_heads=12, decoder_head_width=16, decoder_hidden=384, body=body.name,
     )  # fmt: skip
 
 
