@@ -4,6 +4,7 @@ Schedulers are diffusers'. Every item has a seed of its own, a number of people,
 out as it would alone. Kept values replace the prediction of x_0 at each step (TIMotion's supplement, Algorithm 1).
 """
 
+import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Literal
@@ -41,6 +42,9 @@ class SamplingConfig(BaseModel):
     """How much noisier than evenly spread steps are (`models.diffusion.sampling_steps`): more heeds the caption more, and leaves
     more jitter. Training at noisier steps needs less of it. ddim's are always even."""
     classifier_free_guidance_scale: float = Field(default=3.0, ge=0.0)
+    guided: float = Field(default=0.6, ge=0.0, le=1.0)
+    """Share of the steps, the noisiest, in which the caption is guided by; the others cost half (Kynkäänniemi et al. 2024,
+    "Applying guidance in a limited interval improves sample and distribution quality in diffusion models")."""
     precision: Literal["auto", "float32", "bfloat16"] = "auto"
     compile: bool = False
     """Compile the network first: worth it for thousands of clips."""
@@ -234,15 +238,20 @@ def _windows(
     kept = model.normaliser(kept)
     dropped = torch.zeros(len(asks), dtype=torch.bool)
     told = Condition(embed([ask.text for ask in asks]), dropped, roles, bones, slots)
-    told = both_branches(Condition(**{name: value.to(device) for name, value in vars(told).items()}))
+    told = Condition(**{name: value.to(device) for name, value in vars(told).items()})
+    twice, mask_twice = both_branches(told), torch.cat([mask, mask])
     scheduler, scale = scheduler_of(config), config.classifier_free_guidance_scale
+    guided = math.ceil(config.guided * len(scheduler.timesteps))
     half = half_precision(config.precision, device)
-    for step in scheduler.timesteps:
+    for number, step in enumerate(scheduler.timesteps):
         steps = torch.full((2 * len(asks),), int(step), device=device)
         with torch.autocast(device.type, torch.bfloat16, enabled=half):
-            both = denoise(torch.cat([x, x]), steps, told, torch.cat([mask, mask])).float()
-        with_text, without = both.chunk(2)
-        clean = torch.where(where, kept, without + scale * (with_text - without))
+            if number < guided:
+                with_text, without = denoise(torch.cat([x, x]), steps, twice, mask_twice).float().chunk(2)
+                predicted = without + scale * (with_text - without)
+            else:
+                predicted = denoise(x, steps[: len(asks)], told, mask).float()
+        clean = torch.where(where, kept, predicted)
         if isinstance(scheduler, DDPMScheduler):
             x = _ddpm_step(scheduler, clean, int(step), x, generators, asks)
         else:

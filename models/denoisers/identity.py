@@ -28,10 +28,16 @@ class _Block(nn.Module):
         self.norms = nn.ModuleList([AdaptiveNorm(width), AdaptiveNorm(width)])
         self.attention, self.perceptron = Attention(width, heads), perceptron(width)
 
-    def forward(self, x: Tensor, told: Float[Tensor, "batch 6 width"], held: Bool[Tensor, "batch token"]) -> Tensor:
-        y, gate = self.norms[0](x, told[:, :3])
-        x = x + gate * self.attention(y, y, held)
-        y, gate = self.norms[1](x, told[:, 3:])
+    def forward(
+        self,
+        x: Float[Tensor, "batch person token width"],
+        told: Float[Tensor, "batch person 6 width"],
+        held: Bool[Tensor, "batch people_tokens"],
+    ) -> Float[Tensor, "batch person token width"]:
+        y, gate = self.norms[0](x, told[:, :, :3])
+        y = y.flatten(1, 2)
+        x = x + gate * self.attention(y, y, held).unflatten(1, x.shape[1:3])
+        y, gate = self.norms[1](x, told[:, :, 3:])
         return x + gate * self.perceptron(y)
 
 
@@ -58,10 +64,10 @@ class IdentityDenoiser(nn.Module):
         told = self.told(step, condition)
         tokens, held = self.patches.tokens(x_t, condition, mask)
         tokens = tokens + self.identity(condition.slots)[:, :, None]
-        shape = tokens.shape[1:3]
-        x = torch.cat([told[:, None], tokens.flatten(1, 2)], dim=1)
-        held = torch.cat([torch.ones_like(held[:, 0, :1]), held.flatten(1)], dim=1)
+        # What each person is told goes before their tokens, for all to look at.
+        x = torch.cat([told[:, :, None], tokens], dim=2)
+        held = torch.cat([held.any(-1, keepdim=True), held], dim=-1).flatten(1)
         modulation = self.modulation(told).unflatten(-1, (6, -1))
         for block in self.blocks:
             x = block(x, modulation, held)
-        return self.patches.frames(x[:, 1:].unflatten(1, shape), mask)
+        return self.patches.frames(x[:, :, 1:], mask)

@@ -60,7 +60,7 @@ class InterGenDenoiser(nn.Module):
     ) -> Float[Tensor, "batch person time 268"]:
         """Clean features from noisy ones."""
         assert x_t.shape[1] == 2, f"intergen is for two people, got {x_t.shape[1]}"
-        told = self.modulation(self.told(step, condition)).unflatten(-1, (9, -1)).repeat_interleave(2, dim=0)
+        told = self.modulation(self.told(step, condition)).unflatten(-1, (9, -1)).flatten(0, 1)
         tokens, held = self.patches.tokens(x_t, condition, mask)
         x, held = tokens.flatten(0, 1), held.flatten(0, 1)
         for block in self.blocks:

@@ -76,22 +76,28 @@ class Patches(nn.Module):
 
 
 class Told(nn.Module):
-    """Caption and diffusion step as one vector a scene; a learned vector stands for a withheld caption."""
+    """Caption, role and diffusion step as one vector a person; a learned vector stands for a withheld caption.
+
+    What a caption asks of a carer and of a resident are different things, so both go through one perceptron together.
+    """
 
     def __init__(self, sizes: Sizes):
         super().__init__()
         width = sizes.width
         self.width = width
-        self.text = nn.Sequential(nn.Linear(sizes.text, width), nn.SiLU(), nn.Linear(width, width))
+        self.text, self.role = nn.Linear(sizes.text, width), nn.Embedding(len(ROLES) + 1, width)
+        self.asked = nn.Sequential(nn.SiLU(), nn.Linear(width, width))
         self.none = nn.Parameter(torch.randn(width) * 0.02)
         self.step = nn.Sequential(nn.Linear(width, width), nn.SiLU(), nn.Linear(width, width))
+        nn.init.normal_(self.role.weight, std=0.3)
 
-    def forward(self, step: Int[Tensor, "batch"], condition: Condition) -> Float[Tensor, "batch width"]:
+    def forward(self, step: Int[Tensor, "batch"], condition: Condition) -> Float[Tensor, "batch person width"]:
         """The sum of both."""
         # Sentence embeddings have unit length: their numbers are small.
         text = self.text(condition.text * condition.text.shape[-1] ** 0.5)
-        text = torch.where(condition.dropped[:, None], self.none.to(text), text)
-        return text + self.step(sinusoid(step.float(), self.width).to(text))
+        asked = self.asked(text[:, None] + self.role(condition.roles + 1))
+        asked = torch.where(condition.dropped[:, None, None], self.none.to(asked), asked)
+        return asked + self.step(sinusoid(step.float(), self.width).to(asked))[:, None]
 
 
 class Attention(nn.Module):
@@ -135,8 +141,8 @@ class AdaptiveNorm(nn.Module):
             self.own[2] = 0.5
 
     def forward(
-        self, x: Float[Tensor, "batch token width"], told: Float[Tensor, "batch 3 width"]
-    ) -> tuple[Float[Tensor, "batch token width"], Float[Tensor, "batch 1 width"]]:
+        self, x: Float[Tensor, "*batch token width"], told: Float[Tensor, "*batch 3 width"]
+    ) -> tuple[Float[Tensor, "*batch token width"], Float[Tensor, "*batch 1 width"]]:
         """The normalised tokens, and what the branch's outcome is to be multiplied with."""
-        shift, scale, gate = (told + self.own)[:, :, None].unbind(1)
+        shift, scale, gate = (told + self.own)[..., None, :].unbind(-3)
         return self.norm(x) * (1.0 + scale) + shift, gate

@@ -40,7 +40,7 @@ class MdmDenoiser(nn.Module):
         """Clean features from noisy ones."""
         assert x_t.shape[1] == 1, f"mdm is for one person, got {x_t.shape[1]}"
         tokens, held = self.patches.tokens(x_t, condition, mask)
-        x = torch.cat([self.told(step, condition)[:, None], tokens[:, 0]], dim=1)
+        x = torch.cat([self.told(step, condition), tokens[:, 0]], dim=1)
         held = torch.cat([torch.ones_like(held[:, 0, :1]), held[:, 0]], dim=1)
         x = self.encoder(x, src_key_padding_mask=~held)
         return self.patches.frames(x[:, None, 1:], mask)

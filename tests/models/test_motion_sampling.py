@@ -47,9 +47,28 @@ def ask(frames=24, people=1, seed=0, **more):
 @pytest.mark.parametrize("scheduler", ["ddpm", "ddim", "dpm++"])
 def test_the_guide_goes_past_the_caption(scheduler, embed):
     """x = u + s (c - u): with u = 1, c = 3 and s = 2.5, six everywhere, whatever the noise was."""
-    config = SamplingConfig(scheduler=scheduler, steps=5, classifier_free_guidance_scale=2.5, precision="float32")
+    config = SamplingConfig(
+        scheduler=scheduler, steps=5, classifier_free_guidance_scale=2.5, guided=1.0, precision="float32"
+    )
     found = sample(model_of(Constant(torch.tensor(3.0), torch.tensor(1.0))), embed, [ask()], config)[0]
     torch.testing.assert_close(found, torch.full((1, 24, FEATURES), 6.0), atol=0.02, rtol=0.0)
+
+
+@pytest.mark.parametrize(("guided", "calls"), [(1.0, [2, 2, 2, 2]), (0.4, [2, 2, 1, 1]), (0.0, [1, 1, 1, 1])])
+def test_steps_that_are_not_guided_cost_half_and_say_what_the_caption_says(guided, calls, embed):
+    """What is guided goes past the caption, to six; what is not ends at three."""
+    seen = []
+
+    class Counted(Constant):
+        def forward(self, x_t, step, condition, mask):
+            seen.append(len(x_t))
+            return super().forward(x_t, step, condition, mask)
+
+    config = SamplingConfig(steps=4, classifier_free_guidance_scale=2.5, guided=guided, precision="float32")
+    model = model_of(Counted(torch.tensor(3.0), torch.tensor(1.0)))
+    found = sample(model, embed, [ask()], config)[0]
+    assert seen == calls
+    torch.testing.assert_close(found, torch.full((1, 24, FEATURES), 6.0 if guided == 1.0 else 3.0), atol=0.03, rtol=0.0)
 
 
 @pytest.mark.parametrize("scheduler", ["ddpm", "ddim", "dpm++"])
