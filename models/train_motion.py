@@ -11,21 +11,21 @@ import os
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from io import BytesIO
 from pathlib import Path
 from typing import Any, Literal
 
 import numpy as np
 import torch
-from jaxtyping import Float
+from jaxtyping import Float, Int
 from pydantic import BaseModel, ConfigDict, Field
 from torch import Tensor
 
 from models.denoisers import DenoiserConfig
 from models.denoisers.identity import IdentityConfig
 from models.diffusion import STEPS, draw_steps, noised
-from models.motion_batches import POOL, MotionBatch, MotionData, slots_of, to
+from models.motion_batches import POOL, ROLES, MotionBatch, MotionData, slots_of, to
 from models.motion_condition import Condition
 from models.motion_losses import LossWeights, losses
 from models.motion_model import MotionModel, MotionModelConfig
@@ -56,6 +56,8 @@ class MotionTrainConfig(BaseModel):
     clip: float = Field(default=1.0, gt=0.0)
     withheld: float = Field(default=0.1, ge=0.0, le=1.0)
     """Share of captions withheld, for classifier-free guidance."""
+    veiled: float = Field(default=0.3, ge=0.0, le=1.0)
+    """Share of scenes whose people are called by other roles than theirs (`veiled_roles`)."""
     noisier: float = Field(default=0.5, ge=0.0, le=1.0)
     """Share of diffusion steps drawn where a motion can be told by its caption alone (`models.diffusion.draw_steps`)."""
     noise_shift: float = Field(default=32.0, ge=1.0)
@@ -86,6 +88,20 @@ def shares(config: MotionTrainConfig, rows: Sequence[Row]) -> Float[np.ndarray, 
     for kind in np.unique(kinds):
         weights[kinds == kind] *= config.kinds.get(kind, 0.0) / weights[kinds == kind].sum()
     return weights
+
+
+def veiled_roles(
+    roles: Int[Tensor, "batch person"], share: float, generator: torch.Generator
+) -> Int[Tensor, "batch person"]:
+    """Roles, but in a share of the scenes others: who is alone is called anything, people together are all `person`.
+
+    Falls are residents' and captures nobody's in particular, yet a visitor falls as a resident does.
+    """
+    people = (roles >= 0).sum(1, keepdim=True)
+    drawn = torch.randint(len(ROLES), (len(roles), 1), generator=generator).to(roles)
+    other = torch.where(people == 1, drawn, torch.full_like(drawn, ROLES.index("person")))
+    veiled = (torch.rand((len(roles), 1), generator=generator) < share).to(roles.device)
+    return torch.where(veiled & (roles >= 0), other, roles)
 
 
 def condition_of(batch: MotionBatch, embed: Embed, slots: Tensor, dropped: Tensor) -> Condition:
@@ -246,6 +262,8 @@ def _terms(
     dropped = (torch.rand(count, generator=generator) < (config.withheld if training else 0.0)).to(device)
     most = getattr(config.denoiser, "most_people", batch.roles.shape[1])
     slots = slots_of(batch, most, generator).to(device)
+    if training and config.veiled > 0.0:
+        batch = replace(batch, roles=veiled_roles(batch.roles, config.veiled, generator))
     clean = model.normaliser(batch.features) * batch.mask[..., None]
     with torch.autocast(device.type, torch.bfloat16, enabled=half_precision(config.precision, device)):
         told = condition_of(batch, embed, slots, dropped)

@@ -12,9 +12,10 @@ from models.body import load_body
 from models.denoisers.identity import IdentityConfig
 from models.denoisers.intergen import InterGenConfig
 from models.denoisers.mdm import MdmConfig
+from models.motion_batches import ROLES
 from models.motion_features import LAYOUT
 from models.motion_model import load_motion_model, motion_model_digest
-from models.train_motion import MotionTrainConfig, half_precision, rate_at, train
+from models.train_motion import MotionTrainConfig, half_precision, rate_at, train, veiled_roles
 from pipeline.corpus_write import split_of, write_corpus
 from pipeline.errors import InputError
 
@@ -159,3 +160,15 @@ def test_two_processes_learn_one_model(items, tmp_path, embed):
     assert json.loads((tmp_path / "out" / "curve.json").read_text())["validation"][-1]["step"] == 6
     first, second = (json.loads((tmp_path / f"seen_{rank}.json").read_text()) for rank in (0, 1))
     assert len(first[0]) == len(second[0]) == 4 and first != second
+
+
+def test_veiled_people_are_called_something_else_and_empty_slots_stay_empty():
+    roles = torch.tensor([[0, -1]] * 400 + [[0, 1]] * 400)
+    draw = torch.Generator().manual_seed(0)
+    found = veiled_roles(roles, 0.5, draw)
+    alone, together = found[:400], found[400:]
+    assert (alone[:, 1] == -1).all() and set(alone[:, 0].tolist()) == set(range(len(ROLES)))
+    person = ROLES.index("person")
+    called = (together == person).all(1)
+    assert 160 < int(called.sum()) < 240 and (together[~called] == torch.tensor([0, 1])).all()
+    assert torch.equal(veiled_roles(roles, 0.0, draw), roles)
