@@ -4,6 +4,7 @@ Frames are RGB uint8, upright (a phone's rotation flag is applied). Masks are wr
 """
 
 import csv
+import platform
 import re
 from collections.abc import Iterable, Iterator
 from fractions import Fraction
@@ -122,9 +123,11 @@ def write_video(
 
     `quality` is x264's constant rate factor: 0 is lossless, 51 is worst.
     """
-    _write(
-        path, frames, fps, "libx264", "yuv420p", {"crf": str(quality), "preset": "veryfast", "threads": "1"}, "rgb24"
-    )
+    options = {"crf": str(quality), "preset": "veryfast", "threads": "1"}
+    if platform.machine() in ("x86_64", "AMD64"):
+        # x264's code for AVX-512 gives other bytes from process to process.
+        options["x264-params"] = "asm=avx2"
+    _write(path, frames, fps, "libx264", "yuv420p", options, "rgb24")
 
 
 def write_masks(path: Path, masks: Iterable[UInt8[np.ndarray, "height width"]], fps: float) -> None:
