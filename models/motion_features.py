@@ -36,6 +36,11 @@ def matrices(features: Float[Tensor, "*batch 268"]) -> Float[Tensor, "*batch 22 
     return matrix_from_columns(features[..., ROTATIONS].unflatten(-1, (BODY_JOINTS, 6)))
 
 
+def root_matrices(features: Float[Tensor, "*batch 268"]) -> Float[Tensor, "*batch 3 3"]:
+    """The pelvis' rotation alone."""
+    return matrix_from_columns(features[..., ROTATIONS][..., :6])
+
+
 def positions(features: Float[Tensor, "*batch 268"]) -> Float[Tensor, "*batch 22 3"]:
     """The stored joint positions, metres."""
     return features[..., POSITIONS].unflatten(-1, (BODY_JOINTS, 3))

@@ -3,15 +3,13 @@
 Joints are those of the predicted rotations by forward kinematics: they are what leaves the model.
 """
 
-from dataclasses import dataclass
-
 import torch
 from jaxtyping import Bool, Float, Int
 from pydantic import BaseModel, ConfigDict, Field
 from torch import Tensor
 
 from models.motion_batches import MotionBatch
-from models.motion_features import CONTACTS, FEET, VELOCITIES, Normaliser, heading, matrices, positions
+from models.motion_features import CONTACTS, FEET, VELOCITIES, Normaliser, heading, matrices, positions, root_matrices
 from models.rest_skeleton import bone_lengths, forward_kinematics
 from pipeline.corpus import FPS
 
@@ -37,13 +35,6 @@ class LossWeights(BaseModel):
     """Geometry is asked for where less noise than this was added; above, the mean of many motions is none."""
 
 
-@dataclass(frozen=True)
-class _Scene:
-    joints: Tensor
-    velocity: Tensor
-    heading: Tensor
-
-
 def losses(
     predicted: Float[Tensor, "batch person time 268"],
     batch: MotionBatch,
@@ -55,7 +46,8 @@ def losses(
     mask = batch.mask
     off = (predicted - normaliser(batch.features)).square().mean(-1)
     found = normaliser.back(predicted)
-    joints = forward_kinematics(batch.rest[:, :, None], matrices(found), found[..., :3])
+    rotations = matrices(found)
+    joints = forward_kinematics(batch.rest[:, :, None], rotations, found[..., :3])
     true = positions(batch.features)
     calm = mask & (step < weights.below_step)[:, None, None]
     ahead = calm[..., 1:] & calm[..., :-1]
@@ -74,9 +66,7 @@ def losses(
         "floor": weights.floor * _mean((UNDER_M - joints[..., 2]).clamp(min=0.0).square().sum(-1), calm),
     }
     if mask.shape[1] > 1:
-        terms |= _between(
-            joints, true, matrices(found)[..., 0, :, :], matrices(batch.features)[..., 0, :, :], calm, weights
-        )
+        terms |= _between(joints, true, rotations[..., 0, :, :], root_matrices(batch.features), calm, weights)
     return terms
 
 

@@ -1,4 +1,4 @@
-"""Fit of one body's motion to 2D keypoints of one clip, all frames at once. Thesis §5.3, DESIGN §4 people3d.
+"""Fit of bodies' motions to 2D keypoints, all frames of all people at once. Thesis §5.3, DESIGN §4 people3d.
 
 The thesis's eq. 5.7, L = reprojection + pose + shape + smooth, with the reprojection robust and annealed, and what the
 thesis lacks: joint limits, contact with the floor by feet, or by back and hips when lying, and no penetration. One shape
@@ -6,19 +6,21 @@ for all frames; the root's rotation is 6D; poses are axis-angle per joint under 
 a learned prior (models/pose_prior.py), which the thesis optimises the latent of, and which here only weighs the pose.
 """
 
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Sequence
+from dataclasses import fields, replace
 
 import numpy as np
 import torch
-from jaxtyping import Bool, Float, Int
+from jaxtyping import Float
 from pydantic import BaseModel, ConfigDict, Field
 from torch import Tensor
 
-from models.body import BodyModel, trunk_points
+from models.body import BodyModel, matrices_from_axis_angle, trunk_points
+from models.fit_frames import FAR_S, FitFrames, Seen, stillness
+from models.fitted_motion import Fit, rest_pelvis
 from models.furniture_top import FurnitureTop, clearance
 from models.joint_limits import joint_limits
-from models.pose_prior import PRIOR_JOINTS, PosePrior
+from models.pose_prior import PRIOR_JOINTS, PosePrior, matrix_from_columns
 from models.pose_start import Start
 from models.shape_space import ShapeSpace
 from pipeline.camera import Camera
@@ -71,19 +73,8 @@ class FitConfig(BaseModel):
     """What is no bed and no sofa is solid so far below its top; legs may be under it."""
     gap_s: float = Field(default=0.6, gt=0.0)
     """Longer gaps in time are not smoothed across."""
-
-
-@dataclass(frozen=True)
-class Fit:
-    """What was found, per observed frame, in the world."""
-
-    betas: Float[np.ndarray, "10"]
-    latent: Float[np.ndarray, "3"]
-    """The shape in spreads of stature, sex and build: what `betas` came from."""
-    global_orient: Float[np.ndarray, "time 3 3"]
-    body_pose: Float[np.ndarray, "time 69"]
-    transl: Float[np.ndarray, "time 3"]
-    loss: float
+    frames_at_once: int = Field(default=1200, ge=1)
+    """People, and pieces of long motions, are optimised together up to so many frames: a small batch costs as much as a large."""
 
 
 LIMBS = [
@@ -106,30 +97,20 @@ POSE_SPREAD = _per_joint(
 )  # fmt: skip
 
 
-def _rotation(rotation_6d: Float[Tensor, "time 6"]) -> Float[Tensor, "time 3 3"]:
-    """Zhou et al. 2019, eq. 15."""
-    a, b = rotation_6d[..., :3], rotation_6d[..., 3:]
-    x = torch.nn.functional.normalize(a, dim=-1)
-    y = torch.nn.functional.normalize(b - (x * b).sum(-1, keepdim=True) * x, dim=-1)
-    return torch.stack([x, y, torch.linalg.cross(x, y)], dim=-1)
-
-
 def _geman_mcclure(squared: Tensor, scale: float) -> Tensor:
     """Squared near zero, never more than scale squared."""
     return squared * (scale**2 / (scale**2 + squared))
 
 
 class Fitter:
-    """Fits one person of one clip."""
+    """Fits people who are seen by one camera and may touch the same furniture. They do not see each other: whoever else is
+    fitted at the same time, everyone's motion is the same up to rounding."""
 
     def __init__(
         self,
         config: FitConfig,
         body: BodyModel,
         camera: Camera,
-        keypoints_px: Float[np.ndarray, "time 17 2"],
-        weights: Float[np.ndarray, "time 17"],
-        timestamps_s: Float[np.ndarray, "time"],
         stature_m: float = 1.68,
         stature_spread_m: float = 0.09,
         prior: PosePrior | None = None,
@@ -141,12 +122,6 @@ class Fitter:
         T = torch.as_tensor(invert(camera.T_world_camera), dtype=torch.float32)
         self.R_camera_world, self.t_camera_world = T[:3, :3], T[:3, 3]
         self.K = torch.as_tensor(camera.intrinsics, dtype=torch.float32)
-        self.keypoints = torch.as_tensor(keypoints_px, dtype=torch.float32)
-        self.weights = torch.as_tensor(weights, dtype=torch.float32)
-        extents = [np.linalg.norm(np.ptp(k[w > 0], axis=0)) for k, w in zip(keypoints_px, weights, strict=True)]
-        self.spread = torch.as_tensor(config.pixel_spread * np.maximum(extents, 20.0) + 1.5, dtype=torch.float32)
-        self.dt = torch.as_tensor(np.diff(timestamps_s), dtype=torch.float32)
-        self.still = torch.as_tensor(stillness(keypoints_px, weights, timestamps_s), dtype=torch.float32)
         self.low, self.high = joint_limits()
         self.supports = [FurnitureTop(support) for support in supports]
         owner = body.weights[body.surface_vertices].argmax(-1)
@@ -155,62 +130,92 @@ class Fitter:
         self.feet = [torch.nonzero(left)[:, 0], torch.nonzero(right)[:, 0]]
         self.trunk = [torch.as_tensor(part) for part in trunk_points(body)]
 
-    def fit(self, start: Start, betas_latent: Float[np.ndarray, "3"] | None = None) -> Fit:
-        """Adam, then L-BFGS, on all frames together, from one start. Deterministic."""
+    def fit(
+        self,
+        people: Sequence[Seen],
+        starts: Sequence[Start],
+        latents: Float[np.ndarray, "person 3"] | None = None,
+    ) -> list[Fit]:
+        """Adam on all frames of everyone together, then L-BFGS on those of each. Deterministic.
+
+        `latents` are shapes that are known already, and stay.
+        """
+        fits: list[Fit] = []
+        while len(fits) < len(people):
+            first = len(fits)
+            ends = np.cumsum([len(seen.timestamps_s) for seen in people[first:]])
+            batch = slice(first, first + max(1, int((ends <= self.config.frames_at_once).sum())))
+            fits += self._fit(people[batch], starts[batch], None if latents is None else latents[batch])
+        return fits
+
+    def _fit(
+        self, people: Sequence[Seen], starts: Sequence[Start], latents: Float[np.ndarray, "person 3"] | None
+    ) -> list[Fit]:
+        free = latents is None
+        latent = torch.zeros(len(people), 3) if free else torch.as_tensor(latents, dtype=torch.float32)
+        frames = [
+            self._frames(number, seen, start, latent[number])
+            for number, (seen, start) in enumerate(zip(people, starts, strict=True))
+        ]
+        whole = FitFrames(*(torch.cat([getattr(one, field.name) for one in frames]) for field in fields(FitFrames)))
+        orient = np.concatenate([start.global_orient for start in starts])
+        root = torch.as_tensor(rotation_6d_from_matrix(orient), dtype=torch.float32)
+        pose = torch.as_tensor(np.concatenate([start.body_pose for start in starts]), dtype=torch.float32)
+        pelvis = torch.as_tensor(np.concatenate([start.pelvis for start in starts]), dtype=torch.float32)
+        variables = [root, pose.reshape(-1, 23, 3).clone(), pelvis.clone()] + ([latent] if free else [])
+        self._adam([variable.requires_grad_() for variable in variables], whole, latent)
+        fits = []
+        for number, rows in enumerate(whole.spans):
+            own = [variable.detach()[rows].clone() for variable in variables[:3]]
+            own_latent = latent.detach()[number : number + 1].clone()
+            fits.append(self._finished(own, own_latent, whole.rows(rows), free))
+        return fits
+
+    def _adam(self, variables: list[Tensor], frames: FitFrames, latent: Float[Tensor, "person 3"]) -> None:
+        """Adam (Kingma and Ba 2015) while the reprojection grows stricter; it scales each number's step by itself."""
         config = self.config
-        latent = torch.zeros(3) if betas_latent is None else torch.as_tensor(betas_latent, dtype=torch.float32)
-        latent.requires_grad_(betas_latent is None)
-        root = torch.as_tensor(rotation_6d_from_matrix(start.global_orient), dtype=torch.float32).requires_grad_()
-        pose = torch.as_tensor(start.body_pose, dtype=torch.float32).reshape(-1, 23, 3).clone().requires_grad_()
-        pelvis = torch.as_tensor(start.pelvis, dtype=torch.float32).clone().requires_grad_()
-        # The library's steps are no information; what was regressed is smooth already, and moves as fast as people fall.
-        trust = torch.as_tensor(start.trust, dtype=torch.float32)
-        self.anchor = torch.where(trust[:, None, None] > 0.0, pose.detach(), self._smoothed(pose.detach()))
-        self.trust, self.root_anchor = trust, torch.as_tensor(start.global_orient, dtype=torch.float32)
-        self.ground = self._ground(start, latent)
-        variables = [root, pose, pelvis] + ([latent] if betas_latent is None else [])
         optimiser = torch.optim.Adam(variables, lr=config.step_size, betas=(0.9, 0.98))
-        total = None
+        root, pose, pelvis = variables[:3]
         for step in range(config.steps):
             done = step / max(config.steps - 1, 1)
             robust = config.robust_from * (config.robust_to / config.robust_from) ** min(1.0, done / 0.7)
             for group in optimiser.param_groups:
                 group["lr"] = config.step_size * (1.0 if done < 0.6 else 0.05 ** ((done - 0.6) / 0.4))
             optimiser.zero_grad()
-            total = self._loss(latent, root, pose, pelvis, robust)
-            total.backward()
+            self._loss(frames, latent, root, pose, pelvis, robust).sum().backward()
             optimiser.step()
-        if config.last_steps:
-            total = self._finished(variables, lambda: self._loss(latent, root, pose, pelvis, config.robust_to))
+
+    def _finished(self, variables: list[Tensor], latent: Float[Tensor, "1 3"], frames: FitFrames, free: bool) -> Fit:
+        """One person, by L-BFGS (Liu and Nocedal 1989) from where Adam came: its steps depend on all that it optimises."""
+        root, pose, pelvis = variables
+        moving = [variable.requires_grad_() for variable in variables + ([latent] if free else [])]
+
+        def loss() -> Tensor:
+            return self._loss(frames, latent, root, pose, pelvis, self.config.robust_to)[0]
+
+        if self.config.last_steps:
+            optimiser = torch.optim.LBFGS(
+                moving, max_iter=self.config.last_steps, max_eval=2 * self.config.last_steps, history_size=10,
+                line_search_fn="strong_wolfe",
+            )  # fmt: skip
+
+            def closure() -> Tensor:
+                optimiser.zero_grad()
+                total = loss()
+                total.backward()
+                return total
+
+            optimiser.step(closure)
         with torch.no_grad():
-            betas = self.shape(latent)
-            transl = pelvis - self.body.rest_joints(betas)[0]
-            orient = _rotation(root)
-        return Fit(
-            betas.numpy().copy(),
-            latent.detach().double().numpy().copy(),
-            orient.double().numpy(),
-            pose.detach().reshape(-1, 69).double().numpy(),
-            transl.double().numpy(),
-            float(total.detach()) if total is not None else float("inf"),
-        )
-
-    def _finished(self, variables: list[Tensor], loss: Callable[[], Tensor]) -> Tensor:
-        """L-BFGS (Liu and Nocedal 1989) from where Adam came; the loss at its end."""
-        optimiser = torch.optim.LBFGS(
-            variables, max_iter=self.config.last_steps, max_eval=2 * self.config.last_steps, history_size=10,
-            line_search_fn="strong_wolfe",
-        )  # fmt: skip
-
-        def closure() -> Tensor:
-            optimiser.zero_grad()
-            total = loss()
-            total.backward()
-            return total
-
-        optimiser.step(closure)
-        with torch.no_grad():
-            return loss()
+            betas = self.shape(latent[0])
+            return Fit(
+                betas.numpy().copy(),
+                latent[0].detach().double().numpy().copy(),
+                matrix_from_columns(root).double().numpy(),
+                pose.detach().reshape(-1, 69).double().numpy(),
+                (pelvis - self.body.rest_joints(betas)[0]).double().numpy(),
+                float(loss()),
+            )
 
     def reshaped(self, fit: Fit, latent: Float[np.ndarray, "3"]) -> Fit:
         """The same postures and places of the pelvis, of another shape."""
@@ -219,7 +224,29 @@ class Fitter:
         return replace(fit, betas=betas, latent=latent, transl=fit.transl + moved)
 
     @torch.no_grad()
-    def _ground(self, start: Start, latent: Float[Tensor, "3"]) -> Float[Tensor, "time"]:
+    def _frames(self, number: int, seen: Seen, start: Start, latent: Float[Tensor, "3"]) -> FitFrames:
+        """One person's frames."""
+        pose = torch.as_tensor(start.body_pose, dtype=torch.float32).reshape(-1, 23, 3)
+        trust = torch.as_tensor(start.trust, dtype=torch.float32)
+        visible = zip(seen.keypoints_px, seen.weights, strict=True)
+        extents = [np.linalg.norm(np.ptp(points[weights > 0], axis=0)) for points, weights in visible]
+        still = stillness(seen.keypoints_px, seen.weights, seen.timestamps_s)
+        still = torch.as_tensor(still, dtype=torch.float32)
+        return FitFrames(
+            torch.full((len(pose),), number),
+            torch.as_tensor(seen.keypoints_px, dtype=torch.float32),
+            torch.as_tensor(seen.weights, dtype=torch.float32),
+            torch.as_tensor(self.config.pixel_spread * np.maximum(extents, 20.0) + 1.5, dtype=torch.float32),
+            torch.as_tensor(np.append(FAR_S, np.diff(seen.timestamps_s)), dtype=torch.float32),
+            still,
+            # The library's steps are no information; what was regressed is smooth already, and moves as fast as people fall.
+            torch.where(trust[:, None, None] > 0.0, pose, self._smoothed(pose)),
+            torch.as_tensor(start.global_orient, dtype=torch.float32),
+            trust,
+            self._ground(start, latent, still),
+        )
+
+    def _ground(self, start: Start, latent: Float[Tensor, "3"], still: Float[Tensor, "time"]) -> Float[Tensor, "time"]:
         """Height of what carries the body where no support is known: the floor, or, where a regressor lays who lies still
         well above it, something as high as that.
 
@@ -227,12 +254,12 @@ class Fitter:
         """
         betas = self.shape(latent)
         orient = torch.as_tensor(start.global_orient, dtype=torch.float32)
-        pose = _matrices(torch.as_tensor(start.body_pose, dtype=torch.float32).reshape(-1, 23, 3))
+        pose = matrices_from_axis_angle(torch.as_tensor(start.body_pose, dtype=torch.float32).reshape(-1, 23, 3))
         transl = torch.as_tensor(start.pelvis, dtype=torch.float32) - self.body.rest_joints(betas)[0]
         posed = self.body._pose(betas[None], orient, pose, transl)
         # Of the trunk: an arm that hangs over the edge, or seems to, says nothing of the mattress.
         underside = self.body._surface(betas[None], *posed)[:, torch.cat(self.trunk), 2].amin(-1)
-        lies = (orient[:, 2, 1].abs() < 0.5) & (self.still > 0.3) & (self.trust > 0.0)
+        lies = (orient[:, 2, 1].abs() < 0.5) & (still > 0.3) & torch.as_tensor(start.trust > 0.0)
         for top in self.supports:
             lies &= top.outside(torch.as_tensor(start.pelvis[:, :2], dtype=torch.float32)) > 0.0
         ground = torch.zeros(len(underside))
@@ -255,50 +282,62 @@ class Fitter:
 
     def _loss(
         self,
-        latent: Float[Tensor, "3"],
-        root: Float[Tensor, "time 6"],
-        pose: Float[Tensor, "time 23 3"],
-        pelvis: Float[Tensor, "time 3"],
+        frames: FitFrames,
+        latent: Float[Tensor, "person 3"],
+        root: Float[Tensor, "frame 6"],
+        pose: Float[Tensor, "frame 23 3"],
+        pelvis: Float[Tensor, "frame 3"],
         robust: float,
-    ) -> Tensor:
-        """Sum over frames of all terms, divided by the number of frames."""
+    ) -> Float[Tensor, "person"]:
+        """Mean over each person's frames of the sum of all terms."""
         config = self.config
         betas = self.shape(latent)
-        orient = _rotation(root)
-        transl = pelvis - self.body.rest_joints(betas)[0]
-        # Forward kinematics once for joints, keypoints and contact points; one row of betas is the fast path.
-        rotations = _matrices(pose)
-        posed = self.body._pose(betas[None], orient, rotations, transl)
-        joints = posed[2]
-        keypoints, surface = self.body._keypoints(betas[None], *posed), self.body._surface(betas[None], *posed)
+        orient, rotations = matrix_from_columns(root), matrices_from_axis_angle(pose)
+        joints, keypoints, surface = self._posed(frames, betas, orient, rotations, pelvis)
         camera = keypoints @ self.R_camera_world.T + self.t_camera_world
         projected = (camera @ self.K.T)[..., :2] / camera[..., 2:].clamp(min=0.1)
-        squared = (projected - self.keypoints).square().sum(-1) / self.spread[:, None].square()
-        terms = (self.weights * _geman_mcclure(squared, robust)).sum()
+        squared = (projected - frames.keypoints).square().sum(-1) / frames.spread[:, None].square()
+        terms = (frames.weights * _geman_mcclure(squared, robust)).sum(-1)
         # Behind the image plane there is no gradient from pixels.
-        terms = terms + 100.0 * (0.3 - camera[..., 2]).clamp(min=0.0).square().sum()
-        strayed = (pose - self.anchor) / POSE_SPREAD[:, None]
-        near = 0.2 * config.pose + config.regression * self.trust
-        terms = terms + (near[:, None, None] * strayed.square()).sum()
-        turned = 0.5 * (orient - self.root_anchor).square().sum((-1, -2)) / ROOT_SPREAD_RAD**2
-        terms = terms + config.regression * (self.trust * turned).sum()
+        terms = terms + 100.0 * (0.3 - camera[..., 2]).clamp(min=0.0).square().sum(-1)
+        strayed = (pose - frames.anchor) / POSE_SPREAD[:, None]
+        near = 0.2 * config.pose + config.regression * frames.trust
+        terms = terms + near * strayed.square().sum((-1, -2))
+        turned = 0.5 * (orient - frames.root_anchor).square().sum((-1, -2)) / ROOT_SPREAD_RAD**2
+        terms = terms + config.regression * frames.trust * turned
         beyond = (self.low - pose).clamp(min=0.0) + (pose - self.high).clamp(min=0.0)
-        terms = terms + config.limits * (beyond / 0.1).square().sum()
+        terms = terms + config.limits * (beyond / 0.1).square().sum((-1, -2))
         if self.prior is not None and config.pose_prior > 0.0:
-            terms = terms + config.pose_prior * self.prior.energy(rotations[:, :PRIOR_JOINTS]).sum()
-        terms = terms + self._contact(surface, joints)
-        if len(pose) > 2:
-            terms = terms + self._smooth(joints, pose)
-        return terms / len(pose) + config.shape * 0.05 * latent.square().sum()
+            terms = terms + config.pose_prior * self.prior.energy(rotations[:, :PRIOR_JOINTS])
+        terms = terms + self._contact(frames, surface, joints) + self._smooth(frames, joints, pose)
+        return frames.per_person(terms) + config.shape * 0.05 * latent.square().sum(-1)
+
+    def _posed(
+        self,
+        frames: FitFrames,
+        betas: Float[Tensor, "person 10"],
+        orient: Float[Tensor, "frame 3 3"],
+        rotations: Float[Tensor, "frame 23 3 3"],
+        pelvis: Float[Tensor, "frame 3"],
+    ) -> tuple[Float[Tensor, "frame 24 3"], Float[Tensor, "frame 17 3"], Float[Tensor, "frame point 3"]]:
+        """Joints, keypoints and contact points, by one pass of forward kinematics."""
+        each = betas[frames.person]
+        transl = pelvis - self.body.rest_joints(each)[:, 0]
+        posed = self.body._pose(each, orient, rotations, transl)
+        points: list[list[Tensor]] = [[], []]
+        # Points of one body at a time: of one shape for all frames they are a plain matrix product.
+        for person, rows in enumerate(frames.spans):
+            turned, rest, joints, feature = (None if values is None else values[rows] for values in posed)
+            for found, of in zip(points, (self.body._keypoints, self.body._surface), strict=True):
+                found.append(of(betas[person : person + 1], turned, rest[:1], joints, feature))
+        return posed[2], torch.cat(points[0]), torch.cat(points[1])
 
     def _smooth(
-        self,
-        joints: Float[Tensor, "time 24 3"],
-        pose: Float[Tensor, "time 23 3"],
-    ) -> Tensor:
+        self, frames: FitFrames, joints: Float[Tensor, "frame 24 3"], pose: Float[Tensor, "frame 23 3"]
+    ) -> Float[Tensor, "frame"]:
         """Constant velocity (thesis eq. 5.6), by true time; linear beyond an acceleration, so that impacts may happen."""
         config = self.config
-        dt = self.dt[:, None, None]
+        dt = frames.since[1:, None, None]
         velocity = (joints[1:] - joints[:-1]) / dt
         near = ((dt[1:] < config.gap_s) & (dt[:-1] < config.gap_s))[..., 0]
         middle = (dt[1:] + dt[:-1]) / 2.0
@@ -307,9 +346,12 @@ class Fitter:
         turn = (pose[1:] - pose[:-1]) / dt
         turn_change = ((turn[1:] - turn[:-1]) / middle).square().sum(-1) / 60.0**2
         still = ((1.0 + turn_change).sqrt() - 1.0) * near
-        return config.smooth * smooth.sum() + config.spin * still.sum()
+        terms = config.smooth * smooth.sum(-1) + config.spin * still.sum(-1)
+        return torch.nn.functional.pad(terms, (1, 1) if len(pose) > 1 else (0, 1))
 
-    def _contact(self, surface: Float[Tensor, "time point 3"], joints: Float[Tensor, "time 24 3"]) -> Tensor:
+    def _contact(
+        self, frames: FitFrames, surface: Float[Tensor, "frame point 3"], joints: Float[Tensor, "frame 24 3"]
+    ) -> Float[Tensor, "frame"]:
         """Something always carries the body: its lowest point, the still foot, the trunk of one who lies still."""
         config = self.config
         z, inside = clearance(self.supports, surface, config.seat_m)
@@ -318,117 +360,36 @@ class Fitter:
         def touches(height: Tensor) -> Tensor:
             return _geman_mcclure((height / config.contact_spread_m).square(), reach) / 9.0
 
-        total = config.contact * touches(z.amin(-1) - self.ground).sum()
-        total = total + config.penetration * (inside / 0.02).square().clamp(max=400.0).sum(-1).mul(0.05).sum()
+        total = config.contact * touches(z.amin(-1) - frames.ground)
+        total = total + config.penetration * (inside / 0.02).square().clamp(max=400.0).sum(-1).mul(0.05)
         with torch.no_grad():
             trunk = torch.nn.functional.normalize(joints[:, 12] - joints[:, 0], dim=-1)
             upright = ((trunk[:, 2] - 0.5) / 0.3).clamp(0.0, 1.0)
-            lies = (1.0 - upright) * self.still
+            lies = (1.0 - upright) * frames.still
         for group in self.trunk:
             above = z[:, group].amin(-1)
-            total = total + config.contact * (lies * touches(above - self.ground)).sum()
+            total = total + config.contact * lies * touches(above - frames.ground)
             # Not bounded like contact with the floor: on a bed, too, a body lies flat.
             tilt = (above - z.amin(-1)) / 0.05
-            total = total + config.flat * (lies * ((1.0 + tilt.square()).sqrt() - 1.0)).sum()
+            total = total + config.flat * lies * ((1.0 + tilt.square()).sqrt() - 1.0)
         hips = surface[:, self.trunk[0]]
         for top in self.supports:
             # Who sits still over a seat sits on it; bounded, so that who bends over a bed is not drawn onto it.
-            sits = self.still * upright * (top.outside(hips[..., :2].detach()).mean(-1) < 0.0)
-            total = total + config.contact * (sits * touches(hips[..., 2].amin(-1) - top.height_m)).sum()
+            sits = frames.still * upright * (top.outside(hips[..., :2].detach()).mean(-1) < 0.0)
+            total = total + config.contact * sits * touches(hips[..., 2].amin(-1) - top.height_m)
         raised = (joints[:, LIMBS, 2] - surface[..., 2].amin(-1, keepdim=True)) / 0.1
-        total = total + config.gravity * (lies * ((1.0 + raised.square()).sqrt() - 1.0).sum(-1)).sum()
-        if len(joints) > 1:
-            creep = ((joints[1:] - joints[:-1]).square().sum(-1) / self.dt[:, None].square() / 0.1**2).mean(-1)
-            both = torch.minimum(self.still[1:], self.still[:-1]) * (self.dt < config.gap_s)
-            total = total + config.rest * (both * ((1.0 + creep).sqrt() - 1.0)).sum()
-            for foot in self.feet:
-                low = z[:, foot].amin(-1)
-                centre = surface[:, foot].mean(1)
-                slide = (centre[1:, :2] - centre[:-1, :2]).norm(dim=-1) / self.dt
-                with torch.no_grad():
-                    planted = torch.exp(-(slide / 0.6).square()) * torch.exp(-(low[1:] / 0.12).square())
-                    planted = planted * (self.dt < config.gap_s) * upright[1:]
-                total = total + (planted * (config.skate * (slide / 0.15).square() * 0.2)).sum()
-                total = total + config.contact * (planted * touches(low[1:])).sum()
-        return total
-
-
-def _matrices(pose: Float[Tensor, "time 23 3"]) -> Float[Tensor, "time 23 3 3"]:
-    """Rodrigues' formula; the small constant keeps the gradient finite at zero."""
-    angle = (pose.square().sum(-1, keepdim=True) + 1e-8).sqrt()
-    axis = pose / angle
-    x, y, z = axis.unbind(-1)
-    zero = torch.zeros_like(x)
-    K = torch.stack([zero, -z, y, z, zero, -x, -y, x, zero], dim=-1).unflatten(-1, (3, 3))
-    s, c = angle.sin()[..., None], angle.cos()[..., None]
-    return torch.eye(3) + s * K + (1.0 - c) * (K @ K)
-
-
-def stillness(
-    keypoints_px: Float[np.ndarray, "time 17 2"],
-    weights: Float[np.ndarray, "time 17"],
-    timestamps_s: Float[np.ndarray, "time"],
-) -> Float[np.ndarray, "time"]:
-    """1 where the person does not move in the image, 0 above a quarter of their extent per second.
-
-    Motion is measured between averages of the 0.3 s before and after, so that the scatter of keypoints is no motion.
-    """
-    count = len(timestamps_s)
-    speed = np.zeros(count)
-    for t in range(count):
-        before = (timestamps_s > timestamps_s[t] - 0.35) & (timestamps_s <= timestamps_s[t])
-        after = (timestamps_s >= timestamps_s[t]) & (timestamps_s < timestamps_s[t] + 0.35)
-        means = []
-        for side in (before, after):
-            weight = weights[side] + 1e-9
-            means.append((keypoints_px[side] * weight[..., None]).sum(0) / weight.sum(0)[:, None])
-        seen = (weights[before].sum(0) > 0) & (weights[after].sum(0) > 0)
-        if not seen.any() or before.sum() + after.sum() < 3:
-            continue
-        extent = max(float(np.linalg.norm(np.ptp(keypoints_px[t][weights[t] > 0], axis=0))), 20.0)
-        elapsed = max(float(timestamps_s[after].mean() - timestamps_s[before].mean()), 1e-3)
-        speed[t] = np.median(np.linalg.norm(means[1] - means[0], axis=-1)[seen]) / extent / elapsed
-    return np.clip(2.0 - speed / 0.12, 0.0, 1.0)
-
-
-def upright_frames(body: BodyModel, fit: Fit, least: float = 0.8) -> Bool[np.ndarray, "time"]:
-    """Frames in which the body stands: trunk and both thighs near vertical."""
-    with torch.no_grad():
-        joints = fit_joints(body, fit)
-    trunk = joints[:, 12] - joints[:, 0]
-    thighs = [joints[:, hip] - joints[:, knee] for hip, knee in ((1, 4), (2, 5))]
-    tall = [v[:, 2] / np.linalg.norm(v, axis=-1) > least for v in (trunk, *thighs)]
-    return np.logical_and.reduce(tall)
-
-
-def _batch(body: BodyModel, fit: Fit, frames: Int[np.ndarray, "kept"] | slice):
-    betas = torch.as_tensor(fit.betas, dtype=torch.float32)
-    orient = torch.as_tensor(fit.global_orient[frames], dtype=torch.float32)
-    pose = _matrices(torch.as_tensor(fit.body_pose[frames], dtype=torch.float32).reshape(-1, 23, 3))
-    return betas.expand(len(orient), 10), orient, pose, torch.as_tensor(fit.transl[frames], dtype=torch.float32)
-
-
-def rest_pelvis(body: BodyModel, betas: Float[np.ndarray, "10"]) -> Float[np.ndarray, "3"]:
-    """J0(betas): what lies between `transl` and the pelvis."""
-    return body.rest_joints(torch.as_tensor(betas, dtype=torch.float32))[0].double().numpy()
-
-
-def fit_joints(body: BodyModel, fit: Fit) -> Float[np.ndarray, "time 24 3"]:
-    """Joints in the world."""
-    with torch.no_grad():
-        return body.joints(*_batch(body, fit, slice(None))).double().numpy()
-
-
-def fit_keypoints(body: BodyModel, fit: Fit) -> Float[np.ndarray, "time 17 3"]:
-    """COCO-17 in the world."""
-    with torch.no_grad():
-        return body.keypoints(*_batch(body, fit, slice(None))).double().numpy()
-
-
-def fit_feet(body: BodyModel, fit: Fit) -> Float[np.ndarray, "time 2"]:
-    """Height of the lowest contact point of the left and right foot above the floor, metres."""
-    owner = body.weights[body.surface_vertices].argmax(-1)
-    with torch.no_grad():
-        z = body.surface_points(*_batch(body, fit, slice(None)))[..., 2]
-    feet = [z[:, torch.isin(owner, torch.tensor(joints))].amin(-1) for joints in ([7, 10], [8, 11])]
-    return torch.stack(feet, dim=-1).double().numpy()
+        total = total + config.gravity * lies * ((1.0 + raised.square()).sqrt() - 1.0).sum(-1)
+        dt = frames.since[1:]
+        creep = ((joints[1:] - joints[:-1]).square().sum(-1) / dt[:, None].square() / 0.1**2).mean(-1)
+        both = torch.minimum(frames.still[1:], frames.still[:-1]) * (dt < config.gap_s)
+        moving = config.rest * both * ((1.0 + creep).sqrt() - 1.0)
+        for foot in self.feet:
+            low = z[:, foot].amin(-1)
+            centre = surface[:, foot].mean(1)
+            slide = (centre[1:, :2] - centre[:-1, :2]).norm(dim=-1) / dt
+            with torch.no_grad():
+                planted = torch.exp(-(slide / 0.6).square()) * torch.exp(-(low[1:] / 0.12).square())
+                planted = planted * (dt < config.gap_s) * upright[1:]
+            moving = moving + planted * (config.skate * (slide / 0.15).square() * 0.2)
+            moving = moving + config.contact * planted * touches(low[1:])
+        return total + torch.nn.functional.pad(moving, (1, 0))

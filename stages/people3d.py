@@ -3,25 +3,25 @@
 In: the people of one clip, true timestamps, the room's calibrated camera, the body. Out: one `PersonTrack` per person who
 could be lifted, and figures of quality. A regressor says where and how everyone is; that, or whichever posture of a
 library (models/pose_start.py) explains the keypoints better, is where all frames are optimised from at once
-(models/pose_fit.py): short clips in one go; long ones coarsely, for the one shape and the overall motion, then finely in
-windows that overlap. The choice of postures is made for the whole clip at once, however long it is.
+(models/piecewise_fit.py). The choice of postures is made for the whole clip at once, however long it is.
 """
 
-import itertools
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import asdict, replace
+from dataclasses import asdict, dataclass, replace
 from typing import Annotated, Literal
 
 import numpy as np
 from jaxtyping import Float, Int, UInt8
-from pydantic import BaseModel, ConfigDict, Field, model_validator
-from scipy.spatial.transform import Rotation, Slerp
+from pydantic import BaseModel, ConfigDict, Field
+from scipy.spatial.transform import Rotation
 
 from models.body import BodyModel
-from models.pose_fit import Fit, FitConfig, Fitter, fit_feet, fit_keypoints, rest_pelvis, upright_frames
+from models.fit_frames import Seen
+from models.fitted_motion import Fit, fit_feet, fit_keypoints, rest_pelvis, upright_frames
+from models.piecewise_fit import PiecewiseConfig, fit_at, fit_motions
 from models.pose_lift import KeypointRegressor, load_pose_lift, pose_lift_digest
 from models.pose_prior import load_pose_prior, pose_prior_digest
-from models.pose_start import Start, find_start, usable
+from models.pose_start import usable
 from models.regression import Regression, Regressor
 from models.separation import SeparationConfig, separated
 from models.world_figures import WorldConfig, measure, reasons
@@ -29,7 +29,7 @@ from pipeline.camera import Camera
 from pipeline.frames import invert
 from pipeline.types import Person2D, PersonTrack, SupportSurface
 
-VERSION = 8
+VERSION = 9
 
 Frames = Callable[[Int[np.ndarray, "wanted"]], Iterable[UInt8[np.ndarray, "height width 3"]]]
 """Straight pictures of the frames with these numbers."""
@@ -56,15 +56,13 @@ class Crops(BaseModel):
     """Average with the mirrored crop."""
 
 
-class People3DConfig(BaseModel):
+class People3DConfig(PiecewiseConfig):
     """How people are lifted."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
     variant: Literal["regress", "optimise", "hybrid"] = "hybrid"
     """What a regressor says as it is; a fit that starts from a library of postures; or one that starts from the regressor."""
     regressor: Annotated[Keypoints | Crops, Field(discriminator="kind")] = Keypoints()
     """Not read by `optimise`."""
-    fit: FitConfig = FitConfig()
     pose_prior: str = "starter"
     """Folder of a pose prior, or `starter`; read only where `fit.pose_prior` gives it a weight."""
     least_score: float = Field(0.15, ge=0.0, le=1.0)
@@ -73,30 +71,12 @@ class People3DConfig(BaseModel):
     """Keypoints scoring at least this are judged by the figures of quality; chosen before fitting."""
     least_frames: int = Field(5, ge=1)
     """People placed in fewer frames are dropped, and counted."""
-    coarse_frames: int = Field(240, ge=8)
-    """People seen in more frames are first fitted on every n-th."""
-    coarse_stride: int = Field(4, ge=1)
-    """The largest n: between frames farther apart nothing says how somebody moved. Longer clips are fitted piece by piece."""
-    fine_steps: int = Field(90, ge=1)
-    window_frames: int = Field(360, ge=16)
-    overlap_frames: int = Field(24, ge=2)
     world: WorldConfig = WorldConfig(most_float_m=1.0, most_skate_cm_s=50.0)
     """What a track may do before it is dropped. Beds and chairs may not be known, so resting above the floor is allowed. On 63
     real clips far walkers slid up to 45 cm/s, and what was nobody from 52 on."""
     most_behind: float = Field(1.35, gt=1.0)
     """Who is so many times as far away as the room's depth (and 0.3 m more) is no person in the room."""
     separation: SeparationConfig = SeparationConfig()
-    stature_m: float = Field(1.68, gt=0.0)
-    stature_spread_m: float = Field(0.09, gt=0.0)
-
-    @model_validator(mode="after")
-    def _windows_advance(self) -> "People3DConfig":
-        shortest = min(self.coarse_frames, self.window_frames)
-        if self.overlap_frames >= shortest:
-            raise ValueError(
-                f"overlap_frames ({self.overlap_frames}) must be less than coarse_frames and window_frames ({shortest})"
-            )
-        return self
 
 
 def run(
@@ -109,8 +89,8 @@ def run(
     supports: Sequence[SupportSurface] = (),
     depth: Float[np.ndarray, "height width"] | None = None,
 ) -> tuple[list[PersonTrack], dict]:
-    """Lift everyone of one clip; each person alone, so that who else is there changes nothing, and then take those apart who
-    share space (models/separation.py).
+    """Lift everyone of one clip, in one optimisation in which nobody sees the others, and then take those apart who share
+    space (models/separation.py).
 
     `supports` are tops of furniture that people sit, lie and land on, and do not pass through; `depth` is the empty room's,
     beyond which nobody is. `frames` gives the straight pictures of frame numbers, in order; only a regressor that looks at crops asks for them.
@@ -121,41 +101,25 @@ def run(
     sinking and floating (`models.world_figures`), who overlapped whom, and who was dropped and why.
     """
     tracks, dropped, lifted = [], [], []
-    regressor = None if config.variant == "optimise" else load_regressor(config, body)
-    for person in people:
-        weights = np.where(person.scores >= config.least_score, person.scores, 0.0) * person.visible[:, None]
-        found = np.flatnonzero(usable(weights, config.least_score))
-        if len(found) < config.least_frames:
-            dropped.append({"person": person.person, "reason": f"placed in {len(found)} frames only"})
-            continue
-        regression = None
-        if regressor is not None:
-            pictures = frames(found) if regressor.reads_frames and frames is not None else ()
-            regression = regressor.regress(
-                person.keypoints_px[found],
-                weights[found],
-                person.boxes_px[found],
-                timestamps_s[found],
-                camera,
-                pictures,
-            )
-        fit = _fit(config, person, weights, found, timestamps_s, camera, body, regression, supports)
-        track = _track(person, fit, found, timestamps_s)
+    found, few = _found(config, people, timestamps_s, camera, body, frames)
+    dropped += few
+    for one, fit in zip(found, _fits(config, found, camera, body, supports), strict=True):
+        track = _track(one.person, fit, one.frames, timestamps_s)
         world = measure(body, track, timestamps_s, config.world)
-        failed = reasons(world, config.world) + _elsewhere(config, person, fit, found, camera, body, depth)
+        failed = reasons(world, config.world) + _elsewhere(config, one, fit, camera, body, depth)
         if failed:
-            dropped.append({"person": person.person, "reason": "; ".join(failed)})
+            dropped.append({"person": one.person.person, "reason": "; ".join(failed)})
             continue
         tracks.append(track)
-        lifted.append((person, fit, found))
+        lifted.append((one, fit))
     overlaps = []
     if config.variant != "regress":
         tracks, overlaps = separated(config.separation, body, tracks, timestamps_s, camera.T_world_camera[:2, 3])
     judged = []
-    for track, (person, fit, found) in zip(tracks, lifted, strict=True):
+    for track, (one, fit) in zip(tracks, lifted, strict=True):
         world = measure(body, track, timestamps_s, config.world)
-        placed = replace(fit, transl=track.transl[found])
-        judged.append(_judge(config, person, placed, found, camera, body) | {"world": asdict(world)})
+        placed = replace(fit, transl=track.transl[one.frames])
+        judged.append(_judge(config, one, placed, camera, body) | {"world": asdict(world)})
     return tracks, _figures(judged, dropped) | {"overlaps": [asdict(overlap) for overlap in overlaps]}
 
 
@@ -185,112 +149,70 @@ def weight_digests(config: People3DConfig) -> dict[str, str]:
     return digests
 
 
-def _fit(
+@dataclass(frozen=True)
+class _Found:
+    """One person in the frames in which enough of them is seen."""
+
+    person: Person2D
+    frames: Int[np.ndarray, "observed"]
+    seen: Seen
+    """In those frames."""
+    regression: Regression | None
+
+
+def _found(
     config: People3DConfig,
-    person: Person2D,
-    weights: Float[np.ndarray, "time 17"],
-    frames: Int[np.ndarray, "observed"],
+    people: Sequence[Person2D],
     timestamps_s: Float[np.ndarray, "time"],
     camera: Camera,
     body: BodyModel,
-    regression: Regression | None,
+    frames: Frames | None,
+) -> tuple[list[_Found], list[dict]]:
+    """Who can be lifted, with what the regressor says of them; and who cannot, and why."""
+    found, few = [], []
+    regressor = None if config.variant == "optimise" else load_regressor(config, body)
+    for person in people:
+        weights = np.where(person.scores >= config.least_score, person.scores, 0.0) * person.visible[:, None]
+        rows = np.flatnonzero(usable(weights, config.least_score))
+        if len(rows) < config.least_frames:
+            few.append({"person": person.person, "reason": f"placed in {len(rows)} frames only"})
+            continue
+        seen = Seen(person.keypoints_px[rows], weights[rows], timestamps_s[rows])
+        regression = None
+        if regressor is not None:
+            pictures = frames(rows) if regressor.reads_frames and frames is not None else ()
+            regression = regressor.regress(
+                seen.keypoints_px, seen.weights, person.boxes_px[rows], seen.timestamps_s, camera, pictures
+            )
+        found.append(_Found(person, rows, seen, regression))
+    return found, few
+
+
+def _fits(
+    config: People3DConfig,
+    found: Sequence[_Found],
+    camera: Camera,
+    body: BodyModel,
     supports: Sequence[SupportSurface],
-) -> Fit:
-    """Take the regression, fit, or both: the observed frames of one person, at once or coarse to fine."""
+) -> list[Fit]:
+    """Take the regressions, fit, or both."""
     if config.variant == "regress":
-        assert regression is not None
-        transl = regression.pelvis - rest_pelvis(body, regression.betas)
-        return Fit(regression.betas, np.zeros(3), regression.global_orient, regression.body_pose, transl, float("nan"))
+        return [_as_regressed(body, one.regression) for one in found if one.regression is not None]
     prior = load_pose_prior(config.pose_prior) if config.fit.pose_prior > 0.0 else None
-
-    def fitter(chosen: Int[np.ndarray, "chosen"], fit_config: FitConfig) -> Fitter:
-        return Fitter(
-            fit_config,
-            body,
-            camera,
-            person.keypoints_px[chosen],
-            weights[chosen],
-            timestamps_s[chosen],
-            config.stature_m,
-            config.stature_spread_m,
-            prior,
-            supports,
-        )
-
-    stride = min(-(-len(frames) // config.coarse_frames), config.coarse_stride)
-    coarse = frames[::stride] if stride == 1 else np.unique(np.append(frames[::stride], frames[-1]))
-    whole = fitter(coarse, config.fit)
-    rows = np.searchsorted(frames, coarse)
-    # One path through the whole clip, so that pieces agree where they meet on which way somebody faces.
-    start = find_start(
-        body, whole.shape.mean.numpy(), camera, person.keypoints_px[coarse], weights[coarse], timestamps_s[coarse],
-        None if regression is None else regression.at(rows),
-    )  # fmt: skip
-    if len(frames) <= config.coarse_frames:
-        return whole.fit(start)
-    pieces = [
-        (piece.start, fitter(coarse[piece], config.fit).fit(start.at(piece)))
-        for piece in _windows(len(coarse), config.coarse_frames + 1, config.overlap_frames // stride + 1)
-    ]
-    latent = np.average([fit.latent for _, fit in pieces], axis=0, weights=[len(fit.transl) for _, fit in pieces])
-    fit = _joined([(first, whole.reshaped(fit, latent)) for first, fit in pieces], len(coarse))
-    fine = config.fit.model_copy(update={"steps": config.fine_steps, "robust_from": config.fit.robust_to})
-    between = _at(fit, timestamps_s[coarse], timestamps_s[frames])
-    trust = np.interp(timestamps_s[frames], timestamps_s[coarse], start.trust)
-    begin = Start(between.global_orient, between.body_pose, between.transl + rest_pelvis(body, fit.betas), 0.0, trust)
-    parts = [
-        (part.start, fitter(frames[part], fine).fit(begin.at(part), fit.latent))
-        for part in _windows(len(frames), config.window_frames, config.overlap_frames)
-    ]
-    return _joined(parts, len(frames))
+    seen, regressions = [one.seen for one in found], [one.regression for one in found]
+    return fit_motions(config, seen, regressions, camera, body, prior, supports)
 
 
-def _windows(count: int, size: int, overlap: int) -> list[slice]:
-    """Even windows of at most `size` frames that overlap by `overlap`."""
-    number = max(1, -(-(count - overlap) // (size - overlap)))
-    edges = np.linspace(0, count - overlap, number + 1).round().astype(int)
-    return [slice(int(a), int(b) + overlap) for a, b in itertools.pairwise(edges)]
-
-
-def _joined(parts: list[tuple[int, Fit]], count: int) -> Fit:
-    """Cross-fade windows of one shape, each with its first frame, where they overlap."""
-    total = np.zeros(count)
-    orient, pose, transl = np.zeros((count, 3, 3)), np.zeros((count, 69)), np.zeros((count, 3))
-    for first, part in parts:
-        length = len(part.transl)
-        share = np.minimum(np.arange(1, length + 1), np.arange(length, 0, -1)).astype(np.float64)
-        rows = slice(first, first + length)
-        total[rows] += share
-        orient[rows] += share[:, None, None] * part.global_orient
-        pose[rows] += share[:, None] * part.body_pose
-        transl[rows] += share[:, None] * part.transl
-    # The nearest rotation to a mean of rotations.
-    u, _, vt = np.linalg.svd(orient)
-    sign = np.linalg.det(u @ vt)
-    u[:, :, 2] *= sign[:, None]
-    loss = float(np.mean([part.loss for _, part in parts]))
-    return Fit(parts[0][1].betas, parts[0][1].latent, u @ vt, pose / total[:, None], transl / total[:, None], loss)
-
-
-def _at(fit: Fit, known_s: Float[np.ndarray, "known"], wanted_s: Float[np.ndarray, "wanted"]) -> Fit:
-    """The motion at other times: interpolated between known ones, held before the first and after the last."""
-    clipped = np.clip(wanted_s, known_s[0], known_s[-1])
-
-    def linear(values: Float[np.ndarray, "known n"]) -> Float[np.ndarray, "wanted n"]:
-        return np.stack([np.interp(clipped, known_s, column) for column in values.T], axis=-1)
-
-    if len(known_s) > 1:
-        turned = Slerp(known_s, Rotation.from_matrix(fit.global_orient))(clipped).as_matrix()
-    else:
-        turned = np.repeat(fit.global_orient, len(clipped), axis=0)
-    return Fit(fit.betas, fit.latent, turned, linear(fit.body_pose), linear(fit.transl), fit.loss)
+def _as_regressed(body: BodyModel, regression: Regression) -> Fit:
+    transl = regression.pelvis - rest_pelvis(body, regression.betas)
+    return Fit(regression.betas, np.zeros(3), regression.global_orient, regression.body_pose, transl, float("nan"))
 
 
 def _track(
     person: Person2D, fit: Fit, frames: Int[np.ndarray, "observed"], timestamps_s: Float[np.ndarray, "time"]
 ) -> PersonTrack:
     """The motion on all frames of the clip: unobserved ones bridged, and trusted less the farther from an observed one."""
-    whole = _at(fit, timestamps_s[frames], timestamps_s)
+    whole = fit_at(fit, timestamps_s[frames], timestamps_s)
     visible = np.zeros(len(timestamps_s), dtype=bool)
     visible[frames] = True
     after = np.searchsorted(frames, np.arange(len(timestamps_s)))
@@ -313,9 +235,8 @@ def _track(
 
 def _elsewhere(
     config: People3DConfig,
-    person: Person2D,
+    found: _Found,
     fit: Fit,
-    frames: Int[np.ndarray, "observed"],
     camera: Camera,
     body: BodyModel,
     depth: Float[np.ndarray, "height width"] | None,
@@ -325,6 +246,7 @@ def _elsewhere(
         return []
     T_camera_world = invert(camera.T_world_camera)
     inside = fit_keypoints(body, fit) @ T_camera_world[2, :3] + T_camera_world[2, 3]
+    person, frames = found.person, found.frames
     pixels = np.rint(person.keypoints_px[frames]).astype(int)
     rows, columns = (np.clip(pixels[..., axis], 0, depth.shape[1 - axis] - 1) for axis in (1, 0))
     seen = person.scores[frames] >= config.judged_score
@@ -338,13 +260,13 @@ def _elsewhere(
 
 def _judge(
     config: People3DConfig,
-    person: Person2D,
+    found: _Found,
     fit: Fit,
-    frames: Int[np.ndarray, "observed"],
     camera: Camera,
     body: BodyModel,
 ) -> dict:
     """Errors of one person, in arrays, for the figures."""
+    person, frames = found.person, found.frames
     projected = camera.project(fit_keypoints(body, fit))
     error = np.linalg.norm(projected - person.keypoints_px[frames], axis=-1)
     # A keypoint behind the camera is as wrong as can be, not unseen.

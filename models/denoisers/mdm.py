@@ -7,7 +7,7 @@ from jaxtyping import Bool, Float, Int
 from pydantic import Field
 from torch import Tensor, nn
 
-from models.denoisers.layers import Patches, Sizes, Told
+from models.denoisers.layers import Attention, Patches, Sizes, Told, perceptron
 from models.motion_condition import Condition
 
 
@@ -18,6 +18,19 @@ class MdmConfig(Sizes):
     layers: int = Field(default=7, ge=1)
 
 
+class _Layer(nn.Module):
+    """Of an encoder as in Vaswani et al. 2017: norms come after what is added."""
+
+    def __init__(self, width: int, heads: int):
+        super().__init__()
+        self.attention, self.perceptron = Attention(width, heads), perceptron(width)
+        self.norms = nn.ModuleList([nn.LayerNorm(width), nn.LayerNorm(width)])
+
+    def forward(self, x: Float[Tensor, "batch token width"], held: Bool[Tensor, "batch token"]) -> Tensor:
+        x = self.norms[0](x + self.attention(x, x, held))
+        return self.norms[1](x + self.perceptron(x))
+
+
 class MdmDenoiser(nn.Module):
     """See the module; for scenes of one person, an assertion fails for others."""
 
@@ -25,10 +38,7 @@ class MdmDenoiser(nn.Module):
         super().__init__()
         self.config = config
         self.patches, self.told = Patches(config), Told(config)
-        layer = nn.TransformerEncoderLayer(
-            config.width, config.heads, 4 * config.width, dropout=0.0, activation="gelu", batch_first=True
-        )
-        self.encoder = nn.TransformerEncoder(layer, config.layers, enable_nested_tensor=False)
+        self.layers = nn.ModuleList([_Layer(config.width, config.heads) for _ in range(config.layers)])
 
     def forward(
         self,
@@ -42,5 +52,6 @@ class MdmDenoiser(nn.Module):
         tokens, held = self.patches.tokens(x_t, condition, mask)
         x = torch.cat([self.told(step, condition), tokens[:, 0]], dim=1)
         held = torch.cat([torch.ones_like(held[:, 0, :1]), held[:, 0]], dim=1)
-        x = self.encoder(x, src_key_padding_mask=~held)
+        for layer in self.layers:
+            x = layer(x, held)
         return self.patches.frames(x[:, None, 1:], mask)

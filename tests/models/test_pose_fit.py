@@ -5,7 +5,9 @@ import pytest
 import torch
 
 from models.body import BodyShape, load_body, relaxed_pose
-from models.pose_fit import FitConfig, Fitter, fit_feet, fit_joints, stillness, upright_frames
+from models.fit_frames import Seen, stillness
+from models.fitted_motion import fit_feet, fit_joints, upright_frames
+from models.pose_fit import FitConfig, Fitter
 from models.pose_prior import load_pose_prior
 from models.pose_start import Start, find_start
 from pipeline.camera import Camera, intrinsics_from_focal, normal_from_angles, pose_over_floor
@@ -80,8 +82,8 @@ def test_walker_is_found_again(body):
     pixels, weights = CAMERA.project(keypoints), np.ones((10, 17))
     betas = body.betas_from_shape(BodyShape(age_years=50, stature_m=1.68))
     start = find_start(body, betas, CAMERA, pixels, weights, times)
-    fitter = Fitter(FitConfig(steps=100), body, CAMERA, pixels, weights, times, prior=PRIOR)
-    fit = fitter.fit(start)
+    fitter = Fitter(FitConfig(steps=100), body, CAMERA, prior=PRIOR)
+    fit = fitter.fit([Seen(pixels, weights, times)], [start])[0]
     assert np.linalg.norm(fit_joints(body, fit) - joints, axis=-1)[:, :22].mean() < 0.06
     assert abs(body.stature(fit.betas) - 1.72) < 0.05
     assert np.abs(fit_feet(body, fit).min(axis=1)).max() < 0.04
@@ -93,12 +95,34 @@ def test_same_input_same_bytes(body):
     pixels, weights = CAMERA.project(keypoints), np.ones((5, 17))
     betas = body.betas_from_shape(BodyShape(age_years=50, stature_m=1.68))
     fit, again = (
-        Fitter(FitConfig(steps=8), body, CAMERA, pixels, weights, times, prior=PRIOR).fit(
-            find_start(body, betas, CAMERA, pixels, weights, times)
-        )
+        Fitter(FitConfig(steps=8), body, CAMERA, prior=PRIOR).fit(
+            [Seen(pixels, weights, times)], [find_start(body, betas, CAMERA, pixels, weights, times)]
+        )[0]
         for _ in range(2)
     )
     assert again.transl.tobytes() == fit.transl.tobytes() and again.body_pose.tobytes() == fit.body_pose.tobytes()
+
+
+def test_who_else_is_fitted_changes_nothing(body):
+    """Three people of different lengths and shapes at once, and in batches of what there is room for: as each alone."""
+    people, starts = [], []
+    betas = body.betas_from_shape(BodyShape(age_years=50, stature_m=1.68))
+    for count, stature_m in ((6, 1.6), (10, 1.85), (2, 1.7)):
+        (keypoints, _), times = walking(body, count, stature_m)
+        seen = Seen(CAMERA.project(keypoints), np.ones((count, 17)), times)
+        people.append(seen)
+        starts.append(find_start(body, betas, CAMERA, seen.keypoints_px, seen.weights, seen.timestamps_s))
+
+    def fitter(**changed):
+        return Fitter(FitConfig(steps=60, last_steps=6, **changed), body, CAMERA, prior=PRIOR)
+
+    alone = [fitter().fit([seen], [start])[0] for seen, start in zip(people, starts, strict=True)]
+    for together in (fitter().fit(people, starts), fitter(frames_at_once=9).fit(people, starts)):
+        for fit, single in zip(together, alone, strict=True):
+            assert np.linalg.norm(fit_joints(body, fit) - fit_joints(body, single), axis=-1).max() < 2e-3
+            assert np.allclose(fit.betas, single.betas, atol=2e-2)
+    known = np.array([fit.latent for fit in alone])
+    assert np.array_equal([fit.latent for fit in fitter().fit(people, starts, known)], known)
 
 
 def test_lying_body_rests_on_the_floor_with_its_trunk(body):
@@ -106,9 +130,9 @@ def test_lying_body_rests_on_the_floor_with_its_trunk(body):
     keypoints, joints = posed(body, [LEAN_BACK] * 8, [np.pi] * 8, [relaxed_pose()] * 8, [[3.6, 0.0]] * 8)
     pixels, weights, times = CAMERA.project(keypoints), np.ones((8, 17)), np.arange(8) / 8.0
     betas = body.betas_from_shape(BodyShape(age_years=50, stature_m=1.68))
-    fit = Fitter(FitConfig(steps=100), body, CAMERA, pixels, weights, times, prior=PRIOR).fit(
-        find_start(body, betas, CAMERA, pixels, weights, times)
-    )
+    fit = Fitter(FitConfig(steps=100), body, CAMERA, prior=PRIOR).fit(
+        [Seen(pixels, weights, times)], [find_start(body, betas, CAMERA, pixels, weights, times)]
+    )[0]
     found = fit_joints(body, fit)
     assert np.linalg.norm(found - joints, axis=-1)[:, :22].mean() < 0.09
     assert found[:, 0, 2].max() < 0.25
@@ -121,7 +145,7 @@ def test_an_outlier_does_not_drag_the_body(body):
     pixels[4:6, 9] += [120.0, -90.0]
     betas = body.betas_from_shape(BodyShape(age_years=50, stature_m=1.68))
     start = find_start(body, betas, CAMERA, pixels, weights, times)
-    fit = Fitter(FitConfig(steps=100), body, CAMERA, pixels, weights, times, prior=PRIOR).fit(start)
+    fit = Fitter(FitConfig(steps=100), body, CAMERA, prior=PRIOR).fit([Seen(pixels, weights, times)], [start])[0]
     wrist = SMPL_JOINTS.index("left_wrist")
     assert np.linalg.norm(fit_joints(body, fit) - joints, axis=-1)[4:6, wrist].max() < 0.25
 
@@ -129,7 +153,7 @@ def test_an_outlier_does_not_drag_the_body(body):
 def test_given_shape_stays(body):
     (keypoints, _), times = walking(body, count=4)
     pixels, weights = CAMERA.project(keypoints), np.ones((4, 17))
-    fitter = Fitter(FitConfig(steps=3), body, CAMERA, pixels, weights, times, prior=PRIOR)
+    fitter = Fitter(FitConfig(steps=3), body, CAMERA, prior=PRIOR)
     start = Start(
         np.tile(R_ZUP_YUP, (4, 1, 1)),
         np.tile(relaxed_pose(), (4, 1)),
@@ -137,9 +161,12 @@ def test_given_shape_stays(body):
         0.0,
         np.zeros(4),
     )
-    fit = fitter.fit(start, np.array([0.5, 0.0, 0.0]))
+    fit = fitter.fit([Seen(pixels, weights, times)], [start], np.array([[0.5, 0.0, 0.0]]))[0]
     assert fit.latent.tolist() == [0.5, 0.0, 0.0]
-    assert body.stature(fit.betas) > body.stature(fitter.fit(start, np.zeros(3)).betas) + 0.02
+    assert (
+        body.stature(fit.betas)
+        > body.stature(fitter.fit([Seen(pixels, weights, times)], [start], np.zeros((1, 3)))[0].betas) + 0.02
+    )
 
 
 def test_stillness_sees_motion_and_not_scatter():
@@ -166,9 +193,9 @@ def test_the_prior_keeps_an_unseen_arm_likely(body):
     start = Start(start.global_orient, wrong.reshape(5, 69), start.pelvis, 0.0, np.zeros(5))
 
     def energy(weight):
-        fit = Fitter(FitConfig(steps=60, pose_prior=weight), body, CAMERA, pixels, weights, times, prior=PRIOR).fit(
-            start
-        )
+        fit = Fitter(FitConfig(steps=60, pose_prior=weight), body, CAMERA, prior=PRIOR).fit(
+            [Seen(pixels, weights, times)], [start]
+        )[0]
         turned = matrix_from_axis_angle(fit.body_pose.reshape(5, 23, 3)[:, :21])
         return float(PRIOR.energy(torch.as_tensor(turned, dtype=torch.float32)).mean())
 
@@ -176,9 +203,8 @@ def test_the_prior_keeps_an_unseen_arm_likely(body):
 
 
 def test_a_weight_without_a_prior_is_refused(body):
-    (keypoints, _), times = walking(body, count=3)
     with pytest.raises(AssertionError, match="no prior was given"):
-        Fitter(FitConfig(pose_prior=0.1), body, CAMERA, CAMERA.project(keypoints), np.ones((3, 17)), times)
+        Fitter(FitConfig(pose_prior=0.1), body, CAMERA)
 
 
 BED = SupportSurface("bed", 0.5, np.array([[2.6, -0.5], [4.6, -0.5], [4.6, 0.5], [2.6, 0.5]]))
@@ -193,8 +219,8 @@ def test_furniture_that_is_known_carries_who_lies_on_it(body):
     betas = body.betas_from_shape(BodyShape(age_years=50, stature_m=1.68))
     found = {}
     for name, supports in (("known", [BED]), ("unknown", [])):
-        fitter = Fitter(FitConfig(), body, CAMERA, pixels, weights, times, prior=PRIOR, supports=supports)
-        fit = fitter.fit(find_start(body, betas, CAMERA, pixels, weights, times))
+        fitter = Fitter(FitConfig(), body, CAMERA, prior=PRIOR, supports=supports)
+        fit = fitter.fit([Seen(pixels, weights, times)], [find_start(body, betas, CAMERA, pixels, weights, times)])[0]
         found[name] = np.abs(fit_joints(body, fit) - joints)[:, 0, 2].max()
     assert found["known"] < 0.06
     assert found["unknown"] > 2.0 * found["known"]
@@ -217,7 +243,9 @@ def test_a_seat_that_is_known_carries_who_sits_on_it(body):
     start = find_start(body, betas, CAMERA, pixels, weights, times)
     away = {}
     for name, supports in (("known", [seat]), ("unknown", [])):
-        fit = Fitter(FitConfig(), body, CAMERA, pixels, weights, times, prior=PRIOR, supports=supports).fit(start)
+        fit = Fitter(FitConfig(), body, CAMERA, prior=PRIOR, supports=supports).fit(
+            [Seen(pixels, weights, times)], [start]
+        )[0]
         away[name] = float(np.linalg.norm(fit_joints(body, fit)[:, 0] - joints[:, 0], axis=-1).mean())
     assert away["known"] < 0.15 and away["known"] < 0.8 * away["unknown"]
 
@@ -229,7 +257,9 @@ def test_nobody_stands_inside_furniture(body):
     start = find_start(body, betas, CAMERA, pixels, weights, times)
     inside = {}
     for name, supports in (("known", [BED]), ("unknown", [])):
-        fit = Fitter(FitConfig(), body, CAMERA, pixels, weights, times, prior=PRIOR, supports=supports).fit(start)
+        fit = Fitter(FitConfig(), body, CAMERA, prior=PRIOR, supports=supports).fit(
+            [Seen(pixels, weights, times)], [start]
+        )[0]
         parameters = [torch.as_tensor(v, dtype=torch.float32) for v in (fit.global_orient, fit.body_pose, fit.transl)]
         skin = body.surface_points(torch.as_tensor(fit.betas), *parameters).double().numpy()
         within = (np.abs(skin[..., 1]) < 0.5) & (skin[..., 2] < 0.5) & (skin[..., 2] > 0.25)

