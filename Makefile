@@ -6,7 +6,10 @@ VENV := .venv
 BIN := $(VENV)/bin
 export OMP_NUM_THREADS ?= 1
 
-.PHONY: demo test check bench bench-gpu setup system clean
+CORPUS ?= corpus
+DENOISERS := pairs_identity pairs_intergen singles_identity singles_mdm
+
+.PHONY: demo test check bench bench-gpu compare setup system clean
 
 demo: setup
 	$(BIN)/careclips demo $(if $(FOOTAGE),--footage "$(FOOTAGE)") $(if $(POSE_FILE),--pose-file "$(POSE_FILE)")
@@ -25,6 +28,16 @@ bench: setup
 
 bench-gpu: setup
 	$(BIN)/python tests/benchmarks/gpu.py
+
+# Denoisers of one size on the same scenes, three seeds each: hours of one core, interrupted at will.
+compare: setup
+	for arm in $(DENOISERS); do for seed in 0 1 2; do \
+	  $(BIN)/careclips train motion --corpus $(CORPUS)/corpus.bin --config configs/compare/$$arm.yaml --seed $$seed \
+	    --out out/compare/$${arm}_$$seed || exit 1; done; done
+	for of in pairs singles; do \
+	  $(BIN)/careclips evaluate motion --corpus $(CORPUS)/corpus.bin --texts $(CORPUS)/texts.safetensors \
+	    --config configs/compare/evaluate_$$of.yaml --out out/compare/$$of \
+	    $$(for run in out/compare/$${of}_*_[012]; do echo --arm $$(basename $$run)=$$run; done) || exit 1; done
 
 setup: system $(VENV)/.ready
 

@@ -807,11 +807,14 @@ def evaluate_motion(
         raise InputError(
             texts or "text encoder", f"is {captions.digest[:12]}, the evaluator's is {wanted}", "train again"
         )
+    if max(config.people) > judge.config.most_people:
+        most = judge.config.most_people
+        raise InputError("evaluate_motion.people", f"names {max(config.people)}", f"the evaluator knows up to {most}")
     body = body_model(settings.section("run").body)
 
-    held = read_corpus(corpus, lambda row: row.split in config.splits and len(row.people) <= judge.config.most_people)
-    data = MotionData(held, skeleton_of(body), judge.config.most_frames)
-    real = evaluate_motion.scenes_of(data, held, data.held_out(data.where(lambda _: True)))
+    held = read_corpus(corpus, lambda row: row.split in config.splits and len(row.people) in config.people)
+    data = MotionData(held, skeleton_of(body), min(config.frames or judge.config.most_frames, judge.config.most_frames))
+    real = evaluate_motion.scenes_of(data, held, data.held_out(data.where(lambda _: True), config.stride))
     made = {
         name: evaluate_motion.answers(
             config, load_motion_model(folder), captions, sampled.sampling, sampled.cleanup, body, real, settings.seed
@@ -827,9 +830,9 @@ def evaluate_motion(
         standing_m,
         labelling.direction_tolerance_deg,
     )
-    taught = read_corpus(corpus, lambda row: row.split == "train" and len(row.people) <= judge.config.most_people)
-    windows = MotionData(taught, skeleton_of(body), judge.config.most_frames)
-    learned = embedded(judge, windows, windows.held_out(windows.where(lambda _: True), judge.config.most_frames // 2))
+    taught = read_corpus(corpus, lambda row: row.split == "train" and len(row.people) in config.people)
+    windows = MotionData(taught, skeleton_of(body), data.most_frames)
+    learned = embedded(judge, windows, windows.held_out(windows.where(lambda _: True), data.most_frames // 2))
     summary = evaluate_motion.run(config, judge, captions, Flesh(body), audit, real, made, settings.seed, learned)
     with replaced(out) as folder:
         evaluate_motion.write(folder, summary)

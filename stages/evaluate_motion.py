@@ -64,6 +64,12 @@ class EvaluateMotionConfig(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
     splits: tuple[str, ...] = ("test",)
     """Of the corpus; what the evaluator was trained on would be judged too kindly."""
+    people: tuple[int, ...] = (1, 2)
+    """Scenes of how many people are judged."""
+    frames: int | None = Field(None, ge=4)
+    """Longest scene; else what the evaluator learned with."""
+    stride: int | None = Field(None, ge=1)
+    """Frames from one window of an item to its next; else an item is one scene, a fall's one that shows it."""
     samples: int = Field(1, ge=1)
     """Of each caption; multimodality takes more than one."""
     batch: int = Field(16, ge=1)

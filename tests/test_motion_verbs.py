@@ -169,3 +169,28 @@ def test_a_store_without_people_teaches_nothing(trained, tmp_path):
             "train", "motion", "--corpus", trained / "corpus.bin", "--out", tmp_path / "own", "--config", trained / "c.yaml",
             "--start", trained / "model", "--finetune", tmp_path / "empty",
         )  # fmt: skip
+
+
+def test_motion_is_judged_by_windows_of_scenes_of_the_people_asked_for(trained, tmp_path):
+    def judged(**settings):
+        told = {"repeats": 2, "least": 4, "least_pool": 2, "physical": 2, "splits": ["train", "val"]} | settings
+        (tmp_path / "e.yaml").write_text(
+            json.dumps({"evaluate_motion": told, "sample_motion": {"sampling": {"steps": 2}}})
+        )
+        careclips(
+            "evaluate", "motion", "--corpus", trained / "corpus.bin", "--texts", trained / "texts.safetensors",
+            "--arm", f"own={trained / 'model'}", "--config", tmp_path / "e.yaml", "--out", tmp_path / "out",
+        )  # fmt: skip
+        return json.loads((tmp_path / "out" / "summary.json").read_text())
+
+    whole, windows = judged(people=[1]), judged(people=[1], frames=20, stride=10)
+    rows = [row for row in read_index(trained / "corpus.bin").rows if len(row.people) == 1]
+    assert whole["real"]["scenes"] == whole["own"]["scenes"] == len(rows)
+    assert windows["real"]["scenes"] == windows["own"]["scenes"]
+    assert windows["own"]["scenes"] == sum(len(range(0, row.frames - min(row.frames, 20) + 1, 10)) for row in rows)
+    (tmp_path / "e.yaml").write_text("evaluate_motion: {people: [3]}")
+    with pytest.raises(InputError, match=r"evaluate_motion.people: names 3; the evaluator knows up to 2"):
+        flows.evaluate_motion(
+            trained / "corpus.bin", tmp_path / "no", [], flows._settings(tmp_path / "e.yaml", 0), None, None
+        )
+    assert not (tmp_path / "no").exists()
