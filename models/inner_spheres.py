@@ -7,6 +7,7 @@ the spheres are inside the body and a little smaller than it: people who touch d
 import numpy as np
 import torch
 from jaxtyping import Float
+from scipy.spatial.distance import cdist
 from torch import Tensor
 
 from models.body import BodyModel
@@ -32,24 +33,26 @@ class InnerSpheres:
         weights = body.weights.numpy()
         centres, radii, owners = [], [], []
 
-        def put(point: Float[np.ndarray, "3"], owner: int, limbs: list[int]) -> None:
+        def put(points: Float[np.ndarray, "point 3"], owner: int, limbs: list[int]) -> None:
             of = skin[(weights[:, limbs] > SKIN_SHARE).any(axis=1)]
-            radius = float(np.linalg.norm(of - point, axis=1).min()) if len(of) else 0.0
-            if radius >= LEAST_RADIUS_M:
-                centres.append(point - rest[owner])
-                radii.append(radius)
-                owners.append(owner)
+            if not len(of):
+                return
+            reach = cdist(points, of).min(axis=1)
+            large = reach >= LEAST_RADIUS_M
+            centres.extend(points[large] - rest[owner])
+            radii.extend(reach[large])
+            owners.extend([owner] * int(large.sum()))
 
         for joint in range(1, len(SMPL_JOINTS)):
             parent = SMPL_PARENTS[joint]
             length = float(np.linalg.norm(rest[joint] - rest[parent]))
-            for share in np.linspace(0.0, 1.0, max(2, int(np.ceil(length / SPACING_M)) + 1))[:-1]:
-                put((1.0 - share) * rest[parent] + share * rest[joint], parent, [parent, joint])
+            shares = np.linspace(0.0, 1.0, max(2, int(np.ceil(length / SPACING_M)) + 1))[:-1, None]
+            put((1.0 - shares) * rest[parent] + shares * rest[joint], parent, [parent, joint])
         head = SMPL_JOINTS.index("head")
-        put(skin[weights[:, head] > 0.9].mean(axis=0), head, [head])
+        put(skin[weights[:, head] > 0.9].mean(axis=0)[None], head, [head])
         self.owners = torch.tensor(owners)
         self.offsets = torch.tensor(np.array(centres), dtype=torch.float32)
-        self.radii = torch.tensor(radii, dtype=torch.float32)
+        self.radii = torch.tensor(np.array(radii), dtype=torch.float32)
 
     @torch.no_grad()
     def centres(

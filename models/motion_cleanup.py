@@ -6,10 +6,11 @@ says that they stand, by linear least squares over all frames and two-bone inver
 """
 
 import itertools
+from dataclasses import dataclass
 
 import numpy as np
 import torch
-from jaxtyping import Bool, Float
+from jaxtyping import Bool, Float, Int
 from pydantic import BaseModel, ConfigDict, Field
 from scipy.ndimage import binary_closing, binary_opening
 from scipy.signal import butter, sosfiltfilt
@@ -28,7 +29,7 @@ from pipeline.frames import rotation_between
 from pipeline.types import SMPL_JOINTS
 
 NEAR_M = 0.15
-"""Bodies farther apart than this do not come into each other by being moved out of others."""
+"""Spheres farther apart than this are looked at again when people have been moved by as much."""
 ANKLES = (SMPL_JOINTS.index("left_ankle"), SMPL_JOINTS.index("right_ankle"))
 
 
@@ -219,23 +220,50 @@ def _apart(
         pose = np.concatenate([turned[:, 1:], hands], axis=1)
         centres.append(own.centres(turned[:, 0], pose, (pelvis - at_rest[0]).double().numpy()))
     shift = torch.zeros(len(root), 2)
-    pairs = list(itertools.combinations(range(len(root)), 2))
-    near: dict[tuple[int, int], Tensor] = {}
+    near: dict[tuple[int, int], _Meetings] = {}
     for _ in range(config.apart_rounds):
         step = torch.zeros_like(shift)
-        for a, b in pairs:
+        for a, b in itertools.combinations(range(len(root)), 2):
             way = torch.nn.functional.pad(shift[b] - shift[a], (0, 1))
-            frames = near.get((a, b), torch.arange(root.shape[1]))
+            # Spheres that are not near do not come to matter before people have been moved that far.
+            if (a, b) not in near or float((way - near[a, b].way).norm()) > NEAR_M:
+                near[a, b] = _meetings(centres[a], spheres[a].radii, centres[b], spheres[b].radii, way)
+            frames, between, reach = near[a, b].frames, near[a, b].between, near[a, b].reach
             if not len(frames):
                 continue
-            deep = depths(centres[a][frames], spheres[a].radii, centres[b][frames] + way, spheres[b].radii).amax((1, 2))
-            # Nobody is moved so far that other frames come to matter.
-            near.setdefault((a, b), frames[deep > -NEAR_M])
+            deep = reach - (between + way).norm(dim=-1)
             worst, at = deep.max(), frames[int(deep.argmax())]
             if float(worst) > config.apart_m:
                 line = (root[b, at] - root[a, at] + way)[:2]
                 push = 0.5 * (worst - config.apart_m) * line / line.norm().clamp(min=1e-6)
                 step[a] -= push
                 step[b] += push
+        if not step.any():
+            break
         shift = shift + step
     return shift
+
+
+@dataclass(frozen=True)
+class _Meetings:
+    """Where spheres of two people are near each other."""
+
+    frames: Int[Tensor, "meeting"]
+    between: Float[Tensor, "meeting 3"]
+    """From the one's to the other's, as sampled."""
+    reach: Float[Tensor, "meeting"]
+    """How near they may come."""
+    way: Float[Tensor, "3"]
+    """By how much more the other had been moved than the one."""
+
+
+def _meetings(
+    one: Float[Tensor, "time m 3"],
+    one_radii: Float[Tensor, "m"],
+    other: Float[Tensor, "time n 3"],
+    other_radii: Float[Tensor, "n"],
+    way: Float[Tensor, "3"],
+) -> _Meetings:
+    met = torch.nonzero(depths(one, one_radii, other + way, other_radii) > -NEAR_M)
+    frames, i, j = met.unbind(1)
+    return _Meetings(frames, other[frames, j] - one[frames, i], one_radii[i] + other_radii[j], way)
