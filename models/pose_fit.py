@@ -323,14 +323,14 @@ class Fitter:
         """Joints, keypoints and contact points, by one pass of forward kinematics."""
         each = betas[frames.person]
         transl = pelvis - self.body.rest_joints(each)[:, 0]
-        posed = self.body._pose(each, orient, rotations, transl)
+        turned, rest, joints, feature = self.body._pose(each, orient, rotations, transl)
         points: list[list[Tensor]] = [[], []]
         # Points of one body at a time: of one shape for all frames they are a plain matrix product.
         for person, rows in enumerate(frames.spans):
-            turned, rest, joints, feature = (None if values is None else values[rows] for values in posed)
+            shape, own = betas[person : person + 1], None if feature is None else feature[rows]
             for found, of in zip(points, (self.body._keypoints, self.body._surface), strict=True):
-                found.append(of(betas[person : person + 1], turned, rest[:1], joints, feature))
-        return posed[2], torch.cat(points[0]), torch.cat(points[1])
+                found.append(of(shape, turned[rows], rest[rows.start : rows.start + 1], joints[rows], own))
+        return joints, torch.cat(points[0]), torch.cat(points[1])
 
     def _smooth(
         self, frames: FitFrames, joints: Float[Tensor, "frame 24 3"], pose: Float[Tensor, "frame 23 3"]
