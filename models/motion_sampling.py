@@ -38,10 +38,10 @@ class SamplingConfig(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
     scheduler: Literal["ddpm", "ddim", "dpm++"] = "dpm++"
     steps: int = Field(default=10, ge=1, le=STEPS)
-    noise_shift: float = Field(default=1.0, ge=1.0)
+    noise_shift: float = Field(default=4.0, ge=1.0)
     """How much noisier than evenly spread steps are (`models.diffusion.sampling_steps`): more heeds the caption more, and leaves
     more jitter. Training at noisier steps needs less of it. ddim's are always even."""
-    classifier_free_guidance_scale: float = Field(default=3.0, ge=0.0)
+    classifier_free_guidance_scale: float = Field(default=1.5, ge=0.0)
     guided: float = Field(default=0.6, ge=0.0, le=1.0)
     """Share of the steps, the noisiest, in which the caption is guided by; the others cost half (Kynkäänniemi et al. 2024,
     "Applying guidance in a limited interval improves sample and distribution quality in diffusion models")."""
