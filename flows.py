@@ -789,6 +789,7 @@ def evaluate_motion(
     from models.motion_evaluator import STARTER, load_motion_evaluator
     from models.motion_faults import Flesh
     from models.motion_model import load_motion_model
+    from models.motion_report import write_motion_report
     from models.rest_skeleton import skeleton_of
     from models.text_encoder import TextCache, TextEncoder
     from pipeline.corpus import read_corpus
@@ -807,13 +808,16 @@ def evaluate_motion(
         raise InputError(
             texts or "text encoder", f"is {captions.digest[:12]}, the evaluator's is {wanted}", "train again"
         )
-    if max(config.people) > judge.config.most_people:
-        most = judge.config.most_people
-        raise InputError("evaluate_motion.people", f"names {max(config.people)}", f"the evaluator knows up to {most}")
+    for name, asked, most in (
+        ("people", max(config.people), judge.config.most_people),
+        ("frames", config.frames or 0, judge.config.most_frames),
+    ):
+        if asked > most:
+            raise InputError(f"evaluate_motion.{name}", f"names {asked}", f"the evaluator knows up to {most}")
     body = body_model(settings.section("run").body)
 
     held = read_corpus(corpus, lambda row: row.split in config.splits and len(row.people) in config.people)
-    data = MotionData(held, skeleton_of(body), min(config.frames or judge.config.most_frames, judge.config.most_frames))
+    data = MotionData(held, skeleton_of(body), config.frames or judge.config.most_frames)
     real = evaluate_motion.scenes_of(data, held, data.held_out(data.where(lambda _: True), config.stride))
     made = {
         name: evaluate_motion.answers(
@@ -835,7 +839,7 @@ def evaluate_motion(
     learned = embedded(judge, windows, windows.held_out(windows.where(lambda _: True), data.most_frames // 2))
     summary = evaluate_motion.run(config, judge, captions, Flesh(body), audit, real, made, settings.seed, learned)
     with replaced(out) as folder:
-        evaluate_motion.write(folder, summary)
+        write_motion_report(folder, summary)
     return summary
 
 

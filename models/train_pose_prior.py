@@ -234,7 +234,7 @@ Decoded draws from the standard normal beside held-out poses themselves:
 | --- | --- | --- | --- | --- |
 {plausible}
 
-The limits are those of `models/pose_fit.py` with 0.1 rad of slack per axis-angle component, which captured and simulated
+The limits are those of `models/joint_limits.py` with 0.1 rad of slack per axis-angle component, which captured and simulated
 poses do not all keep. A limb inside the trunk is a wrist, elbow, knee or ankle within 7 cm of the line from pelvis to neck.
 """
 

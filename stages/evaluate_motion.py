@@ -1,22 +1,18 @@
 """Evaluate motion: how near generated motion is to real motion and to its captions, and whether bodies could do it.
 
 Inputs: real held-out scenes, and arms: scenes generated for held-out captions, each with the row of the item whose caption it was
-made for. Output: figures by arm, all as [figure, low, high], 95 % intervals over takes; a table and a plot. Beside the arms
-stand `real` (FID and KID of one half of the takes against the other) and `shuffled_text` (real motion with the captions of
+made for. Output: figures by arm, all as [figure, low, high], 95 % intervals over takes (`models.motion_report` writes them).
+Beside the arms stand `real` (FID and KID of one half of the takes against the other) and `shuffled_text` (real motion with the captions of
 other items), so that a broken metric shows. `<arm>/<group>` is of single people, captured pairs or composed pairs alone.
 
 `scenes_of` makes scenes of real windows, `answers` what a motion model makes of their captions; `run` takes scenes from wherever.
 DESIGN §5, §7; seeds/timotion_supplement.txt §E.
 """
 
-import csv
-import json
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
-from pathlib import Path
 from typing import Any, Protocol
 
-import matplotlib
 import numpy as np
 import torch
 from jaxtyping import Float, Int
@@ -45,13 +41,8 @@ from models.text_encoder import TextCache, TextEncoder
 from pipeline.corpus import FPS, Corpus, Row
 from pipeline.errors import InputError
 from pipeline.seeds import generator
-from pipeline.store import write_text
 
 GROUPS = ("single", "captured_pairs", "composed_pairs")
-SHOWN = (
-    "fid", "kid", "r_precision_1", "r_precision_3", "mm_dist", "diversity", "multimodality", "foot_skate_cm_s",
-    "penetration_cm", "jerk_ratio", "fall_action_agreement", "fall_direction_agreement",
-)  # fmt: skip
 FEWEST_TAKES = 4
 """Of real motion, without which it is not held against itself."""
 Figure = list[float] | None
@@ -379,40 +370,3 @@ def _mean(
         return None
     values = np.array([value for value, _ in known])
     return metrics.with_interval(lambda k: float(values[k].mean()), [take for _, take in known], rng, repeats)
-
-
-def write(folder: Path, summary: dict[str, dict[str, Any]]) -> None:
-    """`summary.json`, `table.csv`, `motion.png`, a panel a figure, and `memorised.png` where that was asked."""
-    write_text(folder / "summary.json", json.dumps(summary, indent=1) + "\n")
-    with (folder / "table.csv").open("w", newline="") as file:
-        lines = csv.writer(file)
-        lines.writerow(["arm", "scenes", *(f"{name}{end}" for name in SHOWN for end in ("", "_low", "_high"))])
-        for arm, row in summary.items():
-            shown = [_shown(row, name) or ["", "", ""] for name in SHOWN]
-            lines.writerow([arm, row["scenes"], *(value for one in shown for value in one)])
-    matplotlib.use("Agg")
-    from matplotlib import pyplot as plt
-
-    arms = list(summary)
-    figure, panels = plt.subplots(3, 4, figsize=(15, 3 * (0.9 + 0.27 * len(arms))), sharey=True, layout="constrained")
-    for panel, name in zip(panels.flat, SHOWN, strict=True):
-        for place, arm in enumerate(arms):
-            if (row := _shown(summary[arm], name)) is not None:
-                colour = "0.45" if arm.split("/")[0] in ("real", "shuffled_text") else "tab:blue"
-                errors = [[max(row[0] - row[1], 0.0)], [max(row[2] - row[0], 0.0)]]
-                panel.errorbar(row[0], place, xerr=errors, fmt="o", color=colour, capsize=3)
-        panel.set_title(name, fontsize=10)
-        panel.set_yticks(range(len(arms)), arms, fontsize=8)
-        panel.set_ylim(len(arms) - 0.5, -0.5)
-        panel.grid(axis="x", alpha=0.3)
-    figure.savefig(folder / "motion.png", dpi=80, metadata={"Software": None})
-    plt.close(figure)
-    near = {arm: row["nearest_learned_quantiles"] for arm, row in summary.items() if "nearest_learned_quantiles" in row}
-    if near:
-        (folder / "memorised.png").write_bytes(memorised.plot(near))
-
-
-def _shown(row: Mapping[str, Any], name: str) -> Figure:
-    if name.startswith("r_precision_"):
-        return row["r_precision"] and row["r_precision"][int(name[-1]) - 1]
-    return row[name]

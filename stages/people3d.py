@@ -100,9 +100,8 @@ def run(
     median distance of the lower foot from the floor in standing frames (None where nobody stands), each person's foot skate,
     sinking and floating (`models.world_figures`), who overlapped whom, and who was dropped and why.
     """
-    tracks, dropped, lifted = [], [], []
-    found, few = _found(config, people, timestamps_s, camera, body, frames)
-    dropped += few
+    tracks, lifted = [], []
+    found, dropped = _found(config, people, timestamps_s, camera, body, frames)
     for one, fit in zip(found, _fits(config, found, camera, body, supports), strict=True):
         track = _track(one.person, fit, one.frames, timestamps_s)
         world = measure(body, track, timestamps_s, config.world)
@@ -169,13 +168,13 @@ def _found(
     frames: Frames | None,
 ) -> tuple[list[_Found], list[dict]]:
     """Who can be lifted, with what the regressor says of them; and who cannot, and why."""
-    found, few = [], []
+    found, dropped = [], []
     regressor = None if config.variant == "optimise" else load_regressor(config, body)
     for person in people:
         weights = np.where(person.scores >= config.least_score, person.scores, 0.0) * person.visible[:, None]
         rows = np.flatnonzero(usable(weights, config.least_score))
         if len(rows) < config.least_frames:
-            few.append({"person": person.person, "reason": f"placed in {len(rows)} frames only"})
+            dropped.append({"person": person.person, "reason": f"placed in {len(rows)} frames only"})
             continue
         seen = Seen(person.keypoints_px[rows], weights[rows], timestamps_s[rows])
         regression = None
@@ -185,7 +184,7 @@ def _found(
                 seen.keypoints_px, seen.weights, person.boxes_px[rows], seen.timestamps_s, camera, pictures
             )
         found.append(_Found(person, rows, seen, regression))
-    return found, few
+    return found, dropped
 
 
 def _fits(

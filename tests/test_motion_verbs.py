@@ -188,9 +188,10 @@ def test_motion_is_judged_by_windows_of_scenes_of_the_people_asked_for(trained, 
     assert whole["real"]["scenes"] == whole["own"]["scenes"] == len(rows)
     assert windows["real"]["scenes"] == windows["own"]["scenes"]
     assert windows["own"]["scenes"] == sum(len(range(0, row.frames - min(row.frames, 20) + 1, 10)) for row in rows)
-    (tmp_path / "e.yaml").write_text("evaluate_motion: {people: [3]}")
-    with pytest.raises(InputError, match=r"evaluate_motion.people: names 3; the evaluator knows up to 2"):
-        flows.evaluate_motion(
-            trained / "corpus.bin", tmp_path / "no", [], flows._settings(tmp_path / "e.yaml", 0), None, None
-        )
-    assert not (tmp_path / "no").exists()
+    for asked, most in (("people: [3]", 2), ("frames: 900", 160)):
+        (tmp_path / "e.yaml").write_text(f"evaluate_motion: {{{asked}}}")
+        with pytest.raises(InputError, match=rf"{asked.split(':')[0]}: names \d+; the evaluator knows up to {most}"):
+            flows.evaluate_motion(
+                trained / "corpus.bin", tmp_path / "no", [], flows._settings(tmp_path / "e.yaml", 0), None, None
+            )
+        assert not (tmp_path / "no").exists()

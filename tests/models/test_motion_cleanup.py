@@ -141,3 +141,20 @@ def test_people_in_one_place_stand_beside_each_other(body, scene):
     np.testing.assert_allclose(apart[0], apart[1], atol=2e-3)
     same = cleaned(CleanupConfig(apart_rounds=0), body, betas, rest, together)
     assert flesh.overlap_cm(same, rest, shapes) > 8.0
+
+
+def test_who_steps_out_of_one_person_does_not_step_into_the_next(body, scene):
+    """Two people in one place, and a third beyond whoever steps aside, at first farther away than anything is looked at."""
+    betas, rest, features = scene["pair"]
+    which = [0, 1, 1]
+    placed_at = [moved(rest[one], features[one], torch.zeros(3)) for one in which]
+    for person, y in enumerate((0.0, 0.05, 0.75)):
+        ahead = placed_at[person][0, :3] - placed_at[0][0, :3]
+        shift = torch.tensor([-float(ahead[0]), y - float(ahead[1]), 0.0])
+        placed_at[person] = moved(rest[which[person]], placed_at[person], shift)
+    crowd, shapes = torch.stack(placed_at), torch.as_tensor(betas[which], dtype=torch.float32)
+    flesh = Flesh(body)
+    assert flesh.overlap_cm(crowd[1:], rest[[1, 1]], shapes[1:]) == 0.0
+    found = cleaned(CONFIG, body, betas[which], rest[which], crowd)
+    assert flesh.overlap_cm(found[1:], rest[[1, 1]], shapes[1:]) < 2.5
+    assert flesh.overlap_cm(found[:2], rest, shapes[:2]) < 2.5

@@ -11,13 +11,14 @@ from models.memorised import embedded
 from models.motion_batches import MotionData
 from models.motion_evaluator import MotionEvaluator, MotionEvaluatorConfig
 from models.motion_faults import Flesh, joints_of
+from models.motion_report import write_motion_report
 from models.rest_skeleton import skeleton_of
 from models.text_encoder import SentenceConfig, TextEncoder
 from pipeline.corpus import read_corpus
 from pipeline.corpus_write import write_corpus
 from pipeline.errors import InputError
 from stages import label
-from stages.evaluate_motion import Audit, EvaluateMotionConfig, Scene, answers, asked_and_done, run, scenes_of, write
+from stages.evaluate_motion import Audit, EvaluateMotionConfig, Scene, answers, asked_and_done, run, scenes_of
 
 CONFIG = EvaluateMotionConfig(repeats=3, least=4, least_pool=2, physical=20)
 
@@ -109,7 +110,7 @@ def test_an_arm_of_real_motion_is_as_real_and_a_spoiled_one_is_not(scenes, judge
     few = run(CONFIG.model_copy(update={"least_pool": 8}), *judge, audit, scenes, {}, 0)
     assert few["real"]["pool"] < 8 and few["real"]["r_precision"] is None
     assert not any("nearest_learned" in row for row in summary.values())
-    write(tmp_path, summary)
+    write_motion_report(tmp_path, summary)
     assert json.loads((tmp_path / "summary.json").read_text()) == summary and not (tmp_path / "memorised.png").exists()
     assert (tmp_path / "table.csv").read_text().splitlines()[0].startswith("arm,scenes,fid,fid_low,fid_high,kid")
     assert (tmp_path / "motion.png").stat().st_size > 5000
@@ -126,7 +127,7 @@ def test_who_copies_what_was_learned_is_found_out(items, scenes, judge, audit, b
     assert summary["copier"]["nearest_learned"][0] < 1e-3 < summary["real"]["nearest_learned_quantiles"][-1]
     assert "nearest_learned" not in summary["shuffled_text"]
     (tmp_path / "out").mkdir()
-    write(tmp_path / "out", summary)
+    write_motion_report(tmp_path / "out", summary)
     assert (tmp_path / "out" / "memorised.png").stat().st_size > 5000
 
 
