@@ -333,12 +333,17 @@ def _make_room(
     return cached(store, "room", room.VERSION * 100 + floor.VERSION, room_config, inputs, compute)
 
 
-def fit_people(
+@dataclass(frozen=True)
+class ToLift:
+    """A clip whose people are to be lifted, and what that depends on."""
+
+    clip: Any
+    inputs: dict[str, Any]
+
+
+def _to_lift(
     store: Store, settings: Settings, footage: Path, ingest_key: str, people_key: str, room: dict
-) -> dict:  # fmt: skip
-    """SMPL motion of everybody in one clip, in the room's world."""
-    from models.body import track_keypoints
-    from models.duplicates import without_strayed
+) -> ToLift:  # fmt: skip
     from pipeline.footage import frames_at
     from stages import people3d
 
@@ -346,45 +351,75 @@ def fit_people(
     clip = load_value(store, "ingest", ingest_key)
     people = load_value(store, "people2d", people_key)
     built = load_value(store, "room", room["key"])
-    body = body_model(settings.section("run").body)
-    camera = digest({"K": built.camera.intrinsics.tolist(), "T": built.camera.T_world_camera.tolist()})
-    once = settings.section("people2d").duplicates
     inputs = {
         "people2d": people_key,
-        "camera": camera,
-        "body": body.digest,
-        "duplicates": once.model_dump(mode="json"),
+        "camera": digest({"K": built.camera.intrinsics.tolist(), "T": built.camera.T_world_camera.tolist()}),
+        "body": body_model(settings.section("run").body).digest,
+        "duplicates": settings.section("people2d").duplicates.model_dump(mode="json"),
         "models": people3d.weight_digests(config),
+        # A depth that does not agree with the floor says nothing of how high a bed is, nor where the room ends.
+        "surroundings": room["key"] if built.occlusion else None,
     }
-    # A depth that does not agree with the floor says nothing of how high a bed is, nor where the room ends.
     supports, depth = (built.supports, built.depth) if built.occlusion else ((), None)
-    inputs["surroundings"] = room["key"] if built.occlusion else None
 
-    def compute():
-        times = clip["footage"].timestamps_s
+    def pictures(wanted: Any) -> Any:
+        # A few dozen at a time: a long clip's frames do not fit into memory.
+        for part in np.array_split(wanted, -(-len(wanted) // 64)):
+            found = frames_at(footage, clip["footage"], part.tolist())
+            yield from (found[int(index)] for index in part)
 
-        def pictures(wanted: Any) -> Any:
-            # A few dozen at a time: a long clip's frames do not fit into memory.
-            for part in np.array_split(wanted, -(-len(wanted) // 64)):
-                found = frames_at(footage, clip["footage"], part.tolist())
-                yield from (found[int(index)] for index in part)
+    times = clip["footage"].timestamps_s
+    return ToLift(people3d.Clip(people, times, built.camera, pictures, supports, depth), inputs)
 
-        tracks, figures = people3d.run(config, people, times, built.camera, body, pictures, supports, depth)
-        projected = [built.camera.project(track_keypoints(body, track)) for track in tracks]
-        tracks, figures["strayed"] = without_strayed(tracks, people, projected, once)
-        actions = np.full((len(tracks), len(times)), -1)
-        if not tracks:
-            gone = figures["dropped"] + [one | {"reason": "strayed"} for one in figures["strayed"] if one["dropped"]]
-            raise Rejected(
-                "nobody could be lifted to 3D", "; ".join(f"{one['person']}: {one['reason']}" for one in gone)
-            )
-        return types.Motion(times, tuple(tracks), actions, "people3d"), figures
 
-    value, artefact, new = cached(store, "people3d", people3d.VERSION, config, inputs, compute)
-    return {
-        "people3d": artefact.key, "people": len(value.people), "figures": artefact.meta["figures"], "recomputed": new,
-        "people3d_s": artefact.meta["seconds"],
-    }  # fmt: skip
+def fit_people(
+    store: Store, settings: Settings, footage: Path, clips: list[tuple[str, str, str, dict]]
+) -> list[Outcome]:
+    """SMPL motion of everybody in some clips, in their rooms' worlds; a clip is its name, its ingest and people2d, its room.
+
+    Clips that are not done yet are optimised together; what became of each is an outcome of its own.
+    """
+    from models.body import track_keypoints
+    from models.duplicates import without_strayed
+    from stages import people3d
+
+    config, body = settings.section("people3d"), body_model(settings.section("run").body)
+    ready = [attempt(_to_lift, name, (store, settings, footage, *parts)) for name, *parts in clips]
+    asked = {one.item: one.value for one in ready if not one.reason}
+    keys = {name: store.key("people3d", people3d.VERSION, config, one.inputs) for name, one in asked.items()}
+    undone = [name for name, key in keys.items() if store.find("people3d", key) is None]
+    started = time.perf_counter()
+    found = people3d.run(config, [asked[name].clip for name in undone], body) if undone else []
+    lifted = dict(zip(undone, found, strict=True))
+    share_s = (time.perf_counter() - started) / max(len(undone), 1)
+
+    def keep(name: str) -> dict:
+        clip = asked[name].clip
+
+        def compute():
+            tracks, figures = lifted[name]
+            projected = [clip.camera.project(track_keypoints(body, track)) for track in tracks]
+            once = settings.section("people2d").duplicates
+            tracks, figures["strayed"] = without_strayed(tracks, clip.people, projected, once)
+            actions = np.full((len(tracks), len(clip.timestamps_s)), -1)
+            if not tracks:
+                gone = figures["dropped"] + [
+                    one | {"reason": "strayed"} for one in figures["strayed"] if one["dropped"]
+                ]
+                raise Rejected(
+                    "nobody could be lifted to 3D", "; ".join(f"{one['person']}: {one['reason']}" for one in gone)
+                )
+            return types.Motion(clip.timestamps_s, tuple(tracks), actions, "people3d"), figures
+
+        value, artefact, new = cached(
+            store, "people3d", people3d.VERSION, config, asked[name].inputs, compute, spent_s=share_s
+        )
+        return {
+            "people3d": artefact.key, "people": len(value.people), "figures": artefact.meta["figures"],
+            "recomputed": new, "people3d_s": artefact.meta["seconds"],
+        }  # fmt: skip
+
+    return [one if one.reason else attempt(keep, one.item, (one.item,)) for one in ready]
 
 
 def reconstruct(footage: Path, out: str | Path, settings: Settings, runner: Runner) -> dict:
@@ -432,8 +467,13 @@ def reconstruct(footage: Path, out: str | Path, settings: Settings, runner: Runn
     for name, clip in clips.items():
         clip["room"] = cameras[name]
         if "people2d" in clip and cameras[name] in rooms:
-            work.append((name, (store, settings, footage, clip["ingest"], clip["people2d"], rooms[cameras[name]])))
-    _gather(runner("lifting people", fit_people, work), clips, rejected)
+            work.append((name, clip["ingest"], clip["people2d"], rooms[cameras[name]]))
+    size = settings.section("people3d").clips_at_once
+    parts = [work[first : first + size] for first in range(0, len(work), size)]
+    named = [(", ".join(name for name, *_ in part), (store, settings, footage, part)) for part in parts]
+    for part, outcome in zip(parts, runner("lifting people", fit_people, named), strict=True):
+        failed = [replace(outcome, item=name) for name, *_ in part]
+        _gather(failed if outcome.reason else outcome.value, clips, rejected)
 
     summary = _reconstruct_summary(rooms, clips, rejected, artefact.meta["figures"]["notes"], settings, started)
     score_against_truth(footage, store, summary, clips, rooms)
@@ -709,7 +749,7 @@ def lift_sample_clip(footage: Path, clip: str, size: tuple[int, int], settings: 
         for variant in evaluate_people.VARIANTS:
             # Whoever fails is counted in the errors, not left out of them.
             chosen = lifting.model_copy(update={"variant": variant, "world": evaluate_people.NOBODY_FAILS})
-            tracks, _ = people3d.run(chosen, people, true.timestamps_s, true.camera, body)
+            ((tracks, _),) = people3d.run(chosen, [people3d.Clip(people, true.timestamps_s, true.camera)], body)
             errors = evaluate_people.clip_errors(body, true, tracks)
             result[f"{keypoints}/{variant}"] = (errors, len(people), len(tracks))
     return {"lifted": result}
@@ -1134,7 +1174,8 @@ def compare_window(settings: Settings, window: Any, walks: list) -> dict[str, An
     rows: list[tuple[str, str, dict[str, float]]] = []
     people = [window.person, *compare_falls.counterparts(config, body, window, walks, rng)]
     for number, person in enumerate(people):
-        tracks, _ = people3d.run(settings.section("people3d"), [person], window.times, window.camera, body)
+        seen = people3d.Clip([person], window.times, window.camera)
+        ((tracks, _),) = people3d.run(settings.section("people3d"), [seen], body)
         if tracks:
             event = f"{window.event} {window.clip} {number}" if number else window.event
             found = compare_falls.features(window, track_joints(body, tracks[0]))

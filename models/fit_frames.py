@@ -1,12 +1,18 @@
 """What a fit of bodies to 2D keypoints is given of each frame, and which frames are of whom (models/pose_fit.py)."""
 
 import itertools
-from dataclasses import dataclass, fields
+from collections.abc import Sequence
+from dataclasses import dataclass, fields, replace
 from functools import cached_property
 
 import numpy as np
+import torch
 from jaxtyping import Float, Int
 from torch import Tensor
+
+from models.furniture_top import FurnitureTops, joined_tops
+from pipeline.camera import Camera
+from pipeline.types import SupportSurface
 
 FAR_S = 1e6
 """Stands for the time since the frame before where there is none of the same person: nothing is smooth across it."""
@@ -14,15 +20,23 @@ FAR_S = 1e6
 
 @dataclass(frozen=True)
 class Seen:
-    """What is seen of one person: keypoints, what each weighs, and when."""
+    """What is seen of one person: keypoints, what each weighs, and when; by which camera, among which furniture."""
 
     keypoints_px: Float[np.ndarray, "time 17 2"]
     weights: Float[np.ndarray, "time 17"]
     timestamps_s: Float[np.ndarray, "time"]
+    camera: Camera
+    supports: Sequence[SupportSurface] = ()
+    """Tops that they may sit, lie and land on, and do not pass through."""
 
     def at(self, rows: slice | Int[np.ndarray, "chosen"]) -> "Seen":
         """Some of the frames."""
-        return Seen(self.keypoints_px[rows], self.weights[rows], self.timestamps_s[rows])
+        return replace(
+            self,
+            keypoints_px=self.keypoints_px[rows],
+            weights=self.weights[rows],
+            timestamps_s=self.timestamps_s[rows],
+        )
 
 
 @dataclass(frozen=True)
@@ -44,10 +58,16 @@ class FitFrames:
     """In that being a regression."""
     ground: Float[Tensor, "frame"]
     """Height of what carries the body where no support is known."""
+    R_camera_world: Float[Tensor, "frame 3 3"]
+    t_camera_world: Float[Tensor, "frame 3"]
+    K: Float[Tensor, "frame 3 3"]
+    tops: FurnitureTops
+    """A row a frame, too."""
 
     def rows(self, rows: slice) -> "FitFrames":
         """Some of the frames, those of the first of them being of person 0."""
-        part = {field.name: getattr(self, field.name)[rows] for field in fields(self)}
+        part = {field.name: getattr(self, field.name)[rows] for field in fields(self) if field.name != "tops"}
+        part["tops"] = self.tops.of(rows)
         return FitFrames(**part | {"person": part["person"] - part["person"][0]})
 
     @cached_property
@@ -63,6 +83,13 @@ class FitFrames:
     def per_person(self, values: Float[Tensor, "frame"]) -> Float[Tensor, "person"]:
         """Means over each person's frames."""
         return values.new_zeros(len(self.counts)).index_add(0, self.person, values) / self.counts
+
+
+def together(people: Sequence[FitFrames]) -> FitFrames:
+    """Everyone's frames, one person after the other."""
+    plain = [field.name for field in fields(FitFrames) if field.name != "tops"]
+    values = {name: torch.cat([getattr(one, name) for one in people]) for name in plain}
+    return FitFrames(**values, tops=joined_tops([one.tops for one in people]))
 
 
 def stillness(

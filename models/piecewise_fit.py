@@ -20,8 +20,6 @@ from models.pose_fit import FitConfig, Fitter
 from models.pose_prior import PosePrior
 from models.pose_start import Start, find_start
 from models.regression import Regression
-from pipeline.camera import Camera
-from pipeline.types import SupportSurface
 
 
 class PiecewiseConfig(BaseModel):
@@ -72,17 +70,15 @@ def fit_motions(
     config: PiecewiseConfig,
     people: Sequence[Seen],
     regressions: Sequence[Regression | None],
-    camera: Camera,
     body: BodyModel,
     prior: PosePrior | None,
-    supports: Sequence[SupportSurface] = (),
 ) -> list[Fit]:
-    """The motion of everyone in the frames in which they are seen."""
+    """The motion of everyone, in one clip or in many, in the frames in which they are seen."""
 
     def fitter(fit_config: FitConfig) -> Fitter:
-        return Fitter(fit_config, body, camera, config.stature_m, config.stature_spread_m, prior, supports)
+        return Fitter(fit_config, body, config.stature_m, config.stature_spread_m, prior)
 
-    fits, starts = _coarsely(config, fitter(config.fit), people, regressions, camera)
+    fits, starts = _coarsely(config, fitter(config.fit), people, regressions, body)
     pieces = []
     for person, (seen, fit, start) in enumerate(zip(people, fits, starts, strict=True)):
         count = len(seen.timestamps_s)
@@ -110,7 +106,7 @@ def _coarsely(
     fitter: Fitter,
     people: Sequence[Seen],
     regressions: Sequence[Regression | None],
-    camera: Camera,
+    body: BodyModel,
 ) -> tuple[list[Fit], list[Start]]:
     """Everyone's coarse frames fitted, and what that began with."""
     starts, pieces = [], []
@@ -120,7 +116,7 @@ def _coarsely(
         seen = whole.at(rows)
         # One path through the whole clip, so that pieces agree where they meet on which way somebody faces.
         start = find_start(
-            fitter.body, fitter.shape.mean.numpy(), camera, seen.keypoints_px, seen.weights, seen.timestamps_s,
+            body, fitter.shape.mean.cpu().numpy(), seen.camera, seen.keypoints_px, seen.weights, seen.timestamps_s,
             None if regression is None else regression.at(rows),
         )  # fmt: skip
         starts.append(start)

@@ -1,4 +1,4 @@
-"""Fit of bodies' motions to 2D keypoints, all frames of all people at once. Thesis §5.3, DESIGN §4 people3d.
+"""Fit of bodies' motions to 2D keypoints, all frames of all people at once, of one clip or many. Thesis §5.3, DESIGN §4 people3d.
 
 The thesis's eq. 5.7, L = reprojection + pose + shape + smooth, with the reprojection robust and annealed, and what the
 thesis lacks: joint limits, contact with the floor by feet, or by back and hips when lying, and no penetration. One shape
@@ -6,8 +6,9 @@ for all frames; the root's rotation is 6D; poses are axis-angle per joint under 
 a learned prior (models/pose_prior.py), which the thesis optimises the latent of, and which here only weighs the pose.
 """
 
+import copy
 from collections.abc import Sequence
-from dataclasses import fields, replace
+from dataclasses import replace
 
 import numpy as np
 import torch
@@ -16,16 +17,16 @@ from pydantic import BaseModel, ConfigDict, Field
 from torch import Tensor
 
 from models.body import BodyModel, matrices_from_axis_angle, trunk_points
-from models.fit_frames import FAR_S, FitFrames, Seen, stillness
-from models.fitted_motion import Fit, rest_pelvis
-from models.furniture_top import FurnitureTop, clearance
+from models.fit_frames import FAR_S, FitFrames, Seen, stillness, together
+from models.fitted_motion import Fit
+from models.furniture_top import FurnitureTops, clearance, furniture_tops
 from models.joint_limits import joint_limits
 from models.pose_prior import PRIOR_JOINTS, PosePrior, matrix_from_columns
 from models.pose_start import Start
 from models.shape_space import ShapeSpace
-from pipeline.camera import Camera
+from pipeline.errors import InputError
 from pipeline.frames import invert, rotation_6d_from_matrix
-from pipeline.types import SMPL_JOINTS, SupportSurface
+from pipeline.types import SMPL_JOINTS
 
 
 class FitConfig(BaseModel):
@@ -75,6 +76,8 @@ class FitConfig(BaseModel):
     """Longer gaps in time are not smoothed across."""
     frames_at_once: int = Field(default=1200, ge=1)
     """People, and pieces of long motions, are optimised together up to so many frames: a small batch costs as much as a large."""
+    device: str = "cpu"
+    """Where, as torch names it: cpu, cuda, cuda:1, ... A GPU wants many more frames at once."""
 
 
 LIMBS = [
@@ -97,38 +100,50 @@ POSE_SPREAD = _per_joint(
 )  # fmt: skip
 
 
+def _device(name: str) -> torch.device:
+    try:
+        return torch.zeros(0, device=name).device
+    except (RuntimeError, AssertionError) as error:
+        raise InputError("fit.device", f"{name!r} is not there", "name a device that torch finds, or cpu") from error
+
+
 def _geman_mcclure(squared: Tensor, scale: float) -> Tensor:
     """Squared near zero, never more than scale squared."""
     return squared * (scale**2 / (scale**2 + squared))
 
 
 class Fitter:
-    """Fits people who are seen by one camera and may touch the same furniture. They do not see each other: whoever else is
-    fitted at the same time, everyone's motion is the same up to rounding."""
+    """Fits people, each as their own camera sees them and among the furniture of their own room. They do not see each other:
+    whoever else is fitted at the same time, everyone's motion is the same up to rounding.
+
+    InputError for a device that is not there.
+    """
 
     def __init__(
         self,
         config: FitConfig,
         body: BodyModel,
-        camera: Camera,
         stature_m: float = 1.68,
         stature_spread_m: float = 0.09,
         prior: PosePrior | None = None,
-        supports: Sequence[SupportSurface] = (),
     ):
         assert (prior is not None) or config.pose_prior == 0.0, "pose_prior has a weight, and no prior was given"
-        self.config, self.body, self.prior = config, body, prior
-        self.shape = ShapeSpace(body, stature_m, stature_spread_m)
-        T = torch.as_tensor(invert(camera.T_world_camera), dtype=torch.float32)
-        self.R_camera_world, self.t_camera_world = T[:3, :3], T[:3, 3]
-        self.K = torch.as_tensor(camera.intrinsics, dtype=torch.float32)
-        self.low, self.high = joint_limits()
-        self.supports = [FurnitureTop(support) for support in supports]
+        self.config, self.device = config, _device(config.device)
+        self.shape = ShapeSpace(body, stature_m, stature_spread_m).to(self.device)
+        # Networks move as they are: who gave them goes on with theirs.
+        self.body = copy.deepcopy(body).to(self.device)
+        self.prior = copy.deepcopy(prior).to(self.device) if prior is not None else None
+        self.low, self.high = (limit.to(self.device) for limit in joint_limits())
+        self.pose_spread = POSE_SPREAD.to(self.device)
         owner = body.weights[body.surface_vertices].argmax(-1)
         left = torch.isin(owner, torch.tensor([7, 10]))
         right = torch.isin(owner, torch.tensor([8, 11]))
-        self.feet = [torch.nonzero(left)[:, 0], torch.nonzero(right)[:, 0]]
-        self.trunk = [torch.as_tensor(part) for part in trunk_points(body)]
+        self.feet = [torch.nonzero(of)[:, 0].to(self.device) for of in (left, right)]
+        self.trunk = [torch.as_tensor(part, device=self.device) for part in trunk_points(body)]
+
+    def tensor(self, values: np.ndarray) -> Tensor:
+        """In single precision, where the fitter is."""
+        return torch.as_tensor(values, dtype=torch.float32, device=self.device)
 
     def fit(
         self,
@@ -152,17 +167,13 @@ class Fitter:
         self, people: Sequence[Seen], starts: Sequence[Start], latents: Float[np.ndarray, "person 3"] | None
     ) -> list[Fit]:
         free = latents is None
-        latent = torch.zeros(len(people), 3) if free else torch.as_tensor(latents, dtype=torch.float32)
+        latent = self.tensor(np.zeros((len(people), 3)) if latents is None else latents)
         frames = [
-            self._frames(number, seen, start, latent[number])
+            self.frames(number, seen, start, latent[number])
             for number, (seen, start) in enumerate(zip(people, starts, strict=True))
         ]
-        whole = FitFrames(*(torch.cat([getattr(one, field.name) for one in frames]) for field in fields(FitFrames)))
-        orient = np.concatenate([start.global_orient for start in starts])
-        root = torch.as_tensor(rotation_6d_from_matrix(orient), dtype=torch.float32)
-        pose = torch.as_tensor(np.concatenate([start.body_pose for start in starts]), dtype=torch.float32)
-        pelvis = torch.as_tensor(np.concatenate([start.pelvis for start in starts]), dtype=torch.float32)
-        variables = [root, pose.reshape(-1, 23, 3).clone(), pelvis.clone()] + ([latent] if free else [])
+        whole = together(frames)
+        variables = self.variables(starts) + ([latent] if free else [])
         self._adam([variable.requires_grad_() for variable in variables], whole, latent)
         fits = []
         for number, rows in enumerate(whole.spans):
@@ -170,6 +181,13 @@ class Fitter:
             own_latent = latent.detach()[number : number + 1].clone()
             fits.append(self._finished(own, own_latent, whole.rows(rows), free))
         return fits
+
+    def variables(self, starts: Sequence[Start]) -> list[Tensor]:
+        """What is optimised, as it begins: every frame's root [frame, 6], pose [frame, 23, 3] and pelvis [frame, 3]."""
+        root = self.tensor(rotation_6d_from_matrix(np.concatenate([start.global_orient for start in starts])))
+        pose = self.tensor(np.concatenate([start.body_pose for start in starts]))
+        pelvis = self.tensor(np.concatenate([start.pelvis for start in starts]))
+        return [root, pose.reshape(-1, 23, 3).clone(), pelvis.clone()]
 
     def _adam(self, variables: list[Tensor], frames: FitFrames, latent: Float[Tensor, "person 3"]) -> None:
         """Adam (Kingma and Ba 2015) while the reprojection grows stricter; it scales each number's step by itself."""
@@ -182,7 +200,7 @@ class Fitter:
             for group in optimiser.param_groups:
                 group["lr"] = config.step_size * (1.0 if done < 0.6 else 0.05 ** ((done - 0.6) / 0.4))
             optimiser.zero_grad()
-            self._loss(frames, latent, root, pose, pelvis, robust).sum().backward()
+            self.objective(frames, latent, root, pose, pelvis, robust).sum().backward()
             optimiser.step()
 
     def _finished(self, variables: list[Tensor], latent: Float[Tensor, "1 3"], frames: FitFrames, free: bool) -> Fit:
@@ -191,7 +209,7 @@ class Fitter:
         moving = [variable.requires_grad_() for variable in variables + ([latent] if free else [])]
 
         def loss() -> Tensor:
-            return self._loss(frames, latent, root, pose, pelvis, self.config.robust_to)[0]
+            return self.objective(frames, latent, root, pose, pelvis, self.config.robust_to)[0]
 
         if self.config.last_steps:
             optimiser = torch.optim.LBFGS(
@@ -209,61 +227,70 @@ class Fitter:
         with torch.no_grad():
             betas = self.shape(latent[0])
             return Fit(
-                betas.numpy().copy(),
-                latent[0].detach().double().numpy().copy(),
-                matrix_from_columns(root).double().numpy(),
-                pose.detach().reshape(-1, 69).double().numpy(),
-                (pelvis - self.body.rest_joints(betas)[0]).double().numpy(),
+                betas.cpu().numpy().copy(),
+                latent[0].detach().cpu().double().numpy().copy(),
+                matrix_from_columns(root).cpu().double().numpy(),
+                pose.detach().reshape(-1, 69).cpu().double().numpy(),
+                (pelvis - self.body.rest_joints(betas)[0]).cpu().double().numpy(),
                 float(loss()),
             )
 
     def reshaped(self, fit: Fit, latent: Float[np.ndarray, "3"]) -> Fit:
         """The same postures and places of the pelvis, of another shape."""
-        betas = self.shape(torch.as_tensor(latent, dtype=torch.float32)).numpy()
-        moved = rest_pelvis(self.body, fit.betas) - rest_pelvis(self.body, betas)
-        return replace(fit, betas=betas, latent=latent, transl=fit.transl + moved)
+        betas = self.shape(self.tensor(latent))
+        before = self.body.rest_joints(self.tensor(fit.betas))[0]
+        moved = (before - self.body.rest_joints(betas)[0]).cpu().double().numpy()
+        return replace(fit, betas=betas.cpu().numpy(), latent=latent, transl=fit.transl + moved)
 
     @torch.no_grad()
-    def _frames(self, number: int, seen: Seen, start: Start, latent: Float[Tensor, "3"]) -> FitFrames:
+    def frames(self, number: int, seen: Seen, start: Start, latent: Float[Tensor, "3"]) -> FitFrames:
         """One person's frames."""
-        pose = torch.as_tensor(start.body_pose, dtype=torch.float32).reshape(-1, 23, 3)
-        trust = torch.as_tensor(start.trust, dtype=torch.float32)
+        count = len(seen.timestamps_s)
+        pose = self.tensor(start.body_pose).reshape(-1, 23, 3)
+        trust = self.tensor(start.trust)
         visible = zip(seen.keypoints_px, seen.weights, strict=True)
         extents = [np.linalg.norm(np.ptp(points[weights > 0], axis=0)) for points, weights in visible]
-        still = stillness(seen.keypoints_px, seen.weights, seen.timestamps_s)
-        still = torch.as_tensor(still, dtype=torch.float32)
+        still = self.tensor(stillness(seen.keypoints_px, seen.weights, seen.timestamps_s))
+        tops = furniture_tops(seen.supports, self.device).of(torch.zeros_like(still, dtype=torch.long))
+        T_camera_world = self.tensor(invert(seen.camera.T_world_camera)).expand(count, 4, 4)
         return FitFrames(
-            torch.full((len(pose),), number),
-            torch.as_tensor(seen.keypoints_px, dtype=torch.float32),
-            torch.as_tensor(seen.weights, dtype=torch.float32),
-            torch.as_tensor(self.config.pixel_spread * np.maximum(extents, 20.0) + 1.5, dtype=torch.float32),
-            torch.as_tensor(np.append(FAR_S, np.diff(seen.timestamps_s)), dtype=torch.float32),
+            torch.full((count,), number, device=self.device),
+            self.tensor(seen.keypoints_px),
+            self.tensor(seen.weights),
+            self.tensor(self.config.pixel_spread * np.maximum(extents, 20.0) + 1.5),
+            self.tensor(np.append(FAR_S, np.diff(seen.timestamps_s))),
             still,
             # The library's steps are no information; what was regressed is smooth already, and moves as fast as people fall.
             torch.where(trust[:, None, None] > 0.0, pose, self._smoothed(pose)),
-            torch.as_tensor(start.global_orient, dtype=torch.float32),
+            self.tensor(start.global_orient),
             trust,
-            self._ground(start, latent, still),
+            self._ground(start, latent, still, tops),
+            T_camera_world[:, :3, :3],
+            T_camera_world[:, :3, 3],
+            self.tensor(seen.camera.intrinsics).expand(count, 3, 3),
+            tops,
         )
 
-    def _ground(self, start: Start, latent: Float[Tensor, "3"], still: Float[Tensor, "time"]) -> Float[Tensor, "time"]:
+    def _ground(
+        self, start: Start, latent: Float[Tensor, "3"], still: Float[Tensor, "time"], tops: FurnitureTops
+    ) -> Float[Tensor, "time"]:
         """Height of what carries the body where no support is known: the floor, or, where a regressor lays who lies still
         well above it, something as high as that.
 
         The regressor's heights scatter from frame to frame, so one median stands for each time of lying still.
         """
         betas = self.shape(latent)
-        orient = torch.as_tensor(start.global_orient, dtype=torch.float32)
-        pose = matrices_from_axis_angle(torch.as_tensor(start.body_pose, dtype=torch.float32).reshape(-1, 23, 3))
-        transl = torch.as_tensor(start.pelvis, dtype=torch.float32) - self.body.rest_joints(betas)[0]
+        orient, pelvis = self.tensor(start.global_orient), self.tensor(start.pelvis)
+        pose = matrices_from_axis_angle(self.tensor(start.body_pose).reshape(-1, 23, 3))
+        transl = pelvis - self.body.rest_joints(betas)[0]
         posed = self.body._pose(betas[None], orient, pose, transl)
         # Of the trunk: an arm that hangs over the edge, or seems to, says nothing of the mattress.
         underside = self.body._surface(betas[None], *posed)[:, torch.cat(self.trunk), 2].amin(-1)
-        lies = (orient[:, 2, 1].abs() < 0.5) & (still > 0.3) & torch.as_tensor(start.trust > 0.0)
-        for top in self.supports:
-            lies &= top.outside(torch.as_tensor(start.pelvis[:, :2], dtype=torch.float32)) > 0.0
-        ground = torch.zeros(len(underside))
-        edges = torch.nonzero(torch.diff(lies.int(), prepend=torch.zeros(1), append=torch.zeros(1)))[:, 0]
+        lies = (orient[:, 2, 1].abs() < 0.5) & (still > 0.3) & (self.tensor(start.trust) > 0.0)
+        for top in range(len(tops)):
+            lies &= tops.outside(top, pelvis[:, None, :2])[:, 0] > 0.0
+        ground = torch.zeros_like(underside)
+        edges = torch.nonzero(torch.diff(torch.nn.functional.pad(lies.int(), (1, 1))))[:, 0]
         for first, last in edges.reshape(-1, 2).tolist():
             height = underside[first:last].median()
             if height > self.config.raised_m:
@@ -275,12 +302,12 @@ class Fitter:
         if len(pose) < 3:
             return pose.clone()
         reach = min(4, (len(pose) - 1) // 2)
-        kernel = torch.ones(1, 1, 2 * reach + 1) / (2 * reach + 1)
+        kernel = pose.new_ones(1, 1, 2 * reach + 1) / (2 * reach + 1)
         flat = pose.reshape(len(pose), 1, 69).permute(2, 1, 0)
         padded = torch.nn.functional.pad(flat, (reach, reach), mode="replicate")
         return torch.nn.functional.conv1d(padded, kernel).permute(2, 1, 0).reshape(-1, 23, 3)
 
-    def _loss(
+    def objective(
         self,
         frames: FitFrames,
         latent: Float[Tensor, "person 3"],
@@ -294,13 +321,13 @@ class Fitter:
         betas = self.shape(latent)
         orient, rotations = matrix_from_columns(root), matrices_from_axis_angle(pose)
         joints, keypoints, surface = self._posed(frames, betas, orient, rotations, pelvis)
-        camera = keypoints @ self.R_camera_world.T + self.t_camera_world
-        projected = (camera @ self.K.T)[..., :2] / camera[..., 2:].clamp(min=0.1)
+        camera = keypoints @ frames.R_camera_world.mT + frames.t_camera_world[:, None]
+        projected = (camera @ frames.K.mT)[..., :2] / camera[..., 2:].clamp(min=0.1)
         squared = (projected - frames.keypoints).square().sum(-1) / frames.spread[:, None].square()
         terms = (frames.weights * _geman_mcclure(squared, robust)).sum(-1)
         # Behind the image plane there is no gradient from pixels.
         terms = terms + 100.0 * (0.3 - camera[..., 2]).clamp(min=0.0).square().sum(-1)
-        strayed = (pose - frames.anchor) / POSE_SPREAD[:, None]
+        strayed = (pose - frames.anchor) / self.pose_spread[:, None]
         near = 0.2 * config.pose + config.regression * frames.trust
         terms = terms + near * strayed.square().sum((-1, -2))
         turned = 0.5 * (orient - frames.root_anchor).square().sum((-1, -2)) / ROOT_SPREAD_RAD**2
@@ -354,7 +381,7 @@ class Fitter:
     ) -> Float[Tensor, "frame"]:
         """Something always carries the body: its lowest point, the still foot, the trunk of one who lies still."""
         config = self.config
-        z, inside = clearance(self.supports, surface, config.seat_m)
+        z, inside = clearance(frames.tops, surface, config.seat_m)
         reach = config.contact_reach_m / config.contact_spread_m
 
         def touches(height: Tensor) -> Tensor:
@@ -373,10 +400,10 @@ class Fitter:
             tilt = (above - z.amin(-1)) / 0.05
             total = total + config.flat * lies * ((1.0 + tilt.square()).sqrt() - 1.0)
         hips = surface[:, self.trunk[0]]
-        for top in self.supports:
+        for top in range(len(frames.tops)):
             # Who sits still over a seat sits on it; bounded, so that who bends over a bed is not drawn onto it.
-            sits = frames.still * upright * (top.outside(hips[..., :2].detach()).mean(-1) < 0.0)
-            total = total + config.contact * sits * touches(hips[..., 2].amin(-1) - top.height_m)
+            sits = frames.still * upright * (frames.tops.outside(top, hips[..., :2].detach()).mean(-1) < 0.0)
+            total = total + config.contact * sits * touches(hips[..., 2].amin(-1) - frames.tops.height_m[:, top])
         raised = (joints[:, LIMBS, 2] - surface[..., 2].amin(-1, keepdim=True)) / 0.1
         total = total + config.gravity * lies * ((1.0 + raised.square()).sqrt() - 1.0).sum(-1)
         dt = frames.since[1:]

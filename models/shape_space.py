@@ -23,6 +23,11 @@ class ShapeSpace:
         other = (betas(sex=0.8) - betas(sex=0.2), betas(build=0.75) - betas(build=0.25))
         self.directions = torch.as_tensor(np.stack([tall, *(0.5 * d for d in other)]))
 
+    def to(self, device: torch.device) -> "ShapeSpace":
+        """On another device, this one; returns itself."""
+        self.mean, self.directions = self.mean.to(device), self.directions.to(device)
+        return self
+
     def __call__(self, z: Float[Tensor, "*batch 3"]) -> Float[Tensor, "*batch 10"]:
         """Betas of the model."""
         return self.mean + z @ self.directions

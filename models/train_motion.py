@@ -47,6 +47,8 @@ class MotionTrainConfig(BaseModel):
     """Scenes of how many people are learned."""
     kinds: dict[str, float] = {"fall": 0.40, "look_alike": 0.25, "mocap": 0.20, "composed": 0.15, "own": 0.30}
     """Weight of each kind of item in what is seen; kinds that the corpus has not are not missed."""
+    causes: dict[str, float] = {}
+    """How many times as often as other falls those of some causes are seen (`cause` in an item's details)."""
     most_frames: int = Field(default=200, ge=4)
     steps: int = Field(default=20000, ge=1)
     batch: int = Field(default=32, ge=1)
@@ -82,8 +84,8 @@ class Curve:
 
 
 def shares(config: MotionTrainConfig, rows: Sequence[Row]) -> Float[np.ndarray, "item"]:
-    """How often each item is to be drawn: by kind, and within a kind by the square root of its length."""
-    weights = np.array([row.frames**0.5 for row in rows])
+    """How often each item is to be drawn: by kind, and within a kind by the square root of its length and by its cause."""
+    weights = np.array([row.frames**0.5 * config.causes.get(row.details.get("cause", ""), 1.0) for row in rows])
     kinds = np.array([row.kind for row in rows])
     for kind in np.unique(kinds):
         weights[kinds == kind] *= config.kinds.get(kind, 0.0) / weights[kinds == kind].sum()

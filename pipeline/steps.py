@@ -114,10 +114,11 @@ def cached(
     config: BaseModel | None,
     inputs: dict[str, Any],
     compute: Callable[[], tuple[Any, dict[str, Any]]],
+    spent_s: float = 0.0,
 ) -> tuple[Any, Artefact, bool]:
     """The value of a finished artefact, or of `compute`, stored; whether it was computed now comes last.
 
-    A Rejected is remembered like a value, and raised again when it is found.
+    A Rejected is remembered like a value, and raised again when it is found. `spent_s` went into it before.
     """
     key = store.key(stage, version, config, inputs)
     found = store.find(stage, key)
@@ -137,7 +138,7 @@ def cached(
         with store.write(stage, key, {**meta, "rejected": [error.reason, error.detail]}):
             pass
         raise
-    meta |= {"figures": figures, "seconds": time.perf_counter() - started}
+    meta |= {"figures": figures, "seconds": spent_s + time.perf_counter() - started}
     with store.write(stage, key, meta) as folder:
         codec.save(value, folder, "value")
     return value, Artefact(stage, key, store.folder / stage / key, meta), True

@@ -1,6 +1,6 @@
 """People in 3D: one SMPL motion per person in the room's world, from 2D keypoints. Thesis §5.3, DESIGN §4 people3d.
 
-In: the people of one clip, true timestamps, the room's calibrated camera, the body. Out: one `PersonTrack` per person who
+In: the people of each clip, true timestamps, the room's calibrated camera, the body. Out: one `PersonTrack` per person who
 could be lifted, and figures of quality. A regressor says where and how everyone is; that, or whichever posture of a
 library (models/pose_start.py) explains the keypoints better, is where all frames are optimised from at once
 (models/piecewise_fit.py). The choice of postures is made for the whole clip at once, however long it is.
@@ -29,7 +29,7 @@ from pipeline.camera import Camera
 from pipeline.frames import invert
 from pipeline.types import Person2D, PersonTrack, SupportSurface
 
-VERSION = 9
+VERSION = 10
 
 Frames = Callable[[Int[np.ndarray, "wanted"]], Iterable[UInt8[np.ndarray, "height width 3"]]]
 """Straight pictures of the frames with these numbers."""
@@ -77,35 +77,64 @@ class People3DConfig(PiecewiseConfig):
     most_behind: float = Field(1.35, gt=1.0)
     """Who is so many times as far away as the room's depth (and 0.3 m more) is no person in the room."""
     separation: SeparationConfig = SeparationConfig()
+    clips_at_once: int = Field(1, ge=1)
+    """Clips whose people are optimised together: worth it on a GPU (`fit.device`), together with `fit.frames_at_once`."""
 
 
-def run(
-    config: People3DConfig,
-    people: Sequence[Person2D],
-    timestamps_s: Float[np.ndarray, "time"],
-    camera: Camera,
-    body: BodyModel,
-    frames: Frames | None = None,
-    supports: Sequence[SupportSurface] = (),
-    depth: Float[np.ndarray, "height width"] | None = None,
-) -> tuple[list[PersonTrack], dict]:
-    """Lift everyone of one clip, in one optimisation in which nobody sees the others, and then take those apart who share
-    space (models/separation.py).
+@dataclass(frozen=True)
+class Clip:
+    """What is known of one clip."""
 
-    `supports` are tops of furniture that people sit, lie and land on, and do not pass through; `depth` is the empty room's,
-    beyond which nobody is. `frames` gives the straight pictures of frame numbers, in order; only a regressor that looks at crops asks for them.
+    people: Sequence[Person2D]
+    timestamps_s: Float[np.ndarray, "time"]
+    camera: Camera
+    frames: Frames | None = None
+    """The straight pictures of frame numbers, in order; only a regressor that looks at crops asks for them."""
+    supports: Sequence[SupportSurface] = ()
+    """Tops of furniture that people sit, lie and land on, and do not pass through."""
+    depth: Float[np.ndarray, "height width"] | None = None
+    """The empty room's, beyond which nobody is."""
 
-    The figures hold, over all people: median reprojection (pixels, and as a share of the box's longer side) of keypoints
-    scoring at least `judged_score`, the share of frames in view whose median is at most 10 px, each person's stature, the
-    median distance of the lower foot from the floor in standing frames (None where nobody stands), each person's foot skate,
-    sinking and floating (`models.world_figures`), who overlapped whom, and who was dropped and why.
+
+def run(config: People3DConfig, clips: Sequence[Clip], body: BodyModel) -> list[tuple[list[PersonTrack], dict]]:
+    """Lift everyone of some clips, all in one optimisation in which nobody sees the others, and then take those of each clip
+    apart who share space (models/separation.py). Clip by clip or all at once, the motion is the same up to rounding.
+
+    The figures of a clip hold, over all its people: median reprojection (pixels, and as a share of the box's longer side) of
+    keypoints scoring at least `judged_score`, the share of frames in view whose median is at most 10 px, each person's
+    stature, the median distance of the lower foot from the floor in standing frames (None where nobody stands), each
+    person's foot skate, sinking and floating (`models.world_figures`), who overlapped whom, and who was dropped and why.
     """
+    regressor = None if config.variant == "optimise" else load_regressor(config, body)
+    found = [_found(config, clip, regressor) for clip in clips]
+    fits = iter(_fits(config, [one for own, _ in found for one in own], body))
+    return [
+        _placed(config, clip, [(one, next(fits)) for one in own], dropped, body)
+        for clip, (own, dropped) in zip(clips, found, strict=True)
+    ]
+
+
+@dataclass(frozen=True)
+class _Found:
+    """One person in the frames in which enough of them is seen."""
+
+    person: Person2D
+    frames: Int[np.ndarray, "observed"]
+    seen: Seen
+    """In those frames."""
+    regression: Regression | None
+
+
+def _placed(
+    config: People3DConfig, clip: Clip, fitted: Sequence[tuple[_Found, Fit]], dropped: list[dict], body: BodyModel
+) -> tuple[list[PersonTrack], dict]:
+    """The tracks of one clip and its figures, from what was found of everyone."""
+    times, camera = clip.timestamps_s, clip.camera
     tracks, lifted = [], []
-    found, dropped = _found(config, people, timestamps_s, camera, body, frames)
-    for one, fit in zip(found, _fits(config, found, camera, body, supports), strict=True):
-        track = _track(one.person, fit, one.frames, timestamps_s)
-        world = measure(body, track, timestamps_s, config.world)
-        failed = reasons(world, config.world) + _elsewhere(config, one, fit, camera, body, depth)
+    for one, fit in fitted:
+        track = _track(one.person, fit, one.frames, times)
+        world = measure(body, track, times, config.world)
+        failed = reasons(world, config.world) + _elsewhere(config, one, fit, camera, body, clip.depth)
         if failed:
             dropped.append({"person": one.person.person, "reason": "; ".join(failed)})
             continue
@@ -113,10 +142,10 @@ def run(
         lifted.append((one, fit))
     overlaps = []
     if config.variant != "regress":
-        tracks, overlaps = separated(config.separation, body, tracks, timestamps_s, camera.T_world_camera[:2, 3])
+        tracks, overlaps = separated(config.separation, body, tracks, times, camera.T_world_camera[:2, 3])
     judged = []
     for track, (one, fit) in zip(tracks, lifted, strict=True):
-        world = measure(body, track, timestamps_s, config.world)
+        world = measure(body, track, times, config.world)
         placed = replace(fit, transl=track.transl[one.frames])
         judged.append(_judge(config, one, placed, camera, body) | {"world": asdict(world)})
     return tracks, _figures(judged, dropped) | {"overlaps": [asdict(overlap) for overlap in overlaps]}
@@ -148,58 +177,32 @@ def weight_digests(config: People3DConfig) -> dict[str, str]:
     return digests
 
 
-@dataclass(frozen=True)
-class _Found:
-    """One person in the frames in which enough of them is seen."""
-
-    person: Person2D
-    frames: Int[np.ndarray, "observed"]
-    seen: Seen
-    """In those frames."""
-    regression: Regression | None
-
-
-def _found(
-    config: People3DConfig,
-    people: Sequence[Person2D],
-    timestamps_s: Float[np.ndarray, "time"],
-    camera: Camera,
-    body: BodyModel,
-    frames: Frames | None,
-) -> tuple[list[_Found], list[dict]]:
+def _found(config: People3DConfig, clip: Clip, regressor: Regressor | None) -> tuple[list[_Found], list[dict]]:
     """Who can be lifted, with what the regressor says of them; and who cannot, and why."""
     found, dropped = [], []
-    regressor = None if config.variant == "optimise" else load_regressor(config, body)
-    for person in people:
+    for person in clip.people:
         weights = np.where(person.scores >= config.least_score, person.scores, 0.0) * person.visible[:, None]
         rows = np.flatnonzero(usable(weights, config.least_score))
         if len(rows) < config.least_frames:
             dropped.append({"person": person.person, "reason": f"placed in {len(rows)} frames only"})
             continue
-        seen = Seen(person.keypoints_px[rows], weights[rows], timestamps_s[rows])
+        seen = Seen(person.keypoints_px[rows], weights[rows], clip.timestamps_s[rows], clip.camera, clip.supports)
         regression = None
         if regressor is not None:
-            pictures = frames(rows) if regressor.reads_frames and frames is not None else ()
+            pictures = clip.frames(rows) if regressor.reads_frames and clip.frames is not None else ()
             regression = regressor.regress(
-                seen.keypoints_px, seen.weights, person.boxes_px[rows], seen.timestamps_s, camera, pictures
+                seen.keypoints_px, seen.weights, person.boxes_px[rows], seen.timestamps_s, clip.camera, pictures
             )
         found.append(_Found(person, rows, seen, regression))
     return found, dropped
 
 
-def _fits(
-    config: People3DConfig,
-    found: Sequence[_Found],
-    camera: Camera,
-    body: BodyModel,
-    supports: Sequence[SupportSurface],
-) -> list[Fit]:
+def _fits(config: People3DConfig, found: Sequence[_Found], body: BodyModel) -> list[Fit]:
     """Take the regressions, fit, or both."""
     if config.variant == "regress":
         return [_as_regressed(body, one.regression) for one in found if one.regression is not None]
     prior = load_pose_prior(config.pose_prior) if config.fit.pose_prior > 0.0 else None
-    seen, regressions = [one.seen for one in found], [one.regression for one in found]
-    return fit_motions(config, seen, regressions, camera, body, prior, supports)
+    return fit_motions(config, [one.seen for one in found], [one.regression for one in found], body, prior)
 
 
 def _as_regressed(body: BodyModel, regression: Regression) -> Fit:

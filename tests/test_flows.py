@@ -16,6 +16,7 @@ import numpy as np
 import pytest
 import typer
 
+from pipeline import codec
 from pipeline.video import read_frames, write_video
 
 ROOT = Path(__file__).parents[1]
@@ -150,6 +151,26 @@ def test_a_deleted_artefact_and_a_changed_config_redo_what_depends_on_them(night
     last = {stage: stamps(store, stage) for stage in before}
     assert all(last[stage] == after[stage] for stage in ("ingest", "people2d", "room"))
     assert len(last["people3d"]) == 2 * len(after["people3d"])
+
+
+def test_clips_lifted_together_are_as_each_alone_and_each_redone_alone(night, tmp_path):
+    folder, _, _ = night
+    store, config = tmp_path / "store", tmp_path / "config.yaml"
+    shutil.copytree(folder / "store", store)
+    config.write_text(CONFIG.replace("{fit: ", "{clips_at_once: 2, fit: "))
+    careclips("reconstruct", folder / "footage", "--out", store, "--config", config)
+    alone, at_once = (json.loads((where / "index.json").read_text())["clips"] for where in (folder / "store", store))
+    for clip in alone:
+        assert alone[clip]["people3d"] != at_once[clip]["people3d"]
+        before, now = (codec.load(store / "people3d" / one[clip]["people3d"], "value") for one in (alone, at_once))
+        for track, same in zip(now.people, before.people, strict=True):
+            assert track.person == same.person and np.abs(track.transl - same.transl).max() < 5e-3
+    made = stamps(store, "people3d")
+    gone = next(iter(at_once.values()))["people3d"]
+    shutil.rmtree(store / "people3d" / gone)
+    careclips("reconstruct", folder / "footage", "--out", store, "--config", config)
+    again = stamps(store, "people3d")
+    assert [key for key in made if again[key] != made[key]] == [gone]
 
 
 def test_a_changed_video_under_the_same_name_is_seen(night, tmp_path):

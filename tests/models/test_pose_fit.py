@@ -1,16 +1,19 @@
 """Fitting bodies to keypoints: postures are told apart, limits bend the right way, exact people are found again."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 import torch
 
 from models.body import BodyShape, load_body, relaxed_pose
-from models.fit_frames import Seen, stillness
+from models.fit_frames import Seen, stillness, together
 from models.fitted_motion import fit_feet, fit_joints, upright_frames
 from models.pose_fit import FitConfig, Fitter
 from models.pose_prior import load_pose_prior
 from models.pose_start import Start, find_start
 from pipeline.camera import Camera, intrinsics_from_focal, normal_from_angles, pose_over_floor
+from pipeline.errors import InputError
 from pipeline.frames import R_ZUP_YUP, matrix_from_axis_angle, yaw
 from pipeline.types import SMPL_JOINTS, SupportSurface
 
@@ -82,8 +85,8 @@ def test_walker_is_found_again(body):
     pixels, weights = CAMERA.project(keypoints), np.ones((10, 17))
     betas = body.betas_from_shape(BodyShape(age_years=50, stature_m=1.68))
     start = find_start(body, betas, CAMERA, pixels, weights, times)
-    fitter = Fitter(FitConfig(steps=100), body, CAMERA, prior=PRIOR)
-    fit = fitter.fit([Seen(pixels, weights, times)], [start])[0]
+    fitter = Fitter(FitConfig(steps=100), body, prior=PRIOR)
+    fit = fitter.fit([Seen(pixels, weights, times, CAMERA)], [start])[0]
     assert np.linalg.norm(fit_joints(body, fit) - joints, axis=-1)[:, :22].mean() < 0.06
     assert abs(body.stature(fit.betas) - 1.72) < 0.05
     assert np.abs(fit_feet(body, fit).min(axis=1)).max() < 0.04
@@ -95,8 +98,8 @@ def test_same_input_same_bytes(body):
     pixels, weights = CAMERA.project(keypoints), np.ones((5, 17))
     betas = body.betas_from_shape(BodyShape(age_years=50, stature_m=1.68))
     fit, again = (
-        Fitter(FitConfig(steps=8), body, CAMERA, prior=PRIOR).fit(
-            [Seen(pixels, weights, times)], [find_start(body, betas, CAMERA, pixels, weights, times)]
+        Fitter(FitConfig(steps=8), body, prior=PRIOR).fit(
+            [Seen(pixels, weights, times, CAMERA)], [find_start(body, betas, CAMERA, pixels, weights, times)]
         )[0]
         for _ in range(2)
     )
@@ -109,16 +112,16 @@ def test_who_else_is_fitted_changes_nothing(body):
     betas = body.betas_from_shape(BodyShape(age_years=50, stature_m=1.68))
     for count, stature_m in ((6, 1.6), (10, 1.85), (2, 1.7)):
         (keypoints, _), times = walking(body, count, stature_m)
-        seen = Seen(CAMERA.project(keypoints), np.ones((count, 17)), times)
+        seen = Seen(CAMERA.project(keypoints), np.ones((count, 17)), times, CAMERA)
         people.append(seen)
         starts.append(find_start(body, betas, CAMERA, seen.keypoints_px, seen.weights, seen.timestamps_s))
 
     def fitter(**changed):
-        return Fitter(FitConfig(steps=60, last_steps=6, **changed), body, CAMERA, prior=PRIOR)
+        return Fitter(FitConfig(steps=60, last_steps=6, **changed), body, prior=PRIOR)
 
     alone = [fitter().fit([seen], [start])[0] for seen, start in zip(people, starts, strict=True)]
-    for together in (fitter().fit(people, starts), fitter(frames_at_once=9).fit(people, starts)):
-        for fit, single in zip(together, alone, strict=True):
+    for at_once in (fitter().fit(people, starts), fitter(frames_at_once=9).fit(people, starts)):
+        for fit, single in zip(at_once, alone, strict=True):
             assert np.linalg.norm(fit_joints(body, fit) - fit_joints(body, single), axis=-1).max() < 2e-3
             assert np.allclose(fit.betas, single.betas, atol=2e-2)
     known = np.array([fit.latent for fit in alone])
@@ -130,8 +133,8 @@ def test_lying_body_rests_on_the_floor_with_its_trunk(body):
     keypoints, joints = posed(body, [LEAN_BACK] * 8, [np.pi] * 8, [relaxed_pose()] * 8, [[3.6, 0.0]] * 8)
     pixels, weights, times = CAMERA.project(keypoints), np.ones((8, 17)), np.arange(8) / 8.0
     betas = body.betas_from_shape(BodyShape(age_years=50, stature_m=1.68))
-    fit = Fitter(FitConfig(steps=100), body, CAMERA, prior=PRIOR).fit(
-        [Seen(pixels, weights, times)], [find_start(body, betas, CAMERA, pixels, weights, times)]
+    fit = Fitter(FitConfig(steps=100), body, prior=PRIOR).fit(
+        [Seen(pixels, weights, times, CAMERA)], [find_start(body, betas, CAMERA, pixels, weights, times)]
     )[0]
     found = fit_joints(body, fit)
     assert np.linalg.norm(found - joints, axis=-1)[:, :22].mean() < 0.09
@@ -145,7 +148,7 @@ def test_an_outlier_does_not_drag_the_body(body):
     pixels[4:6, 9] += [120.0, -90.0]
     betas = body.betas_from_shape(BodyShape(age_years=50, stature_m=1.68))
     start = find_start(body, betas, CAMERA, pixels, weights, times)
-    fit = Fitter(FitConfig(steps=100), body, CAMERA, prior=PRIOR).fit([Seen(pixels, weights, times)], [start])[0]
+    fit = Fitter(FitConfig(steps=100), body, prior=PRIOR).fit([Seen(pixels, weights, times, CAMERA)], [start])[0]
     wrist = SMPL_JOINTS.index("left_wrist")
     assert np.linalg.norm(fit_joints(body, fit) - joints, axis=-1)[4:6, wrist].max() < 0.25
 
@@ -153,7 +156,7 @@ def test_an_outlier_does_not_drag_the_body(body):
 def test_given_shape_stays(body):
     (keypoints, _), times = walking(body, count=4)
     pixels, weights = CAMERA.project(keypoints), np.ones((4, 17))
-    fitter = Fitter(FitConfig(steps=3), body, CAMERA, prior=PRIOR)
+    fitter = Fitter(FitConfig(steps=3), body, prior=PRIOR)
     start = Start(
         np.tile(R_ZUP_YUP, (4, 1, 1)),
         np.tile(relaxed_pose(), (4, 1)),
@@ -161,11 +164,11 @@ def test_given_shape_stays(body):
         0.0,
         np.zeros(4),
     )
-    fit = fitter.fit([Seen(pixels, weights, times)], [start], np.array([[0.5, 0.0, 0.0]]))[0]
+    fit = fitter.fit([Seen(pixels, weights, times, CAMERA)], [start], np.array([[0.5, 0.0, 0.0]]))[0]
     assert fit.latent.tolist() == [0.5, 0.0, 0.0]
     assert (
         body.stature(fit.betas)
-        > body.stature(fitter.fit([Seen(pixels, weights, times)], [start], np.zeros((1, 3)))[0].betas) + 0.02
+        > body.stature(fitter.fit([Seen(pixels, weights, times, CAMERA)], [start], np.zeros((1, 3)))[0].betas) + 0.02
     )
 
 
@@ -193,8 +196,8 @@ def test_the_prior_keeps_an_unseen_arm_likely(body):
     start = Start(start.global_orient, wrong.reshape(5, 69), start.pelvis, 0.0, np.zeros(5))
 
     def energy(weight):
-        fit = Fitter(FitConfig(steps=60, pose_prior=weight), body, CAMERA, prior=PRIOR).fit(
-            [Seen(pixels, weights, times)], [start]
+        fit = Fitter(FitConfig(steps=60, pose_prior=weight), body, prior=PRIOR).fit(
+            [Seen(pixels, weights, times, CAMERA)], [start]
         )[0]
         turned = matrix_from_axis_angle(fit.body_pose.reshape(5, 23, 3)[:, :21])
         return float(PRIOR.energy(torch.as_tensor(turned, dtype=torch.float32)).mean())
@@ -204,7 +207,7 @@ def test_the_prior_keeps_an_unseen_arm_likely(body):
 
 def test_a_weight_without_a_prior_is_refused(body):
     with pytest.raises(AssertionError, match="no prior was given"):
-        Fitter(FitConfig(pose_prior=0.1), body, CAMERA)
+        Fitter(FitConfig(pose_prior=0.1), body)
 
 
 BED = SupportSurface("bed", 0.5, np.array([[2.6, -0.5], [4.6, -0.5], [4.6, 0.5], [2.6, 0.5]]))
@@ -219,8 +222,10 @@ def test_furniture_that_is_known_carries_who_lies_on_it(body):
     betas = body.betas_from_shape(BodyShape(age_years=50, stature_m=1.68))
     found = {}
     for name, supports in (("known", [BED]), ("unknown", [])):
-        fitter = Fitter(FitConfig(), body, CAMERA, prior=PRIOR, supports=supports)
-        fit = fitter.fit([Seen(pixels, weights, times)], [find_start(body, betas, CAMERA, pixels, weights, times)])[0]
+        fitter = Fitter(FitConfig(), body, prior=PRIOR)
+        fit = fitter.fit(
+            [Seen(pixels, weights, times, CAMERA, supports)], [find_start(body, betas, CAMERA, pixels, weights, times)]
+        )[0]
         found[name] = np.abs(fit_joints(body, fit) - joints)[:, 0, 2].max()
     assert found["known"] < 0.06
     assert found["unknown"] > 2.0 * found["known"]
@@ -243,9 +248,7 @@ def test_a_seat_that_is_known_carries_who_sits_on_it(body):
     start = find_start(body, betas, CAMERA, pixels, weights, times)
     away = {}
     for name, supports in (("known", [seat]), ("unknown", [])):
-        fit = Fitter(FitConfig(), body, CAMERA, prior=PRIOR, supports=supports).fit(
-            [Seen(pixels, weights, times)], [start]
-        )[0]
+        fit = Fitter(FitConfig(), body, prior=PRIOR).fit([Seen(pixels, weights, times, CAMERA, supports)], [start])[0]
         away[name] = float(np.linalg.norm(fit_joints(body, fit)[:, 0] - joints[:, 0], axis=-1).mean())
     assert away["known"] < 0.15 and away["known"] < 0.8 * away["unknown"]
 
@@ -257,9 +260,7 @@ def test_nobody_stands_inside_furniture(body):
     start = find_start(body, betas, CAMERA, pixels, weights, times)
     inside = {}
     for name, supports in (("known", [BED]), ("unknown", [])):
-        fit = Fitter(FitConfig(), body, CAMERA, prior=PRIOR, supports=supports).fit(
-            [Seen(pixels, weights, times)], [start]
-        )[0]
+        fit = Fitter(FitConfig(), body, prior=PRIOR).fit([Seen(pixels, weights, times, CAMERA, supports)], [start])[0]
         parameters = [torch.as_tensor(v, dtype=torch.float32) for v in (fit.global_orient, fit.body_pose, fit.transl)]
         skin = body.surface_points(torch.as_tensor(fit.betas), *parameters).double().numpy()
         within = (np.abs(skin[..., 1]) < 0.5) & (skin[..., 2] < 0.5) & (skin[..., 2] > 0.25)
@@ -267,3 +268,57 @@ def test_nobody_stands_inside_furniture(body):
     # The keypoints say inside, the bed says outside: between them, nearer to the bed.
     assert inside["unknown"] > 0.1
     assert inside["known"] < 0.6 * inside["unknown"]
+
+
+SIDE = Camera(
+    intrinsics_from_focal(480.0, 800, 600), 800, 600, pose_over_floor(normal_from_angles(np.radians(35.0), 0.1), 2.6)
+)
+TABLE = SupportSurface("table", 0.7, np.array([[1.0, 2.0], [1.5, 1.8], [2.0, 2.0], [2.0, 3.0], [1.0, 3.0]]))
+
+
+def clips_of_three_rooms(body):
+    """Who walks, who lies on a bed and who stands by it, each before a camera and among furniture of their own."""
+    betas = body.betas_from_shape(BodyShape(age_years=50, stature_m=1.68))
+    (strides, _), _ = walking(body, 6)
+    lying, _ = posed(body, [LEAN_BACK] * 5, [np.pi] * 5, [relaxed_pose()] * 5, [[3.6, 0.0]] * 5)
+    lying[..., 2] += BED.height_m
+    standing, _ = posed(body, [np.eye(3)] * 4, [0.3] * 4, [relaxed_pose()] * 4, [[3.6, 0.44]] * 4)
+    people, starts = [], []
+    for keypoints, camera, supports in ((strides, CAMERA, ()), (lying, SIDE, (BED, TABLE)), (standing, CAMERA, (BED,))):
+        times = np.arange(len(keypoints)) / 8.0
+        seen = Seen(camera.project(keypoints), np.ones((len(keypoints), 17)), times, camera, supports)
+        people.append(seen)
+        starts.append(find_start(body, betas, camera, seen.keypoints_px, seen.weights, times))
+    return people, starts
+
+
+def test_clips_of_many_rooms_at_once_are_as_each_alone(body):
+    people, starts = clips_of_three_rooms(body)
+    fitter = Fitter(FitConfig(steps=60, last_steps=6), body, prior=PRIOR)
+    for fit, seen, start in zip(fitter.fit(people, starts), people, starts, strict=True):
+        alone = fitter.fit([seen], [start])[0]
+        assert np.linalg.norm(fit_joints(body, fit) - fit_joints(body, alone), axis=-1).max() < 2e-3
+        # Another camera, or furniture, would be another motion.
+        elsewhere = fitter.fit([replace(seen, camera=CAMERA if seen.camera is SIDE else SIDE)], [start])[0]
+        assert np.linalg.norm(fit_joints(body, elsewhere) - fit_joints(body, alone), axis=-1).mean() > 0.05
+
+
+def test_every_number_of_the_objective_is_put_on_the_device(body):
+    """No GPU is needed: whatever is made without naming a device lands on `meta`, which does not mix with any other."""
+    people, starts = clips_of_three_rooms(body)
+    fitter = Fitter(FitConfig(), body, prior=PRIOR)
+    with torch.device("meta"):
+        latent = fitter.tensor(np.zeros((3, 3)))
+        frames = together([
+            fitter.frames(number, seen, start, latent[number])
+            for number, (seen, start) in enumerate(zip(people, starts, strict=True))
+        ])  # fmt: skip
+        variables = [variable.requires_grad_() for variable in fitter.variables(starts)]
+        fitter.objective(frames, latent, *variables, robust=3.0).sum().backward()
+    for value in (frames.ground, frames.tops.edge, *(variable.grad for variable in variables)):
+        assert value.device.type == "cpu" and torch.isfinite(value).all()
+
+
+def test_a_device_that_is_not_there_is_refused(body):
+    with pytest.raises(InputError, match="'cuda:77' is not there; name a device that torch finds, or cpu"):
+        Fitter(FitConfig(device="cuda:77"), body, prior=PRIOR)

@@ -72,11 +72,14 @@ def hide(person: Person2D, frames) -> Person2D:
     )
 
 
+def lifted(config, people, times, body, **known):
+    """Tracks and figures of one clip."""
+    return people3d.run(config, [people3d.Clip(people, times, CAMERA, **known)], body)[0]
+
+
 def test_known_person_in_the_world(body):
     person, joints, times = stroller(body, 12)
-    (track,), figures = people3d.run(
-        People3DConfig(fit=FitConfig(steps=100), world=GLIDES), [person], times, CAMERA, body
-    )
+    (track,), figures = lifted(People3DConfig(fit=FitConfig(steps=100), world=GLIDES), [person], times, body)
     assert np.linalg.norm(joints_of(body, track) - joints, axis=-1)[:, :22].mean() < 0.06
     assert figures["reprojection_px_median"] < 3.0
     assert figures["reprojection_box_share_median"] < 0.02
@@ -92,7 +95,7 @@ def test_every_variant_knows_where_the_person_is(body):
     errors, figures = {}, {}
     for variant in ("regress", "optimise", "hybrid"):
         config = People3DConfig(variant=variant, fit=FitConfig(steps=100), world=GLIDES)
-        (track,), figures[variant] = people3d.run(config, [person], times, CAMERA, body)
+        (track,), figures[variant] = lifted(config, [person], times, body)
         errors[variant] = np.linalg.norm(joints_of(body, track) - joints, axis=-1)[:, :22].mean()
     # The regressor alone is rough; what is fitted to exact keypoints is not.
     assert errors["regress"] < 0.25 and max(errors["optimise"], errors["hybrid"]) < 0.06
@@ -102,9 +105,9 @@ def test_every_variant_knows_where_the_person_is(body):
 def test_together_is_the_same_as_alone_and_again(body):
     anna, _, times = stroller(body, 6)
     bert, _, _ = stroller(body, 6, "bert", y=0.5)
-    (a, b), figures = people3d.run(QUICK, [anna, bert], times, CAMERA, body)
-    (_, again), _ = people3d.run(QUICK, [anna, bert], times, CAMERA, body)
-    (alone,), _ = people3d.run(QUICK, [bert], times, CAMERA, body)
+    (a, b), figures = lifted(QUICK, [anna, bert], times, body)
+    (_, again), _ = lifted(QUICK, [anna, bert], times, body)
+    (alone,), _ = lifted(QUICK, [bert], times, body)
     assert len(figures["stature_m"]) == 2
     for field in ("betas", "global_orient", "body_pose", "transl", "confidence"):
         assert getattr(b, field).tobytes() == getattr(again, field).tobytes()
@@ -113,19 +116,32 @@ def test_together_is_the_same_as_alone_and_again(body):
     assert a.transl.tobytes() != b.transl.tobytes()
 
 
+def test_clips_of_two_cameras_at_once_are_as_each_alone(body):
+    anna, _, times = stroller(body, 6)
+    high = replace(CAMERA, T_world_camera=pose_over_floor(normal_from_angles(np.radians(20.0), 0.0), 2.6))
+    clips = [people3d.Clip([anna], times, CAMERA), people3d.Clip([hide(anna, [0, 1, 2])], times, CAMERA)]
+    clips += [people3d.Clip([anna], times, high), people3d.Clip([], times, high)]
+    low, none, raised, empty = people3d.run(QUICK, clips, body)
+    assert none[0] == empty[0] == [] and "placed in 3 frames only" in none[1]["dropped"][0]["reason"]
+    for (tracks, figures), clip in ((low, clips[0]), (raised, clips[2])):
+        ((alone,), own) = people3d.run(QUICK, [clip], body)[0]
+        assert np.abs(tracks[0].transl - alone.transl).max() < 5e-3
+        assert np.abs(tracks[0].body_pose - alone.body_pose).max() < 1e-2
+        assert figures["reprojection_px_median"] == pytest.approx(own["reprojection_px_median"], abs=0.1)
+    assert np.abs(low[0][0].transl - raised[0][0].transl).max() > 0.05
+
+
 def test_later_clock_changes_nothing(body):
     person, _, times = stroller(body, 6)
-    (a,), _ = people3d.run(QUICK, [person], times, CAMERA, body)
-    (b,), _ = people3d.run(QUICK, [person], times + 16.0, CAMERA, body)
+    (a,), _ = lifted(QUICK, [person], times, body)
+    (b,), _ = lifted(QUICK, [person], times + 16.0, body)
     assert np.abs(a.transl - b.transl).max() < 1e-4
 
 
 def test_gaps_are_bridged_and_say_so(body):
     person, joints, times = stroller(body, 12)
     hidden = [0, 5, 6, 11]
-    (track,), _ = people3d.run(
-        People3DConfig(fit=FitConfig(steps=60), world=GLIDES), [hide(person, hidden)], times, CAMERA, body
-    )
+    (track,), _ = lifted(People3DConfig(fit=FitConfig(steps=60), world=GLIDES), [hide(person, hidden)], times, body)
     assert np.flatnonzero(~track.visible).tolist() == hidden
     assert track.confidence[hidden].max() < 0.5 < track.confidence[track.visible].min()
     # In between: on the way. Before the first and after the last: held.
@@ -136,7 +152,7 @@ def test_gaps_are_bridged_and_say_so(body):
 
 def test_hardly_seen_people_are_dropped_with_the_reason(body):
     person, _, times = stroller(body, 6)
-    tracks, figures = people3d.run(QUICK, [hide(person, [0, 1, 2])], times, CAMERA, body)
+    tracks, figures = lifted(QUICK, [hide(person, [0, 1, 2])], times, body)
     assert tracks == []
     assert figures["dropped"] == [{"person": "anna", "reason": "placed in 3 frames only"}]
     assert figures["reprojection_px_median"] is None and figures["foot_floor_m_median"] is None
@@ -144,7 +160,7 @@ def test_hardly_seen_people_are_dropped_with_the_reason(body):
 
 def test_who_slides_is_dropped_with_the_reason(body):
     person, _, times = stroller(body, 12)
-    tracks, figures = people3d.run(People3DConfig(fit=FitConfig(steps=60)), [person], times, CAMERA, body)
+    tracks, figures = lifted(People3DConfig(fit=FitConfig(steps=60)), [person], times, body)
     assert tracks == [] and figures["world"] == []
     assert "feet in contact slide at" in figures["dropped"][0]["reason"]
 
@@ -165,7 +181,7 @@ def test_a_regressor_of_crops_gets_the_frames_it_asks_for(body, tmp_path):
         return (np.full((480, 640, 3), 10 * int(index), np.uint8) for index in wanted)
 
     chosen = People3DConfig(variant="regress", regressor=Crops(path=str(tmp_path)), world=GLIDES)
-    people3d.run(chosen, [hide(person, [3])], times, CAMERA, body, pictures)
+    lifted(chosen, [hide(person, [3])], times, body, frames=pictures)
     assert asked == [0, 1, 2, 4, 5, 6, 7]
 
 
@@ -186,11 +202,11 @@ def poster(body, share: float, raised_m: float, x: float = 4.5, count: int = 12)
 def test_a_poster_is_nobody(body):
     times, wall = np.arange(12) / 8.0, np.full((480, 640), 4.3)
     for picture in (poster(body, 0.3, 1.2), poster(body, 0.6, 0.9)):
-        tracks, figures = people3d.run(People3DConfig(), [picture], times, CAMERA, body, depth=wall)
+        tracks, figures = lifted(People3DConfig(), [picture], times, body, depth=wall)
         assert tracks == [] and "where the room ends at 4.3 m" in figures["dropped"][0]["reason"]
     # Somebody who stands there stays, whatever the room is said to be behind them.
     person, _, times = stroller(body, 12)
-    tracks, _ = people3d.run(QUICK, [person], times, CAMERA, body, depth=wall)
+    tracks, _ = lifted(QUICK, [person], times, body, depth=wall)
     assert len(tracks) == 1
 
 
@@ -198,14 +214,14 @@ def test_feet_alone_are_dropped_with_the_reason(body):
     person, _, times = stroller(body, 12)
     scores = person.scores.copy()
     scores[:, :13] = 0.0
-    tracks, figures = people3d.run(QUICK, [replace(person, scores=scores)], times, CAMERA, body)
+    tracks, figures = lifted(QUICK, [replace(person, scores=scores)], times, body)
     assert tracks == [] and figures["dropped"] == [{"person": "anna", "reason": "placed in 0 frames only"}]
 
 
 def test_twelve_people_are_twelve_tracks(body):
     apart = [stroller(body, 8, f"p{number:02d}", y=0.35 * (number - 6)) for number in range(12)]
     config = QUICK.model_copy(update={"separation": SeparationConfig(steps=0)})
-    tracks, figures = people3d.run(config, [one[0] for one in apart], apart[0][2], CAMERA, body)
+    tracks, figures = lifted(config, [one[0] for one in apart], apart[0][2], body)
     assert [track.person for track in tracks] == [f"p{number:02d}" for number in range(12)]
     places = np.array([joints_of(body, track)[:, 0, :2].mean(0) for track in tracks])
     truth = np.array([one[1][:, 0, :2].mean(0) for one in apart])
@@ -218,7 +234,7 @@ def test_coarse_to_fine_agrees_with_the_truth(body):
     config = People3DConfig(
         world=GLIDES, fit=FitConfig(steps=80), coarse_frames=8, fine_steps=15, window_frames=16, overlap_frames=4
     )
-    (track,), figures = people3d.run(config, [person], times, CAMERA, body)
+    (track,), figures = lifted(config, [person], times, body)
     assert np.linalg.norm(joints_of(body, track) - joints, axis=-1)[:, :22].mean() < 0.07
     assert figures["reprojection_px_median"] < 4.0
     # Seamless: no step at the windows' edges beyond what walking takes.
@@ -233,7 +249,7 @@ def test_a_long_clip_is_fitted_by_pieces_without_a_seam(body):
         world=GLIDES, fit=FitConfig(steps=60, last_steps=0), coarse_frames=10, coarse_stride=3, fine_steps=15,
         window_frames=40, overlap_frames=9,
     )  # fmt: skip
-    (track,), figures = people3d.run(config, [person], times, CAMERA, body)
+    (track,), figures = lifted(config, [person], times, body)
     found = joints_of(body, track)
     off = np.linalg.norm(found - joints, axis=-1)[:, :22].mean(-1)
     assert off.mean() < 0.06 and off.max() < 0.15
