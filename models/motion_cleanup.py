@@ -6,11 +6,12 @@ says that they stand, by linear least squares over all frames and two-bone inver
 """
 
 import itertools
+import math
 from dataclasses import dataclass
 
 import numpy as np
 import torch
-from jaxtyping import Bool, Float, Int
+from jaxtyping import Bool, Float
 from pydantic import BaseModel, ConfigDict, Field
 from scipy.ndimage import binary_closing, binary_opening
 from scipy.signal import butter, sosfiltfilt
@@ -30,6 +31,9 @@ from pipeline.types import SMPL_JOINTS
 
 NEAR_M = 0.15
 """Spheres farther apart than this are looked at again when people have been moved by as much."""
+DIRECTIONS = 36
+"""In which ways out of another person are looked for."""
+HEAD = SMPL_JOINTS.index("head")
 ANKLES = (SMPL_JOINTS.index("left_ankle"), SMPL_JOINTS.index("right_ankle"))
 
 
@@ -52,7 +56,7 @@ class CleanupConfig(BaseModel):
     apart_m: float = Field(default=0.01, ge=0.0)
     """Inner spheres of two people that share more are moved apart; people who hold each other press into the skin."""
     apart_rounds: int = Field(default=12, ge=0)
-    """0 leaves people where they were sampled."""
+    """How often at most, where moving two apart makes others meet; 0 leaves people where they were sampled."""
 
 
 def cleaned(
@@ -70,7 +74,7 @@ def cleaned(
         return features
     R = matrix_from_columns(_smooth(config, features[..., ROTATIONS]).unflatten(-1, (22, 6)))
     root = _smooth(config, features[..., :3])
-    R, root = off_floor(joint_radii(body), rest, R, root)
+    R, root = off_floor(solid_of(body), rest, R, root)
     stands = [_stands(contacts > 0.5) for contacts in features[..., CONTACTS]]
     each = [_settled(config, body, *one) for one in zip(betas, rest, R, root, stands, strict=True)]
     R, root = (torch.stack(parts) for parts in zip(*each, strict=True))
@@ -112,39 +116,53 @@ def _smooth(config: CleanupConfig, values: Float[Tensor, "person time n"]) -> Fl
     return torch.as_tensor(filtered.copy(), dtype=torch.float32)
 
 
-def joint_radii(body: BodyModel) -> Float[np.ndarray, "22"]:
-    """From each joint to the nearest skin of its limbs, of the mean shape, metres: a joint lower than this is too low."""
+@dataclass(frozen=True)
+class Solid:
+    """What of a body is wanted off the floor: its joints, and the middle of the head, which has no joint at its end."""
+
+    head: Float[np.ndarray, "3"]
+    """From the head's joint, the body's own axes at rest, metres."""
+    radii: Float[np.ndarray, "23"]
+    """From each joint to the nearest skin of its limbs, and half the head's width: what is lower is too low, metres."""
+
+
+def solid_of(body: BodyModel) -> Solid:
+    """Of the mean shape."""
     joints, skin, weights = body.J_template.numpy(), body.v_template.numpy(), body.weights.numpy()
-    return np.array([
-        np.linalg.norm(skin[weights[:, joint] > SKIN_SHARE] - joints[joint], axis=1).min() for joint in range(22)
-    ])  # fmt: skip
+    of_head = skin[weights[:, HEAD] > 0.9]
+    low, high = of_head.min(axis=0), of_head.max(axis=0)
+    radii = [np.linalg.norm(skin[weights[:, joint] > SKIN_SHARE] - joints[joint], axis=1).min() for joint in range(22)]
+    return Solid((low + high) / 2.0 - joints[HEAD], np.array([*radii, (high - low).min() / 2.0]))
 
 
 def off_floor(
-    radii: Float[np.ndarray, "22"],
+    solid: Solid,
     rest: Float[Tensor, "person 22 3"],
     R: Float[Tensor, "person time 22 3 3"],
     root: Float[Tensor, "person time 3"],
 ) -> tuple[Float[Tensor, "person time 22 3 3"], Float[Tensor, "person time 3"]]:
-    """People bent so that no joint is nearer to the floor than its skin allows: each joint too low is wanted just high enough,
-    and every bone turns by the shortest way to where its ends are wanted. Who is nowhere too low stays."""
-    wanted = forward_kinematics(rest[:, None], R, root).double().numpy()
-    low = wanted[..., 2] < radii
-    if not low.any():
-        return R, root
-    wanted[..., 2] = np.maximum(wanted[..., 2], radii)
-    local, world, turned = R.double().numpy(), {}, {}
-    bones = (rest - rest[:, list(PARENTS)]).double().numpy()
+    """People bent so that no joint, and no head, is nearer to the floor than its skin allows: each that is too low is wanted just
+    high enough, and every bone turns by the shortest way to where its ends are wanted. Who is nowhere too low stays."""
+    local, world = R.double().numpy(), {}
     for joint in range(22):
-        above = PARENTS[joint]
-        world[joint] = local[:, :, joint] if joint == 0 else world[above] @ local[:, :, joint]
-        children = [child for child in range(1, 22) if PARENTS[child] == joint]
+        world[joint] = local[:, :, joint] if joint == 0 else world[PARENTS[joint]] @ local[:, :, joint]
+    joints = forward_kinematics(rest[:, None], R, root).double().numpy()
+    head = joints[:, :, HEAD] + world[HEAD] @ solid.head
+    wanted = np.concatenate([joints, head[:, :, None]], axis=2)
+    if not (wanted[..., 2] < solid.radii).any():
+        return R, root
+    wanted[..., 2] = np.maximum(wanted[..., 2], solid.radii)
+    bones = (rest - rest[:, list(PARENTS)]).double().numpy()
+    bones = np.concatenate([bones, np.broadcast_to(solid.head, (len(bones), 1, 3))], axis=1)
+    turned = []
+    for joint in range(22):
+        children = [child for child, above in enumerate((*PARENTS, HEAD)) if above == joint and child > 0]
         swing = np.broadcast_to(np.eye(3), world[joint].shape)
         if children:
             now = [(world[joint] @ bones[:, None, child, :, None])[..., 0] for child in children]
             goals = [wanted[:, :, child] - wanted[:, :, joint] for child in children]
             swing = _swing(np.stack(now, axis=-2), np.stack(goals, axis=-2))
-        turned[joint] = swing @ world[joint]
+        turned.append(swing @ world[joint])
     found = [turned[0], *(np.swapaxes(turned[PARENTS[j]], -1, -2) @ turned[j] for j in range(1, 22))]
     bent = torch.as_tensor(np.stack(found, axis=2), dtype=torch.float32)
     return bent, torch.as_tensor(wanted[:, :, 0], dtype=torch.float32)
@@ -212,7 +230,7 @@ def _apart(
     root: Float[Tensor, "person time 3"],
 ) -> Float[Tensor, "person 2"]:
     """By what to move each person over the floor, at all times alike, so that nobody is inside another: feet that stand still
-    stand then. At the worst moment of a pair, half by each along the line between their pelvises; again for what is then worst."""
+    stand then. Two who meet are moved the least way that takes them apart, half of it each; again while others then meet."""
     spheres = [InnerSpheres(body, shape) for shape in betas]
     hands = np.tile(np.eye(3), (R.shape[1], 2, 1, 1))
     centres = []
@@ -222,25 +240,21 @@ def _apart(
     shift = torch.zeros(len(root), 2)
     near: dict[tuple[int, int], _Meetings] = {}
     for _ in range(config.apart_rounds):
-        step = torch.zeros_like(shift)
+        before = shift.clone()
         for a, b in itertools.combinations(range(len(root)), 2):
-            way = torch.nn.functional.pad(shift[b] - shift[a], (0, 1))
+            way = shift[b] - shift[a]
             # Spheres that are not near do not come to matter before people have been moved that far.
             if (a, b) not in near or float((way - near[a, b].way).norm()) > NEAR_M:
                 near[a, b] = _meetings(centres[a], spheres[a].radii, centres[b], spheres[b].radii, way)
-            frames, between, reach = near[a, b].frames, near[a, b].between, near[a, b].reach
-            if not len(frames):
+            if not near[a, b].deeper(way, config.apart_m):
                 continue
-            deep = reach - (between + way).norm(dim=-1)
-            worst, at = deep.max(), frames[int(deep.argmax())]
-            if float(worst) > config.apart_m:
-                line = (root[b, at] - root[a, at] + way)[:2]
-                push = 0.5 * (worst - config.apart_m) * line / line.norm().clamp(min=1e-6)
-                step[a] -= push
-                step[b] += push
-        if not step.any():
+            line = root[b, 0, :2] - root[a, 0, :2]
+            discs = _discs(centres[a], spheres[a].radii, centres[b], spheres[b].radii, way, config.apart_m)
+            push = _least_way(*discs, math.atan2(float(line[1]), float(line[0])))
+            shift[a] -= 0.5 * push
+            shift[b] += 0.5 * push
+        if torch.equal(shift, before):
             break
-        shift = shift + step
     return shift
 
 
@@ -248,13 +262,17 @@ def _apart(
 class _Meetings:
     """Where spheres of two people are near each other."""
 
-    frames: Int[Tensor, "meeting"]
     between: Float[Tensor, "meeting 3"]
     """From the one's to the other's, as sampled."""
     reach: Float[Tensor, "meeting"]
     """How near they may come."""
-    way: Float[Tensor, "3"]
+    way: Float[Tensor, "2"]
     """By how much more the other had been moved than the one."""
+
+    def deeper(self, way: Float[Tensor, "2"], least_m: float) -> bool:
+        """Whether any are deeper inside each other than that, the other moved so much more than the one."""
+        deep = self.reach - (self.between + torch.nn.functional.pad(way, (0, 1))).norm(dim=-1)
+        return bool((deep > least_m).any())
 
 
 def _meetings(
@@ -262,8 +280,45 @@ def _meetings(
     one_radii: Float[Tensor, "m"],
     other: Float[Tensor, "time n 3"],
     other_radii: Float[Tensor, "n"],
-    way: Float[Tensor, "3"],
+    way: Float[Tensor, "2"],
 ) -> _Meetings:
-    met = torch.nonzero(depths(one, one_radii, other + way, other_radii) > -NEAR_M)
+    met = torch.nonzero(depths(one, one_radii, other + torch.nn.functional.pad(way, (0, 1)), other_radii) > -NEAR_M)
     frames, i, j = met.unbind(1)
-    return _Meetings(frames, other[frames, j] - one[frames, i], one_radii[i] + other_radii[j], way)
+    return _Meetings(other[frames, j] - one[frames, i], one_radii[i] + other_radii[j], way)
+
+
+def _discs(
+    one: Float[Tensor, "time m 3"],
+    one_radii: Float[Tensor, "m"],
+    other: Float[Tensor, "time n 3"],
+    other_radii: Float[Tensor, "n"],
+    way: Float[Tensor, "2"],
+    least_m: float,
+) -> tuple[Float[np.ndarray, "disc 2"], Float[np.ndarray, "disc"]]:
+    """By what the other must not be moved over the floor: centres and radii of discs, one for each two spheres at each time that
+    share a height."""
+    between = other[:, None] - one[:, :, None]
+    reach = one_radii[:, None] + other_radii - least_m
+    square = reach.square() - between[..., 2].square()
+    of = square > 0.0
+    return -(between[..., :2] + way)[of].numpy(), square[of].sqrt().numpy()
+
+
+def _least_way(
+    centres: Float[np.ndarray, "disc 2"], radii: Float[np.ndarray, "disc"], first_rad: float
+) -> Float[Tensor, "2"]:
+    """The shortest way from the origin out of all discs, straight, in one of DIRECTIONS from an angle on."""
+    best = np.array([np.inf, 0.0])
+    for angle in first_rad + 2.0 * np.pi * np.arange(DIRECTIONS) / DIRECTIONS:
+        ahead = np.array([math.cos(angle), math.sin(angle)])
+        along, across = centres @ ahead, centres @ np.array([-ahead[1], ahead[0]])
+        crossed = (np.abs(across) < radii) & (along + radii > 0.0)
+        half = np.sqrt(radii[crossed] ** 2 - across[crossed] ** 2)
+        enter, leave = along[crossed] - half, along[crossed] + half
+        reached = 0.0
+        while len(inside := leave[(enter <= reached) & (leave > reached)]) and reached < np.linalg.norm(best):
+            reached = float(inside.max())
+        if reached < np.linalg.norm(best):
+            best = reached * ahead
+    # A hair more, lest rounding leave a touch.
+    return torch.as_tensor(best * (1.0 + 1e-4), dtype=torch.float32)

@@ -31,6 +31,11 @@ class LossWeights(BaseModel):
     """On squared depth of joints below UNDER_M."""
     distance: float = Field(default=3.0, ge=0.0)
     orientation: float = Field(default=0.1, ge=0.0)
+    root: float = Field(default=0.3, ge=0.0)
+    """On where everyone's pelvis is, in units of its spread: three of 268 numbers, yet they say what bodies lie on."""
+    beside: float = Field(default=1.0, ge=0.0)
+    """On the way over the floor from everyone to everyone else, metres. That and `root` are asked for through all noise: who stands
+    on which side of whom is settled while next to nothing shows, and without it two people end up in the middle, in one place."""
     below_step: int = Field(default=700, ge=0, le=1000)
     """Geometry is asked for where less noise than this was added; above, the mean of many motions is none."""
 
@@ -59,6 +64,7 @@ def losses(
     bones = (bone_lengths(stored) - bone_lengths(batch.rest)[:, :, None]).square().mean(-1)
     terms = {
         "simple": _mean(off, mask),
+        "root": weights.root * _mean((predicted - normaliser(batch.features))[..., :3].square().mean(-1), mask),
         "joints": weights.joints * _mean((joints - true).square().sum(-1).mean(-1), calm),
         "velocity": weights.velocity * _mean((velocity - true_velocity).square().sum(-1).mean(-1), ahead),
         "foot": weights.foot * _mean(slip, ahead),
@@ -67,7 +73,16 @@ def losses(
     }
     if mask.shape[1] > 1:
         terms |= _between(joints, true, rotations[..., 0, :, :], root_matrices(batch.features), calm, weights)
+        terms["beside"] = weights.beside * _beside(found[..., :2] - batch.features[..., :2], mask)
     return terms
+
+
+def _beside(off: Float[Tensor, "batch person time 2"], mask: Bool[Tensor, "batch person time"]) -> Tensor:
+    """Mean square of by how much more one is off than the other, over all pairs of people."""
+    people = mask.shape[1]
+    pairs = [(a, b) for a in range(people) for b in range(a + 1, people)]
+    squares = torch.stack([(off[:, b] - off[:, a]).square().sum(-1) for a, b in pairs])
+    return _mean(squares, torch.stack([mask[:, a] & mask[:, b] for a, b in pairs]))
 
 
 def _between(

@@ -36,7 +36,8 @@ class SamplingConfig(BaseModel):
     """How motion is sampled."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
-    scheduler: Literal["ddpm", "ddim", "dpm++"] = "dpm++"
+    scheduler: Literal["ddpm", "ddim", "dpm++", "sde-dpm++"] = "dpm++"
+    """The last adds noise at every step, as ddpm does (Lu et al. 2022, "DPM-Solver++", §5)."""
     steps: int = Field(default=10, ge=1, le=STEPS)
     noise_shift: float = Field(default=4.0, ge=1.0)
     """How much noisier than evenly spread steps are (`models.diffusion.sampling_steps`): more heeds the caption more, and leaves
@@ -202,10 +203,11 @@ def scheduler_of(config: SamplingConfig) -> DDPMScheduler | DDIMScheduler | DPMS
         even = DDIMScheduler(**common, clip_sample=False)
         even.set_timesteps(config.steps)
         return even
-    if config.scheduler == "dpm++":
-        scheduler = DPMSolverMultistepScheduler(**common, algorithm_type="dpmsolver++", solver_order=2)
-    else:
+    if config.scheduler == "ddpm":
         scheduler = DDPMScheduler(**common, clip_sample=False)
+    else:
+        kind = "dpmsolver++" if config.scheduler == "dpm++" else "sde-dpmsolver++"
+        scheduler = DPMSolverMultistepScheduler(**common, algorithm_type=kind, solver_order=2)
     scheduler.set_timesteps(timesteps=sampling_steps(config.steps, config.noise_shift))
     return scheduler
 
@@ -217,17 +219,16 @@ def _windows(
     """One window an ask, all in one batch."""
     device = model.normaliser.mean.device
     people, frames = max(len(ask.roles) for ask in asks), max(ask.frames for ask in asks)
-    x = torch.zeros(len(asks), people, frames, FEATURES)
+    # Noise of its own for each item, of its own size: neighbours and padding change nothing.
+    generators = [torch.Generator().manual_seed(ask.seed) for ask in asks]
+    x = _noise(asks, generators)
     mask = torch.zeros(len(asks), people, frames, dtype=torch.bool)
     roles = torch.full((len(asks), people), -1)
     bones = torch.zeros(len(asks), people, 21)
     kept, where = torch.zeros_like(x), torch.zeros_like(x, dtype=torch.bool)
-    # Noise of its own for each item, of its own size: neighbours and padding change nothing.
-    generators = [torch.Generator().manual_seed(ask.seed) for ask in asks]
     slots = torch.arange(people).expand(len(asks), -1)
     for at, ask in enumerate(asks):
         count = len(ask.roles)
-        x[at, :count, : ask.frames] = torch.randn(count, ask.frames, FEATURES, generator=generators[at])
         mask[at, :count, : ask.frames] = True
         roles[at, :count] = torch.tensor([ROLES.index(role) for role in ask.roles])
         bones[at, :count] = bone_lengths(ask.rest)
@@ -254,11 +255,23 @@ def _windows(
         clean = torch.where(where, kept, predicted)
         if isinstance(scheduler, DDPMScheduler):
             x = _ddpm_step(scheduler, clean, int(step), x, generators, asks)
+        elif config.scheduler == "sde-dpm++":
+            noise = _noise(asks, generators).to(device)
+            x = scheduler.step(clean, int(step), x, variance_noise=noise, return_dict=False)[0]
         else:
             x = scheduler.step(clean, int(step), x, return_dict=False)[0]
     x = torch.where(where, kept, x)
     found = model.normaliser.back(x).cpu()
     return [found[at, : len(ask.roles), : ask.frames] for at, ask in enumerate(asks)]
+
+
+def _noise(asks: Sequence[Ask], generators: Sequence[torch.Generator]) -> Float[Tensor, "batch person time 268"]:
+    """Each item's, drawn by its own generator; zero where nobody is."""
+    noise = torch.zeros(len(asks), max(len(ask.roles) for ask in asks), max(ask.frames for ask in asks), FEATURES)
+    for at, (ask, own) in enumerate(zip(asks, generators, strict=True)):
+        size = (len(ask.roles), ask.frames, FEATURES)
+        noise[at, : size[0], : size[1]] = torch.randn(size, generator=own)
+    return noise
 
 
 def _ddpm_step(

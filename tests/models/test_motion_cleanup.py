@@ -4,12 +4,14 @@ import numpy as np
 import pytest
 import torch
 
-from models.body import load_body
-from models.motion_cleanup import CleanupConfig, cleaned, corrections, joint_radii, off_floor
+from models.body import load_body, matrices_from_axis_angle
+from models.floor_contact import lowest_surface
+from models.motion_cleanup import CleanupConfig, cleaned, corrections, off_floor, solid_of
 from models.motion_faults import Flesh, foot_skate_cm_s, jerk_m_s3, joints_of, stated_contacts
 from models.motion_features import CONTACTS, canonical, from_matrices, heading, matrices
 from models.rest_skeleton import forward_kinematics, skeleton_of
 from pipeline.corpus import FPS
+from pipeline.frames import R_ZUP_YUP, matrix_from_axis_angle
 
 CONFIG = CleanupConfig()
 
@@ -95,12 +97,12 @@ def test_who_sinks_rises_and_nothing_is_left_below(body, scene):
 def test_only_what_is_in_the_floor_is_bent_out_of_it(body, scene):
     """Half a metre lower, someone standing has feet and shanks in the floor: legs bend, trunk and arms stay as they are."""
     _, rest, features = scene["stand_0"]
-    radii, R, root = joint_radii(body), matrices(features), features[..., :3]
-    assert (radii > 0.005).all() and (radii < 0.15).all()
-    same = off_floor(radii, rest, R, root + torch.tensor([0.0, 0.0, 0.2]))
+    solid, R, root = solid_of(body), matrices(features), features[..., :3]
+    assert (solid.radii > 0.005).all() and (solid.radii < 0.15).all()
+    same = off_floor(solid, rest, R, root + torch.tensor([0.0, 0.0, 0.2]))
     assert torch.equal(same[0], R), "nothing was too low"
     low = root - torch.tensor([0.0, 0.0, 0.5])
-    bent, place = off_floor(radii, rest, R, low)
+    bent, place = off_floor(solid, rest, R, low)
     assert torch.equal(place, low), "the pelvis was high enough"
     before, after = (forward_kinematics(rest[:, None], turns, low) for turns in (R, bent))
     legs = [joint for joint in range(22) if joint in (1, 2, 4, 5, 7, 8, 10, 11)]
@@ -109,6 +111,25 @@ def test_only_what_is_in_the_floor_is_bent_out_of_it(body, scene):
     assert before[..., 2].min() < -0.4 and after[..., 2].min() > before[..., 2].min() + 0.25
     identity = torch.eye(3).expand_as(bent)
     torch.testing.assert_close(bent @ bent.transpose(-1, -2), identity, atol=1e-5, rtol=0.0)
+
+
+def test_a_head_in_the_floor_is_bent_out_of_it_and_the_body_stays_down(body, scene):
+    """Someone lies on their back, the neck bent back so far that the head is in the floor."""
+    betas, rest, _ = scene["fall_0"]
+    R = torch.eye(3).repeat(1, 40, 22, 1, 1)
+    R[:, :, 0] = torch.as_tensor(R_ZUP_YUP @ matrix_from_axis_angle(np.array([-np.pi / 2.0, 0.0, 0.0])))
+    flesh, shapes = Flesh(body), torch.as_tensor(betas, dtype=torch.float32)
+    flat = from_matrices(rest, R, torch.tensor([0.0, 0.0, 0.3]).expand(1, 40, 3))
+    skin = [track.double().numpy() for track in (R[0, :, 0], torch.nn.functional.pad(R[0, :, 1:], (0, 0, 0, 0, 0, 2)))]
+    skin[1][:, -2:] = np.eye(3)
+    lowest = lowest_surface(body, betas[0], *skin, np.array([[0.0, 0.0, 0.3]] * 40) - rest[0, 0].numpy())[0]
+    sound = moved(rest, flat, torch.tensor([0.0, 0.0, -float(lowest)]))
+    R[:, :, 12] = matrices_from_axis_angle(torch.tensor([-1.0, 0.0, 0.0]))
+    sunk = from_matrices(rest, R, sound[..., :3])
+    assert flesh.penetration_cm(sound, rest, shapes) < 0.5 and flesh.penetration_cm(sunk, rest, shapes) > 6.0
+    mended = cleaned(CONFIG, body, betas, rest, sunk)
+    assert flesh.penetration_cm(mended, rest, shapes) < 0.5
+    assert float((mended[..., 2] - sound[..., 2]).max()) < 0.03, "the pelvis is not lifted after the head"
 
 
 def test_jitter_goes_and_falls_stay_falls(body, scene):

@@ -26,7 +26,8 @@ def terms(scene, features, step=10, weights=None):
 
 def test_the_truth_costs_nothing(scene):
     found = terms(scene, scene[0].features)
-    assert set(found) == {"simple", "joints", "velocity", "foot", "bone", "floor", "distance", "orientation"}
+    geometry = {"joints", "velocity", "foot", "bone", "floor", "distance", "orientation"}
+    assert set(found) == geometry | {"simple", "root", "beside"}
     slip = found.pop("foot")
     assert max(found.values()) < 1e-6 and slip < 0.2, "standing feet of the truth itself move a little"
 
@@ -38,7 +39,9 @@ def test_a_shift_of_everybody_costs_joints_and_nothing_between(scene):
     features[..., POSITIONS] = joints.flatten(-2)
     found, calm = terms(scene, features), terms(scene, scene[0].features)
     assert found["joints"] == pytest.approx(10.0 * 0.01, rel=1e-3)
-    for name in ("velocity", "bone", "distance", "orientation", "foot"):
+    spread = float(scene[1].spread[0])
+    assert found["root"] == pytest.approx(0.3 * (0.1 / spread) ** 2 / 3.0, rel=1e-3)
+    for name in ("velocity", "bone", "distance", "orientation", "foot", "beside"):
         assert found[name] == pytest.approx(calm[name], abs=1e-5)
 
 
@@ -50,6 +53,7 @@ def test_one_who_comes_nearer_costs_distance_where_they_are_near(scene):
     found = terms(scene, features)
     near = (batch.features[:, 0, :, :2] - batch.features[:, 1, :, :2]).norm(dim=-1) < 1.0
     assert near.any() and found["distance"] > 3.0 * 0.01 and found["orientation"] < 1e-6
+    assert found["beside"] == pytest.approx(0.2**2, rel=1e-3)
 
 
 def test_one_who_turns_costs_orientation(scene):
@@ -90,4 +94,5 @@ def test_geometry_is_not_asked_for_in_noise(scene):
     features = scene[0].features + 0.1
     late, early = terms(scene, features, step=900), terms(scene, features, step=10)
     assert late["simple"] == early["simple"] > 0.0
-    assert all(late[name] == 0.0 for name in late if name != "simple") and early["joints"] > 0.0
+    always = ("simple", "root", "beside")
+    assert all(late[name] == (early[name] if name in always else 0.0) for name in late) and early["joints"] > 0.0

@@ -44,7 +44,7 @@ def ask(frames=24, people=1, seed=0, **more):
     return Ask("someone walks", ("person",) * people, REST.expand(people, -1, -1), frames, seed, **more)
 
 
-@pytest.mark.parametrize("scheduler", ["ddpm", "ddim", "dpm++"])
+@pytest.mark.parametrize("scheduler", ["ddpm", "ddim", "dpm++", "sde-dpm++"])
 def test_the_guide_goes_past_the_caption(scheduler, embed):
     """x = u + s (c - u): with u = 1, c = 3 and s = 2.5, six everywhere, whatever the noise was."""
     config = SamplingConfig(
@@ -71,7 +71,7 @@ def test_steps_that_are_not_guided_cost_half_and_say_what_the_caption_says(guide
     torch.testing.assert_close(found, torch.full((1, 24, FEATURES), 6.0 if guided == 1.0 else 3.0), atol=0.03, rtol=0.0)
 
 
-@pytest.mark.parametrize("scheduler", ["ddpm", "ddim", "dpm++"])
+@pytest.mark.parametrize("scheduler", ["ddpm", "ddim", "dpm++", "sde-dpm++"])
 def test_schedulers_do_not_clip_and_begin_in_pure_noise(scheduler):
     made = scheduler_of(SamplingConfig(scheduler=scheduler, steps=10))
     assert int(made.timesteps[0]) == 999 and len(made.timesteps) == 10
@@ -79,7 +79,7 @@ def test_schedulers_do_not_clip_and_begin_in_pure_noise(scheduler):
     assert not made.config.get("clip_sample", False) and not made.config.get("thresholding", False)
 
 
-@pytest.mark.parametrize("scheduler", ["ddpm", "ddim", "dpm++"])
+@pytest.mark.parametrize("scheduler", ["ddpm", "ddim", "dpm++", "sde-dpm++"])
 def test_a_batch_is_its_singles(scheduler, embed):
     model, config = model_of(), replace_config(scheduler)
     asks = [ask(24, 1, 5), ask(33, 2, 6), ask(17, 3, 7)]

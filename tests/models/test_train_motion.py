@@ -15,7 +15,7 @@ from models.denoisers.mdm import MdmConfig
 from models.motion_batches import ROLES
 from models.motion_features import LAYOUT
 from models.motion_model import load_motion_model, motion_model_digest
-from models.train_motion import MotionTrainConfig, half_precision, rate_at, train, veiled_roles
+from models.train_motion import MotionTrainConfig, half_precision, rate_at, shares, train, veiled_roles
 from pipeline.corpus_write import split_of, write_corpus
 from pipeline.errors import InputError
 
@@ -86,6 +86,15 @@ def test_baselines_are_trained_by_the_same_code(motion_data, embed, tmp_path, de
     config = CONFIG.model_copy(update={"denoiser": denoiser, "people": people, "steps": 3})
     run(motion_data, embed, tmp_path, config)
     assert load_motion_model(tmp_path).config.denoiser.name == denoiser.name
+
+
+def test_kinds_have_their_shares_and_falls_of_some_causes_more_than_others(motion_data):
+    one = motion_data.rows[0]
+    causes = ("push", "trip", "trip")
+    rows = [replace(one, kind="fall", frames=100, details={"cause": cause}) for cause in causes]
+    rows.append(replace(one, kind="look_alike", frames=400, details={}))
+    plain, more = (shares(CONFIG.model_copy(update={"causes": how}), rows) for how in ({}, {"push": 2.0}))
+    assert plain == pytest.approx([0.4 / 3, 0.4 / 3, 0.4 / 3, 0.4]) and more == pytest.approx([0.2, 0.1, 0.1, 0.4])
 
 
 def test_the_rate_warms_up_and_falls():
