@@ -671,6 +671,9 @@ def generate_dataset(root: str | Path, order: Path, count: int, out: Path, setti
         )
     run, models = settings.section("run"), settings.section("depth_models")
     depth = {"metric": models.metric, "relative": models.relative}
+    motion = "captured" if run.mocap else "procedural"
+    if run.motion == "model":
+        motion = settings.section("sample_motion").model
     facts = {
         "order": form.model_dump(mode="json"),
         "seed": settings.seed,
@@ -680,7 +683,7 @@ def generate_dataset(root: str | Path, order: Path, count: int, out: Path, setti
         "counts": summary,
         "reconstruction": reconstruction,
         "timings_s": {"reconstruction": reconstruction["total_seconds"], "generation": seconds},
-        "stand_ins": report.stand_ins(depth, run.body is not None, run.mocap is not None, reconstruction),
+        "stand_ins": report.stand_ins(depth, run.body is not None, motion, reconstruction),
         "licences": report.licences(run.body is not None),
     }
     _write_dataset(store, accepted, rooms, out, facts, summary)
@@ -1741,8 +1744,11 @@ def doctor_command(
         return people2d.run(poses, footage, frames)
 
     finder = None if poses.backend.kind == "sidecar" else find_poses
-    body, models = settings.section("run").body, settings.section("depth_models")
-    checks = _orchestrate("doctor", prefect, lambda run: doctor.run(body, models, finder))
+    used, models, sampling = (settings.section(name) for name in ("run", "depth_models", "sample_motion"))
+    source = None
+    if used.motion == "model":
+        source = functools.partial(sampled_motion, used.body, sampling.model_dump_json())
+    checks = _orchestrate("doctor", prefect, lambda run: doctor.run(used.body, models, finder, source))
     for check in checks:
         typer.echo(f"{'ok  ' if check['fine'] else 'FAIL'} {check['check']}: {check['detail']}")
     out.mkdir(parents=True, exist_ok=True)

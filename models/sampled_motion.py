@@ -18,10 +18,12 @@ from models.text_encoder import ClipConfig, SentenceConfig, TextEncoder
 from pipeline.corpus import FPS
 from pipeline.errors import Rejected
 from pipeline.order import ClipOrder
-from pipeline.types import Motion, Room
+from pipeline.types import Motion, Role, Room
 
-EVENTS = {"walk": "walk", "stand": "standing", "sit": "sitting"}
-"""What a caption calls an ordered event; a fall by its own facts, anything everyday by one of these."""
+STANDING = ("A person stands idle, naturally.", "Here a person stands idle, naturally.")
+"""As captures of it are captioned: "stands" alone means somebody who rises."""
+FURNISHED = ("sit", "sit_to_stand", "roll_out_of_bed", "slide_out_of_bed")
+"""Events and causes that begin on a seat or a bed, which the floor where a clip is put has not."""
 
 
 class SampledMotion:
@@ -37,16 +39,21 @@ class SampledMotion:
         self.model, self.encoder = load_motion_model(model), TextEncoder(text)
 
     def sample(self, order: ClipOrder, room: Room | None, rng: np.random.Generator) -> Motion:
-        """One motion; what came of it is for the audit to tell. Rejected where it is longer than what the model learned."""
+        """One motion; what came of it is for the audit to tell. Rejected where it is longer than what the model learned, or begins
+        on furniture: it is made on a bare floor before it has a place in the room."""
+        for what in (order.event, order.cause):
+            if what in FURNISHED and not order.text:
+                raise Rejected("cause_needs_furniture", f"{what} on a bare floor")
         frames = round(order.seconds * FPS) + 1
         if frames > self.model.config.most_frames:
             longest = self.model.config.most_frames / FPS
             raise Rejected("longer_than_the_model_learned", f"{order.seconds:g} s, it learned up to {longest:g} s")
         betas = betas_of(self.body, order)[None]
         rest = skeleton_of(self.body).rest_joints(torch.as_tensor(betas, dtype=torch.float32))
-        ask = Ask(text_of(order, rng), (order.role,), rest, frames, int(rng.integers(2**40)))
+        ask = Ask(text_of(order, rng), (acting_role(order),), rest, frames, int(rng.integers(2**40)))
         features = sample(self.model, self.encoder.encode, [ask], self.sampling)[0]
-        motion = motion_of(ask, betas, cleaned(self.cleanup, self.body, betas, rest, features))
+        whole = cleaned(self.cleanup, self.body, betas, rest, features)
+        motion = motion_of(replace(ask, roles=(order.role,)), betas, whole)
         clock = np.arange(max(2, round(order.seconds * order.fps))) / order.fps
         return replace(
             motion,
@@ -56,14 +63,19 @@ class SampledMotion:
         )
 
 
+def acting_role(order: ClipOrder) -> Role:
+    """As whom somebody is asked to act: everyday motion is learned from captures, which are of nobody in particular, and alone
+    residents fall and carers rise from seats; asked to stand, they would do that."""
+    return order.role if order.event == "fall" or order.text else "person"
+
+
 def text_of(order: ClipOrder, rng: np.random.Generator) -> str:
     """The order's own words, else a caption of its facts as the corpus has them."""
     if order.text:
         return order.text
-    sex, age = sex_of(order.sex), age_of(order.age_years)
+    facts = Facts("walk", role=acting_role(order), sex=sex_of(order.sex), age=age_of(order.age_years))
     if order.event == "fall":
-        facts = Facts("fall", role=order.role, sex=sex, age=age, cause=order.cause, direction=order.direction)
-    else:
-        event = order.event if order.event in EVENTS else str(rng.choice(sorted(EVENTS)))
-        facts = Facts(EVENTS[event], role=order.role, sex=sex, age=age)  # type: ignore[arg-type]
+        facts = replace(facts, event="fall", cause=order.cause, direction=order.direction)
+    elif order.event == "stand" or (order.event == "everyday" and rng.random() < 0.5):
+        return str(rng.choice(STANDING))
     return captions(facts, rng, 1)[0]

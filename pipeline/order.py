@@ -53,7 +53,7 @@ class EventOrder(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid")
     event: Literal["fall", "walk", "stand", "sit", "everyday"]
-    """`fall` is simulated; the others come from motion capture."""
+    """`everyday` is one of what people do upright, by chance."""
     weight: float = Field(1.0, ge=0.0)
     causes: tuple[Cause, ...] = ("push", "slip", "faint")
     directions: tuple[Direction, ...] = ("forward", "backward", "left", "right")

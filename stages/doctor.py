@@ -12,7 +12,9 @@ import numpy as np
 from jaxtyping import Float, UInt8
 
 from models.depth import DepthModels, DepthModelsConfig
+from models.motion_source import MotionSource
 from pipeline.errors import InputError, Rejected
+from pipeline.order import ClipOrder
 from pipeline.seeds import generator
 from pipeline.types import Footage
 
@@ -20,8 +22,11 @@ Poses = Callable[[Footage, Iterator[tuple[float, np.ndarray]]], tuple[list, dict
 """Finds people in frames: `stages.people2d.run` with its config bound."""
 
 
-def run(body: Path | None, depth: DepthModelsConfig, poses: Poses | None) -> list[dict]:
-    """Run every check; a failure is written down, and the rest goes on. `poses` is None where only sidecars are used."""
+def run(
+    body: Path | None, depth: DepthModelsConfig, poses: Poses | None, motion: Callable[[], MotionSource] | None
+) -> list[dict]:
+    """Run every check; a failure is written down, and the rest goes on. `poses` is None where only sidecars are used, `motion`,
+    which loads the motion model, where motion is simulated."""
     checks: list[dict] = []
 
     def check(name: str, function: Callable[[], str]) -> None:
@@ -39,6 +44,7 @@ def run(body: Path | None, depth: DepthModelsConfig, poses: Poses | None) -> lis
         lambda: "sidecars only: footage without one needs people2d.backend" if poses is None else _poses(poses),
     )
     check("physics", _physics)
+    check("motion model", lambda: "not used: motion is simulated" if motion is None else _motion(motion()))
     return checks
 
 
@@ -115,3 +121,18 @@ def _physics() -> str:
         mujoco.mj_step(model, data)
     drop = 2.0 - float(data.qpos[2])
     return _expect(abs(drop - 1.23) < 0.05, f"mujoco {mujoco.__version__}: a ball drops {drop:.2f} m in 0.5 s (1.23)")
+
+
+def _motion(source: MotionSource) -> str:
+    from models.body import load_body, track_joints
+
+    order = ClipOrder(
+        event="walk", cause=None, direction=None, start="walking", seconds=4.0, fps=20.0, role="resident", age_years=80.0,
+        stature_m=1.65, build=0.5, sex=0.0, text="",
+    )  # fmt: skip
+    pelvis = track_joints(load_body(), source.sample(order, None, np.random.default_rng(0)).people[0])[:, 0]
+    height, way = float(np.median(pelvis[:, 2])), float(np.linalg.norm(pelvis[-1, :2] - pelvis[0, :2]))
+    fine = 0.7 < height < 1.1 and way > 0.5
+    return _expect(
+        fine, f"an old woman walks {way:.1f} m in 4 s (0.5 or more), her pelvis at {height:.2f} m (0.7 to 1.1)"
+    )

@@ -191,11 +191,12 @@ def clip_row(name: str, record: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def stand_ins(
-    depth_models: Mapping[str, str], own_body: bool, own_mocap: bool, reconstruction: Mapping[str, Any]
+    depth_models: Mapping[str, str], own_body: bool, motion: str, reconstruction: Mapping[str, Any]
 ) -> list[str]:
     """In words, which defaults stood in for something better.
 
-    `depth_models` names the checkpoint of each kind; `reconstruction` is the summary of the rebuilt footage.
+    `depth_models` names the checkpoint of each kind, `motion` the motion model (`procedural` and `captured`: physics, and that);
+    `reconstruction` is the summary of the rebuilt footage.
     """
     lines = [
         f"Depth ({kind}): our small starter network, trained on sample rooms, in place of Depth Anything."
@@ -208,7 +209,9 @@ def stand_ins(
         lines.append("Camera: no camera file; height, pitch and focal length found from the people seen.")
     if not own_body:
         lines.append("Body: baked from Anny, in place of a licensed SMPL file.")
-    if not own_mocap:
+    if motion == "starter":
+        lines.append("Motion: our small starter model, in place of one that has learned from your own footage, too.")
+    if motion == "procedural":
         lines.append("Everyday motion: procedural walking and standing, in place of motion capture.")
     return lines
 
@@ -219,6 +222,7 @@ def licences(own_body: bool) -> list[str]:
         "careclips: Apache-2.0.",
         "Starter depth networks: Apache-2.0, trained on our own sample rooms.",
         "Starter regressor and prior of people: Apache-2.0, trained on motion capture and our own simulated falls.",
+        "Starter motion model: Apache-2.0, trained on the same.",
     ]
     if own_body:
         lines.append("Body: SMPL, licensed by its owners for non-commercial research; used through smplx (likewise).")

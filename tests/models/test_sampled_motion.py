@@ -10,7 +10,7 @@ from models.motion_model import MotionModel, MotionModelConfig
 from models.motion_sampling import SamplingConfig
 from models.motion_source import betas_of, draw_motion
 from models.physics import PhysicsConfig
-from models.sampled_motion import SampledMotion, text_of
+from models.sampled_motion import SampledMotion, acting_role, text_of
 from models.text_encoder import SentenceConfig, TextEncoder
 from models.training_state import write_starter
 from pipeline.errors import Rejected
@@ -67,7 +67,29 @@ def test_words_say_the_order(source):
     said = text_of(order(), rng).lower()
     assert "left" in said and "right" not in said and "resident" in said
     assert text_of(order(text="She falls."), rng) == "She falls."
-    assert "stand" in text_of(order(event="stand", cause=None, direction=None), rng).lower()
+    everyday = {"cause": None, "direction": None}
+    assert "stands idle" in text_of(order(event="stand", **everyday), rng)
+    walk = text_of(order(event="walk", **everyday), rng).lower()
+    assert "resident" not in walk and any(word in walk for word in ("walk", "foot", "pac", "step"))
+    said = {text_of(order(event="everyday", **everyday), np.random.default_rng(seed)) for seed in range(8)}
+    assert any("idle" in text for text in said) and any("idle" not in text for text in said)
+
+
+def test_everyday_motion_is_asked_of_anybody_and_acted_by_whoever_was_ordered(source):
+    """Captures are of nobody in particular."""
+    assert acting_role(order()) == acting_role(order(event="walk", text="She walks.")) == "resident"
+    walk = order(event="walk", cause=None, direction=None)
+    assert acting_role(walk) == "person"
+    assert source.sample(walk, None, np.random.default_rng(0)).people[0].role == "resident"
+
+
+@pytest.mark.parametrize(
+    "asked",
+    [{"event": "sit", "cause": None, "direction": None}, {"cause": "roll_out_of_bed"}, {"cause": "sit_to_stand"}],
+)
+def test_what_begins_on_furniture_is_rejected(source, asked):
+    with pytest.raises(Rejected, match="cause_needs_furniture.*on a bare floor"):
+        source.sample(order(**asked), None, np.random.default_rng(0))
 
 
 def test_what_is_too_long_is_rejected(source):

@@ -34,6 +34,7 @@ def test_a_section_that_is_not_named_is_not_loaded():
     [
         ("runn: {}", "has an unknown section 'runn'; use run, serve, later"),
         ("run: {workers: 0}", "run.workers: Input should be greater than or equal to 1"),
+        ("run: {mocap: captures}", "set motion: simulated, or remove mocap"),
         ("- run", "is not a mapping of sections"),
         ("[", "is not a readable YAML file"),
     ],

@@ -121,9 +121,13 @@ def test_what_stood_in_is_said():
         "clips": [{"pose_backend": "sidecar"}, {"pose_backend": None}, {"pose_backend": "sidecar"}],
         "rooms": [{"calibration": "file"}, {"calibration": "people"}],
     }
-    lines = report.stand_ins({"metric": "starter", "relative": "some/folder"}, False, False, rebuilt)
+    lines = report.stand_ins({"metric": "starter", "relative": "some/folder"}, False, "procedural", rebuilt)
     assert [line.split(":")[0] for line in lines] == ["Depth (metric)", "2D poses", "Camera", "Body", "Everyday motion"]
-    assert report.stand_ins({"metric": "a", "relative": "b"}, True, True, {"clips": [], "rooms": []}) == []
+    nothing = {"clips": [], "rooms": []}
+    assert report.stand_ins({"metric": "a", "relative": "b"}, True, "captured", nothing) == []
+    assert report.stand_ins({"metric": "a", "relative": "b"}, True, "some/folder", nothing) == []
+    (line,) = report.stand_ins({"metric": "a", "relative": "b"}, True, "starter", nothing)
+    assert line.startswith("Motion: our small starter model")
     assert any("Anny" in line for line in report.licences(False))
     assert any("non-commercial" in line for line in report.licences(True))
 
