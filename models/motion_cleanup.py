@@ -21,7 +21,7 @@ from torch import Tensor
 
 from models.body import BodyModel
 from models.floor_contact import stand_on_floor
-from models.inner_spheres import SKIN_SHARE, InnerSpheres, depths
+from models.inner_spheres import SKIN_SHARE, InnerSpheres
 from models.motion_features import CONTACTS, FEET, ROTATIONS, canonical, from_matrices
 from models.pose_prior import matrix_from_columns
 from models.rest_skeleton import PARENTS, forward_kinematics
@@ -29,9 +29,7 @@ from pipeline.corpus import FPS
 from pipeline.frames import rotation_between
 from pipeline.types import SMPL_JOINTS
 
-NEAR_M = 0.15
-"""Spheres farther apart than this are looked at again when people have been moved by as much."""
-DIRECTIONS = 36
+DIRECTIONS = 24
 """In which ways out of another person are looked for."""
 HEAD = SMPL_JOINTS.index("head")
 ANKLES = (SMPL_JOINTS.index("left_ankle"), SMPL_JOINTS.index("right_ankle"))
@@ -237,54 +235,22 @@ def _apart(
     for own, turned, pelvis, at_rest in zip(spheres, R.double().numpy(), root, rest, strict=True):
         pose = np.concatenate([turned[:, 1:], hands], axis=1)
         centres.append(own.centres(turned[:, 0], pose, (pelvis - at_rest[0]).double().numpy()))
-    shift = torch.zeros(len(root), 2)
-    near: dict[tuple[int, int], _Meetings] = {}
+    pairs = list(itertools.combinations(range(len(root)), 2))
+    discs = {
+        (a, b): _discs(centres[a], spheres[a].radii, centres[b], spheres[b].radii, config.apart_m) for a, b in pairs
+    }
+    shift = np.zeros((len(root), 2), dtype=np.float32)
     for _ in range(config.apart_rounds):
-        before = shift.clone()
-        for a, b in itertools.combinations(range(len(root)), 2):
-            way = shift[b] - shift[a]
-            # Spheres that are not near do not come to matter before people have been moved that far.
-            if (a, b) not in near or float((way - near[a, b].way).norm()) > NEAR_M:
-                near[a, b] = _meetings(centres[a], spheres[a].radii, centres[b], spheres[b].radii, way)
-            if not near[a, b].deeper(way, config.apart_m):
-                continue
-            line = root[b, 0, :2] - root[a, 0, :2]
-            discs = _discs(centres[a], spheres[a].radii, centres[b], spheres[b].radii, way, config.apart_m)
-            push = _least_way(*discs, math.atan2(float(line[1]), float(line[0])))
+        before = shift.copy()
+        for a, b in pairs:
+            middles, radii = discs[a, b]
+            line = (root[b, 0, :2] - root[a, 0, :2]).tolist()
+            push = _least_way(middles - (shift[b] - shift[a]), radii, math.atan2(line[1], line[0]))
             shift[a] -= 0.5 * push
             shift[b] += 0.5 * push
-        if torch.equal(shift, before):
+        if np.array_equal(shift, before):
             break
-    return shift
-
-
-@dataclass(frozen=True)
-class _Meetings:
-    """Where spheres of two people are near each other."""
-
-    between: Float[Tensor, "meeting 3"]
-    """From the one's to the other's, as sampled."""
-    reach: Float[Tensor, "meeting"]
-    """How near they may come."""
-    way: Float[Tensor, "2"]
-    """By how much more the other had been moved than the one."""
-
-    def deeper(self, way: Float[Tensor, "2"], least_m: float) -> bool:
-        """Whether any are deeper inside each other than that, the other moved so much more than the one."""
-        deep = self.reach - (self.between + torch.nn.functional.pad(way, (0, 1))).norm(dim=-1)
-        return bool((deep > least_m).any())
-
-
-def _meetings(
-    one: Float[Tensor, "time m 3"],
-    one_radii: Float[Tensor, "m"],
-    other: Float[Tensor, "time n 3"],
-    other_radii: Float[Tensor, "n"],
-    way: Float[Tensor, "2"],
-) -> _Meetings:
-    met = torch.nonzero(depths(one, one_radii, other + torch.nn.functional.pad(way, (0, 1)), other_radii) > -NEAR_M)
-    frames, i, j = met.unbind(1)
-    return _Meetings(other[frames, j] - one[frames, i], one_radii[i] + other_radii[j], way)
+    return torch.as_tensor(shift)
 
 
 def _discs(
@@ -292,7 +258,6 @@ def _discs(
     one_radii: Float[Tensor, "m"],
     other: Float[Tensor, "time n 3"],
     other_radii: Float[Tensor, "n"],
-    way: Float[Tensor, "2"],
     least_m: float,
 ) -> tuple[Float[np.ndarray, "disc 2"], Float[np.ndarray, "disc"]]:
     """By what the other must not be moved over the floor: centres and radii of discs, one for each two spheres at each time that
@@ -301,24 +266,31 @@ def _discs(
     reach = one_radii[:, None] + other_radii - least_m
     square = reach.square() - between[..., 2].square()
     of = square > 0.0
-    return -(between[..., :2] + way)[of].numpy(), square[of].sqrt().numpy()
+    return -between[..., :2][of].numpy(), square[of].sqrt().numpy()
 
 
 def _least_way(
     centres: Float[np.ndarray, "disc 2"], radii: Float[np.ndarray, "disc"], first_rad: float
-) -> Float[Tensor, "2"]:
+) -> Float[np.ndarray, "2"]:
     """The shortest way from the origin out of all discs, straight, in one of DIRECTIONS from an angle on."""
-    best = np.array([np.inf, 0.0])
+    nearest = np.sqrt(np.einsum("ij,ij->i", centres, centres)) - radii
+    if not (nearest < 0.0).any():
+        return np.zeros(2, dtype=np.float32)
+    best = np.array([np.inf, 0.0], dtype=np.float32)
     for angle in first_rad + 2.0 * np.pi * np.arange(DIRECTIONS) / DIRECTIONS:
-        ahead = np.array([math.cos(angle), math.sin(angle)])
-        along, across = centres @ ahead, centres @ np.array([-ahead[1], ahead[0]])
-        crossed = (np.abs(across) < radii) & (along + radii > 0.0)
+        ahead = np.array([math.cos(angle), math.sin(angle)], dtype=np.float32)
+        across = centres @ np.array([-ahead[1], ahead[0]])
+        crossed = np.abs(across) < radii
+        along = centres[crossed] @ ahead
         half = np.sqrt(radii[crossed] ** 2 - across[crossed] ** 2)
-        enter, leave = along[crossed] - half, along[crossed] + half
+        enter, leave = along - half, along + half
         reached = 0.0
         while len(inside := leave[(enter <= reached) & (leave > reached)]) and reached < np.linalg.norm(best):
             reached = float(inside.max())
         if reached < np.linalg.norm(best):
             best = reached * ahead
+            # What begins beyond that no shorter way meets.
+            before = nearest < reached
+            centres, radii, nearest = centres[before], radii[before], nearest[before]
     # A hair more, lest rounding leave a touch.
-    return torch.as_tensor(best * (1.0 + 1e-4), dtype=torch.float32)
+    return best * np.float32(1.0 + 1e-4)

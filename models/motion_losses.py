@@ -31,11 +31,11 @@ class LossWeights(BaseModel):
     """On squared depth of joints below UNDER_M."""
     distance: float = Field(default=3.0, ge=0.0)
     orientation: float = Field(default=0.1, ge=0.0)
-    root: float = Field(default=0.3, ge=0.0)
+    root: float = Field(default=0.0, ge=0.0)
     """On where everyone's pelvis is, in units of its spread: three of 268 numbers, yet they say what bodies lie on."""
-    beside: float = Field(default=1.0, ge=0.0)
+    beside: float = Field(default=0.0, ge=0.0)
     """On the way over the floor from everyone to everyone else, metres. That and `root` are asked for through all noise: who stands
-    on which side of whom is settled while next to nothing shows, and without it two people end up in the middle, in one place."""
+    on which side of whom is settled while next to nothing shows, and without it two people tend to the middle, to one place."""
     below_step: int = Field(default=700, ge=0, le=1000)
     """Geometry is asked for where less noise than this was added; above, the mean of many motions is none."""
 

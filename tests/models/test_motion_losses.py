@@ -19,7 +19,7 @@ def scene(motion_data):
 
 def terms(scene, features, step=10, weights=None):
     batch, normaliser = scene
-    weights = weights or LossWeights()
+    weights = weights or LossWeights(root=0.3, beside=1.0)
     found = losses(normaliser(features), batch, torch.tensor([step, step]), normaliser, weights)
     return {name: float(value) for name, value in found.items()}
 
