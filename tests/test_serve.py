@@ -9,6 +9,7 @@ import subprocess
 import sys
 import time
 import urllib.request
+import uuid
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
@@ -103,7 +104,9 @@ def test_the_nightly_deployment_runs_on_a_server(server, tmp_path):
         return {f"{meta.parent.parent.name}/{meta.parent.name}": meta.stat().st_mtime_ns for meta in metas}
 
     def run_once(deployment):
-        started = api(f"/deployments/{deployment['id']}/create_flow_run", {"state": {"type": "SCHEDULED"}})
+        # A busy server may not answer in time though it has heard: asked again under the same key, it starts nothing twice.
+        asked = {"state": {"type": "SCHEDULED"}, "idempotency_key": uuid.uuid4().hex}
+        started = until(lambda: api(f"/deployments/{deployment['id']}/create_flow_run", asked), log)
 
         def ended():
             run = api(f"/flow_runs/{started['id']}")
