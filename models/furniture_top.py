@@ -15,7 +15,7 @@ SOLID = ("bed", "sofa")
 PRESSED_M = 0.06
 """How deep a mattress gives way."""
 NOWHERE_M = 1e6
-"""Everything is so far outside a top that is none."""
+"""Everything is so far outside a top that is none, and inside an edge that is none."""
 
 
 @dataclass(frozen=True)
@@ -46,18 +46,16 @@ def furniture_tops(supports: Sequence[SupportSurface], device: torch.device) -> 
     """The tops that one person may meet."""
     planes = [_half_planes(support) for support in supports]
     edges = max((len(far) for _, far in planes), default=1)
-    # An edge twice is an edge.
-    rows = [np.minimum(np.arange(edges), len(far) - 1) for _, far in planes]
-    outwards = np.array([directions[own] for (directions, _), own in zip(planes, rows, strict=True)])
-    far = np.array([far[own] for (_, far), own in zip(planes, rows, strict=True)])
-    height_m = np.array([support.height_m for support in supports])
-    solid = np.array([support.label in SOLID for support in supports], dtype=bool)
-    shapes = (1, len(supports), edges, 2), (1, len(supports), edges), (1, len(supports))
-    outwards_of, edge, height = (
-        torch.as_tensor(array.reshape(shape), dtype=torch.float32, device=device)
-        for array, shape in zip((outwards, far, height_m), shapes, strict=True)
+    # Who has fewer edges than others has some more that everything is inside of.
+    outwards, edge = np.zeros((1, len(planes), edges, 2)), np.full((1, len(planes), edges), NOWHERE_M)
+    for top, (directions, far) in enumerate(planes):
+        outwards[0, top, : len(far)], edge[0, top, : len(far)] = directions, far
+    return FurnitureTops(
+        torch.as_tensor(outwards, dtype=torch.float32, device=device),
+        torch.as_tensor(edge, dtype=torch.float32, device=device),
+        torch.tensor([[float(support.height_m) for support in supports]], device=device),
+        torch.tensor([[support.label in SOLID for support in supports]], dtype=torch.bool, device=device),
     )
-    return FurnitureTops(outwards_of, edge, height, torch.as_tensor(solid[None], device=device))
 
 
 def joined_tops(parts: Sequence[FurnitureTops]) -> FurnitureTops:
@@ -78,9 +76,8 @@ def joined_tops(parts: Sequence[FurnitureTops]) -> FurnitureTops:
     )
 
 
-def _half_planes(
-    support: SupportSurface,
-) -> tuple[Float[np.ndarray, "edge 2"], Float[np.ndarray, "edge"]]:
+def _half_planes(support: SupportSurface) -> tuple[Float[np.ndarray, "edge 2"], Float[np.ndarray, "edge"]]:
+    """Of each edge of the outline the unit vector outwards, and how far along it the edge lies."""
     corners = np.asarray(support.outline, dtype=np.float64)
     edges = np.roll(corners, -1, axis=0) - corners
     length = np.linalg.norm(edges, axis=1)

@@ -5,6 +5,7 @@ bodies that act them. Out: features of a motion near by: low-pass filtered; limb
 says that they stand, by linear least squares over all frames and two-bone inverse kinematics; people moved out of each other.
 """
 
+import functools
 import itertools
 import math
 from dataclasses import dataclass
@@ -76,7 +77,7 @@ def cleaned(
     stands = [_stands(contacts > 0.5) for contacts in features[..., CONTACTS]]
     each = [_settled(config, body, *one) for one in zip(betas, rest, R, root, stands, strict=True)]
     R, root = (torch.stack(parts) for parts in zip(*each, strict=True))
-    if len(features) > 1:
+    if len(features) > 1 and config.apart_rounds > 0:
         shift = _apart(config, body, betas, rest, R, root)
         root = root + torch.nn.functional.pad(shift, (0, 1))[:, None]
     found = torch.cat([from_matrices(rest, R, root)[..., : CONTACTS.start], features[..., CONTACTS]], dim=-1)
@@ -124,8 +125,9 @@ class Solid:
     """From each joint to the nearest skin of its limbs, and half the head's width: what is lower is too low, metres."""
 
 
+@functools.lru_cache(maxsize=1)
 def solid_of(body: BodyModel) -> Solid:
-    """Of the mean shape."""
+    """Of the mean shape; remembered, since one body acts many motions."""
     joints, skin, weights = body.J_template.numpy(), body.v_template.numpy(), body.weights.numpy()
     of_head = skin[weights[:, HEAD] > 0.9]
     low, high = of_head.min(axis=0), of_head.max(axis=0)

@@ -64,8 +64,8 @@ class SampledMotion:
 
 
 def acting_role(order: ClipOrder) -> Role:
-    """As whom somebody is asked to act: everyday motion is learned from captures, which are of nobody in particular, and alone
-    residents fall and carers rise from seats; asked to stand, they would do that."""
+    """As whom the model is asked to move somebody: as a `person` in everyday motion, since captures, which it is learned from,
+    are of nobody in particular. Residents and carers are seen to fall and to rise from seats, and would do so."""
     return order.role if order.event == "fall" or order.text else "person"
 
 

@@ -44,7 +44,7 @@ def run(
         lambda: "sidecars only: footage without one needs people2d.backend" if poses is None else _poses(poses),
     )
     check("physics", _physics)
-    check("motion model", lambda: "not used: motion is simulated" if motion is None else _motion(motion()))
+    check("motion model", lambda: "not used: motion is simulated" if motion is None else _motion(body, motion()))
     return checks
 
 
@@ -123,14 +123,14 @@ def _physics() -> str:
     return _expect(abs(drop - 1.23) < 0.05, f"mujoco {mujoco.__version__}: a ball drops {drop:.2f} m in 0.5 s (1.23)")
 
 
-def _motion(source: MotionSource) -> str:
+def _motion(body: Path | None, source: MotionSource) -> str:
     from models.body import load_body, track_joints
 
     order = ClipOrder(
         event="walk", cause=None, direction=None, start="walking", seconds=4.0, fps=20.0, role="resident", age_years=80.0,
         stature_m=1.65, build=0.5, sex=0.0, text="",
     )  # fmt: skip
-    pelvis = track_joints(load_body(), source.sample(order, None, np.random.default_rng(0)).people[0])[:, 0]
+    pelvis = track_joints(load_body(body), source.sample(order, None, np.random.default_rng(0)).people[0])[:, 0]
     height, way = float(np.median(pelvis[:, 2])), float(np.linalg.norm(pelvis[-1, :2] - pelvis[0, :2]))
     fine = 0.7 < height < 1.1 and way > 0.5
     return _expect(
