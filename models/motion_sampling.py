@@ -213,6 +213,11 @@ def scheduler_of(config: SamplingConfig) -> DDPMScheduler | DDIMScheduler | DPMS
     return scheduler
 
 
+def guided_steps(config: SamplingConfig) -> int:
+    """In how many steps the network runs with and without the caption."""
+    return math.ceil(config.guided * config.steps)
+
+
 @torch.no_grad()
 def _windows(
     model: MotionModel, denoise: Callable[..., Tensor], embed: Embed, asks: Sequence[Ask], config: SamplingConfig
@@ -220,13 +225,14 @@ def _windows(
     """One window an ask, all in one batch."""
     device = model.normaliser.mean.device
     people, frames = max(len(ask.roles) for ask in asks), max(ask.frames for ask in asks)
-    # Noise of its own for each item, of its own size: neighbours and padding change nothing.
-    generators = [torch.Generator().manual_seed(ask.seed) for ask in asks]
+    # Noise of its own for each item, of its own size: neighbours and padding change nothing. Drawn where it is used.
+    generators = [torch.Generator(device).manual_seed(ask.seed) for ask in asks]
     x = _noise(asks, generators)
     mask = torch.zeros(len(asks), people, frames, dtype=torch.bool)
     roles = torch.full((len(asks), people), -1)
     bones = torch.zeros(len(asks), people, 21)
-    kept, where = torch.zeros_like(x), torch.zeros_like(x, dtype=torch.bool)
+    kept = torch.zeros(len(asks), people, frames, FEATURES)
+    where = torch.zeros_like(kept, dtype=torch.bool)
     slots = torch.arange(people).expand(len(asks), -1)
     for at, ask in enumerate(asks):
         count = len(ask.roles)
@@ -236,14 +242,14 @@ def _windows(
         if ask.kept is not None:
             kept[at, :count, : ask.frames] = ask.kept.features
             where[at, :count, : ask.frames] = ask.kept.where
-    x, mask, kept, where = (value.to(device) for value in (x, mask, kept, where))
+    mask, kept, where = (value.to(device) for value in (mask, kept, where))
     kept = model.normaliser(kept)
     dropped = torch.zeros(len(asks), dtype=torch.bool)
     told = Condition(embed([ask.text for ask in asks]), dropped, roles, bones, slots)
     told = Condition(**{name: value.to(device) for name, value in vars(told).items()})
     twice, mask_twice = both_branches(told), torch.cat([mask, mask])
     scheduler, scale = scheduler_of(config), config.classifier_free_guidance_scale
-    guided = math.ceil(config.guided * len(scheduler.timesteps))
+    guided = guided_steps(config)
     half = half_precision(config.precision, device)
     for number, step in enumerate(scheduler.timesteps):
         steps = torch.full((2 * len(asks),), int(step), device=device)
@@ -257,8 +263,7 @@ def _windows(
         if isinstance(scheduler, DDPMScheduler):
             x = _ddpm_step(scheduler, clean, int(step), x, generators, asks)
         elif config.scheduler == "sde-dpm++":
-            noise = _noise(asks, generators).to(device)
-            x = scheduler.step(clean, int(step), x, variance_noise=noise, return_dict=False)[0]
+            x = scheduler.step(clean, int(step), x, variance_noise=_noise(asks, generators), return_dict=False)[0]
         else:
             x = scheduler.step(clean, int(step), x, return_dict=False)[0]
     x = torch.where(where, kept, x)
@@ -267,11 +272,12 @@ def _windows(
 
 
 def _noise(asks: Sequence[Ask], generators: Sequence[torch.Generator]) -> Float[Tensor, "batch person time 268"]:
-    """Each item's, drawn by its own generator; zero where nobody is."""
-    noise = torch.zeros(len(asks), max(len(ask.roles) for ask in asks), max(ask.frames for ask in asks), FEATURES)
+    """Each item's, drawn by its own generator on that one's device; zero where nobody is."""
+    people, frames = max(len(ask.roles) for ask in asks), max(ask.frames for ask in asks)
+    noise = torch.zeros(len(asks), people, frames, FEATURES, device=generators[0].device)
     for at, (ask, own) in enumerate(zip(asks, generators, strict=True)):
         size = (len(ask.roles), ask.frames, FEATURES)
-        noise[at, : size[0], : size[1]] = torch.randn(size, generator=own)
+        noise[at, : size[0], : size[1]] = torch.randn(size, generator=own, device=own.device)
     return noise
 
 
@@ -287,5 +293,5 @@ def _ddpm_step(
     x = x.clone()
     for at, (ask, generator) in enumerate(zip(asks, generators, strict=True)):
         part = (at, slice(0, len(ask.roles)), slice(0, ask.frames))
-        x[part] = scheduler.step(clean[part].cpu(), step, x[part].cpu(), generator, return_dict=False)[0].to(x)
+        x[part] = scheduler.step(clean[part], step, x[part], generator, return_dict=False)[0]
     return x

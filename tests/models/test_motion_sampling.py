@@ -1,6 +1,10 @@
 """Sampling: schedulers are set as they must be, kept values are kept, windows join, and the guide does what its equation says."""
 
+import shutil
+import subprocess
+import sys
 from dataclasses import replace
+from pathlib import Path
 
 import pytest
 import torch
@@ -12,6 +16,7 @@ from models.motion_model import MotionModel, MotionModelConfig
 from models.motion_sampling import Ask, Kept, SamplingConfig, joint_features, sample, scheduler_of
 from pipeline.errors import InputError
 
+ROOT = Path(__file__).parents[2]
 REST = torch.linspace(0.0, 1.0, 66).unflatten(0, (1, 22, 3))
 FAST = SamplingConfig(steps=4, precision="float32", overlap_frames=8)
 
@@ -91,6 +96,33 @@ def test_a_batch_is_its_singles(scheduler, embed):
 
 def replace_config(scheduler):
     return FAST.model_copy(update={"scheduler": scheduler})
+
+
+COMPILED = """
+import torch
+from models.denoisers.identity import IdentityConfig
+from models.motion_model import MotionModel, MotionModelConfig
+from models.motion_sampling import Ask, SamplingConfig, sample
+
+model = MotionModel(MotionModelConfig(denoiser=IdentityConfig(width=32, layers=1, heads=2, text=12), most_frames=40))
+for value in model.parameters():
+    torch.nn.init.normal_(value, std=0.1)
+ask = Ask("someone walks", ("person",) * 2, torch.rand(2, 22, 3), 24, 0)
+config = SamplingConfig(steps=2, guided=1.0, precision="float32")
+one, other = (
+    sample(model.eval(), lambda texts: torch.ones(len(texts), 12), [ask], config.model_copy(update={"compile": to}))[0]
+    for to in (True, False)
+)
+print(float((one - other).abs().max()), float(one.std()))
+"""
+
+
+@pytest.mark.skipif(shutil.which("g++") is None, reason="compiling needs a C++ compiler")
+def test_a_compiled_network_says_the_same():
+    """In a process of its own: what checks types here cannot be compiled."""
+    told = subprocess.run([sys.executable, "-c", COMPILED], cwd=ROOT, capture_output=True, text=True, check=True).stdout
+    apart, spread = map(float, told.split())
+    assert apart < 1e-4 and spread > 0.1
 
 
 def test_kept_frames_and_joints_are_kept(embed):
