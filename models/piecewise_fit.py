@@ -15,8 +15,9 @@ from scipy.spatial.transform import Rotation, Slerp
 
 from models.body import BodyModel
 from models.fit_frames import Seen
+from models.fit_objective import FitConfig
 from models.fitted_motion import Fit, rest_pelvis
-from models.pose_fit import FitConfig, Fitter
+from models.pose_fit import Fitter
 from models.pose_prior import PosePrior
 from models.pose_start import Start, find_start
 from models.regression import Regression

@@ -8,8 +8,9 @@ import torch
 
 from models.body import BodyShape, load_body, relaxed_pose
 from models.fit_frames import Seen, stillness, together
+from models.fit_objective import FitConfig
 from models.fitted_motion import fit_feet, fit_joints, upright_frames
-from models.pose_fit import FitConfig, Fitter
+from models.pose_fit import Fitter
 from models.pose_prior import load_pose_prior
 from models.pose_start import Start, find_start
 from pipeline.camera import Camera, intrinsics_from_focal, normal_from_angles, pose_over_floor

@@ -8,8 +8,8 @@ import torch
 from safetensors.torch import save_file
 
 from models.body import BodyShape, load_body, relaxed_pose
+from models.fit_objective import FitConfig
 from models.hmr_network import Hmr, HmrConfig
-from models.pose_fit import FitConfig
 from models.separation import SeparationConfig
 from models.world_figures import WorldConfig
 from pipeline.camera import Camera, intrinsics_from_focal, normal_from_angles, pose_over_floor
