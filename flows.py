@@ -110,7 +110,7 @@ def sampled_motion(body: Path | None, values: str):
     from stages.sample_motion import SampleMotionConfig
 
     config = SampleMotionConfig.model_validate_json(values)
-    return SampledMotion(body_model(body), config.model, config.text, config.sampling, config.cleanup)
+    return SampledMotion(body_model(body), config.model, config.text, config.sampling, config.cleanup, config.device)
 
 
 @functools.cache
@@ -537,7 +537,7 @@ def make_clip(store: Store, settings: Settings, form_json: str, rooms: dict[str,
     from models.motion_model import motion_model_digest
     from pipeline.order import OrderForm
     from pipeline.video import write_masks, write_video
-    from stages import generate, label, render
+    from stages import generate, label, render, sample_motion
 
     form = OrderForm.model_validate_json(form_json)
     run = settings.section("run")
@@ -550,7 +550,7 @@ def make_clip(store: Store, settings: Settings, form_json: str, rooms: dict[str,
         "model": motion_model_digest(configs["sample_motion"].model) if run.motion == "model" else None,
         "minimum_visibility": run.minimum_visibility,
         "configs": {name: config.model_dump(mode="json") for name, config in configs.items()},
-        "versions": [generate.VERSION, label.VERSION, render.VERSION],
+        "versions": [generate.VERSION, label.VERSION, render.VERSION, *([sample_motion.VERSION] if run.motion == "model" else [])],
     }  # fmt: skip
     key = store.key("clip", 1, None, inputs)
     found = store.find("clip", key)
@@ -831,7 +831,7 @@ def evaluate_motion(
     from models.motion_batches import MotionData
     from models.motion_evaluator import STARTER, load_motion_evaluator
     from models.motion_faults import Flesh
-    from models.motion_model import load_motion_model
+    from models.motion_model import check_text_encoder, load_motion_model
     from models.motion_report import write_motion_report
     from models.rest_skeleton import skeleton_of
     from models.text_encoder import TextCache, TextEncoder
@@ -862,11 +862,16 @@ def evaluate_motion(
     held = read_corpus(corpus, lambda row: row.split in config.splits and len(row.people) in config.people)
     data = MotionData(held, skeleton_of(body), config.frames or judge.config.most_frames)
     real = evaluate_motion.scenes_of(data, held, data.held_out(data.where(lambda _: True), config.stride))
+    taught = read_corpus(corpus, lambda row: row.split == "train" and len(row.people) in config.people)
+    evaluate_motion.check(config, real, named)
+    models = {name: load_motion_model(folder, sampled.device) for name, folder in named.items()}
+    for model in models.values():
+        check_text_encoder(model, captions.digest)
     made = {
         name: evaluate_motion.answers(
-            config, load_motion_model(folder), captions, sampled.sampling, sampled.cleanup, body, real, settings.seed
+            config, model, captions, sampled.sampling, sampled.cleanup, body, real, settings.seed
         )
-        for name, folder in named.items()
+        for name, model in models.items()
     }
 
     def standing_m(betas: np.ndarray) -> float:
@@ -877,7 +882,6 @@ def evaluate_motion(
         standing_m,
         labelling.direction_tolerance_deg,
     )
-    taught = read_corpus(corpus, lambda row: row.split == "train" and len(row.people) in config.people)
     windows = MotionData(taught, skeleton_of(body), data.most_frames)
     learned = embedded(judge, windows, windows.held_out(windows.where(lambda _: True), data.most_frames // 2))
     summary = evaluate_motion.run(config, judge, captions, Flesh(body), audit, real, made, settings.seed, learned)
@@ -922,6 +926,7 @@ def simulate_falls(
     if direction is not None and direction not in known:
         raise InputError("direction", f"is {direction}, and {cause or 'no cause'} throws nobody that way",
                          f"name one of {', '.join(known)}")  # fmt: skip
+    check_replaceable(out, "summary.json")
     built = None
     if room is not None:
         if store is None:
@@ -1062,7 +1067,8 @@ def train_motion(
     """A motion model from a corpus file and what lies beside it: the skeleton, and the captions' encodings.
 
     Encodings are made where there are none. `finetune` is a store whose people join the corpus, beginning with the weights of
-    `start`. Goes on where it was stopped; pictures of samples and losses come as it runs.
+    `start`. Goes on where it was stopped; pictures of samples and losses come as it runs. Started on several devices, the first
+    process prepares and writes.
     """
     import torch
 
@@ -1075,27 +1081,44 @@ def train_motion(
     from pipeline.corpus import read_corpus, read_index
     from pipeline.corpus_write import join_corpora
 
-    config, text = settings.section("train_motion"), settings.section("sample_motion").text
+    def encoder() -> TextEncoder:
+        return TextEncoder(settings.section("sample_motion").text)
+
+    config = settings.section("train_motion")
     torch.set_num_threads(threads)
     out.mkdir(parents=True, exist_ok=True)
     skeleton, begin = read_skeleton(corpus.parent / "skeleton.safetensors"), None
     texts = texts or corpus.parent / "texts.safetensors"
     facts: dict[str, Any] = {"corpus": file_digest(corpus), "device": device}
+    first = int(os.environ.get("RANK", "0")) == 0
     if finetune is not None:
-        own = own_corpus(Store(finetune), out / "own.bin", settings)
-        join_corpora([corpus, own], out / "corpus.bin", read_index(corpus).dropped)
+        if first:
+            own_corpus(Store(finetune), out / "own.bin", settings)
+            join_corpora([corpus, out / "own.bin"], out / "corpus.bin", read_index(corpus).dropped)
+        training.wait_for_everyone(device)
         corpus, texts = out / "corpus.bin", out / "texts.safetensors"
-        facts |= {"own_motion": file_digest(own), "note": "made with own footage: it stays where that is"}
+        facts |= {"own_motion": file_digest(out / "own.bin"), "note": "made with own footage: it stays where that is"}
         start = start or "starter"
     if start is not None:
         begin = load_motion_model(start)
+        theirs = begin.config.denoiser.model_copy(update={"text": config.denoiser.text})
+        if "denoiser" in config.model_fields_set and theirs != config.denoiser:
+            raise InputError(
+                "train_motion.denoiser", f"is {config.denoiser}, that of {start} is {theirs}", "leave it out"
+            )
         config = config.model_copy(update={"denoiser": begin.config.denoiser})
         facts["start"] = motion_model_digest(start)
     read = read_corpus(corpus)
+    learned = {row.kind for row in read.index.rows if row.split == "train" and len(row.people) in config.people}
+    if finetune is not None and ("own" not in learned or not config.kinds.get("own")):
+        why = "has no weight" if "own" in learned else "has no clip among those that are learned, not held out"
+        raise InputError("own footage", why, "give `own` a weight in train_motion.kinds, or rebuild more clips")
     data = MotionData(read, skeleton, config.most_frames)
-    if not texts.exists():
-        write_texts(texts, TextEncoder(text), [caption for row in read.index.rows for caption in row.texts])
-    cache = TextCache(texts)
+    if first and not texts.exists():
+        write_texts(texts, encoder(), [caption for row in read.index.rows for caption in row.texts])
+    training.wait_for_everyone(device)
+    # Machines that only train have no text network; where one is named, it has to be the file's.
+    cache = TextCache(texts, encoder() if "text" in (settings.values.get("sample_motion") or {}) else None)
     config = config.model_copy(update={"denoiser": config.denoiser.model_copy(update={"text": cache.dim})})
 
     def look(done: int, model: Any) -> None:
@@ -1112,11 +1135,13 @@ def train_motion(
         config, data, cache.encode, cache.digest, out, settings.seed, torch.device(device), facts,
         None if missing else look, begin,
     )  # fmt: skip
+    if not first:
+        return facts
     if not missing:
         (out / "curve.png").write_bytes(training.plot_curve(curve))
     summary = {
         "out": str(out),
-        "steps": config.steps,
+        "steps": config.stop or config.steps,
         "validation": curve.validation[-1],
         "seed": settings.seed,
     } | facts
@@ -1140,7 +1165,8 @@ def sample_motions(
         raise InputError("role", f"is given {len(roles)} times for {people} people", "give one for each, or none")
     if unknown := sorted(set(roles) - set(types.Role.__args__)):
         raise InputError("role", f"is {unknown[0]}", f"use {', '.join(types.Role.__args__)}")
-    model = load_motion_model(config.model)
+    check_replaceable(out, "summary.json")
+    model = load_motion_model(config.model, config.device)
     encoder = TextEncoder(config.text)
     sample_motion.check(model, encoder, text, people, frames)
     who: Any = roles or sample_motion.roles_of(text, people)

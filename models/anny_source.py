@@ -16,10 +16,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
-import pandas as pd
 import torch
 from jaxtyping import Float, Int
-from scipy.sparse import csr_matrix, diags
 
 from pipeline.errors import InputError
 from pipeline.types import COCO_KEYPOINTS, SMPL_JOINTS
@@ -133,6 +131,8 @@ def _read_target(path: Path, n_base: int) -> Float[np.ndarray, "coordinate"]:
     text = gzip.decompress(path.read_bytes())
     if not text.strip():  # the average person's target moves nothing
         return out.reshape(-1)
+    import pandas as pd
+
     rows = pd.read_csv(io.BytesIO(text), sep=" ", header=None, dtype=np.float64).to_numpy()
     out[rows[:, 0].astype(np.int64)] = rows[:, 1:] * 0.1
     return out.reshape(-1)
@@ -242,6 +242,8 @@ def smooth_hips(
     """
     n = len(weights)
     i, j = np.concatenate([faces[:, [0, 1]], faces[:, [1, 2]], faces[:, [2, 0]]]).T
+    from scipy.sparse import csr_matrix, diags
+
     adjacency = csr_matrix((np.ones(2 * len(i)), (np.r_[i, j], np.r_[j, i])), shape=(n, n))
     adjacency.data[:] = 1.0
     mean_of_neighbours = diags(1.0 / np.asarray(adjacency.sum(axis=1)).ravel()) @ adjacency

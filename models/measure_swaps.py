@@ -22,7 +22,7 @@ from torch import Tensor
 from models.body import load_body
 from models.motion_batches import ROLES, MotionData
 from models.motion_features import positions
-from models.motion_model import STARTER, MotionModel, load_motion_model
+from models.motion_model import STARTER, MotionModel, check_text_encoder, load_motion_model
 from models.motion_sampling import Ask, SamplingConfig, sample
 from models.rest_skeleton import skeleton_of
 from models.text_encoder import SentenceConfig, TextEncoder
@@ -112,11 +112,11 @@ def main() -> None:
     arguments = parser.parse_args()
     held = read_corpus(arguments.corpus, lambda row: row.split != "train" and len(row.people) == 2)
     model = load_motion_model(arguments.model)
+    encoder = TextEncoder(SentenceConfig())
+    check_text_encoder(model, encoder.digest)
     most = model.config.most_frames
     asks = asks_of(MotionData(held, skeleton_of(load_body()), most), held, most)
-    text = json.dumps(
-        {"captions": len(asks)} | measure(model, TextEncoder(SentenceConfig()).encode, asks, SamplingConfig()), indent=1
-    )
+    text = json.dumps({"captions": len(asks)} | measure(model, encoder.encode, asks, SamplingConfig()), indent=1)
     if arguments.out:
         arguments.out.write_text(text + "\n")
     print(text)

@@ -1,4 +1,4 @@
-"""Batches of motion out of a corpus: features in the first person's frame, captions, roles and bones. Needs numpy and torch alone.
+"""Batches of motion out of a corpus: features in the first person's frame, captions, roles and bones. Needs what `models/train_motion.py` needs.
 
 Items of about one length and one number of people come together, so that little of a batch is padding. What step n sees depends
 on the seed and n alone.
@@ -157,11 +157,9 @@ class MotionData:
         return self.batch(pieces[place * size : (place + 1) * size])
 
 
-def slots_of(batch: MotionBatch, most_people: int, generator: torch.Generator | None) -> Int[Tensor, "batch person"]:
-    """Which identity each person is given: drawn without repetition, or 0, 1, ... where there is no generator."""
+def slots_of(batch: MotionBatch, most_people: int, generator: torch.Generator) -> Int[Tensor, "batch person"]:
+    """Which identity each person is given: drawn without repetition."""
     count, people = batch.roles.shape
-    if generator is None:
-        return torch.arange(people).expand(count, -1)
     return torch.rand(count, most_people, generator=generator).argsort(dim=-1)[:, :people]
 
 

@@ -19,7 +19,7 @@ from PIL import Image
 
 from models.body import BodyModel, BodyShape, load_body
 from models.motion_cleanup import CleanupConfig, cleaned
-from models.motion_model import MotionModel, load_motion_model
+from models.motion_model import MotionModel, check_text_encoder, load_motion_model
 from models.motion_sampling import Ask, SamplingConfig, motion_of, sample
 from models.motion_strip import motion_strip
 from models.rest_skeleton import skeleton_of
@@ -76,10 +76,10 @@ def card(folder: Path, model: MotionModel, figures: dict[str, dict[str, Any]] | 
         "",
         (f"- **Architecture**: `{sizes.name}`, width {sizes.width}, {sizes.layers} layers, {sizes.heads} heads, {sizes.patch} frames a token;"
         f" {weights / 1e6:.2f} M parameters, float16 on disk. Predicts x_0 of {model.config.layout}."),
-        (f"- **Trained on**: a corpus of `careclips corpus build` (SHA-256 `{facts.get('corpus', '?')}`, {facts.get('items', '?')} items), "
+        (f"- **Trained on**: a corpus of `careclips corpus build` (SHA-256 `{facts.get('corpus', '?')}`, {facts.get('items', '?')} items, a part of them held out), "
         f"scenes of {' and '.join(map(str, model.config.people))} people, windows of at most {model.config.most_frames} frames."),
         f"- **How**: `careclips train motion` with the config of `training.json`, seed {facts['seed']}, {facts['steps']} steps of {config['batch']} scenes, rate {config['rate']:g}, "
-        f"{facts['seconds'] / 60:.0f} minutes" + (f", from the model with digest `{facts['start']}`" if "start" in facts else "") + ". Held out in the end: "
+        f"{facts['seconds'] / 60:.0f} minutes" + (f", from the model with digest `{facts['start']}`" if "start" in facts else "") + f". Held out, after {last.get('step', 0)} steps: "
         + ", ".join(f"{name} {value:.3f}" for name, value in last.items() if name not in ("step", "seconds")) + ".",
         "- **Text**: captions as `models/text_encoder.py` encodes them by default (all-MiniLM-L6-v2).",
         "- **Licence**: Apache-2.0, as the repository; the captures it learned from are free for any use.",
@@ -105,13 +105,15 @@ def _table(figures: dict[str, dict[str, Any]]) -> list[str]:
     """What `careclips evaluate motion` found: a row a figure, a column an arm; of single people and pairs it has more to say."""
     arms = [arm for arm in figures if "/" not in arm]
     rows = ["| | " + " | ".join(arms) + " |", "| --- " * (len(arms) + 1) + "|"]
-    told = (name for name, value in figures[arms[0]].items() if isinstance(value, list) and "quantiles" not in name)
-    for name in told:
+    known = [name for arm in arms for name, value in figures[arm].items() if isinstance(value, list | float)]
+    for name in dict.fromkeys(name for name in known if "quantiles" not in name):
         cells = []
         for arm in arms:
             value = figures[arm].get(name)
             if value is None:
                 cells.append("–")
+            elif isinstance(value, float):
+                cells.append(f"{value:.3g}")
             elif name == "r_precision":
                 cells.append(" / ".join(f"{top[0]:.2f}" for top in value))
             else:
@@ -128,7 +130,9 @@ def main() -> None:
     arguments = parser.parse_args()
     model = load_motion_model(arguments.folder)
     figures = json.loads(arguments.figures.read_text()) if arguments.figures else None
-    strips = prompt_strips(model, TextEncoder(SentenceConfig()), load_body())
+    encoder = TextEncoder(SentenceConfig())
+    check_text_encoder(model, encoder.digest)
+    strips = prompt_strips(model, encoder, load_body())
     Image.fromarray(strips).save(arguments.folder / "prompts.jpg", quality=80)
     if figures and (plot := arguments.figures.parent / MEMORISED).exists():
         shutil.copyfile(plot, arguments.folder / MEMORISED)

@@ -101,15 +101,21 @@ def canonical(
     """
     first = features[:, 0, 0]
     ahead = heading(matrices(first)[:, 0])
-    yaw = torch.atan2(ahead[:, 1], ahead[:, 0])
-    moved = _moved(features, -first[:, None, None, :2])
-    return _turned(moved, -yaw), torch.stack([first[:, 0], first[:, 1], yaw], dim=-1)
+    pose = torch.stack([first[:, 0], first[:, 1], torch.atan2(ahead[:, 1], ahead[:, 0])], dim=-1)
+    return displaced(features, pose), pose
+
+
+def displaced(
+    features: Float[Tensor, "batch person time 268"], pose: Float[Tensor, "batch 3"]
+) -> Float[Tensor, "batch person time 268"]:
+    """The scene moved by minus pose's x and y, then turned about the origin by minus its yaw: undoes `placed`."""
+    return _turned(_moved(features, -pose[:, None, None, :2]), -pose[:, 2])
 
 
 def placed(
     features: Float[Tensor, "batch person time 268"], pose: Float[Tensor, "batch 3"]
 ) -> Float[Tensor, "batch person time 268"]:
-    """The scene turned about the origin by pose's yaw, then moved by its x and y: undoes `canonical`."""
+    """The scene turned about the origin by pose's yaw, then moved by its x and y: undoes `displaced`."""
     return _moved(_turned(features, pose[:, 2]), pose[:, None, None, :2])
 
 

@@ -2,11 +2,11 @@
 
 from pathlib import Path
 
-import torch
 from pydantic import BaseModel, ConfigDict, Field
 from torch import nn
 
 from models.denoisers import DenoiserConfig, build_denoiser
+from models.device import device_of
 from models.motion_features import LAYOUT, Normaliser
 from models.network_folder import load_network, network_digest
 from pipeline.errors import InputError
@@ -57,9 +57,19 @@ def folder_of(name: Path | str) -> Path:
 def load_motion_model(name: Path | str = "starter", device: str = "cpu") -> MotionModel:
     """The model of a folder with config.json and model.safetensors, float32, frozen.
 
-    InputError where it is none, is damaged, or its features are laid out in another way.
+    InputError where it is none, is damaged, or its features are laid out in another way, and for a device that is not there.
     """
-    return load_network(folder_of(name), *_KIND, _build).to(torch.device(device))
+    return load_network(folder_of(name), *_KIND, _build).to(device_of("device", device))
+
+
+def check_text_encoder(model: MotionModel, digest: str) -> None:
+    """InputError where a model learned its captions from another text encoder than the one of this digest."""
+    if model.config.text_encoder != digest:
+        known = model.config.text_encoder[:12]
+        raise InputError(
+            "text encoder", f"is {digest[:12]}, the motion model learned its captions from {known}",
+            "name the one of its card as sample_motion.text",
+        )  # fmt: skip
 
 
 def motion_model_digest(name: Path | str = "starter") -> str:

@@ -6,22 +6,34 @@ out as it would alone. Kept values replace the prediction of x_0 at each step (T
 
 import math
 from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field, replace
 from typing import Literal
 
 import numpy as np
 import torch
 from diffusers import DDIMScheduler, DDPMScheduler, DPMSolverMultistepScheduler
-from jaxtyping import Bool, Float
+from jaxtyping import Bool, Float, Int
 from pydantic import BaseModel, ConfigDict, Field
 from torch import Tensor
 
 from models.diffusion import STEPS, sampling_steps
 from models.motion_batches import ROLES, MotionData
 from models.motion_condition import Condition, both_branches
-from models.motion_features import FEATURES, POSITIONS, ROTATIONS, VELOCITIES, canonical, decode, matrices, placed
+from models.motion_features import (
+    FEATURES,
+    POSITIONS,
+    ROTATIONS,
+    VELOCITIES,
+    canonical,
+    decode,
+    displaced,
+    heading,
+    matrices,
+    placed,
+)
 from models.motion_model import MotionModel
-from models.rest_skeleton import bone_lengths, forward_kinematics
+from models.rest_skeleton import PARENTS, bone_lengths, forward_kinematics
 from models.train_motion import Embed, half_precision
 from pipeline.corpus import FPS
 from pipeline.errors import InputError
@@ -30,6 +42,10 @@ from pipeline.types import Motion, PersonTrack, Role
 
 FEWEST_FRAMES, MOST_FRAMES = 4, 1200
 """From a fifth of a second to a minute."""
+
+
+FADE_FRAMES = 10
+"""Where motion goes on from kept frames: over so many, what it was sampled with turns into what it is."""
 
 
 class SamplingConfig(BaseModel):
@@ -79,11 +95,12 @@ class Ask:
 
 def check_ask(ask: Ask, model: MotionModel) -> None:
     """InputError for what no model can answer, before anything is computed."""
-    most = getattr(model.config.denoiser, "most_people", max(model.config.people))
+    can = model.config.denoiser.people
     if not ask.text.strip():
         raise InputError("text", "is empty", "say what happens, in a sentence")
-    if not 1 <= len(ask.roles) <= most:
-        raise InputError("people", f"must be 1 to {most}, got {len(ask.roles)}", "ask for fewer people at a time")
+    if len(ask.roles) not in can:
+        known = f"{can[0]} to {can[-1]}" if len(can) > 1 else str(can[0])
+        raise InputError("people", f"must be {known}, got {len(ask.roles)}", "ask for as many as the model can do")
     if not FEWEST_FRAMES <= ask.frames <= MOST_FRAMES:
         raise InputError(
             "frames", f"must be {FEWEST_FRAMES} to {MOST_FRAMES} (20 a second), got {ask.frames}", "ask again"
@@ -95,12 +112,19 @@ def check_ask(ask: Ask, model: MotionModel) -> None:
 
 
 def joint_features(joints: Sequence[int]) -> Bool[Tensor, "268"]:
-    """Which features speak of some of the 22 joints: keep a hand's path, say."""
+    """Which features say where some of the 22 joints are and how they are turned: keep a hand's path, say.
+
+    Motion is read from rotations and the root, so all joints above them are kept, too.
+    """
     where = torch.zeros(FEATURES, dtype=torch.bool)
-    for joint in joints:
+    for joint in {above for one in joints for above in _chain(one)}:
         for part, width in ((POSITIONS, 3), (VELOCITIES, 3), (ROTATIONS, 6)):
             where[part.start + joint * width : part.start + (joint + 1) * width] = True
     return where
+
+
+def _chain(joint: int) -> list[int]:
+    return [joint] if joint == 0 else [joint, *_chain(PARENTS[joint])]
 
 
 def sample(
@@ -118,7 +142,7 @@ def sample(
     part = 1
     while longer := [at for at, ask in enumerate(asks) if found[at].shape[1] < ask.frames]:
         overlap = min(config.overlap_frames, most // 2)
-        moved, poses, following = [], [], []
+        poses, following = [], []
         for at in longer:
             tail, pose = canonical(found[at][None, :, -overlap:])
             frames = min(most, asks[at].frames - found[at].shape[1] + overlap)
@@ -225,9 +249,9 @@ def _windows(
     """One window an ask, all in one batch."""
     device = model.normaliser.mean.device
     people, frames = max(len(ask.roles) for ask in asks), max(ask.frames for ask in asks)
-    # Noise of its own for each item, of its own size: neighbours and padding change nothing. Drawn where it is used.
-    generators = [torch.Generator(device).manual_seed(ask.seed) for ask in asks]
-    x = _noise(asks, generators)
+    # Noise of its own for each item, of its own size: neighbours and padding change nothing.
+    generators = [torch.Generator().manual_seed(ask.seed) for ask in asks]
+    x = _noise(asks, generators).to(device)
     mask = torch.zeros(len(asks), people, frames, dtype=torch.bool)
     roles = torch.full((len(asks), people), -1)
     bones = torch.zeros(len(asks), people, 21)
@@ -251,6 +275,7 @@ def _windows(
     scheduler, scale = scheduler_of(config), config.classifier_free_guidance_scale
     guided = guided_steps(config)
     half = half_precision(config.precision, device)
+    lead = where.all(-1).cumprod(-1).sum(-1)
     for number, step in enumerate(scheduler.timesteps):
         steps = torch.full((2 * len(asks),), int(step), device=device)
         with torch.autocast(device.type, torch.bfloat16, enabled=half):
@@ -259,11 +284,15 @@ def _windows(
                 predicted = without + scale * (with_text - without)
             else:
                 predicted = denoise(x, steps[: len(asks)], told, mask).float()
+        if lead.any():
+            predicted = model.normaliser(_led_on(model.normaliser.back(predicted), model.normaliser.back(kept), lead))
         clean = torch.where(where, kept, predicted)
         if isinstance(scheduler, DDPMScheduler):
             x = _ddpm_step(scheduler, clean, int(step), x, generators, asks)
         elif config.scheduler == "sde-dpm++":
-            x = scheduler.step(clean, int(step), x, variance_noise=_noise(asks, generators), return_dict=False)[0]
+            x = scheduler.step(
+                clean, int(step), x, variance_noise=_noise(asks, generators).to(device), return_dict=False
+            )[0]
         else:
             x = scheduler.step(clean, int(step), x, return_dict=False)[0]
     x = torch.where(where, kept, x)
@@ -271,13 +300,42 @@ def _windows(
     return [found[at, : len(ask.roles), : ask.frames] for at, ask in enumerate(asks)]
 
 
+def _led_on(
+    predicted: Float[Tensor, "batch person time 268"],
+    kept: Float[Tensor, "batch person time 268"],
+    lead: Int[Tensor, "batch person"],
+) -> Float[Tensor, "batch person time 268"]:
+    """Where a person's first frames are kept, what is predicted of the others is turned and moved over the floor so that it begins
+    where the kept ones end, and as they end. While there is next to no signal the network cannot see that."""
+    last = (lead - 1).clamp(min=0)[..., None, None].expand(-1, -1, 1, FEATURES)
+    ours, theirs = (of.gather(2, last).flatten(0, 1)[:, None] for of in (predicted, kept))
+    yaws = []
+    for of in (ours, theirs):
+        ahead = heading(matrices(of)[:, 0, 0, 0])
+        yaws.append(torch.atan2(ahead[:, 1], ahead[:, 0]))
+    away = torch.cat([ours[:, 0, 0, :2], yaws[0][:, None]], dim=-1)
+    onto = torch.cat([theirs[:, 0, 0, :2], yaws[1][:, None]], dim=-1)
+    moved = placed(displaced(predicted.flatten(0, 1)[:, None], away), onto).view_as(predicted)
+    # What then differs yet, limbs say, fades away (Bollo 2018, "Inertialization").
+    since = torch.arange(predicted.shape[2], device=predicted.device) - (lead[..., None] - 1)
+    share = 0.5 + 0.5 * torch.cos(math.pi * (since / FADE_FRAMES).clamp(0.0, 1.0))
+    moved = moved + share[..., None] * (kept - moved).gather(2, last)
+    return torch.where((lead > 0)[..., None, None], moved, predicted)
+
+
 def _noise(asks: Sequence[Ask], generators: Sequence[torch.Generator]) -> Float[Tensor, "batch person time 268"]:
-    """Each item's, drawn by its own generator on that one's device; zero where nobody is."""
-    people, frames = max(len(ask.roles) for ask in asks), max(ask.frames for ask in asks)
-    noise = torch.zeros(len(asks), people, frames, FEATURES, device=generators[0].device)
-    for at, (ask, own) in enumerate(zip(asks, generators, strict=True)):
-        size = (len(ask.roles), ask.frames, FEATURES)
-        noise[at, : size[0], : size[1]] = torch.randn(size, generator=own, device=own.device)
+    """Each item's, drawn by its own generator; zero where nobody is.
+
+    On the processor, so that every device has the same, by as many threads as torch has: a thousand items are soon drawn.
+    """
+    noise = torch.zeros(len(asks), max(len(ask.roles) for ask in asks), max(ask.frames for ask in asks), FEATURES)
+
+    def draw(at: int) -> None:
+        size = (len(asks[at].roles), asks[at].frames, FEATURES)
+        noise[at, : size[0], : size[1]] = torch.randn(size, generator=generators[at])
+
+    with ThreadPoolExecutor(torch.get_num_threads()) as threads:
+        list(threads.map(draw, range(len(asks))))
     return noise
 
 
@@ -293,5 +351,5 @@ def _ddpm_step(
     x = x.clone()
     for at, (ask, generator) in enumerate(zip(asks, generators, strict=True)):
         part = (at, slice(0, len(ask.roles)), slice(0, ask.frames))
-        x[part] = scheduler.step(clean[part], step, x[part], generator, return_dict=False)[0]
+        x[part] = scheduler.step(clean[part].cpu(), step, x[part].cpu(), generator, return_dict=False)[0].to(x)
     return x

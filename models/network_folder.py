@@ -15,6 +15,8 @@ from pipeline.errors import InputError
 from pipeline.store import digest, file_digest
 
 Network = TypeVar("Network", bound=nn.Module)
+WEIGHTS_DIGEST = "weights_sha256"
+"""What config.json calls the digest of model.safetensors, beside the network's own settings."""
 
 
 def network_digest(folder: Path, kind: str, remedy: str) -> str:
@@ -25,11 +27,17 @@ def network_digest(folder: Path, kind: str, remedy: str) -> str:
 def load_network(folder: Path, kind: str, remedy: str, build: Callable[[dict], Network]) -> Network:
     """The network that `build` makes of the settings, with its weights, float32 and frozen.
 
-    Shipped weights are float16 to be small. InputError where a file is missing or does not hold what `build` made.
+    Shipped weights are float16 to be small. InputError where a file is missing, does not hold what `build` made, or is not the
+    one whose digest the settings state.
     """
     settings, weights = _files(folder, kind, remedy)
     try:
-        network = build(json.loads(settings.read_text()))
+        told = json.loads(settings.read_text())
+        if (stated := told.pop(WEIGHTS_DIGEST, None)) not in (None, found := file_digest(weights)):
+            raise InputError(
+                weights, f"has the digest {found[:12]}, {settings.name} states {stated[:12]}", "fetch it again"
+            )
+        network = build(told)
         network.load_state_dict({name: value.to(torch.float32) for name, value in load_file(weights).items()})
     except (json.JSONDecodeError, ValidationError, SafetensorError, RuntimeError) as error:
         problem = str(error).splitlines()[0]

@@ -10,6 +10,7 @@ from jaxtyping import Float
 from torch import Tensor
 
 from models.body import BodyModel, matrices_from_axis_angle
+from models.device import device_of
 from models.fit_frames import FAR_S, FitFrames, Seen, stillness, together
 from models.fit_objective import FitConfig, FitObjective
 from models.fitted_motion import Fit
@@ -17,15 +18,7 @@ from models.furniture_top import FurnitureTops, furniture_tops
 from models.pose_prior import PosePrior, matrix_from_columns
 from models.pose_start import Start
 from models.shape_space import ShapeSpace
-from pipeline.errors import InputError
 from pipeline.frames import invert, rotation_6d_from_matrix
-
-
-def _device(name: str) -> torch.device:
-    try:
-        return torch.zeros(0, device=name).device
-    except (RuntimeError, AssertionError) as error:
-        raise InputError("fit.device", f"{name!r} is not there", "name a device that torch finds, or cpu") from error
 
 
 class Fitter:
@@ -43,7 +36,7 @@ class Fitter:
         stature_spread_m: float = 0.09,
         prior: PosePrior | None = None,
     ):
-        self.config, self.device = config, _device(config.device)
+        self.config, self.device = config, device_of("fit.device", config.device)
         self.shape = ShapeSpace(body, stature_m, stature_spread_m).to(self.device)
         self.objective = FitObjective(config, body, self.shape, prior, self.device)
         self.body = self.objective.body

@@ -9,7 +9,7 @@ import torch
 from models.body import BodyModel
 from models.captions import Facts, age_of, captions, sex_of
 from models.motion_cleanup import CleanupConfig, cleaned
-from models.motion_model import load_motion_model
+from models.motion_model import check_text_encoder, load_motion_model
 from models.motion_sampling import Ask, SamplingConfig, motion_of, sample
 from models.motion_source import betas_of
 from models.rest_skeleton import skeleton_of
@@ -27,16 +27,17 @@ FURNISHED = ("sit", "sit_to_stand", "roll_out_of_bed", "slide_out_of_bed")
 
 
 class SampledMotion:
-    """Any event, by the motion model; InputError where a folder holds none."""
+    """Any event, by the motion model; InputError where a folder holds none, or one that learned from another text encoder."""
 
     name = "motion model"
 
     def __init__(
         self, body: BodyModel, model: Path | str, text: SentenceConfig | ClipConfig, sampling: SamplingConfig,
-        cleanup: CleanupConfig | None,
+        cleanup: CleanupConfig | None, device: str = "cpu",
     ):  # fmt: skip
         self.body, self.sampling, self.cleanup = body, sampling, cleanup
-        self.model, self.encoder = load_motion_model(model), TextEncoder(text)
+        self.model, self.encoder = load_motion_model(model, device), TextEncoder(text)
+        check_text_encoder(self.model, self.encoder.digest)
 
     def sample(self, order: ClipOrder, room: Room | None, rng: np.random.Generator) -> Motion:
         """One motion; what came of it is for the audit to tell. Rejected where it is longer than what the model learned, or begins

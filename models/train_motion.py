@@ -1,7 +1,7 @@
 """Train a motion model (`careclips train motion`): any denoiser, on a corpus file, by predicting clean motion from noisy.
 
-Needs torch, numpy, safetensors and pydantic alone: the corpus (or its training pack), the captions' embeddings and the skeleton are
-files. Interrupted, it goes on from its last checkpoint as if it had not been: what step n sees depends on the seed and n alone.
+Needs torch, numpy, safetensors, pydantic and jaxtyping alone: the corpus (or its training pack), the captions' embeddings and the
+skeleton are files. Interrupted, it goes on from its last checkpoint as if it had not been: what step n sees depends on the seed and n alone.
 """
 
 import json
@@ -19,7 +19,7 @@ from typing import Any, Literal
 import numpy as np
 import torch
 from jaxtyping import Float, Int
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, model_validator
 from torch import Tensor
 
 from models.denoisers import DenoiserConfig
@@ -32,6 +32,7 @@ from models.motion_model import MotionModel, MotionModelConfig
 from models.training_state import resume_state, save_state, write_starter
 from pipeline.corpus import Row
 from pipeline.errors import InputError
+from pipeline.store import write_text
 
 logger = logging.getLogger(__name__)
 
@@ -51,6 +52,9 @@ class MotionTrainConfig(BaseModel):
     """How many times as often as other falls those of some causes are seen (`cause` in an item's details)."""
     most_frames: int = Field(default=200, ge=4)
     steps: int = Field(default=20000, ge=1)
+    """By which the rate has fallen to a hundredth."""
+    stop: int | None = Field(default=None, ge=1)
+    """After how many of them training ends; after all, if it is not said."""
     batch: int = Field(default=32, ge=1)
     rate: float = Field(default=4e-4, gt=0.0)
     warm_up: int = Field(default=300, ge=1)
@@ -73,6 +77,15 @@ class MotionTrainConfig(BaseModel):
     validation: int = Field(default=192, ge=1)
     """Held-out scenes that the curve is drawn from."""
     save_every_s: float = Field(default=120.0, ge=0.0)
+
+    @model_validator(mode="after")
+    def _people_that_the_denoiser_can(self) -> "MotionTrainConfig":
+        name, can = self.denoiser.name, self.denoiser.people
+        if not self.people or not set(self.people) <= set(can):
+            raise ValueError(
+                f"people is {list(self.people)}, the denoiser {name} does scenes of {list(can)}: name those"
+            )
+        return self
 
 
 @dataclass
@@ -124,7 +137,7 @@ def train(
     look: Callable[[int, MotionModel], None] | None = None,
     start: MotionModel | None = None,
 ) -> Curve:
-    """Train, and write the averaged weights to `out` at the end; `out/state.safetensors` is what an interruption resumes from.
+    """Train, and write the averaged weights to `out` at the end; the `state*` files in it are what an interruption resumes from.
 
     `start` is a model to begin with, its normaliser included; its sizes must be the config's, else InputError. `look` is shown
     the model with its averaged weights whenever it is validated, and its number of steps. Started by `accelerate launch` or
@@ -154,16 +167,17 @@ def train(
         model.parameters(), lr=config.rate, weight_decay=config.weight_decay, betas=(0.9, 0.99)
     )
     average = {name: value.detach().clone() for name, value in model.state_dict().items()}
-    state, log = out / "state.safetensors", out / "curve.json"
-    curve, first = Curve([], []), 0
-    if state.exists():
-        first = resume_state(state, model, optimiser, average)
-        curve = Curve(**json.loads(log.read_text()))
+    made_of = {
+        "config": config.model_dump(mode="json"), "seed": seed, "text_encoder": text_encoder, "world": world,
+        **{name: value for name, value in facts.items() if name != "device"},
+    }  # fmt: skip
+    first, last = resume_state(out, model, optimiser, average, made_of), config.stop or config.steps
+    log, curve = out / "curve.json", _curve_until(out / "curve.json", first)
     validation = _validation(config, data, held)
     seconds = curve.train[-1]["seconds"] if curve.train else 0.0
     began = saved = time.monotonic()
     running: dict[str, float] = {}
-    for step in range(first, config.steps):
+    for step in range(first, last):
         optimiser.param_groups[0]["lr"] = rate_at(config, step)
         place = step * world + rank
         generator = torch.Generator().manual_seed(int(np.random.default_rng([seed, place, 1]).integers(2**62)))
@@ -186,8 +200,8 @@ def train(
             spent = seconds + time.monotonic() - began
             curve.train.append({"step": done, "seconds": spent} | running)
             told = " ".join(f"{name} {value:.4f}" for name, value in running.items())
-            logger.info("step %d of %d, %.0f s: %s", done, config.steps, spent, told)
-        if done % config.validate_every == 0 or done == config.steps:
+            logger.info("step %d of %d, %.0f s: %s", done, last, spent, told)
+        if done % config.validate_every == 0 or done == last:
             spent = seconds + time.monotonic() - began
             curve.validation.append(
                 {"step": done, "seconds": spent} | _validate(config, model, average, validation, embed)
@@ -196,18 +210,35 @@ def train(
                 with _averaged(model, average):
                     look(done, model)
             logger.info("held out: %s", curve.validation[-1])
-        if time.monotonic() - saved > config.save_every_s or done == config.steps:
-            save_state(state, model, optimiser, average, done)
-            _write(log, vars(curve))
+        if time.monotonic() - saved > config.save_every_s or done == last:
+            write_text(log, json.dumps(vars(curve)))
+            save_state(out, model, optimiser, average, done, made_of)
             saved = time.monotonic()
     if rank > 0:
         return curve
     facts = facts | {
-        "steps": config.steps, "seconds": round(seconds + time.monotonic() - began), "seed": seed,
+        "steps": last, "seconds": round(seconds + time.monotonic() - began), "seed": seed,
         "config": config.model_dump(mode="json"), "train": curve.train[-1:], "validation": curve.validation[-1:],
     }  # fmt: skip
     write_starter(out, average, model.config, facts)
     return curve
+
+
+def wait_for_everyone(device: str) -> None:
+    """Until all processes of this training are here; one that is alone goes on."""
+    if int(os.environ.get("WORLD_SIZE", "1")) > 1:
+        from accelerate import PartialState
+
+        PartialState(cpu=device == "cpu").wait_for_everyone()
+
+
+def _curve_until(path: Path, step: int) -> Curve:
+    """What was told of the first steps; a curve is written before the state, and may know of more."""
+    if not step or not path.exists():
+        return Curve([], [])
+    return Curve(
+        **{name: [row for row in rows if row["step"] <= step] for name, rows in json.loads(path.read_text()).items()}
+    )
 
 
 def _devices(model: MotionModel, device: torch.device) -> tuple[int, int, Callable[..., Tensor], torch.device]:
@@ -262,8 +293,7 @@ def _terms(
     step = draw_steps(count, config.noisier if training else 0.0, config.noise_shift, generator).to(device)
     noise = torch.randn(batch.features.shape, generator=generator).to(device)
     dropped = (torch.rand(count, generator=generator) < (config.withheld if training else 0.0)).to(device)
-    most = getattr(config.denoiser, "most_people", batch.roles.shape[1])
-    slots = slots_of(batch, most, generator).to(device)
+    slots = slots_of(batch, max(config.denoiser.people), generator).to(device)
     if training and config.veiled > 0.0:
         batch = replace(batch, roles=veiled_roles(batch.roles, config.veiled, generator))
     clean = model.normaliser(batch.features) * batch.mask[..., None]
@@ -335,9 +365,3 @@ def plot_curve(curve: Curve) -> bytes:
     buffer = BytesIO()
     FigureCanvasAgg(figure).print_png(buffer)
     return buffer.getvalue()
-
-
-def _write(path: Path, value: Any) -> None:
-    part = path.with_name(path.name + ".part")
-    part.write_text(json.dumps(value))
-    os.replace(part, path)

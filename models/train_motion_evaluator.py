@@ -119,7 +119,7 @@ def train(
 ) -> None:  # fmt: skip
     """Train; `out` holds the averaged weights of the best validation so far. Same data, seed and threads: the same bytes.
 
-    Stops after `patience` judgements without a better one. The whole state goes to `checkpoint` every two minutes; a
+    Stops after `patience` judgements without a better one. The whole state goes to the folder `checkpoint` every two minutes; a
     training continues from there as if it had not been interrupted: what step n sees depends on the seed and n alone.
     """
     if config.text_digest != texts.digest:
@@ -137,7 +137,15 @@ def train(
     network.to(device)
     optimiser = torch.optim.AdamW(network.parameters(), lr=rate, weight_decay=0.05, betas=(0.9, 0.98))
     average = {name: value.detach().clone() for name, value in network.state_dict().items()}
-    first = resume_state(checkpoint, network, optimiser, average) if checkpoint and checkpoint.exists() else 0
+    made_of = {
+        "steps": steps,
+        "batch": batch,
+        "rate": rate,
+        "seed": seed,
+        "config": config.model_dump(mode="json"),
+        **facts,
+    }
+    first = resume_state(checkpoint, network, optimiser, average, made_of)
     before = json.loads((out / "training.json").read_text()) if first and (out / "training.json").exists() else {}
     best, best_step = before.get("val_loss", math.inf), before.get("kept_step", first)
     began = saved = time.monotonic()
@@ -177,7 +185,7 @@ def train(
                 logger.info("no better since step %d", best_step)
                 break
         if checkpoint is not None and time.monotonic() - saved > SAVE_EVERY_S:
-            save_state(checkpoint, network, optimiser, average, step + 1)
+            save_state(checkpoint, network, optimiser, average, step + 1, made_of)
             saved = time.monotonic()
 
 

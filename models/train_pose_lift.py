@@ -93,7 +93,7 @@ def train(
 ) -> None:  # fmt: skip
     """Train, and write the averaged weights to `out` at the end. Same motion, seed and threads: the same bytes.
 
-    Every two minutes the whole state goes to `checkpoint`, from which an interrupted training continues as if it had not
+    Every two minutes the whole state goes to the folder `checkpoint`, from which an interrupted training continues as if it had not
     been interrupted: what step n sees depends on the seed and n alone. `start` is a folder of weights to begin with.
     """
     body = body or load_body()
@@ -109,8 +109,11 @@ def train(
         config, began_with = network.config, {"start": weights_digest}
     optimiser = torch.optim.AdamW(network.parameters(), lr=rate, weight_decay=0.01, betas=(0.9, 0.98))
     average = {name: value.detach().clone() for name, value in network.state_dict().items()}
-    resumed = checkpoint is not None and checkpoint.exists()
-    first = resume_state(checkpoint, network, optimiser, average) if resumed and checkpoint is not None else 0
+    made_of = {
+        "steps": steps, "batch": batch, "frames": frames, "rate": rate, "seed": seed, "config": config.model_dump(mode="json"),
+        "motion": motions.counts(), **began_with,
+    }  # fmt: skip
+    first = resume_state(checkpoint, network, optimiser, average, made_of)
     began = saved = time.monotonic()
     running: dict[str, float] = {}
     for step in range(first, steps):
@@ -139,7 +142,7 @@ def train(
             told = " ".join(f"{name} {value:.3f}" for name, value in running.items())
             logger.info("step %d of %d: %s, %.0f s", step + 1, steps, told, time.monotonic() - began)
         if checkpoint is not None and time.monotonic() - saved > SAVE_EVERY_S:
-            save_state(checkpoint, network, optimiser, average, step + 1)
+            save_state(checkpoint, network, optimiser, average, step + 1, made_of)
             saved = time.monotonic()
     facts = {
         "steps": steps, "batch": batch, "frames": frames, "rate": rate, "seed": seed,

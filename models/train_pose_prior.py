@@ -82,7 +82,7 @@ def train(
 ) -> None:  # fmt: skip
     """Train, and write the averaged weights to `out` at the end. Same poses, seed and threads: the same bytes.
 
-    Every two minutes the whole state goes to `checkpoint`, from which an interrupted training continues as if it had not
+    Every two minutes the whole state goes to the folder `checkpoint`, from which an interrupted training continues as if it had not
     been interrupted: what step n sees depends on the seed and n alone.
     """
     kinematics = Kinematics(body or load_body())
@@ -96,7 +96,11 @@ def train(
     prior.spread.copy_((variance + 1e-4).sqrt().expand(-1, 6).flatten())
     optimiser = torch.optim.AdamW(prior.parameters(), lr=rate, weight_decay=1e-4, betas=(0.9, 0.98))
     average = {name: value.detach().clone() for name, value in prior.state_dict().items()}
-    first = resume_state(checkpoint, prior, optimiser, average) if checkpoint is not None and checkpoint.exists() else 0
+    made_of = {
+        "steps": steps, "batch": batch, "rate": rate, "seed": seed, "config": config.model_dump(mode="json"),
+        "poses": len(rotations),
+    }  # fmt: skip
+    first = resume_state(checkpoint, prior, optimiser, average, made_of)
     began = saved = time.monotonic()
     running = 0.0
     for step in range(first, steps):
@@ -118,7 +122,7 @@ def train(
         if step % 500 == 499:
             logger.info("step %d of %d: loss %.2f, %.0f s", step + 1, steps, running, time.monotonic() - began)
         if checkpoint is not None and time.monotonic() - saved > SAVE_EVERY_S:
-            save_state(checkpoint, prior, optimiser, average, step + 1)
+            save_state(checkpoint, prior, optimiser, average, step + 1, made_of)
             saved = time.monotonic()
     facts = {
         "steps": steps, "batch": batch, "rate": rate, "seed": seed, "loss": round(running, 3),

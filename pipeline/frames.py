@@ -5,7 +5,6 @@
 
 import numpy as np
 from jaxtyping import Float
-from scipy.spatial.transform import Rotation
 
 # OpenCV camera axes (x right, y down, z forward) and OpenGL's (x right, y up, z backward): a half turn about x.
 R_OPENGL_OPENCV = np.diag([1.0, -1.0, -1.0])
@@ -39,12 +38,16 @@ def apply(T: Float[np.ndarray, "4 4"], points: Float[np.ndarray, "*batch 3"]) ->
 
 def matrix_from_axis_angle(axis_angle: Float[np.ndarray, "*batch 3"]) -> Float[np.ndarray, "*batch 3 3"]:
     """Rotation matrices from axis-angle vectors in radians."""
+    from scipy.spatial.transform import Rotation
+
     flat = Rotation.from_rotvec(np.asarray(axis_angle, dtype=np.float64).reshape(-1, 3)).as_matrix()
     return flat.reshape(*axis_angle.shape[:-1], 3, 3)
 
 
 def axis_angle_from_matrix(matrix: Float[np.ndarray, "*batch 3 3"]) -> Float[np.ndarray, "*batch 3"]:
     """Axis-angle vectors (angle in [0, pi]) from rotation matrices."""
+    from scipy.spatial.transform import Rotation
+
     # What comes here is orthonormal; to make it so again would take seventeen times as long.
     flat = Rotation.from_matrix(np.asarray(matrix, dtype=np.float64).reshape(-1, 3, 3), assume_valid=True).as_rotvec()
     return flat.reshape(*matrix.shape[:-2], 3)

@@ -10,7 +10,6 @@ from functools import cached_property
 from pathlib import Path
 from typing import Literal
 
-import cv2
 import numpy as np
 from jaxtyping import Bool, Float, UInt8
 
@@ -62,6 +61,8 @@ class Lens:
 
     def bend(self, points_px: Float[np.ndarray, "*batch 2"]) -> Float[np.ndarray, "*batch 2"]:
         """Pixels of the straight picture to pixels of the bent one."""
+        import cv2
+
         K = self.straight_intrinsics
         rays = ((points_px.reshape(-1, 2) - K[:2, 2]) / K[[0, 1], [0, 1]])[:, None]
         if self.model == "fisheye":
@@ -96,6 +97,8 @@ class Lens:
 
     def _rays(self, points_px: Float[np.ndarray, "point 2"]) -> Float[np.ndarray, "point 2"]:
         """Directions of bent pixels, scaled to z = 1."""
+        import cv2
+
         points = np.ascontiguousarray(points_px, dtype=np.float64)[:, None]
         close = (cv2.TERM_CRITERIA_COUNT + cv2.TERM_CRITERIA_EPS, 60, 1e-10)
         if self.model == "fisheye":
@@ -124,6 +127,8 @@ def _grid(width_px: int, height_px: int) -> Float[np.ndarray, "height width 2"]:
 def _remapped(
     image: UInt8[np.ndarray, "height width *channel"], source_px: Float[np.ndarray, "height width 2"], exact: bool
 ) -> UInt8[np.ndarray, "height width *channel"]:
+    import cv2
+
     maps = np.nan_to_num(source_px, nan=-1e4).astype(np.float32)
     how = cv2.INTER_NEAREST if exact else cv2.INTER_LINEAR
     edge = cv2.BORDER_CONSTANT if exact else cv2.BORDER_REPLICATE

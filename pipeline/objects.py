@@ -6,8 +6,6 @@ Object stores cannot rename a folder, so the presence of one file, `meta.json`, 
 from pathlib import Path
 from typing import Any
 
-import fsspec
-
 from pipeline.errors import InputError
 
 LAST = "meta.json"
@@ -18,6 +16,8 @@ class Objects:
 
     def __init__(self, url: str):
         """Open the URL's file system; InputError where fsspec lacks the protocol or the package for it."""
+        import fsspec
+
         try:
             files, base = fsspec.url_to_fs(url)
         except (ImportError, ValueError) as error:

@@ -9,7 +9,8 @@ other items), so that a broken metric shows. `<arm>/<group>` is of single people
 DESIGN §5, §7; seeds/timotion_supplement.txt §E.
 """
 
-from collections.abc import Callable, Mapping, Sequence
+from collections import Counter
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, Protocol
 
@@ -35,7 +36,7 @@ from models.motion_faults import (
     joints_of,
     stated_contacts,
 )
-from models.motion_model import MotionModel
+from models.motion_model import MotionModel, check_text_encoder
 from models.motion_sampling import Ask, SamplingConfig, sample
 from models.text_encoder import TextCache, TextEncoder
 from pipeline.corpus import FPS, Corpus, Row
@@ -62,7 +63,7 @@ class EvaluateMotionConfig(BaseModel):
     stride: int | None = Field(None, ge=1)
     """Frames from one window of an item to its next; else an item is one scene, a fall's one that shows it."""
     samples: int = Field(1, ge=1)
-    """Of each caption; multimodality takes more than one."""
+    """Of each scene's caption; multimodality is told of captions that are asked more than once, by this or by several items."""
     batch: int = Field(16, ge=1)
     """Scenes sampled at a time."""
     repeats: int = Field(metrics.REPEATS, ge=2)
@@ -172,18 +173,15 @@ def answers(
 
     InputError where the model learned its captions from another text encoder, or knows nobody's number.
     """
-    if model.config.text_encoder != texts.digest:
-        known, given = model.config.text_encoder[:12], texts.digest[:12]
-        raise InputError(
-            "motion model", f"learned captions by the encoder {known}, given is {given}", "name its encoder"
-        )
+    check_text_encoder(model, texts.digest)
     wanted = [scene for scene in scenes if len(scene.roles) in model.config.people for _ in range(config.samples)]
     if not wanted:
         raise InputError("motion model", f"knows scenes of {model.config.people} people only", "hold out such scenes")
-    asks = []
-    for number, scene in enumerate(wanted):
-        # Seeds by item and sample, so that a model that knows fewer people gets the same noise.
-        own = generator(seed, "evaluate_motion", f"{scene.row.name} {number % config.samples}")
+    asks, asked = [], Counter[str]()
+    for scene in wanted:
+        # Seeds by item and how often it was asked before, so that a model that knows fewer people gets the same noise.
+        own = generator(seed, "evaluate_motion", f"{scene.row.name} {asked[scene.row.name]}")
+        asked[scene.row.name] += 1
         roles: Any = tuple(ROLES[role] for role in scene.roles)
         asks.append(Ask(scene.text, roles, scene.rest, scene.features.shape[1], int(own.integers(2**40))))
     # Of about one length together, so that little of a batch is padding.
@@ -196,6 +194,15 @@ def answers(
             whole = cleaned(cleanup, body, scene.betas.double().numpy(), scene.rest, features)
             made[k] = replace(scene, features=whole)
     return [made[k] for k in range(len(asks))]
+
+
+def check(config: EvaluateMotionConfig, real: Sequence[Scene], names: Iterable[str]) -> None:
+    """What can be told before anything is sampled: InputError for too few real scenes, or arms with names that are taken."""
+    if len(real) < config.least:
+        raise InputError("real", f"has {len(real)} scenes, at least {config.least} are needed", "hold out more items")
+    for name in names:
+        if name in ("real", "shuffled_text") or "/" in name:
+            raise InputError(f"arm {name!r}", "has a name that is taken", "name it otherwise, without a slash")
 
 
 def run(
@@ -213,13 +220,10 @@ def run(
 
     `learned` is the motion that models were trained on, in the evaluator's space: without it nobody asks who learned by heart.
     """
-    if len(real) < config.least:
-        raise InputError("real", f"has {len(real)} scenes, at least {config.least} are needed", "hold out more items")
+    check(config, real, arms)
     for name, scenes in arms.items():
-        if not scenes or name in ("real", "shuffled_text") or "/" in name:
-            raise InputError(
-                f"arm {name!r}", "has no scenes, or a name that is taken", "sample some, or name it otherwise"
-            )
+        if not scenes:
+            raise InputError(f"arm {name!r}", "has no scenes", "sample some")
         if not all(bool(torch.isfinite(scene.features).all()) for scene in scenes):
             raise InputError(f"arm {name!r}", "holds motion that is not finite", "sample it again")
     known = judge(config, evaluator, texts, flesh, audit, real, generator(seed, "evaluate_motion", "real"))

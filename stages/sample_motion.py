@@ -15,14 +15,15 @@ from pydantic import BaseModel, ConfigDict, Field
 from models.body import BodyModel, BodyShape
 from models.caption_words import ROLE_WORDS
 from models.motion_cleanup import CleanupConfig, cleaned
-from models.motion_model import MotionModel
+from models.motion_model import MotionModel, check_text_encoder
 from models.motion_sampling import Ask, SamplingConfig, check_ask, motion_of, sample
 from models.rest_skeleton import skeleton_of
 from models.text_encoder import SentenceConfig, TextConfig, TextEncoder
-from pipeline.errors import InputError
 from pipeline.seeds import generator
 from pipeline.types import Motion, Role
 
+VERSION = 1
+"""Of how motion is sampled and cleaned up, the words it is asked in included: what was made by another is made again."""
 AGES: dict[Role, tuple[float, float]] = {
     "resident": (70.0, 95.0), "carer": (22.0, 62.0), "visitor": (25.0, 80.0), "person": (25.0, 75.0)
 }  # fmt: skip
@@ -42,6 +43,8 @@ class SampleMotionConfig(BaseModel):
     """What is done to samples against jitter, skating feet and shared space; null leaves them as they come."""
     batch: int = Field(16, ge=1)
     """Motions that are sampled together."""
+    device: str = "cpu"
+    """Where, as torch names it: cpu, cuda, cuda:1, ... A GPU wants many more motions at a time."""
 
 
 @dataclass(frozen=True)
@@ -92,11 +95,7 @@ def check(model: MotionModel, encoder: TextEncoder, text: str, people: int, fram
     """InputError for what cannot be sampled, before anything is: an empty text, 0 or 5 people, 0 or 10,000 frames, or
     a model that was trained with another text network."""
     check_ask(Ask(text, ("person",) * people, torch.zeros(people, 22, 3), frames, 0), model)
-    if model.config.text_encoder != encoder.digest:
-        raise InputError(
-            "text", f"is encoded by {encoder.digest[:12]}, the model was trained with {model.config.text_encoder[:12]}",
-            "name the text network of its card as sample_motion.text",
-        )  # fmt: skip
+    check_text_encoder(model, encoder.digest)
 
 
 def run(

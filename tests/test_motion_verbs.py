@@ -1,7 +1,10 @@
 """`careclips train motion` and `careclips sample`: what they write, that a stopped training goes on, what they refuse."""
 
 import json
+import subprocess
+import sys
 from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -24,7 +27,7 @@ from stages.own_motion import OwnMotionConfig
 CONFIG = """
 train_motion:
   denoiser: {name: identity, width: 32, layers: 1, heads: 2}
-  kinds: {fall: 0.5, look_alike: 0.3, composed: 0.2}
+  kinds: {fall: 0.5, look_alike: 0.3, composed: 0.2, own: 0.4}
   steps: 4
   batch: 4
   most_frames: 60
@@ -134,6 +137,36 @@ def test_what_cannot_be_sampled_is_said_and_nothing_is_written(trained, tmp_path
     assert not (tmp_path / "out").exists()
 
 
+def test_a_folder_of_somebody_else_is_not_written_over(trained, tmp_path):
+    (tmp_path / "out").mkdir()
+    (tmp_path / "out" / "thesis.txt").write_text("mine")
+    for verb in (("sample", "--text", "a fall"), ("falls", "simulate", "--count", 1)):
+        with pytest.raises(InputError, match="is there already and holds no summary.json"):
+            careclips(*verb, "--out", tmp_path / "out", "--config", trained / "c.yaml")
+    assert (tmp_path / "out" / "thesis.txt").read_text() == "mine"
+
+
+BARE = """
+import sys
+for name in ("scipy", "cv2", "pandas", "fsspec", "threadpoolctl", "anny", "diffusers", "matplotlib", "prefect", "PIL", "av",
+             "mujoco", "trimesh", "open3d", "sklearn", "pyrender", "shapely", "transformers", "accelerate"):
+    sys.modules[name] = None
+import flows
+flows.app(sys.argv[1:])
+"""
+
+
+def test_a_machine_with_next_to_nothing_trains_the_same_model(trained, tmp_path):
+    """Pictures apart, torch, numpy, safetensors and pydantic are enough once captions are encoded."""
+    (tmp_path / "c.yaml").write_text(CONFIG.split("sample_motion")[0])
+    subprocess.run(
+        [sys.executable, "-c", BARE, "train", "motion", "--corpus", trained / "corpus.bin", "--out", tmp_path / "out",
+         "--config", tmp_path / "c.yaml"], cwd=Path(flows.__file__).parent, check=True, capture_output=True,
+    )  # fmt: skip
+    there, here = (path / "model.safetensors" for path in (tmp_path / "out", trained / "model"))
+    assert there.read_bytes() == here.read_bytes()
+
+
 def test_a_corpus_without_its_skeleton_is_refused(trained, tmp_path):
     (tmp_path / "corpus.bin").write_bytes((trained / "corpus.bin").read_bytes())
     with pytest.raises(InputError, match="is no skeleton of a body"):
@@ -148,14 +181,20 @@ def test_a_home_s_own_people_join_the_corpus(trained, tmp_path):
     _, artefact, _ = cached(store, "people3d", 1, OwnMotionConfig(), {"clip": "a"}, lambda: (walk, {}))
     record = {"people3d": artefact.key, "figures": {"reprojection_box_share_median": 0.01}}
     store.write_text(
-        "index.json", json.dumps({"rooms": {}, "clips": {"home__a": record, "home__b": {}}, "footage": ""})
+        "index.json", json.dumps({"rooms": {}, "clips": {"home__c": record, "home__b": {}}, "footage": ""})
     )
     careclips(
         "train", "motion", "--corpus", trained / "corpus.bin", "--out", tmp_path / "own", "--config", trained / "c.yaml",
         "--start", trained / "model", "--finetune", tmp_path / "store",
     )  # fmt: skip
     rows = read_index(tmp_path / "own" / "corpus.bin").rows
-    assert len(rows) == 12 and [row.name for row in rows if row.kind == "own"] == ["own/home__a/person_0@0.0s"]
+    assert len(rows) == 12 and [row.name for row in rows if row.kind == "own"] == ["own/home__c/person_0@0.0s"]
+    (tmp_path / "none.yaml").write_text((trained / "c.yaml").read_text().replace(", own: 0.4", ""))
+    with pytest.raises(InputError, match="own footage: has no weight; give `own` a weight in train_motion.kinds"):
+        careclips(
+            "train", "motion", "--corpus", trained / "corpus.bin", "--out", tmp_path / "none", "--config",
+            tmp_path / "none.yaml", "--start", trained / "model", "--finetune", tmp_path / "store",
+        )  # fmt: skip
     facts = json.loads((tmp_path / "own" / "training.json").read_text())
     assert "stays where that is" in facts["note"]
     assert facts["start"] == motion_model_digest(trained / "model") != motion_model_digest(tmp_path / "own")

@@ -21,6 +21,11 @@ class IdentityConfig(Sizes):
     name: Literal["identity"] = "identity"
     most_people: int = Field(default=4, ge=1)
 
+    @property
+    def people(self) -> tuple[int, ...]:
+        """Numbers of people in a scene that it can do."""
+        return tuple(range(1, self.most_people + 1))
+
 
 class _Block(nn.Module):
     def __init__(self, width: int, heads: int):

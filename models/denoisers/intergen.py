@@ -20,6 +20,11 @@ class InterGenConfig(Sizes):
     name: Literal["intergen"] = "intergen"
     layers: int = Field(default=5, ge=1)
 
+    @property
+    def people(self) -> tuple[int, ...]:
+        """Numbers of people in a scene that it can do."""
+        return (2,)
+
 
 class _Block(nn.Module):
     def __init__(self, width: int, heads: int):

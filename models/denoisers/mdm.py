@@ -17,6 +17,11 @@ class MdmConfig(Sizes):
     name: Literal["mdm"] = "mdm"
     layers: int = Field(default=7, ge=1)
 
+    @property
+    def people(self) -> tuple[int, ...]:
+        """Numbers of people in a scene that it can do."""
+        return (1,)
+
 
 class _Layer(nn.Module):
     """Of an encoder as in Vaswani et al. 2017: norms come after what is added."""

@@ -12,10 +12,12 @@ from models.body import load_body
 from models.denoisers.identity import IdentityConfig
 from models.denoisers.intergen import InterGenConfig
 from models.denoisers.mdm import MdmConfig
-from models.motion_batches import ROLES
+from models.motion_batches import ROLES, MotionData
 from models.motion_features import LAYOUT
 from models.motion_model import load_motion_model, motion_model_digest
+from models.rest_skeleton import skeleton_of
 from models.train_motion import MotionTrainConfig, half_precision, rate_at, shares, train, veiled_roles
+from pipeline.corpus import read_corpus
 from pipeline.corpus_write import split_of, write_corpus
 from pipeline.errors import InputError
 
@@ -24,6 +26,11 @@ CONFIG = MotionTrainConfig(
     denoiser=IdentityConfig(**SMALL), steps=6, batch=4, most_frames=60, validate_every=3, validation=4, precision="float32",
     warm_up=2, kinds={"fall": 0.4, "look_alike": 0.4, "composed": 0.2}, save_every_s=0.0,
 )  # fmt: skip
+
+
+def takes():
+    """Names of takes that are learned, and held out."""
+    return {split: next(f"t{n}" for n in range(999) if split_of(f"t{n}") == split) for split in ("train", "val")}
 
 
 def run(motion_data, embed, out, config=CONFIG, seed=3):
@@ -50,12 +57,34 @@ def test_an_interruption_changes_nothing(motion_data, embed, tmp_path, monkeypat
     monkeypatch.undo()
     assert not (tmp_path / "cut" / "model.safetensors").exists()
     run(motion_data, embed, tmp_path / "cut")
-    for name in ("model.safetensors", "state.safetensors"):
-        assert (tmp_path / "cut" / name).read_bytes() == (tmp_path / "whole" / name).read_bytes(), name
+    cut, whole = (
+        {path.name: path.read_bytes() for path in (tmp_path / of).glob("*.safetensors")} for of in ("cut", "whole")
+    )
+    assert cut == whole and set(cut) == {"model.safetensors", "state_0000006_00.safetensors"}
+    steps = [row["step"] for row in json.loads((tmp_path / "cut" / "curve.json").read_text())["validation"]]
+    assert steps == [3, 6]
+
+
+def test_a_state_of_another_training_is_not_gone_on_with(motion_data, embed, tmp_path):
+    run(motion_data, embed, tmp_path)
+    with pytest.raises(InputError, match="is of a training with another seed; name a new folder"):
+        run(motion_data, embed, tmp_path, seed=4)
+    with pytest.raises(InputError, match="is of a training with another config"):
+        run(motion_data, embed, tmp_path, CONFIG.model_copy(update={"batch": 2}))
+    part = tmp_path / "state_0000006_00.safetensors"
+    part.write_bytes(part.read_bytes()[:100])
+    with pytest.raises(InputError, match="holds no state to go on from"):
+        run(motion_data, embed, tmp_path)
+
+
+def test_a_training_may_stop_before_its_rate_has_fallen(motion_data, embed, tmp_path):
+    run(motion_data, embed, tmp_path, CONFIG.model_copy(update={"stop": 3}))
+    assert json.loads((tmp_path / "training.json").read_text())["steps"] == 3
+    assert (tmp_path / "state_0000003_00.safetensors").exists()
 
 
 def stop_at(step):
-    """A validation that is interrupted at its second time, after step 3 was saved."""
+    """A validation that is interrupted at its second time, after step 5 was saved."""
     calls = []
 
     def validate(*_):
@@ -77,15 +106,21 @@ def test_same_seed_same_bytes_and_another_seed_others(motion_data, embed, tmp_pa
 @pytest.mark.parametrize(
     ("denoiser", "people"), [(InterGenConfig(**SMALL), (2,)), (MdmConfig(**SMALL), (1,))], ids=["intergen", "mdm"]
 )
-def test_baselines_are_trained_by_the_same_code(motion_data, embed, tmp_path, denoiser, people):
+def test_baselines_are_trained_by_the_same_code(motion_data, items, embed, tmp_path, denoiser, people):
     if people == (2,):
-        pytest.raises(InputError, run, motion_data, embed, tmp_path, CONFIG.model_copy(
-            update={"denoiser": denoiser, "people": people}
-        )).match("is of the kind asked for")  # fmt: skip
-        return
+        body, pair = load_body(), next(item for item in items if len(item.motion.people) == 2)
+        both = [replace(pair, name=f"pair_{split}", take=take) for split, take in takes().items()]
+        write_corpus(tmp_path / "corpus.bin", both, body.name, {})
+        motion_data = MotionData(read_corpus(tmp_path / "corpus.bin"), skeleton_of(body), 60)
     config = CONFIG.model_copy(update={"denoiser": denoiser, "people": people, "steps": 3})
     run(motion_data, embed, tmp_path, config)
     assert load_motion_model(tmp_path).config.denoiser.name == denoiser.name
+
+
+def test_a_denoiser_learns_scenes_of_as_many_people_as_it_can_do():
+    for denoiser, can in ((InterGenConfig(**SMALL), r"\[2\]"), (MdmConfig(**SMALL), r"\[1\]")):
+        with pytest.raises(ValueError, match=rf"people is \[1, 2\], the denoiser {denoiser.name} does scenes of {can}"):
+            MotionTrainConfig(denoiser=denoiser)
 
 
 def test_kinds_have_their_shares_and_falls_of_some_causes_more_than_others(motion_data):
@@ -134,11 +169,6 @@ def test_a_model_can_be_begun_with_if_it_is_of_the_same_sizes(motion_data, embed
 
 def learn_together(rank, port, folder):
     """One of two processes, as `torchrun` would start it."""
-    from models.body import load_body
-    from models.motion_batches import MotionData
-    from models.rest_skeleton import skeleton_of
-    from pipeline.corpus import read_corpus
-
     os.environ.update(
         RANK=str(rank), LOCAL_RANK=str(rank), WORLD_SIZE="2", MASTER_ADDR="127.0.0.1", MASTER_PORT=str(port)
     )
@@ -157,8 +187,7 @@ def learn_together(rank, port, folder):
 def test_two_processes_learn_one_model(items, tmp_path, embed):
     """Each from batches of its own; one writes. Half the batches twice over are not the batches of one process."""
     body = load_body()
-    takes = {split: next(f"t{n}" for n in range(999) if split_of(f"t{n}") == split) for split in ("train", "val")}
-    placed = [replace(item, take=takes["val" if item.name == "walk_5" else "train"]) for item in items]
+    placed = [replace(item, take=takes()["val" if item.name == "walk_5" else "train"]) for item in items]
     write_corpus(tmp_path / "corpus.bin", placed, body.name, {})
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))

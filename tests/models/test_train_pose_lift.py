@@ -50,10 +50,10 @@ def test_it_learns(body, motions, tmp_path, caplog):
 
 def test_resumed_is_the_same_as_uninterrupted(body, motions, tmp_path, monkeypatch):
     train(motions, TINY, 6, 4, 1e-3, 0, tmp_path / "whole", body=body, frames=8)
-    state = tmp_path / "state.safetensors"
+    state = tmp_path / "state"
 
-    def breaks_off(path, network, optimiser, average, step):
-        save_state(path, network, optimiser, average, step)
+    def breaks_off(path, network, optimiser, average, step, made_of):
+        save_state(path, network, optimiser, average, step, made_of)
         if step == 3:
             raise KeyboardInterrupt
 

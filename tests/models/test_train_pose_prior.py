@@ -76,11 +76,11 @@ def test_the_card_holds_the_figures_and_those_before(body, tmp_path):
 
 def test_interrupted_training_ends_the_same(body, tmp_path, monkeypatch):
     """The state is saved after every step, the training breaks off, and goes on from there."""
-    poses, state = some_poses(), tmp_path / "state.safetensors"
+    poses, state = some_poses(), tmp_path / "state"
     train(poses, TINY, 8, 16, 1e-3, 0, tmp_path / "whole", body=body)
 
-    def breaks_off(path, prior, optimiser, average, step):
-        save_state(path, prior, optimiser, average, step)
+    def breaks_off(path, prior, optimiser, average, step, made_of):
+        save_state(path, prior, optimiser, average, step, made_of)
         if step == 5:
             raise KeyboardInterrupt
 
