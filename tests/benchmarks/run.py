@@ -151,9 +151,10 @@ def corpus_batch_ms(folder: Path) -> float:
 
 
 def motion_costs() -> dict[str, float]:
-    """Seconds a clip of the shipped motion model as `careclips sample` runs it, cleaned up, text already encoded.
+    """Seconds a clip of the shipped motion model as `careclips sample` runs it, cleaned up, text already encoded; peak memory.
 
-    2 people of 210 frames alone and sixteen at a time; and alone, 1 to 4 people and 40 to 400 frames.
+    2 people of 210 frames alone and sixteen at a time, the network's share of it apart; and alone, 1 to 4 people and 40 to 400
+    frames.
     """
     import torch
 
@@ -168,30 +169,34 @@ def motion_costs() -> dict[str, float]:
     text = "A carer walks beside a resident and holds her by the arm."
     told = TextEncoder(SentenceConfig()).encode([text])
 
-    def seconds(people: int, frames: int, count: int = 1, repeats: int = 3) -> float:
+    def seconds(people: int, frames: int, count: int = 1, clean: bool = True) -> float:
+        config = CleanupConfig() if clean else None
         asks = [Ask(text, ("person",) * people, rest.expand(people, -1, -1), frames, seed) for seed in range(count)]
         times = []
-        for _ in range(repeats):
+        for _ in range(3):
             started = time.perf_counter()
             for ask, found in zip(
                 asks, sample(model, lambda texts: told.expand(len(texts), -1), asks, SamplingConfig()), strict=True
             ):
-                cleaned(CleanupConfig(), body, np.zeros((people, 10)), ask.rest, found)
+                cleaned(config, body, np.zeros((people, 10)), ask.rest, found)
             times.append(time.perf_counter() - started)
         return float(np.median(times)) / count
 
     threads = torch.get_num_threads()
     torch.set_num_threads(min(2, os.cpu_count() or 1))
     seconds(1, 40)
-    figures = {
-        "motion.params": float(sum(value.numel() for value in model.denoiser.parameters())),
-        "motion.seconds_per_clip.b1": seconds(2, 210),
-        "motion.seconds_per_clip.b16": seconds(2, 210, 16),
-    }
-    for people in (1, 2, 3, 4):
-        figures[f"motion.seconds.people_{people}.frames_120"] = seconds(people, 120)
-    for frames in (40, 100, 200, 400):
-        figures[f"motion.seconds.people_2.frames_{frames}"] = seconds(2, frames)
+    with PeakMemory() as memory:
+        figures = {
+            "motion.params": float(sum(value.numel() for value in model.denoiser.parameters())),
+            "motion.seconds_per_clip.b1": seconds(2, 210),
+            "motion.seconds_per_clip.b16": seconds(2, 210, 16),
+            "motion.seconds_per_clip.b16.sampling": seconds(2, 210, 16, clean=False),
+        }
+        for people in (1, 2, 3, 4):
+            figures[f"motion.seconds.people_{people}.frames_120"] = seconds(people, 120)
+        for frames in (40, 100, 200, 400):
+            figures[f"motion.seconds.people_2.frames_{frames}"] = seconds(2, frames)
+    figures["motion.peak_memory_mib"] = memory.mib
     torch.set_num_threads(threads)
     return figures
 
