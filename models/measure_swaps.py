@@ -21,7 +21,7 @@ from torch import Tensor
 
 from models.body import load_body
 from models.motion_batches import ROLES, MotionData
-from models.motion_features import positions
+from models.motion_faults import joints_of
 from models.motion_model import STARTER, MotionModel, check_text_encoder, load_motion_model
 from models.motion_sampling import Ask, SamplingConfig, sample
 from models.rest_skeleton import skeleton_of
@@ -65,7 +65,7 @@ def by_role(
     """Each figure of FIGURES, roles in the order of ROLES."""
     found: dict[str, list[list[float]]] = {name: [] for name in FIGURES}
     for ask, features in zip(asks, made, strict=True):
-        joints = positions(features).double().numpy()
+        joints = joints_of(features, ask.rest)
         order = sorted(range(2), key=lambda person: ROLES.index(ask.roles[person]))
         for name, figure in FIGURES.items():
             found[name].append([figure(joints[person]) for person in order])

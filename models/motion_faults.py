@@ -13,10 +13,9 @@ from torch import Tensor
 from models.body import BodyModel
 from models.floor_contact import lowest_surface
 from models.inner_spheres import InnerSpheres, depths
-from models.motion_features import CONTACTS, FEET, decode
+from models.motion_features import CONTACTS, FEET, decode, smpl_parameters
 from models.rest_skeleton import forward_kinematics
 from pipeline.corpus import FPS
-from pipeline.frames import axis_angle_from_matrix
 
 
 def joints_of(
@@ -109,12 +108,5 @@ class Flesh:
         betas: Float[Tensor, "person 10"],
     ) -> list[tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]]:
         """Of each: global_orient, body_pose (hands at rest), transl, betas."""
-        R, transl = decode(features, rest)
-        vectors = axis_angle_from_matrix(R.double().numpy())
-        pose = np.concatenate(
-            [vectors[:, :, 1:].reshape(*vectors.shape[:2], -1), np.zeros((*vectors.shape[:2], 6))], axis=2
-        )
-        return [
-            (vectors[k, :, 0], pose[k], transl[k].double().numpy(), betas[k].double().numpy())
-            for k in range(len(features))
-        ]
+        orient, pose, transl = smpl_parameters(features, rest)
+        return [(orient[k], pose[k], transl[k], betas[k].double().numpy()) for k in range(len(features))]

@@ -4,6 +4,7 @@ Joint positions and velocities (world, z up), rotations as two columns (Zhou et 
 follows from rotations, root and the person's own rest joints; sampled motion is read back from rotations and root alone.
 """
 
+import numpy as np
 import torch
 from jaxtyping import Float
 from torch import Tensor, nn
@@ -12,6 +13,7 @@ from models.body import matrices_from_axis_angle
 from models.pose_prior import matrix_from_columns
 from models.rest_skeleton import BODY_JOINTS, forward_kinematics
 from pipeline.corpus import FPS
+from pipeline.frames import axis_angle_from_matrix
 
 POSITIONS = slice(0, 66)
 """22 joints, metres."""
@@ -81,6 +83,16 @@ def decode(
 ) -> tuple[Float[Tensor, "*batch time 22 3 3"], Float[Tensor, "*batch time 3"]]:
     """Rotation matrices and SMPL's `transl`, in the same world: what `encode` was given, hands at rest."""
     return matrices(features), features[..., :3] - rest[..., None, 0, :]
+
+
+def smpl_parameters(
+    features: Float[Tensor, "person time 268"], rest: Float[Tensor, "person 22 3"]
+) -> tuple[Float[np.ndarray, "person time 3"], Float[np.ndarray, "person time 69"], Float[np.ndarray, "person time 3"]]:
+    """`global_orient`, `body_pose` (hands at rest) and `transl` of each person, axis-angle in radians and metres."""
+    R, transl = decode(features, rest)
+    angles = axis_angle_from_matrix(R.double().numpy())
+    pose = np.pad(angles[:, :, 1:].reshape(*angles.shape[:2], 63), ((0, 0), (0, 0), (0, 6)))
+    return angles[:, :, 0], pose, transl.double().numpy()
 
 
 def heading(root: Float[Tensor, "*batch 3 3"]) -> Float[Tensor, "*batch 2"]:

@@ -26,18 +26,17 @@ from models.motion_features import (
     ROTATIONS,
     VELOCITIES,
     canonical,
-    decode,
     displaced,
     heading,
     matrices,
     placed,
+    smpl_parameters,
 )
 from models.motion_model import MotionModel
 from models.rest_skeleton import PARENTS, bone_lengths, forward_kinematics
 from models.train_motion import Embed, half_precision
 from pipeline.corpus import FPS
 from pipeline.errors import InputError
-from pipeline.frames import axis_angle_from_matrix
 from pipeline.types import Motion, PersonTrack, Role
 
 FEWEST_FRAMES, MOST_FRAMES = 4, 1200
@@ -174,25 +173,15 @@ def _continued(ask: Ask, tail: Float[Tensor, "person overlap 268"], frames: int,
 
 def motion_of(ask: Ask, betas: Float[np.ndarray, "person 10"], features: Float[Tensor, "person time 268"]) -> Motion:
     """Features as a motion of these bodies at 20 Hz, hands at rest; actions are unknown (-1) until kinematics tell them."""
-    R, transl = decode(features, ask.rest)
-    angles, places = axis_angle_from_matrix(R.double().numpy()), transl.double().numpy()
-    frames = angles.shape[1]
-    people = []
-    for number, role in enumerate(ask.roles):
-        pose = np.concatenate([angles[number, :, 1:].reshape(frames, 63), np.zeros((frames, 6))], axis=1)
-        seen = np.ones(frames, dtype=bool)
-        people.append(
-            PersonTrack(
-                f"person_{number}",
-                role,
-                betas[number],
-                angles[number, :, 0],
-                pose,
-                places[number],
-                seen,
-                np.ones(frames),
-            )
+    orient, pose, transl = smpl_parameters(features, ask.rest)
+    frames = features.shape[1]
+    people = [
+        PersonTrack(
+            f"person_{number}", role, betas[number], orient[number], pose[number], transl[number],
+            np.ones(frames, dtype=bool), np.ones(frames),
         )
+        for number, role in enumerate(ask.roles)
+    ]  # fmt: skip
     details = {"caption": ask.text, "seed": ask.seed}
     return Motion(np.arange(frames) / FPS, tuple(people), np.full((len(people), frames), -1), "motion model", details)
 

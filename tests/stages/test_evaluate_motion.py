@@ -133,11 +133,13 @@ def test_who_copies_what_was_learned_is_found_out(items, scenes, judge, audit, b
 
 
 def test_several_samples_of_a_caption_have_a_multimodality(scenes, judge, audit):
-    summary = run(CONFIG, *judge, audit, scenes, {"twice": [*scenes, *scenes]}, 0)
-    assert summary["twice"]["multimodality"][0] >= 0.0
-    single = [scene for scene in scenes if scene.row.name != "pair"]
-    alone = {scene.text: scene for scene in single}
-    assert run(CONFIG, *judge, audit, scenes, {"once": [*alone.values()]}, 0)["once"]["multimodality"] is None
+    once = [*{scene.text: scene for scene in scenes if scene.row.name != "pair"}.values()]
+    turned = [replace(scene, features=scene.features.flip(1)) for scene in once]
+    arms = {"once": once, "twice": [*once, *once], "two": [*once, *turned]}
+    summary = run(CONFIG, *judge, audit, scenes, arms, 0)
+    assert summary["once"]["multimodality"] is None
+    assert summary["twice"]["multimodality"][0] == pytest.approx(0.0, abs=1e-6), "twice the same is one"
+    assert summary["two"]["multimodality"][0] > 1e-3
 
 
 def test_what_cannot_be_judged_is_refused(scenes, judge, audit):

@@ -66,8 +66,9 @@ def test_a_badly_lifted_clip_is_left_out(body, lifted):
 def test_a_fall_is_said_to_be_one_and_which_way(body, items):
     fall = next(item for item in items if item.name == "fall_0").motion
     own, _ = own_motion.run(OwnMotionConfig(), body, "c", replace(fall, source="people3d"), GOOD, 0)
-    assert len(own) == 1 and "fall" in own[0].texts[0].lower() or "tumble" in own[0].texts[0].lower()
-    assert "forward" in own[0].texts[0].lower()
+    assert len(own) == 1
+    text = own[0].texts[0].lower()
+    assert ("fall" in text or "tumble" in text) and "forward" in text
 
 
 def test_the_same_again(body, lifted):

@@ -107,5 +107,5 @@ def test_what_cannot_be_asked(model, encoder, text, people, frames, told):
 def test_another_text_network_is_refused(model, encoder):
     sample_motion.check(model, encoder, "a fall", 1, 60)
     other = MotionModel(model.config.model_copy(update={"text_encoder": "other weights"}))
-    with pytest.raises(InputError, match="the model was trained with other weight.*sample_motion.text"):
+    with pytest.raises(InputError, match="the motion model learned its captions from other weight.*sample_motion.text"):
         sample_motion.check(other, encoder, "a fall", 1, 60)
