@@ -32,6 +32,8 @@ from pipeline.types import SMPL_JOINTS
 
 DIRECTIONS = 24
 """In which ways out of another person are looked for."""
+SOME = 8
+"""Every how many-th disc tells how far it is at least."""
 HEAD = SMPL_JOINTS.index("head")
 ANKLES = (SMPL_JOINTS.index("left_ankle"), SMPL_JOINTS.index("right_ankle"))
 
@@ -278,21 +280,34 @@ def _least_way(
     nearest = np.sqrt(np.einsum("ij,ij->i", centres, centres)) - radii
     if not (nearest < 0.0).any():
         return np.zeros(2, dtype=np.float32)
-    best = np.array([np.inf, 0.0], dtype=np.float32)
-    for angle in first_rad + 2.0 * np.pi * np.arange(DIRECTIONS) / DIRECTIONS:
-        ahead = np.array([math.cos(angle), math.sin(angle)], dtype=np.float32)
-        across = centres @ np.array([-ahead[1], ahead[0]])
-        crossed = np.abs(across) < radii
-        along = centres[crossed] @ ahead
-        half = np.sqrt(radii[crossed] ** 2 - across[crossed] ** 2)
-        enter, leave = along - half, along + half
-        reached = 0.0
-        while len(inside := leave[(enter <= reached) & (leave > reached)]) and reached < np.linalg.norm(best):
-            reached = float(inside.max())
-        if reached < np.linalg.norm(best):
-            best = reached * ahead
+    angles = first_rad + 2.0 * np.pi * np.arange(DIRECTIONS) / DIRECTIONS
+    ahead = np.stack([np.cos(angles), np.sin(angles)], axis=-1).astype(np.float32)
+    # Out of some of the discs no way is longer than out of all: whatever is too long already is not tried.
+    least = np.array([_way_out(centres[::SOME], radii[::SOME], way) for way in ahead])
+    best, chosen = np.inf, ahead[0]
+    for number in np.argsort(least, kind="stable"):
+        if least[number] >= best:
+            break
+        way = _way_out(centres, radii, ahead[number])
+        if way < best:
+            best, chosen = way, ahead[number]
             # What begins beyond that no shorter way meets.
-            before = nearest < reached
+            before = nearest < best
             centres, radii, nearest = centres[before], radii[before], nearest[before]
     # A hair more, lest rounding leave a touch.
-    return best * np.float32(1.0 + 1e-4)
+    return chosen * np.float32(best * (1.0 + 1e-4))
+
+
+def _way_out(
+    centres: Float[np.ndarray, "disc 2"], radii: Float[np.ndarray, "disc"], ahead: Float[np.ndarray, "2"]
+) -> float:
+    """How far it is from the origin out of all discs in one direction, a unit vector."""
+    across = centres @ np.array([-ahead[1], ahead[0]], dtype=ahead.dtype)
+    crossed = np.abs(across) < radii
+    along = centres[crossed] @ ahead
+    half = np.sqrt(radii[crossed] ** 2 - across[crossed] ** 2)
+    enter, leave = along - half, along + half
+    reached = 0.0
+    while len(inside := leave[(enter <= reached) & (leave > reached)]):
+        reached = float(inside.max())
+    return reached
