@@ -98,7 +98,7 @@ def check_ask(ask: Ask, model: MotionModel) -> None:
     if not ask.text.strip():
         raise InputError("text", "is empty", "say what happens, in a sentence")
     if len(ask.roles) not in can:
-        known = f"{can[0]} to {can[-1]}" if len(can) > 1 else str(can[0])
+        known = " to ".join(str(number) for number in sorted({min(can), max(can)}))
         raise InputError("people", f"must be {known}, got {len(ask.roles)}", "ask for as many as the model can do")
     if not FEWEST_FRAMES <= ask.frames <= MOST_FRAMES:
         raise InputError(
