@@ -46,7 +46,7 @@ def pose_ms_per_frame(footage: Path) -> float | None:
     frames = list(read_frames(video))
     times = np.array([time for time, _ in frames])
     height, width = frames[0][1].shape[:2]
-    config = people2d.People2DConfig(backend=people2d.Tflite(path=MOVENET))
+    config = people2d.People2DConfig.model_validate({"backend": {"kind": "tflite", "path": MOVENET}})
     started = time.perf_counter()
     people2d.run(config, Footage("bench", "bench", "", "", "", times, width, height, ""), iter(frames))
     return (time.perf_counter() - started) / len(frames) * 1000.0
@@ -70,7 +70,7 @@ def lifting_costs(footage: Path) -> dict[str, float]:
             "variant": variant, "separation": {"steps": 0}, "world": evaluate_people.NOBODY_FAILS
         })  # fmt: skip
         started = time.perf_counter()
-        people3d.run(config, part, clip.timestamps_s[:count], clip.camera, body)
+        people3d.run(config, [people3d.Clip(part, clip.timestamps_s[:count], clip.camera)], body)
         return time.perf_counter() - started
 
     seconds("hybrid", 12, 1)
@@ -97,7 +97,7 @@ def render_frames_per_s(store: Path, dataset: Path) -> float:
     scene = Scene(room, labelled.motion, (BodyLook(0, 80.0),), render.light_direction(room))
     body = flows.body_model(None)
     started = time.perf_counter()
-    rendered = render.run(render.RenderConfig(), scene, body, generator(0, "bench", "render"))
+    rendered = render.run(render.RenderConfig.model_validate({}), scene, body, generator(0, "bench", "render"))
     return len(rendered.frames) / (time.perf_counter() - started)
 
 
