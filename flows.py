@@ -863,6 +863,7 @@ def evaluate_motion(
     data = MotionData(held, skeleton_of(body), config.frames or judge.config.most_frames)
     real = evaluate_motion.scenes_of(data, held, data.held_out(data.where(lambda _: True), config.stride))
     taught = read_corpus(corpus, lambda row: row.split == "train" and len(row.people) in config.people)
+    windows = MotionData(taught, skeleton_of(body), data.most_frames)
     evaluate_motion.check(config, real, named)
     models = {name: load_motion_model(folder, sampled.device) for name, folder in named.items()}
     for model in models.values():
@@ -882,7 +883,6 @@ def evaluate_motion(
         standing_m,
         labelling.direction_tolerance_deg,
     )
-    windows = MotionData(taught, skeleton_of(body), data.most_frames)
     learned = embedded(judge, windows, windows.held_out(windows.where(lambda _: True), data.most_frames // 2))
     summary = evaluate_motion.run(config, judge, captions, Flesh(body), audit, real, made, settings.seed, learned)
     with replaced(out) as folder:

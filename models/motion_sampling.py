@@ -41,10 +41,8 @@ from pipeline.types import Motion, PersonTrack, Role
 
 FEWEST_FRAMES, MOST_FRAMES = 4, 1200
 """From a fifth of a second to a minute."""
-
-
 FADE_FRAMES = 10
-"""Where motion goes on from kept frames: over so many, what it was sampled with turns into what it is."""
+"""After kept frames: what the prediction differs from them by at their end fades away over so many."""
 
 
 class SamplingConfig(BaseModel):

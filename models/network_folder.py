@@ -33,7 +33,8 @@ def load_network(folder: Path, kind: str, remedy: str, build: Callable[[dict], N
     settings, weights = _files(folder, kind, remedy)
     try:
         told = json.loads(settings.read_text())
-        if (stated := told.pop(WEIGHTS_DIGEST, None)) not in (None, found := file_digest(weights)):
+        stated, found = told.pop(WEIGHTS_DIGEST, None), file_digest(weights)
+        if stated not in (None, found):
             raise InputError(
                 weights, f"has the digest {found[:12]}, {settings.name} states {stated[:12]}", "fetch it again"
             )

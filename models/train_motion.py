@@ -87,6 +87,12 @@ class MotionTrainConfig(BaseModel):
             )
         return self
 
+    @model_validator(mode="after")
+    def _stops_in_time(self) -> "MotionTrainConfig":
+        if self.stop is not None and self.stop > self.steps:
+            raise ValueError(f"stop is {self.stop}, the rate is made for steps {self.steps}: make stop at most that")
+        return self
+
 
 @dataclass
 class Curve:

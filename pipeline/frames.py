@@ -38,6 +38,7 @@ def apply(T: Float[np.ndarray, "4 4"], points: Float[np.ndarray, "*batch 3"]) ->
 
 def matrix_from_axis_angle(axis_angle: Float[np.ndarray, "*batch 3"]) -> Float[np.ndarray, "*batch 3 3"]:
     """Rotation matrices from axis-angle vectors in radians."""
+    # Here, not above: machines that only train motion have none.
     from scipy.spatial.transform import Rotation
 
     flat = Rotation.from_rotvec(np.asarray(axis_angle, dtype=np.float64).reshape(-1, 3)).as_matrix()
@@ -46,6 +47,7 @@ def matrix_from_axis_angle(axis_angle: Float[np.ndarray, "*batch 3"]) -> Float[n
 
 def axis_angle_from_matrix(matrix: Float[np.ndarray, "*batch 3 3"]) -> Float[np.ndarray, "*batch 3"]:
     """Axis-angle vectors (angle in [0, pi]) from rotation matrices."""
+    # Here, not above: machines that only train motion have none.
     from scipy.spatial.transform import Rotation
 
     # What comes here is orthonormal; to make it so again would take seventeen times as long.

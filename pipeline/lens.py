@@ -61,6 +61,7 @@ class Lens:
 
     def bend(self, points_px: Float[np.ndarray, "*batch 2"]) -> Float[np.ndarray, "*batch 2"]:
         """Pixels of the straight picture to pixels of the bent one."""
+        # Here, not above: machines that only train motion have none.
         import cv2
 
         K = self.straight_intrinsics
@@ -97,6 +98,7 @@ class Lens:
 
     def _rays(self, points_px: Float[np.ndarray, "point 2"]) -> Float[np.ndarray, "point 2"]:
         """Directions of bent pixels, scaled to z = 1."""
+        # Here, not above: machines that only train motion have none.
         import cv2
 
         points = np.ascontiguousarray(points_px, dtype=np.float64)[:, None]
@@ -127,6 +129,7 @@ def _grid(width_px: int, height_px: int) -> Float[np.ndarray, "height width 2"]:
 def _remapped(
     image: UInt8[np.ndarray, "height width *channel"], source_px: Float[np.ndarray, "height width 2"], exact: bool
 ) -> UInt8[np.ndarray, "height width *channel"]:
+    # Here, not above: machines that only train motion have none.
     import cv2
 
     maps = np.nan_to_num(source_px, nan=-1e4).astype(np.float32)

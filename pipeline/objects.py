@@ -16,6 +16,7 @@ class Objects:
 
     def __init__(self, url: str):
         """Open the URL's file system; InputError where fsspec lacks the protocol or the package for it."""
+        # Here, not above: machines that only train motion have none.
         import fsspec
 
         try:

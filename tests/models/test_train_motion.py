@@ -81,6 +81,8 @@ def test_a_training_may_stop_before_its_rate_has_fallen(motion_data, embed, tmp_
     run(motion_data, embed, tmp_path, CONFIG.model_copy(update={"stop": 3}))
     assert json.loads((tmp_path / "training.json").read_text())["steps"] == 3
     assert (tmp_path / "state_0000003_00.safetensors").exists()
+    with pytest.raises(ValueError, match="stop is 7, the rate is made for steps 6: make stop at most that"):
+        MotionTrainConfig(steps=6, stop=7)
 
 
 def stop_at(step):
