@@ -29,11 +29,11 @@ import numpy as np
 import typer
 from typer.core import TyperGroup
 
-from pipeline import codec, types
-from pipeline.errors import InputError, Rejected
-from pipeline.seeds import generator
+from models import codec, types
+from models.errors import InputError, Rejected
+from models.seeds import generator
+from pipeline.runner import Outcome, PeakMemory, Runner, Work, attempt, cached, find_made, load_value, plain_runner
 from pipeline.settings import RunConfig, ServeConfig, Settings, read_settings
-from pipeline.steps import Outcome, PeakMemory, Runner, Work, attempt, cached, find_made, load_value, plain_runner
 from pipeline.store import (
     Artefact,
     Store,
@@ -61,16 +61,16 @@ SECTIONS = {
     "room": "stages.room:RoomConfig",
     "people3d": "stages.people3d:People3DConfig",
     "smooth": "stages.smooth:SmoothConfig",
-    "physics": "models.physics:PhysicsConfig",
+    "physics": "models.falls.simulation:PhysicsConfig",
     "corpus": "stages.corpus:CorpusConfig",
-    "falls": "models.fall_draws:FallsConfig",
+    "falls": "models.falls.sampling:FallsConfig",
     "compare_falls": "stages.compare_falls:CompareFallsConfig",
-    "generate": "stages.generate:GenerateConfig",
+    "generate": "stages.place_motion:GenerateConfig",
     "label": "stages.label:LabelConfig",
     "render": "stages.render:RenderConfig",
-    "evaluate": "stages.evaluate:EvaluateConfig",
-    "train_motion": "models.train_motion:MotionTrainConfig",
-    "own_motion": "stages.own_motion:OwnMotionConfig",
+    "evaluate": "stages.evaluate_gain:EvaluateConfig",
+    "train_motion": "models.training.motion.train:MotionTrainConfig",
+    "own_motion": "stages.finetuning_corpus:OwnMotionConfig",
     "sample_motion": "stages.sample_motion:SampleMotionConfig",
     "evaluate_people": "stages.evaluate_people:EvaluatePeopleConfig",
     "evaluate_motion": "stages.evaluate_motion:EvaluateMotionConfig",
@@ -98,7 +98,7 @@ def prefect_runner(shard: int = 16) -> Runner:
 @functools.cache
 def body_model(path: Path | None):
     """The body model, loaded once a process."""
-    from models.body import load_body
+    from models.body.model import load_body
 
     return load_body(path)
 
@@ -106,7 +106,7 @@ def body_model(path: Path | None):
 @functools.cache
 def sampled_motion(body: Path | None, values: str):
     """The motion model of a config (as JSON) as a source of ordered motion, loaded once a process."""
-    from models.sampled_motion import SampledMotion
+    from models.motion_sources.sampled import SampledMotion
     from stages.sample_motion import SampleMotionConfig
 
     config = SampleMotionConfig.model_validate_json(values)
@@ -126,9 +126,9 @@ def depth_models(values: str):
 
 def ingest_clip(store: Store, settings: Settings, clip: str, path: Path, row: dict, root: Path) -> dict:
     """Read one clip and what its sidecar says of it."""
-    from pipeline.lens import read_lens
-    from pipeline.sidecar import clip_entries, find_sidecar, read_annotations
-    from pipeline.video import read_frames
+    from models.footage.coco_sidecar import clip_entries, find_sidecar, read_annotations
+    from models.footage.video import read_frames
+    from models.geometry.lens import read_lens
     from stages import ingest
 
     if not path.exists():
@@ -170,7 +170,7 @@ def ingest_clip(store: Store, settings: Settings, clip: str, path: Path, row: di
 
 def find_people(store: Store, settings: Settings, root: Path, ingest_key: str) -> dict:
     """Boxes, keypoints and tracks of one clip."""
-    from pipeline.footage import frames
+    from models.footage.undistorted import frames
     from stages import people2d
 
     config = settings.section("people2d")
@@ -207,7 +207,7 @@ def build_room(
     camera_file: Path | None,
 ) -> dict:  # fmt: skip
     """Plate, calibration, depth, floor and room of one fixed camera from all its clips."""
-    from stages import report
+    from stages import dataset_report as report
 
     clips = [load_value(store, "ingest", key) for key in ingest_keys]
     tracks = [load_value(store, "people2d", key) if key else [] for key in people_keys]
@@ -226,7 +226,7 @@ def build_room(
 
 def _make_plate(store: Store, settings: Settings, watched: Watched) -> tuple[dict, Artefact, bool]:
     """The picture of the empty room, and which of its pixels were ever seen."""
-    from pipeline.sightings import sample_frames
+    from models.footage.person_masks import sample_frames
     from stages import people2d, plate
 
     config, poses = settings.section("plate"), settings.section("people2d")
@@ -253,7 +253,7 @@ def _calibrate(
     store: Store, settings: Settings, watched: Watched, camera_file: Path | None, plate: dict, plate_key: str
 ) -> tuple[types.Calibration, Artefact, bool]:
     """Intrinsics and pose from the camera's file where it says both, else from the people seen and the room's lines."""
-    from pipeline.camera import read_camera
+    from models.geometry.camera import read_camera
     from stages import calibrate
 
     config = settings.section("calibrate")
@@ -285,7 +285,7 @@ def _scan_depth(
 ) -> tuple[types.DepthScan, Artefact, bool]:
     """Depth of the plate, and of key frames with their people masked."""
     from models.depth import checkpoint_digests
-    from pipeline.sightings import sample_key_frames
+    from models.footage.person_masks import sample_key_frames
     from stages import depth
 
     config, models_config = settings.section("depth"), settings.section("depth_models")
@@ -308,8 +308,8 @@ def _make_room(
     scan: types.DepthScan, keys: dict,
 ) -> tuple[types.Room, Artefact, bool]:  # fmt: skip
     """The room over its floor, from depth, the surfaces that sidecars name, and where people stood."""
-    from pipeline.sidecar import merged_surfaces
-    from pipeline.sightings import feet_px
+    from models.footage.coco_sidecar import merged_surfaces
+    from models.footage.person_masks import feet_px
     from stages import floor, room
 
     floor_config, room_config = settings.section("floor"), settings.section("room")
@@ -344,7 +344,7 @@ class ToLift:
 def _to_lift(
     store: Store, settings: Settings, footage: Path, ingest_key: str, people_key: str, room: dict
 ) -> ToLift:  # fmt: skip
-    from pipeline.footage import frames_at
+    from models.footage.undistorted import frames_at
     from stages import people3d
 
     config = settings.section("people3d")
@@ -379,8 +379,8 @@ def fit_people(
 
     Clips that are not done yet are optimised together; what became of each is an outcome of its own.
     """
-    from models.body import track_keypoints
-    from models.duplicates import without_strayed
+    from models.body.model import track_keypoints
+    from models.people2d.pose_nms import without_strayed
     from stages import people3d
 
     config, body = settings.section("people3d"), body_model(settings.section("run").body)
@@ -497,7 +497,7 @@ def _gather(outcomes: list[Outcome], records: dict[str, dict], rejected: list[di
 def _reconstruct_summary(
     rooms: dict, clips: dict, rejected: list, notes: list, settings: Settings, started: float
 ) -> dict[str, Any]:
-    from stages import report
+    from stages import dataset_report as report
 
     return {
         "rooms": [{**room["row"], "recomputed": room["recomputed"]} for room in rooms.values()],
@@ -511,8 +511,8 @@ def _reconstruct_summary(
 
 def score_against_truth(footage: Path, store: Store, summary: dict, clips: dict, rooms: dict) -> None:
     """Add `truth` to the summary of each clip whose exact truth lies in `<footage>/truth/<clip>/` (sample footage)."""
-    from models.body import track_joints
-    from stages import score
+    from models.body.model import track_joints
+    from stages import evaluate_reconstruction as score
 
     for row in summary["clips"]:
         truth = footage / "truth" / row["clip"]
@@ -534,10 +534,11 @@ def score_against_truth(footage: Path, store: Store, summary: dict, clips: dict,
 
 def make_clip(store: Store, settings: Settings, form_json: str, rooms: dict[str, str], index: int) -> dict:
     """One accepted, rendered and labelled clip as an artefact; tries that were rejected are counted in its figures."""
-    from models.motion_model import motion_model_digest
-    from pipeline.order import OrderForm
-    from pipeline.video import write_masks, write_video
-    from stages import generate, label, render, sample_motion
+    from models.footage.video import write_masks, write_video
+    from models.motion.model import motion_model_digest
+    from models.order import OrderForm
+    from stages import label, render, sample_motion
+    from stages import place_motion as generate
 
     form = OrderForm.model_validate_json(form_json)
     run = settings.section("run")
@@ -579,11 +580,12 @@ def _try_clip(
     store: Store, configs: dict, form: Any, rooms: dict[str, str], clip: str, run: RunConfig, rng: np.random.Generator
 ) -> tuple[types.LabelledClip, Any, str]:
     """Draw, place, audit and render one clip: with its pictures and the motion's source; Rejected with the reason."""
-    from models.body import rest_root, standing_pelvis_height, track_joints
-    from models.motion_source import draw_motion
-    from models.placement import place
-    from pipeline.order import draw_clip_order
-    from stages import generate, label, render
+    from models.body.model import rest_root, standing_pelvis_height, track_joints
+    from models.body.placement import place
+    from models.motion_sources.source import draw_motion
+    from models.order import draw_clip_order
+    from stages import label, render
+    from stages import place_motion as generate
 
     body = body_model(run.body)
     order = draw_clip_order(form, rng)
@@ -628,8 +630,8 @@ def read_record(store: Store, name: str) -> dict:
 
 def generate_dataset(root: str | Path, order: Path, count: int, out: Path, settings: Settings, runner: Runner) -> dict:
     """Ordered clips in the rooms of a store, as a dataset folder; returns what `summary.json` holds."""
-    from pipeline.order import read_order_form
-    from stages import report
+    from models.order import read_order_form
+    from stages import dataset_report as report
 
     started = time.perf_counter()
     form = read_order_form(order)
@@ -692,7 +694,8 @@ def generate_dataset(root: str | Path, order: Path, count: int, out: Path, setti
 
 def _write_dataset(store: Store, clips: list[str], rooms: dict, out: Path, facts: dict, summary: dict) -> None:
     """Write the dataset beside its place and swap it in when it is whole."""
-    from stages import dataset, report
+    from stages import dataset
+    from stages import dataset_report as report
 
     folders = [find_made(store, "clip", key).folder for key in clips]
     with replaced(out) as folder:
@@ -712,8 +715,9 @@ def evaluate_gain(
     test: str | Path | None = None, labels: Path | None = None, label_map: Path | None = None, events: Path | None = None,
 ) -> dict:  # fmt: skip
     """Average precision of falls on real windows, with and without the synthetic clips; written to `out/summary.json`."""
-    from pipeline.labels import read_mapping, read_segments
-    from stages import evaluate, report
+    from models.footage.action_labels import read_mapping, read_segments
+    from stages import dataset_report as report
+    from stages import evaluate_gain as evaluate
 
     segments = None
     if labels is not None:
@@ -790,9 +794,9 @@ def evaluate_people_lifting(
 
 
 def lifted_clips(store: Store, settings: Settings) -> list:
-    """Every clip of a store in which people were looked for, as `models.real_falls.LiftedClip`."""
-    from models.body import track_joints
-    from models.real_falls import LiftedClip
+    """Every clip of a store in which people were looked for, as `models.compare_falls.real_falls.LiftedClip`."""
+    from models.body.model import track_joints
+    from models.compare_falls.real_falls import LiftedClip
 
     index, body, clips = read_record(store, "index.json"), body_model(settings.section("run").body), []
     for name, clip in index["clips"].items():
@@ -811,7 +815,7 @@ def lifted_clips(store: Store, settings: Settings) -> list:
 
 def real_lifting(store: Store, settings: Settings, events: Path | None) -> dict[str, Any]:
     """What can be told of a store's lifted people without truth: reprojection, feet, fallen bodies, two cameras."""
-    from models.real_falls import read_falls
+    from models.compare_falls.real_falls import read_falls
     from stages import evaluate_people
 
     config, body = settings.section("evaluate_people"), body_model(settings.section("run").body)
@@ -826,16 +830,16 @@ def evaluate_motion(
     corpus: Path, out: Path, arms: list[str], settings: Settings, texts: Path | None, evaluator: Path | None
 ) -> dict[str, Any]:
     """Judge motion generated for held-out captions beside real motion; figures, table and plot go to `out`."""
-    from models.body import standing_pelvis_height
-    from models.memorised import embedded
-    from models.motion_batches import MotionData
-    from models.motion_evaluator import STARTER, load_motion_evaluator
-    from models.motion_faults import Flesh
-    from models.motion_model import check_text_encoder, load_motion_model
-    from models.motion_report import write_motion_report
-    from models.rest_skeleton import skeleton_of
-    from models.text_encoder import TextCache, TextEncoder
-    from pipeline.corpus import read_corpus
+    from models.body.model import standing_pelvis_height
+    from models.body.rest_skeleton import skeleton_of
+    from models.corpus.reader import read_corpus
+    from models.motion.dataset import MotionData
+    from models.motion.evaluation.evaluator import STARTER, load_motion_evaluator
+    from models.motion.evaluation.memorisation import embedded
+    from models.motion.evaluation.physical_metrics import Flesh
+    from models.motion.evaluation.report import write_motion_report
+    from models.motion.model import check_text_encoder, load_motion_model
+    from models.text.encoder import TextCache, TextEncoder
     from stages import evaluate_motion, label
 
     config, labelling = settings.section("evaluate_motion"), settings.section("label")
@@ -897,8 +901,9 @@ def simulate_one_fall(
     settings: Settings, cause: str | None, direction: str | None, item: str, folder: Path, room: Any
 ) -> dict[str, Any]:
     """One simulated fall, written to `folder/<item>.npz`, and what is to know of it."""
-    from pipeline.order import CAUSE_DIRECTIONS, Cause, Direction
-    from stages import dataset, falls
+    from models.order import CAUSE_DIRECTIONS, Cause, Direction
+    from stages import dataset
+    from stages import simulate_falls as falls
 
     rng = generator(settings.seed, "falls", item)
     kinds: list[tuple[Cause, Direction]] = [
@@ -917,8 +922,8 @@ def simulate_falls(
     store: str | Path | None = None, room: str | None = None,
 ) -> dict:  # fmt: skip
     """Simulated falls as npz files, on a bare or furnished floor or in a room of a store; figures in `summary.json`."""
-    from pipeline.order import CAUSE_DIRECTIONS
-    from stages import falls
+    from models.order import CAUSE_DIRECTIONS
+    from stages import simulate_falls as falls
 
     if cause is not None and cause not in CAUSE_DIRECTIONS:
         raise InputError("cause", f"is {cause}", f"name one of {', '.join(CAUSE_DIRECTIONS)}")
@@ -954,8 +959,8 @@ def corpus_part(store: Store, settings: Settings, kind: str, numbers: list[int])
     """One part of the corpus as an artefact: a small corpus file, and what was set aside."""
     import numpy as np
 
-    from models.importers.index import index_takes
-    from pipeline.corpus_write import write_corpus
+    from models.corpus.writer import write_corpus
+    from models.mocap.importers.indexed_folder import index_takes
     from stages import corpus
 
     config, body = settings.section("corpus"), body_model(settings.section("run").body)
@@ -986,11 +991,11 @@ def corpus_part(store: Store, settings: Settings, kind: str, numbers: list[int])
 
 def build_corpus(out: Path, settings: Settings, runner: Runner) -> dict:
     """The motion corpus: `corpus.bin`, a training pack `pack.bin`, `skeleton.safetensors`, `index.csv`, `summary.json`, `report.html`."""
-    from models.importers.index import index_takes
-    from models.rest_skeleton import save_skeleton, skeleton_of
-    from pipeline.corpus import read_index
-    from pipeline.corpus_summary import index_rows, summary
-    from pipeline.corpus_write import join_corpora, write_pack
+    from models.body.rest_skeleton import save_skeleton, skeleton_of
+    from models.corpus.reader import read_index
+    from models.corpus.statistics import index_rows, summary
+    from models.corpus.writer import join_corpora, write_pack
+    from models.mocap.importers.indexed_folder import index_takes
     from stages import corpus_report
 
     config, body = settings.section("corpus"), body_model(settings.section("run").body)
@@ -1033,9 +1038,10 @@ def build_corpus(out: Path, settings: Settings, runner: Runner) -> dict:
 
 def own_corpus(store: Store, out: Path, settings: Settings) -> Path:
     """What was seen well in a store of rebuilt rooms as a corpus file; InputError where nothing was."""
-    from models.body import standing_pelvis_height, track_joints
-    from pipeline.corpus_write import write_corpus
-    from stages import label, own_motion
+    from models.body.model import standing_pelvis_height, track_joints
+    from models.corpus.writer import write_corpus
+    from stages import finetuning_corpus as own_motion
+    from stages import label
 
     config, body = settings.section("own_motion"), body_model(settings.section("run").body)
     items, aside = [], Counter[str]()
@@ -1072,14 +1078,14 @@ def train_motion(
     """
     import torch
 
-    from models import train_motion as training
-    from models.motion_batches import MotionData
-    from models.motion_model import load_motion_model, motion_model_digest
-    from models.rest_skeleton import read_skeleton
-    from models.stick_figures import stick_figures
-    from models.text_encoder import TextCache, TextEncoder, write_texts
-    from pipeline.corpus import read_corpus, read_index
-    from pipeline.corpus_write import join_corpora
+    from models.body.rest_skeleton import read_skeleton
+    from models.corpus.reader import read_corpus, read_index
+    from models.corpus.writer import join_corpora
+    from models.motion.dataset import MotionData
+    from models.motion.model import load_motion_model, motion_model_digest
+    from models.rendering.stick_figures import stick_figures
+    from models.text.encoder import TextCache, TextEncoder, write_texts
+    from models.training.motion import train as training
 
     def encoder() -> TextEncoder:
         return TextEncoder(settings.section("sample_motion").text)
@@ -1122,7 +1128,7 @@ def train_motion(
     config = config.model_copy(update={"denoiser": config.denoiser.model_copy(update={"text": cache.dim})})
 
     def look(done: int, model: Any) -> None:
-        from models.motion_sampling import samples_of_held_out
+        from models.motion.sampling import samples_of_held_out
 
         picture = stick_figures(*samples_of_held_out(model, data, cache.encode))
         (out / f"samples_{done:06d}.png").write_bytes(picture)
@@ -1155,9 +1161,9 @@ def sample_motions(
     """Motions of one sentence: a npz and a film strip each, and `summary.json`."""
     from PIL import Image
 
-    from models.motion_model import load_motion_model, motion_model_digest
-    from models.motion_strip import motion_strip
-    from models.text_encoder import TextEncoder
+    from models.motion.model import load_motion_model, motion_model_digest
+    from models.rendering.film_strip import motion_strip
+    from models.text.encoder import TextEncoder
     from stages import dataset, sample_motion
 
     config, body = settings.section("sample_motion"), body_model(settings.section("run").body)
@@ -1194,7 +1200,7 @@ def sample_motions(
 
 def compare_window(settings: Settings, window: Any, walks: list) -> dict[str, Any]:
     """Kinematic figures of one real fall or walk and of its counterparts, all lifted by the same stage."""
-    from models.body import track_joints
+    from models.body.model import track_joints
     from stages import compare_falls, people3d
 
     config, body = settings.section("compare_falls"), body_model(settings.section("run").body)
@@ -1214,9 +1220,9 @@ def compare_window(settings: Settings, window: Any, walks: list) -> dict[str, An
 
 def captured_walks(mocap: Path, settings: Settings) -> list:
     """Walks of an indexed folder of captured motion, on a grown body."""
-    from models.body import BodyShape
-    from models.importers.index import index_takes, read_take
-    from models.motion_source import UNUSUAL_WORDS
+    from models.body.model import BodyShape
+    from models.mocap.importers.indexed_folder import index_takes, read_take
+    from models.motion_sources.source import UNUSUAL_WORDS
 
     body = body_model(settings.section("run").body)
     betas = body.betas_from_shape(BodyShape(age_years=40.0, sex=0.5, stature_m=1.72, build=0.5)).astype("float64")
@@ -1229,7 +1235,7 @@ def report_falls(
     stores: list[str], events: Path, out: Path, count: int, settings: Settings, runner: Runner, walks: list
 ) -> dict:
     """`falls.json`: figures of `count` simulated falls of all kinds, and how they compare with the real falls of stores."""
-    from models.real_falls import read_falls
+    from models.compare_falls.real_falls import read_falls
     from stages import compare_falls
 
     config, table = settings.section("compare_falls"), read_falls(events)
@@ -1264,7 +1270,7 @@ def report_falls(
 
 def real_pose_clips(root: str | Path, segments: dict | None) -> list:
     """2D joints of a store's clips, labelled by the sidecar of each clip, else by the table of segments."""
-    from stages import evaluate
+    from stages import evaluate_gain as evaluate
 
     store = Store(root)
     index, result = read_record(store, "index.json"), []
@@ -1620,7 +1626,7 @@ def report_command(
     dataset: Annotated[Path, typer.Argument(help="Dataset folder.")], prefect: PrefectOption = False
 ) -> None:
     """Write the dataset's report.html again."""
-    from stages import report
+    from stages import dataset_report as report
 
     _orchestrate("report", prefect, lambda run: write_text(dataset / "report.html", report.run(dataset)))
     typer.echo(dataset / "report.html")
@@ -1653,16 +1659,16 @@ def read_motion(item: str, body: Any) -> types.Motion:
 
     Raises InputError where it holds none, or was lifted with another body: betas do not carry over.
     """
-    from models.importers.artefact import read_artefact
-    from pipeline import clip_file
+    from models.mocap import clip_file
+    from models.mocap.importers.artefact import read_artefact
 
     return clip_file.read_motion(Path(item)) if item.endswith(".npz") else read_artefact(artefact_folder(item), body)
 
 
 def export_motion(motion: types.Motion, kind: str, out: Path, person: str | None, mesh: bool, body: Any) -> None:
     """Write a motion, or one person of it, for other programs; a BVH file holds one person."""
-    from models.export import motion_glb, track_bvh
-    from pipeline.bvh import write_bvh
+    from models.mocap.bvh import write_bvh
+    from models.mocap.export import motion_glb, track_bvh
     from stages import dataset
 
     names = [track.person for track in motion.people]

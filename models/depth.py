@@ -24,9 +24,9 @@ from PIL import Image
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 from torch.nn.functional import interpolate
 
-from pipeline.errors import InputError
+from models.errors import InputError
+from models.networks import STARTERS
 
-STARTER = Path(__file__).parent / "starter"
 IMAGENET_MEAN, IMAGENET_STD = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)
 
 Kind = Literal["metric", "relative"]
@@ -187,7 +187,7 @@ def checkpoint_folder(kind: Kind, name: str, revision: str | None) -> Path:
     """The folder that holds a named checkpoint, fetched from the hub if it is a hub id."""
     key = f"depth.models.{kind}"
     if name == "starter":
-        folder = STARTER / f"depth_{kind}"
+        folder = STARTERS / f"depth_{kind}"
     elif _is_hub_id(name):
         try:
             # safetensors and JSON only: a pickle is never fetched, let alone loaded.

@@ -2,7 +2,7 @@
 
 import torch
 
-from pipeline.errors import InputError
+from models.errors import InputError
 
 
 def device_of(key: str, name: str) -> torch.device:

@@ -21,8 +21,8 @@ from typing import Any
 
 from pydantic import BaseModel
 
-from pipeline.errors import InputError
-from pipeline.objects import LAST, Objects
+from models.errors import InputError
+from pipeline.object_store import LAST, Objects
 
 log = logging.getLogger(__name__)
 

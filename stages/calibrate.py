@@ -3,7 +3,7 @@
 In: the 2D tracks of all clips of one camera, and its background plate. Out: a `Calibration` with the world of DESIGN §2 and
 a 95 % interval of the camera's height. Each standing person is a vertical stick of known proportions: the floor point
 under the ankles, raised to the height of nose, shoulders and hips, must project onto them (FACTS, "Calibrating a
-room"). The room's lines run along three axes, one of them upright (`models.room_lines`): they fix tilt and focal length,
+room"). The room's lines run along three axes, one of them upright (`models.calibration.room_lines`): they fix tilt and focal length,
 the people the height. Solved together and robustly for focal length, pitch, roll, height, the room's yaw and one
 stature per person, with priors on all but height and yaw; the scale of the whole comes from the stature assumed.
 """
@@ -15,9 +15,9 @@ from jaxtyping import Bool, Float, Int, UInt8
 from pydantic import BaseModel, ConfigDict, Field
 from scipy.optimize import least_squares
 
-from models.room_lines import line_segments, off_axes
-from pipeline.camera import Camera, intrinsics_from_focal, normal_from_angles, pose_over_floor
-from pipeline.types import Calibration, Person2D
+from models.calibration.room_lines import line_segments, off_axes
+from models.geometry.camera import Camera, intrinsics_from_focal, normal_from_angles, pose_over_floor
+from models.types import Calibration, Person2D
 
 LEVELS = ("nose", "shoulders", "hips")
 LEFT, RIGHT = np.array([0, 5, 11]), np.array([0, 6, 12])

@@ -1,6 +1,6 @@
 """Simulated falls against real ones, like with like. In: clips of real footage as they were lifted, with their table of falls.
 
-Each real fall is cut out and lifted again; simulated counterparts of it (models/counterparts.py) are seen by the same camera
+Each real fall is cut out and lifted again; simulated counterparts of it (models/compare_falls/counterparts.py) are seen by the same camera
 and lifted by the same stage; a classifier on kinematic figures then tries to tell the two apart. Beside that: captured walks
 against lifted walks, which says what lifting alone gives away, and one half of the real falls against the other.
 """
@@ -12,15 +12,15 @@ import numpy as np
 from jaxtyping import Float
 from pydantic import BaseModel, ConfigDict, Field
 
-from models.body import BodyModel
-from models.counterparts import placed_like, seen_by, simulated_counterpart
-from models.fall_causes import DIRECTION_ANGLES
-from models.fall_features import fall_features
-from models.real_falls import Fall, LiftedClip
-from models.two_samples import FEWEST, Separation, told_apart
-from pipeline.camera import Camera
-from pipeline.errors import Rejected
-from pipeline.types import SMPL_JOINTS, Motion, Person2D
+from models.body.model import BodyModel
+from models.compare_falls.counterparts import placed_like, seen_by, simulated_counterpart
+from models.compare_falls.features import fall_features
+from models.compare_falls.real_falls import Fall, LiftedClip
+from models.compare_falls.two_samples import FEWEST, Separation, told_apart
+from models.errors import Rejected
+from models.falls.causes import DIRECTION_ANGLES
+from models.geometry.camera import Camera
+from models.types import SMPL_JOINTS, Motion, Person2D
 
 _NECK = SMPL_JOINTS.index("neck")
 

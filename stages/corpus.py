@@ -14,24 +14,24 @@ from typing import Any
 import numpy as np
 from pydantic import BaseModel, ConfigDict, Field
 
-from models.body import BodyModel, BodyShape
-from models.caption_captured import captured_captions
-from models.caption_words import SAYABLE, Event, Surface
-from models.captions import Facts, age_of, captions, pace_of, sex_of
-from models.composed import composed
-from models.composed_acts import COMPOSITIONS
-from models.fall_causes import SIMULATED_HZ
-from models.fall_draws import FallsConfig, draw_kind, simulated
-from models.importers.index import IndexedTake, read_take
-from models.look_alikes import LOOK_ALIKES, look_alike
-from models.mirror import mirrored_item
-from models.travel import travel_of
-from pipeline.corpus import FPS
-from pipeline.corpus_write import Item
-from pipeline.errors import InputError, Rejected
-from pipeline.order import Direction
-from pipeline.seeds import generator
-from pipeline.types import Motion, Role, take
+from models.body.mirror import mirrored_item
+from models.body.model import BodyModel, BodyShape
+from models.corpus.reader import FPS
+from models.corpus.writer import Item
+from models.errors import InputError, Rejected
+from models.falls.causes import SIMULATED_HZ
+from models.falls.look_alikes import LOOK_ALIKES, look_alike
+from models.falls.sampling import FallsConfig, draw_kind, simulated
+from models.interactions.acts import COMPOSITIONS
+from models.interactions.composition import composed
+from models.mocap.importers.indexed_folder import IndexedTake, read_take
+from models.order import Direction
+from models.seeds import generator
+from models.text.captions import Facts, age_of, captions, pace_of, sex_of
+from models.text.captured_captions import captured_captions
+from models.text.locomotion import travel_of
+from models.text.vocabulary import SAYABLE, Event, Surface
+from models.types import Motion, Role, take
 
 VERSIONS = {"captured": 4, "falls": 4, "look_alikes": 3, "composed": 4}
 """Of each kind of part: a change in how one is made leaves the others standing."""

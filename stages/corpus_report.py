@@ -1,6 +1,6 @@
 """Corpus report: one self-contained HTML page over a motion corpus.
 
-Inputs: a corpus file (`pipeline/corpus.py`) and the body that its betas belong to. Output: the page as text, pictures inside.
+Inputs: a corpus file (`models/corpus/reader.py`) and the body that its betas belong to. Output: the page as text, pictures inside.
 Falls are drawn from their details `onset_s`, `impact_s` and `rest_s`, by `cause` and `direction`; furniture from `boxes`.
 """
 
@@ -15,14 +15,14 @@ from jaxtyping import Float
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from models.body import BodyModel, rest_root
-from models.motion_strip import motion_strip
-from pipeline.corpus import FPS, Corpus, Row, read_corpus
-from pipeline.corpus_summary import UNKNOWN, summary
-from pipeline.corpus_write import motion_of
-from pipeline.errors import InputError
-from pipeline.page import embedded_figure, embedded_image, rendered
-from pipeline.types import BodyLook
+from models.body.model import BodyModel, rest_root
+from models.corpus.reader import FPS, Corpus, Row, read_corpus
+from models.corpus.statistics import UNKNOWN, summary
+from models.corpus.writer import motion_of
+from models.errors import InputError
+from models.rendering.film_strip import motion_strip
+from models.rendering.html_page import embedded_figure, embedded_image, rendered
+from models.types import BodyLook
 
 BEFORE_S = 0.6
 """Shown of a fall before its onset."""

@@ -18,8 +18,8 @@ import numpy as np
 import pandas as pd
 from jaxtyping import Float, Int
 
-from pipeline.camera import Camera
-from pipeline.types import ACTIONS, COCO_KEYPOINTS, SMPL_JOINTS, LabelledClip, Motion, PersonTrack, Room
+from models.geometry.camera import Camera
+from models.types import ACTIONS, COCO_KEYPOINTS, SMPL_JOINTS, LabelledClip, Motion, PersonTrack, Room
 
 VERSION = 1
 COCO_SKELETON = (

@@ -12,8 +12,8 @@ import numpy as np
 from jaxtyping import Bool, Float, UInt8
 from pydantic import BaseModel, ConfigDict, Field
 
-from pipeline.errors import InputError, Rejected
-from pipeline.types import DepthScan
+from models.errors import InputError, Rejected
+from models.types import DepthScan
 
 VERSION = 2
 

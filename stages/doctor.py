@@ -12,11 +12,11 @@ import numpy as np
 from jaxtyping import Float, UInt8
 
 from models.depth import DepthModels, DepthModelsConfig
-from models.motion_source import MotionSource
-from pipeline.errors import InputError, Rejected
-from pipeline.order import ClipOrder
-from pipeline.seeds import generator
-from pipeline.types import Footage
+from models.errors import InputError, Rejected
+from models.motion_sources.source import MotionSource
+from models.order import ClipOrder
+from models.seeds import generator
+from models.types import Footage
 
 Poses = Callable[[Footage, Iterator[tuple[float, np.ndarray]]], tuple[list, dict]]
 """Finds people in frames: `stages.people2d.run` with its config bound."""
@@ -50,7 +50,7 @@ def run(
 
 def known_frame() -> tuple[UInt8[np.ndarray, "height width 3"], Float[np.ndarray, "height width"]]:
     """A picture of a sample room and its depth in metres, always the same."""
-    from models.sample_room import in_camera_world, render_empty_room, sample_room, watching_camera
+    from models.sample_footage.room import in_camera_world, render_empty_room, sample_room, watching_camera
 
     rng = generator(0, "doctor", "room")
     while True:
@@ -82,7 +82,7 @@ def _renderer() -> str:
 
 
 def _body(path: Path | None) -> str:
-    from models.body import load_body
+    from models.body.model import load_body
 
     body = load_body(path)
     stature = body.stature(np.zeros(10))
@@ -124,7 +124,7 @@ def _physics() -> str:
 
 
 def _motion(body: Path | None, source: MotionSource) -> str:
-    from models.body import load_body, track_joints
+    from models.body.model import load_body, track_joints
 
     order = ClipOrder(
         event="walk", cause=None, direction=None, start="walking", seconds=4.0, fps=20.0, role="resident", age_years=80.0,

@@ -1,7 +1,7 @@
 """Evaluate motion: how near generated motion is to real motion and to its captions, and whether bodies could do it.
 
 Inputs: real held-out scenes, and arms: scenes generated for held-out captions, each with the row of the item whose caption it was
-made for. Output: figures by arm, all as [figure, low, high], 95 % intervals over takes (`models.motion_report` writes them).
+made for. Output: figures by arm, all as [figure, low, high], 95 % intervals over takes (`models.motion.evaluation.report` writes them).
 Beside the arms stand `real` (FID and KID of one half of the takes against the other) and `shuffled_text` (real motion with the captions of
 other items), so that a broken metric shows. `<arm>/<group>` is of single people, captured pairs or composed pairs alone.
 
@@ -20,14 +20,16 @@ from jaxtyping import Float, Int
 from pydantic import BaseModel, ConfigDict, Field
 from torch import Tensor
 
-from models import memorised
-from models import motion_metrics as metrics
-from models.body import BodyModel
-from models.fall_causes import DIRECTION_ANGLES
-from models.motion_batches import ROLES, MotionData, Piece
-from models.motion_cleanup import CleanupConfig, cleaned
-from models.motion_evaluator import MotionEvaluator, meaning_of
-from models.motion_faults import (
+from models.body.model import BodyModel
+from models.corpus.reader import FPS, Corpus, Row
+from models.errors import InputError
+from models.falls.causes import DIRECTION_ANGLES
+from models.motion.cleanup import CleanupConfig, cleaned
+from models.motion.dataset import ROLES, MotionData, Piece
+from models.motion.evaluation import memorisation as memorised
+from models.motion.evaluation import metrics
+from models.motion.evaluation.evaluator import MotionEvaluator, meaning_of
+from models.motion.evaluation.physical_metrics import (
     Flesh,
     closest_m,
     distance_shift_cm,
@@ -36,12 +38,10 @@ from models.motion_faults import (
     joints_of,
     stated_contacts,
 )
-from models.motion_model import MotionModel, check_text_encoder
-from models.motion_sampling import Ask, SamplingConfig, sample
-from models.text_encoder import TextCache, TextEncoder
-from pipeline.corpus import FPS, Corpus, Row
-from pipeline.errors import InputError
-from pipeline.seeds import generator
+from models.motion.model import MotionModel, check_text_encoder
+from models.motion.sampling import Ask, SamplingConfig, sample
+from models.seeds import generator
+from models.text.encoder import TextCache, TextEncoder
 
 GROUPS = ("single", "captured_pairs", "composed_pairs")
 FEWEST_TAKES = 4

@@ -15,13 +15,13 @@ import torch
 from jaxtyping import Bool, Float
 from pydantic import BaseModel, ConfigDict, Field
 
-from models.body import BodyModel, track_joints, track_parameters, trunk_points
-from models.pose_errors import BODY_JOINTS, acceleration_error, align, mpjpe_mm, pa_mpjpe_mm
-from models.real_falls import Fall, LiftedClip
-from models.world_figures import WorldConfig
-from pipeline.camera import Camera, read_camera
-from pipeline.errors import InputError
-from pipeline.types import SMPL_JOINTS, Person2D, PersonTrack, Role, Room, take
+from models.body.model import BodyModel, track_joints, track_parameters, trunk_points
+from models.compare_falls.real_falls import Fall, LiftedClip
+from models.errors import InputError
+from models.geometry.camera import Camera, read_camera
+from models.people3d.metrics import BODY_JOINTS, acceleration_error, align, mpjpe_mm, pa_mpjpe_mm
+from models.people3d.plausibility import WorldConfig
+from models.types import SMPL_JOINTS, Person2D, PersonTrack, Role, Room, take
 
 VARIANTS = ("regress", "optimise", "hybrid")
 FEET = [SMPL_JOINTS.index(name) for name in ("left_ankle", "left_foot", "right_ankle", "right_foot")]

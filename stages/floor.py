@@ -15,9 +15,9 @@ import numpy as np
 from jaxtyping import Bool, Float
 from pydantic import BaseModel, ConfigDict, Field
 
-from pipeline.camera import pose_over_floor
-from pipeline.errors import Rejected
-from pipeline.types import Calibration
+from models.errors import Rejected
+from models.geometry.camera import pose_over_floor
+from models.types import Calibration
 
 VERSION = 3
 

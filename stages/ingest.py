@@ -14,9 +14,9 @@ import numpy as np
 from jaxtyping import Float, Int, UInt8
 from pydantic import BaseModel, ConfigDict, Field
 
-from pipeline.errors import InputError, Rejected
-from pipeline.types import Footage
-from pipeline.video import IMAGE_SUFFIXES, VIDEO_SUFFIXES, is_image_folder
+from models.errors import InputError, Rejected
+from models.footage.video import IMAGE_SUFFIXES, VIDEO_SUFFIXES, is_image_folder
+from models.types import Footage
 
 VERSION = 2
 TRUTH_FOLDER = "truth"

@@ -12,9 +12,9 @@ import numpy as np
 from jaxtyping import Float, Int
 from pydantic import BaseModel, ConfigDict, Field
 
-from pipeline.errors import Rejected
-from pipeline.order import ClipOrder
-from pipeline.types import ACTIONS, SMPL_JOINTS
+from models.errors import Rejected
+from models.order import ClipOrder
+from models.types import ACTIONS, SMPL_JOINTS
 
 VERSION = 2
 LEVEL_HIPS = 0.8

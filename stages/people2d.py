@@ -16,15 +16,15 @@ import numpy as np
 from jaxtyping import Bool, Float, Int, UInt8
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
-from models.association import associate
-from models.duplicates import DuplicatesConfig, emptied, without_duplicates
-from models.keypoint_order import KeypointOrder, KeypointOrderConfig, complaint, keypoint_order
-from models.person_matching import box_iou, keypoint_distance, match, switches
-from models.pose2d_tflite import FETCH
-from models.pose2d_tracks import Tracker, Tracklet, join
-from pipeline.errors import InputError
+from models.errors import InputError
+from models.people2d.association import associate
+from models.people2d.clear_mot import box_iou, keypoint_distance, match, switches
+from models.people2d.crop_tracker import Tracker, Tracklet, join
+from models.people2d.keypoint_order import KeypointOrder, KeypointOrderConfig, complaint, keypoint_order
+from models.people2d.movenet import FETCH
+from models.people2d.pose_nms import DuplicatesConfig, emptied, without_duplicates
+from models.types import Annotations, Footage, Person2D
 from pipeline.store import file_digest
-from pipeline.types import Annotations, Footage, Person2D
 
 VERSION = 5
 
@@ -142,14 +142,14 @@ def _detect(
     if isinstance(backend, Sidecar):
         raise InputError(footage.path, "has no sidecar with keypoints and no pose model is configured", FETCH)
     if isinstance(backend, Tflite):
-        from models.pose2d_tflite import TflitePose
+        from models.people2d.movenet import TflitePose
 
         network = TflitePose(backend.path, backend.threads)
         tracker = Tracker(network, config.most_people, config.search_every_s, config.lost_after_s, config.least_score)
         tracklets = tracker.run(frames)
         name = f"tflite:{backend.path.name}:{network.digest[:12]}"
     else:
-        from models.pose2d_transformers import TransformersPose
+        from models.people2d.vitpose import TransformersPose
 
         network = TransformersPose(
             backend.detector, backend.detector_revision, backend.pose, backend.pose_revision, backend.device

@@ -2,8 +2,8 @@
 
 In: the people of each clip, true timestamps, the room's calibrated camera, the body. Out: one `PersonTrack` per person who
 could be lifted, and figures of quality. A regressor says where and how everyone is; that, or whichever posture of a
-library (models/pose_start.py) explains the keypoints better, is where all frames are optimised from at once
-(models/piecewise_fit.py). The choice of postures is made for the whole clip at once, however long it is.
+library (models/people3d/fitting/initialisation.py) explains the keypoints better, is where all frames are optimised from at once
+(models/people3d/fitting/windows.py). The choice of postures is made for the whole clip at once, however long it is.
 """
 
 from collections.abc import Callable, Iterable, Sequence
@@ -15,19 +15,19 @@ from jaxtyping import Float, Int, UInt8
 from pydantic import BaseModel, ConfigDict, Field
 from scipy.spatial.transform import Rotation
 
-from models.body import BodyModel
-from models.fit_frames import Seen
-from models.fitted_motion import Fit, fit_feet, fit_keypoints, rest_pelvis, upright_frames
-from models.piecewise_fit import PiecewiseConfig, fit_at, fit_motions
-from models.pose_lift import KeypointRegressor, load_pose_lift, pose_lift_digest
-from models.pose_prior import load_pose_prior, pose_prior_digest
-from models.pose_start import usable
-from models.regression import Regression, Regressor
-from models.separation import SeparationConfig, separated
-from models.world_figures import WorldConfig, measure, reasons
-from pipeline.camera import Camera
-from pipeline.frames import invert
-from pipeline.types import Person2D, PersonTrack, SupportSurface
+from models.body.model import BodyModel
+from models.geometry.camera import Camera
+from models.geometry.transforms import invert
+from models.people3d.fitting.fit import Fit, fit_feet, fit_keypoints, rest_pelvis, upright_frames
+from models.people3d.fitting.initialisation import usable
+from models.people3d.fitting.observations import Seen
+from models.people3d.fitting.windows import PiecewiseConfig, fit_at, fit_motions
+from models.people3d.keypoint_lifter import KeypointRegressor, load_pose_lift, pose_lift_digest
+from models.people3d.plausibility import WorldConfig, measure, reasons
+from models.people3d.pose_prior import load_pose_prior, pose_prior_digest
+from models.people3d.regressor import Regression, Regressor
+from models.people3d.separation import SeparationConfig, separated
+from models.types import Person2D, PersonTrack, SupportSurface
 
 VERSION = 10
 
@@ -36,7 +36,7 @@ Frames = Callable[[Int[np.ndarray, "wanted"]], Iterable[UInt8[np.ndarray, "heigh
 
 
 class Keypoints(BaseModel):
-    """Regression from 2D keypoints over time (models/pose_lift.py)."""
+    """Regression from 2D keypoints over time (models/people3d/keypoint_lifter.py)."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
     kind: Literal["keypoints"] = "keypoints"
@@ -45,12 +45,12 @@ class Keypoints(BaseModel):
 
 
 class Crops(BaseModel):
-    """Regression from crops of the frames, each alone (models/hmr.py)."""
+    """Regression from crops of the frames, each alone (models/people3d/hmr.py)."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
     kind: Literal["hmr"] = "hmr"
     path: str
-    """Folder that `models.convert_hmr` or `models.train_hmr` made."""
+    """Folder that `models.training.hmr.convert_4dhumans` or `models.training.hmr.train` made."""
     device: str = "cpu"
     flip: bool = True
     """Average with the mirrored crop."""
@@ -98,12 +98,12 @@ class Clip:
 
 def run(config: People3DConfig, clips: Sequence[Clip], body: BodyModel) -> list[tuple[list[PersonTrack], dict]]:
     """Lift everyone of some clips, all in one optimisation in which nobody sees the others, and then take those of each clip
-    apart who share space (models/separation.py). Clip by clip or all at once, the motion is the same up to rounding.
+    apart who share space (models/people3d/separation.py). Clip by clip or all at once, the motion is the same up to rounding.
 
     The figures of a clip hold, over all its people: median reprojection (pixels, and as a share of the box's longer side) of
     keypoints scoring at least `judged_score`, the share of frames in view whose median is at most 10 px, each person's
     stature, the median distance of the lower foot from the floor in standing frames (None where nobody stands), each
-    person's foot skate, sinking and floating (`models.world_figures`), who overlapped whom, and who was dropped and why.
+    person's foot skate, sinking and floating (`models.people3d.plausibility`), who overlapped whom, and who was dropped and why.
     """
     regressor = None if config.variant == "optimise" else load_regressor(config, body)
     found = [_found(config, clip, regressor) for clip in clips]
@@ -156,8 +156,8 @@ def load_regressor(config: People3DConfig, body: BodyModel) -> Regressor:
     named = config.regressor
     if isinstance(named, Keypoints):
         return KeypointRegressor(load_pose_lift(named.path), body)
-    from models.hmr import HmrRegressor
-    from models.hmr_network import load_hmr
+    from models.people3d.hmr import HmrRegressor
+    from models.people3d.hmr_network import load_hmr
 
     return HmrRegressor(load_hmr(named.path, named.device), body, flip=named.flip)
 
@@ -171,7 +171,7 @@ def weight_digests(config: People3DConfig) -> dict[str, str]:
         if isinstance(config.regressor, Keypoints):
             digests["regressor"] = pose_lift_digest(config.regressor.path)
         else:
-            from models.hmr_network import hmr_digest
+            from models.people3d.hmr_network import hmr_digest
 
             digests["regressor"] = hmr_digest(config.regressor.path)
     return digests

@@ -15,9 +15,9 @@ import numpy as np
 from jaxtyping import Bool, Float, Int, UInt8
 from pydantic import BaseModel, ConfigDict, Field
 
-from pipeline.errors import InputError
-from pipeline.sightings import person_mask
-from pipeline.types import Footage, Person2D
+from models.errors import InputError
+from models.footage.person_masks import person_mask
+from models.types import Footage, Person2D
 
 VERSION = 3
 

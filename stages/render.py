@@ -1,7 +1,7 @@
 """Render: a scene to pictures through the room's own camera, with what is then true of each frame.
 
 Inputs: a `Scene`, a body model, a generator for the camera's noise. Outputs: RGB frames, instance masks, and per person
-and frame the box, COCO keypoints with their visibility, joints and the share of the body that is seen. `models/film.py`
+and frame the box, COCO keypoints with their visibility, joints and the share of the body that is seen. `models/rendering/compositor.py`
 draws; here the light is matched to the plate.
 """
 
@@ -13,11 +13,11 @@ import torch
 from jaxtyping import Float, Int, UInt8
 from pydantic import BaseModel, ConfigDict, Field
 
-from models.appearance import dress
-from models.body import BodyModel, track_joints, track_parameters
-from models.film import Backdrop, film
-from models.offscreen import Light
-from pipeline.types import Room, Scene
+from models.body.model import BodyModel, track_joints, track_parameters
+from models.rendering.appearance import dress
+from models.rendering.compositor import Backdrop, film
+from models.rendering.gl_scene import Light
+from models.types import Room, Scene
 
 VERSION = 1
 

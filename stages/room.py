@@ -17,8 +17,8 @@ from pydantic import BaseModel, ConfigDict, Field
 from scipy import ndimage
 from scipy.spatial import ConvexHull, QhullError
 
-from pipeline.camera import Camera
-from pipeline.types import SURFACE_LABELS, Room, SupportSurface
+from models.geometry.camera import Camera
+from models.types import SURFACE_LABELS, Room, SupportSurface
 
 FREE, OCCUPIED, UNSEEN = 0, 1, 2
 

@@ -35,18 +35,18 @@ from jaxtyping import Float, Float32, Int, UInt8
 from pycocotools import mask as coco_mask
 from pydantic import BaseModel, ConfigDict, Field
 
-from models.appearance import dress
-from models.body import BodyModel, load_body, track_joints, track_parameters
-from models.film import Backdrop, film
-from models.offscreen import GAMMA
-from models.sample_room import SampleRoom, in_camera_world, render_empty_room, sample_room, watching_camera
-from models.sample_scenes import Act, Scenario, draw_act, draw_person
-from pipeline.camera import Camera, write_camera
-from pipeline.errors import InputError, Rejected
-from pipeline.lens import Lens
-from pipeline.seeds import generator
-from pipeline.types import ACTIONS, COCO_KEYPOINTS, SURFACE_LABELS, Role
-from pipeline.video import write_masks, write_video
+from models.body.model import BodyModel, load_body, track_joints, track_parameters
+from models.errors import InputError, Rejected
+from models.footage.video import write_masks, write_video
+from models.geometry.camera import Camera, write_camera
+from models.geometry.lens import Lens
+from models.rendering.appearance import dress
+from models.rendering.compositor import Backdrop, film
+from models.rendering.gl_scene import GAMMA
+from models.sample_footage.room import SampleRoom, in_camera_world, render_empty_room, sample_room, watching_camera
+from models.sample_footage.scenes import Act, Scenario, draw_act, draw_person
+from models.seeds import generator
+from models.types import ACTIONS, COCO_KEYPOINTS, SURFACE_LABELS, Role
 
 VERSION = 1
 

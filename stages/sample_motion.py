@@ -12,15 +12,15 @@ import torch
 from jaxtyping import Float
 from pydantic import BaseModel, ConfigDict, Field
 
-from models.body import BodyModel, BodyShape
-from models.caption_words import ROLE_WORDS
-from models.motion_cleanup import CleanupConfig, cleaned
-from models.motion_model import MotionModel, check_text_encoder
-from models.motion_sampling import Ask, SamplingConfig, check_ask, motion_of, sample
-from models.rest_skeleton import skeleton_of
-from models.text_encoder import SentenceConfig, TextConfig, TextEncoder
-from pipeline.seeds import generator
-from pipeline.types import Motion, Role
+from models.body.model import BodyModel, BodyShape
+from models.body.rest_skeleton import skeleton_of
+from models.motion.cleanup import CleanupConfig, cleaned
+from models.motion.model import MotionModel, check_text_encoder
+from models.motion.sampling import Ask, SamplingConfig, check_ask, motion_of, sample
+from models.seeds import generator
+from models.text.encoder import SentenceConfig, TextConfig, TextEncoder
+from models.text.vocabulary import ROLE_WORDS
+from models.types import Motion, Role
 
 VERSION = 1
 """Of how motion is sampled and cleaned up, the words it is asked in included: what was made by another is made again."""

@@ -15,10 +15,10 @@ from matplotlib import colormaps
 from matplotlib.figure import Figure
 from PIL import Image
 
-from pipeline import codec
-from pipeline.errors import InputError
-from pipeline.types import Motion, Room
-from pipeline.video import read_frames_at
+from models import codec
+from models.errors import InputError
+from models.footage.video import read_frames_at
+from models.types import Motion, Room
 
 
 def run(item: Path) -> tuple[list[str], UInt8[np.ndarray, "height width 3"] | None]:

@@ -1,4 +1,4 @@
-"""Smoothing: the motion of least change of velocity near the one given. Thesis §5.2, eq. 5.6 (models/constant_velocity.py).
+"""Smoothing: the motion of least change of velocity near the one given. Thesis §5.2, eq. 5.6 (models/people3d/smoothing.py).
 
 In: any `PersonTrack`s on one true clock, the body. Out: the same tracks smoothed, and figures of what that did. Observed
 stretches are smoothed each for itself: gaps longer than `gap_s` are not crossed, and what bridges them is carried along.
@@ -15,11 +15,11 @@ from matplotlib.figure import Figure
 from PIL import Image
 from pydantic import BaseModel, ConfigDict, Field
 
-from models.body import BodyModel, rest_joints_of, track_joints
-from models.constant_velocity import smooth_curves, stretches
-from pipeline.errors import InputError
-from pipeline.frames import axis_angle_from_matrix, matrix_from_axis_angle
-from pipeline.types import SMPL_PARENTS, PersonTrack
+from models.body.model import BodyModel, rest_joints_of, track_joints
+from models.errors import InputError
+from models.geometry.transforms import axis_angle_from_matrix, matrix_from_axis_angle
+from models.people3d.smoothing import smooth_curves, stretches
+from models.types import SMPL_PARENTS, PersonTrack
 
 VERSION = 1
 

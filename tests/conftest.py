@@ -17,10 +17,10 @@ def items() -> tuple:
     """Corpus items of the default body: walk_0 to walk_5 (3 s), stand_0 and stand_1, fall_0 and fall_1 (5 s), and pair,
     two walkers."""
     # Imported here, after the hook: else these modules would go unchecked.
-    from models.body import load_body
-    from models.motion_source import PhysicsFalls, ProceduralEveryday
-    from pipeline.corpus_write import Item
-    from pipeline.order import ClipOrder
+    from models.body.model import load_body
+    from models.corpus.writer import Item
+    from models.motion_sources.source import PhysicsFalls, ProceduralEveryday
+    from models.order import ClipOrder
 
     def order(event: str, seconds: float, role: str) -> ClipOrder:
         fall = {"cause": "push", "direction": "forward"} if event == "fall" else {"cause": None, "direction": None}
@@ -52,12 +52,12 @@ def items() -> tuple:
 
 @pytest.fixture(scope="session")
 def motion_data(items, tmp_path_factory):
-    """The items as features, two of each split held out: `models.motion_batches.MotionData`, windows of 60 frames."""
-    from models.body import load_body
-    from models.motion_batches import MotionData
-    from models.rest_skeleton import skeleton_of
-    from pipeline.corpus import read_corpus
-    from pipeline.corpus_write import split_of, write_corpus
+    """The items as features, two of each split held out: `models.motion.dataset.MotionData`, windows of 60 frames."""
+    from models.body.model import load_body
+    from models.body.rest_skeleton import skeleton_of
+    from models.corpus.reader import read_corpus
+    from models.corpus.writer import split_of, write_corpus
+    from models.motion.dataset import MotionData
 
     def take_in(split: str) -> str:
         return next(f"take {n}" for n in range(1000) if split_of(f"take {n}") == split)
@@ -88,9 +88,9 @@ def embed():
 @pytest.fixture(scope="session")
 def corpus_path(items, tmp_path_factory):
     """A corpus file of `items` and of the mirror image of walk_0."""
-    from models.body import load_body
-    from models.mirror import mirrored_item
-    from pipeline.corpus_write import write_corpus
+    from models.body.mirror import mirrored_item
+    from models.body.model import load_body
+    from models.corpus.writer import write_corpus
 
     body = load_body()
     path = tmp_path_factory.mktemp("corpus") / "corpus.bin"

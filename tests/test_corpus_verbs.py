@@ -8,9 +8,9 @@ import pytest
 from typer.testing import CliRunner
 
 import flows
-from pipeline import clip_file
-from pipeline.corpus import read_corpus
-from pipeline.errors import InputError
+from models.corpus.reader import read_corpus
+from models.errors import InputError
+from models.mocap import clip_file
 
 CONFIG = "run: {workers: 1}\ncorpus: {falls: 4, look_alikes: 2, composed: 1, part: 2}\n"
 

@@ -7,15 +7,15 @@ import pytest
 from typer.testing import CliRunner
 
 import flows
-from models.body import load_body, track_joints
-from models.procedural import procedural_standing, procedural_walking
-from pipeline import clip_file
-from pipeline.bvh import read_bvh
-from pipeline.errors import InputError
-from pipeline.frames import R_ZUP_YUP
-from pipeline.steps import cached
+from models.animation.gait_curves import procedural_standing, procedural_walking
+from models.body.model import load_body, track_joints
+from models.errors import InputError
+from models.geometry.transforms import R_ZUP_YUP
+from models.mocap import clip_file
+from models.mocap.bvh import read_bvh
+from models.types import SMPL_JOINTS, Motion
+from pipeline.runner import cached
 from pipeline.store import Store
-from pipeline.types import SMPL_JOINTS, Motion
 
 
 @pytest.fixture(scope="module")

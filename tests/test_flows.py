@@ -16,8 +16,8 @@ import numpy as np
 import pytest
 import typer
 
-from pipeline import codec
-from pipeline.video import read_frames, write_video
+from models import codec
+from models.footage.video import read_frames, write_video
 
 ROOT = Path(__file__).parents[1]
 CONFIG = """

@@ -12,17 +12,17 @@ from PIL import Image
 from typer.testing import CliRunner
 
 import flows
-from models.body import load_body
-from models.motion_model import motion_model_digest
-from models.procedural import procedural_walking
-from models.rest_skeleton import save_skeleton, skeleton_of
-from pipeline import clip_file
-from pipeline.corpus import read_index
-from pipeline.corpus_write import split_of, write_corpus
-from pipeline.errors import InputError
-from pipeline.steps import cached
+from models.animation.gait_curves import procedural_walking
+from models.body.model import load_body
+from models.body.rest_skeleton import save_skeleton, skeleton_of
+from models.corpus.reader import read_index
+from models.corpus.writer import split_of, write_corpus
+from models.errors import InputError
+from models.mocap import clip_file
+from models.motion.model import motion_model_digest
+from pipeline.runner import cached
 from pipeline.store import Store
-from stages.own_motion import OwnMotionConfig
+from stages.finetuning_corpus import OwnMotionConfig
 
 CONFIG = """
 train_motion:

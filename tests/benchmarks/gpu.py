@@ -18,10 +18,10 @@ import torch
 from torch import Tensor
 from torch.utils.flop_counter import FlopCounterMode
 
-from models.denoisers import DenoiserConfig
-from models.denoisers.intergen import InterGenConfig
-from models.motion_model import MotionModel, MotionModelConfig, load_motion_model
-from models.motion_sampling import Ask, SamplingConfig, guided_steps, sample
+from models.motion.denoisers import DenoiserConfig
+from models.motion.denoisers.intergen import InterGenConfig
+from models.motion.model import MotionModel, MotionModelConfig, load_motion_model
+from models.motion.sampling import Ask, SamplingConfig, guided_steps, sample
 
 PEOPLE, FRAMES = 2, 210
 TEXT = 576

@@ -17,8 +17,8 @@ sys.path.insert(0, str(ROOT))
 import numpy as np
 
 import flows
+from pipeline.runner import PeakMemory, load_value, plain_runner
 from pipeline.settings import Settings
-from pipeline.steps import PeakMemory, load_value, plain_runner
 from pipeline.store import Store, write_text
 
 MOVENET = ROOT.parent / "shared" / "weights" / "movenet_lightning_ptq.tflite"
@@ -38,8 +38,8 @@ def pose_ms_per_frame(footage: Path) -> float | None:
     if not MOVENET.exists():
         print(f"pose: {MOVENET.name} is not there; skipped")
         return None
-    from pipeline.types import Footage
-    from pipeline.video import read_frames
+    from models.footage.video import read_frames
+    from models.types import Footage
     from stages import people2d
 
     video = sorted((footage / "home_a").rglob("*.mp4"))[0]
@@ -85,9 +85,9 @@ def lifting_costs(footage: Path) -> dict[str, float]:
 
 def render_frames_per_s(store: Path, dataset: Path) -> float:
     """Frames a second of `stages.render` on one process, for the first generated clip again."""
-    from pipeline import codec
-    from pipeline.seeds import generator
-    from pipeline.types import BodyLook, Scene
+    from models import codec
+    from models.seeds import generator
+    from models.types import BodyLook, Scene
     from stages import render
 
     clip = next(folder for folder in sorted((store / "clip").iterdir()) if (folder / "value.json").exists())
@@ -103,10 +103,10 @@ def render_frames_per_s(store: Path, dataset: Path) -> float:
 
 def import_realtime_factor(folder: Path) -> float:
     """Seconds of motion that are read from BVH and brought on the body in a second, on one core: 20 takes of a minute."""
-    from models.export import track_bvh
-    from models.importers import IMPORTERS
-    from models.procedural import procedural_walking
-    from pipeline.bvh import write_bvh
+    from models.animation.gait_curves import procedural_walking
+    from models.mocap.bvh import write_bvh
+    from models.mocap.export import track_bvh
+    from models.mocap.importers import IMPORTERS
 
     body = flows.body_model(None)
     walk = procedural_walking(body, np.zeros(10), 60.0, 30.0, np.random.default_rng(0))
@@ -121,11 +121,11 @@ def import_realtime_factor(folder: Path) -> float:
 
 def corpus_batch_ms(folder: Path) -> float:
     """Time to read 64 windows of 80 frames of a corpus in memory, people in four slots; median of 20 batches."""
-    from models.motion_source import ProceduralEveryday
-    from pipeline.corpus import FPS, read_corpus
-    from pipeline.corpus_write import Item, write_corpus
-    from pipeline.order import ClipOrder
-    from pipeline.seeds import generator
+    from models.corpus.reader import FPS, read_corpus
+    from models.corpus.writer import Item, write_corpus
+    from models.motion_sources.source import ProceduralEveryday
+    from models.order import ClipOrder
+    from models.seeds import generator
 
     body = flows.body_model(None)
     order = ClipOrder(
@@ -158,11 +158,11 @@ def motion_costs() -> dict[str, float]:
     """
     import torch
 
-    from models.motion_cleanup import CleanupConfig, cleaned
-    from models.motion_model import load_motion_model
-    from models.motion_sampling import Ask, SamplingConfig, sample
-    from models.rest_skeleton import skeleton_of
-    from models.text_encoder import SentenceConfig, TextEncoder
+    from models.body.rest_skeleton import skeleton_of
+    from models.motion.cleanup import CleanupConfig, cleaned
+    from models.motion.model import load_motion_model
+    from models.motion.sampling import Ask, SamplingConfig, sample
+    from models.text.encoder import SentenceConfig, TextEncoder
 
     model, body = load_motion_model("starter"), flows.body_model(None)
     rest = skeleton_of(body).rest_joints(torch.zeros(1, 10))

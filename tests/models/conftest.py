@@ -8,11 +8,11 @@ import numpy as np
 import pytest
 import torch
 
-from models.body import BodyModel, relaxed_pose
-from models.hmr_batches import Views
-from pipeline.frames import R_ZUP_YUP, axis_angle_from_matrix, matrix_from_axis_angle
-from pipeline.skeleton import SkeletonMotion
-from pipeline.types import SMPL_JOINTS, SMPL_PARENTS, Motion
+from models.body.model import BodyModel, relaxed_pose
+from models.geometry.transforms import R_ZUP_YUP, axis_angle_from_matrix, matrix_from_axis_angle
+from models.mocap.skeleton_motion import SkeletonMotion
+from models.training.hmr.dataset import Views
+from models.types import SMPL_JOINTS, SMPL_PARENTS, Motion
 
 FOREIGN = {
     "pelvis": "Hips", "neck": "Neck", "head": "Head", "spine1": "LowerBack", "spine2": "Spine", "spine3": "Spine1",

@@ -9,8 +9,9 @@ import torch
 from pydantic import ValidationError
 from transformers import DepthAnythingConfig, DepthAnythingForDepthEstimation, Dinov2Config, DPTImageProcessorPil
 
-from models.depth import STARTER, DepthModels, DepthModelsConfig, DepthNetwork, checkpoint_digests, checkpoint_folder
-from pipeline.errors import InputError
+from models.depth import DepthModels, DepthModelsConfig, DepthNetwork, checkpoint_digests, checkpoint_folder
+from models.errors import InputError
+from models.networks import STARTERS
 
 
 def save_checkpoint(folder, kind: str, seed: int = 0, **extra):
@@ -161,7 +162,7 @@ def test_a_pickle_is_no_checkpoint(tmp_path, checkpoints):
 
 
 def test_the_starters_are_small_and_carry_a_card():
-    weights = [STARTER / f"depth_{kind}" / "model.safetensors" for kind in ("metric", "relative")]
+    weights = [STARTERS / f"depth_{kind}" / "model.safetensors" for kind in ("metric", "relative")]
     assert sum(path.stat().st_size for path in weights) <= 12e6
     for path in weights:
         assert "Apache-2.0" in path.with_name("README.md").read_text()

@@ -5,7 +5,7 @@ import pickle
 import pytest
 from pydantic import ValidationError
 
-from pipeline.errors import InputError
+from models.errors import InputError
 from pipeline.settings import RunConfig, Settings, read_settings
 
 SECTIONS = {"run": "pipeline.settings:RunConfig", "serve": "pipeline.settings:ServeConfig", "later": "no.such:Module"}

@@ -10,10 +10,10 @@ import numpy as np
 import pytest
 from pydantic import BaseModel
 
-from pipeline import codec
-from pipeline.errors import InputError
+from models import codec
+from models.errors import InputError
+from models.types import Footage
 from pipeline.store import Store, artefact_folder, check_replaceable, digest, file_digest, replaced, write_bytes
-from pipeline.types import Footage
 
 
 @pytest.fixture

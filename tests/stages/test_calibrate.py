@@ -4,11 +4,11 @@ import numpy as np
 import pytest
 import torch
 
-from models.body import BodyShape, load_body, relaxed_pose
-from models.sample_room import RoomRenderer, sample_room, watching_camera
-from pipeline.camera import Camera, intrinsics_from_focal, normal_from_angles, pose_over_floor
-from pipeline.frames import R_ZUP_YUP, yaw
-from pipeline.types import Person2D
+from models.body.model import BodyShape, load_body, relaxed_pose
+from models.geometry.camera import Camera, intrinsics_from_focal, normal_from_angles, pose_over_floor
+from models.geometry.transforms import R_ZUP_YUP, yaw
+from models.sample_footage.room import RoomRenderer, sample_room, watching_camera
+from models.types import Person2D
 from stages import calibrate
 from stages.calibrate import CalibrateConfig
 
@@ -47,7 +47,7 @@ def standing_people(body, betas, camera: Camera, places: np.ndarray, rng, name: 
         np.stack([yaw(a) @ R_ZUP_YUP for a in rng.uniform(0, 2 * np.pi, count)]), dtype=torch.float32
     )
     pose = torch.as_tensor(np.tile(relaxed_pose(), (count, 1)), dtype=torch.float32)
-    from pipeline.frames import matrix_from_axis_angle
+    from models.geometry.transforms import matrix_from_axis_angle
 
     rotations = torch.as_tensor(matrix_from_axis_angle(pose.numpy().reshape(count, 23, 3)), dtype=torch.float32)
     transl = torch.zeros(count, 3)

@@ -3,13 +3,13 @@
 import numpy as np
 import pytest
 
-from models.body import load_body, rest_root, track_joints, track_keypoints
-from models.placement import place_track
-from models.procedural import procedural_standing, procedural_walking
-from models.real_falls import Fall, LiftedClip
-from pipeline.camera import Camera, intrinsics_from_focal, normal_from_angles, pose_over_floor
-from pipeline.frames import transform, yaw
-from pipeline.types import Footage, Person2D, Room
+from models.animation.gait_curves import procedural_standing, procedural_walking
+from models.body.model import load_body, rest_root, track_joints, track_keypoints
+from models.body.placement import place_track
+from models.compare_falls.real_falls import Fall, LiftedClip
+from models.geometry.camera import Camera, intrinsics_from_focal, normal_from_angles, pose_over_floor
+from models.geometry.transforms import transform, yaw
+from models.types import Footage, Person2D, Room
 from stages import compare_falls
 from stages.compare_falls import CompareFallsConfig
 

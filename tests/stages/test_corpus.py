@@ -5,15 +5,15 @@ import csv
 import numpy as np
 import pytest
 
-from models.body import load_body
-from models.captions import captions
-from models.export import track_bvh
-from models.fall_draws import FallsConfig, simulated
-from models.importers.index import index_takes
-from models.procedural import procedural_walking
-from pipeline.bvh import write_bvh
-from pipeline.corpus_write import split_of
-from pipeline.types import ACTIONS
+from models.animation.gait_curves import procedural_walking
+from models.body.model import load_body
+from models.corpus.writer import split_of
+from models.falls.sampling import FallsConfig, simulated
+from models.mocap.bvh import write_bvh
+from models.mocap.export import track_bvh
+from models.mocap.importers.indexed_folder import index_takes
+from models.text.captions import captions
+from models.types import ACTIONS
 from stages import corpus
 from stages.corpus import CorpusConfig
 

@@ -9,10 +9,10 @@ import cv2
 import numpy as np
 import pytest
 
-from models.body import BodyModel, load_body, track_joints
-from pipeline.corpus import read_corpus
-from pipeline.corpus_write import Item, write_corpus
-from pipeline.errors import InputError
+from models.body.model import BodyModel, load_body, track_joints
+from models.corpus.reader import read_corpus
+from models.corpus.writer import Item, write_corpus
+from models.errors import InputError
 from stages import corpus_report
 
 

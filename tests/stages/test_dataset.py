@@ -5,11 +5,11 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from pipeline.camera import Camera, intrinsics_from_focal, normal_from_angles, pose_over_floor
-from pipeline.errors import InputError
-from pipeline.types import ACTIONS, LabelledClip, Motion, PersonTrack
-from pipeline.video import read_masks, write_masks, write_video
-from stages import report
+from models.errors import InputError
+from models.footage.video import read_masks, write_masks, write_video
+from models.geometry.camera import Camera, intrinsics_from_focal, normal_from_angles, pose_over_floor
+from models.types import ACTIONS, LabelledClip, Motion, PersonTrack
+from stages import dataset_report as report
 from stages.dataset import clip_label, run, segments
 
 T = 12

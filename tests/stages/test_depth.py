@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from pipeline.errors import InputError, Rejected
+from models.errors import InputError, Rejected
 from stages.depth import DepthConfig, fit_disparity, run
 
 A, B = 0.013, 0.07

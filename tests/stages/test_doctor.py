@@ -2,9 +2,9 @@ import functools
 
 import numpy as np
 
-from models.body import load_body
+from models.body.model import load_body
 from models.depth import DepthModelsConfig
-from models.sampled_motion import SampledMotion
+from models.motion_sources.sampled import SampledMotion
 from stages.doctor import known_frame, run
 from stages.sample_motion import SampleMotionConfig
 

@@ -7,17 +7,17 @@ import numpy as np
 import pytest
 import torch
 
-from models.body import load_body, standing_pelvis_height
-from models.memorised import embedded
-from models.motion_batches import MotionData
-from models.motion_evaluator import MotionEvaluator, MotionEvaluatorConfig
-from models.motion_faults import Flesh, joints_of
-from models.motion_report import write_motion_report
-from models.rest_skeleton import skeleton_of
-from models.text_encoder import SentenceConfig, TextEncoder
-from pipeline.corpus import read_corpus
-from pipeline.corpus_write import write_corpus
-from pipeline.errors import InputError
+from models.body.model import load_body, standing_pelvis_height
+from models.body.rest_skeleton import skeleton_of
+from models.corpus.reader import read_corpus
+from models.corpus.writer import write_corpus
+from models.errors import InputError
+from models.motion.dataset import MotionData
+from models.motion.evaluation.evaluator import MotionEvaluator, MotionEvaluatorConfig
+from models.motion.evaluation.memorisation import embedded
+from models.motion.evaluation.physical_metrics import Flesh, joints_of
+from models.motion.evaluation.report import write_motion_report
+from models.text.encoder import SentenceConfig, TextEncoder
 from stages import label
 from stages.evaluate_motion import Audit, EvaluateMotionConfig, Scene, answers, asked_and_done, run, scenes_of
 
@@ -153,9 +153,9 @@ def test_what_cannot_be_judged_is_refused(scenes, judge, audit):
 
 
 def test_a_model_answers_the_captions_with_scenes_of_their_own_shape(scenes, judge):
-    from models.denoisers.identity import IdentityConfig
-    from models.motion_model import MotionModel, MotionModelConfig
-    from models.motion_sampling import SamplingConfig
+    from models.motion.denoisers.identity import IdentityConfig
+    from models.motion.model import MotionModel, MotionModelConfig
+    from models.motion.sampling import SamplingConfig
 
     encoder = judge[1]
     torch.manual_seed(0)

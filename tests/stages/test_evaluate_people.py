@@ -7,12 +7,12 @@ import pytest
 import torch
 from scipy.spatial.transform import Rotation
 
-from models.body import BodyShape, load_body, relaxed_pose, track_joints, track_parameters
-from models.real_falls import Fall, LiftedClip, read_falls
-from pipeline.camera import Camera, intrinsics_from_focal, normal_from_angles, pose_over_floor, write_camera
-from pipeline.errors import InputError
-from pipeline.frames import R_ZUP_YUP, axis_angle_from_matrix, matrix_from_axis_angle, yaw
-from pipeline.types import Footage, Person2D, PersonTrack
+from models.body.model import BodyShape, load_body, relaxed_pose, track_joints, track_parameters
+from models.compare_falls.real_falls import Fall, LiftedClip, read_falls
+from models.errors import InputError
+from models.geometry.camera import Camera, intrinsics_from_focal, normal_from_angles, pose_over_floor, write_camera
+from models.geometry.transforms import R_ZUP_YUP, axis_angle_from_matrix, matrix_from_axis_angle, yaw
+from models.types import Footage, Person2D, PersonTrack
 from stages import evaluate_people as people
 from stages.evaluate_people import EvaluatePeopleConfig
 

@@ -5,9 +5,9 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from pipeline.camera import Camera, intrinsics_from_focal, normal_from_angles, pose_over_floor
-from pipeline.errors import Rejected
-from pipeline.types import Calibration
+from models.errors import Rejected
+from models.geometry.camera import Camera, intrinsics_from_focal, normal_from_angles, pose_over_floor
+from models.types import Calibration
 from stages.floor import FloorConfig, corrected, fit_to_floor, floor_depth, points_camera, run
 
 WIDTH, HEIGHT = 160, 120

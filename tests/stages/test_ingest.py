@@ -5,8 +5,8 @@ import numpy as np
 import pytest
 from scipy.ndimage import gaussian_filter
 
-from pipeline.errors import InputError, Rejected
-from pipeline.video import write_video
+from models.errors import InputError, Rejected
+from models.footage.video import write_video
 from stages.ingest import Clip, IngestConfig, Listing, assign_cameras, list_footage, run
 
 
@@ -99,7 +99,7 @@ def test_same_frames_same_clip():
 
 
 def test_real_video_bytes_read_back(tmp_path):
-    from pipeline.video import read_frames
+    from models.footage.video import read_frames
 
     image = np.repeat(textured(0)[..., None], 3, axis=2)
     write_video(tmp_path / "a.mp4", [image] * 9, 15.0)

@@ -1,9 +1,9 @@
 import numpy as np
 import pytest
 
-from pipeline.errors import Rejected
-from pipeline.order import ClipOrder
-from pipeline.types import ACTIONS, SMPL_JOINTS
+from models.errors import Rejected
+from models.order import ClipOrder
+from models.types import ACTIONS, SMPL_JOINTS
 from stages.label import LabelConfig, audit, find_fall, run, run_audited
 
 STANDING = 0.95

@@ -7,8 +7,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from pipeline.errors import InputError
-from pipeline.types import Annotations, Footage, Person2D
+from models.errors import InputError
+from models.types import Annotations, Footage, Person2D
 from stages import people2d
 from stages.people2d import People2DConfig, Tflite, Transformers
 
@@ -231,7 +231,7 @@ def tiny_checkpoints(tmp_path_factory):
 
 
 def test_transformers_back_end_runs_saved_checkpoints(tiny_checkpoints):
-    from models.pose2d_transformers import TransformersPose
+    from models.people2d.vitpose import TransformersPose
 
     network = TransformersPose(str(tiny_checkpoints / "detector"), None, str(tiny_checkpoints / "pose"), None)
     image = pictures(1)[0][1]
@@ -283,7 +283,7 @@ needs_shared = pytest.mark.skipif(
 
 @pytest.fixture(scope="module")
 def fall_frames():
-    from pipeline.video import read_frames
+    from models.footage.video import read_frames
 
     return [frame for i, frame in enumerate(read_frames(FALL)) if 30 <= i < 100 and i % 2 == 0]
 
@@ -310,7 +310,7 @@ def test_movenet_follows_the_one_who_falls_and_the_one_who_sits(fall_frames):
 
 @needs_shared
 def test_movenet_does_not_care_which_way_up_the_image_is(fall_frames):
-    from models.pose2d_tflite import Crop, TflitePose
+    from models.people2d.movenet import Crop, TflitePose
 
     network = TflitePose(MOVENET, threads=1)
     image = fall_frames[0][1][60:340, 200:440]

@@ -7,14 +7,14 @@ import pytest
 import torch
 from safetensors.torch import save_file
 
-from models.body import BodyShape, load_body, relaxed_pose
-from models.fit_objective import FitConfig
-from models.hmr_network import Hmr, HmrConfig
-from models.separation import SeparationConfig
-from models.world_figures import WorldConfig
-from pipeline.camera import Camera, intrinsics_from_focal, normal_from_angles, pose_over_floor
-from pipeline.frames import R_ZUP_YUP, matrix_from_axis_angle, yaw
-from pipeline.types import Person2D
+from models.body.model import BodyShape, load_body, relaxed_pose
+from models.geometry.camera import Camera, intrinsics_from_focal, normal_from_angles, pose_over_floor
+from models.geometry.transforms import R_ZUP_YUP, matrix_from_axis_angle, yaw
+from models.people3d.fitting.objective import FitConfig
+from models.people3d.hmr_network import Hmr, HmrConfig
+from models.people3d.plausibility import WorldConfig
+from models.people3d.separation import SeparationConfig
+from models.types import Person2D
 from stages import people3d
 from stages.people3d import Crops, People3DConfig
 

@@ -3,8 +3,8 @@
 import numpy as np
 import pytest
 
-from pipeline.errors import InputError
-from pipeline.types import Footage, Person2D
+from models.errors import InputError
+from models.types import Footage, Person2D
 from stages.plate import PlateConfig, exposure_gains, masked_median, outline, run, without_sitters
 
 HEIGHT, WIDTH = 90, 120

@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 import trimesh
 
-from pipeline.camera import Camera, intrinsics_from_focal, normal_from_angles, pose_over_floor
-from pipeline.types import SURFACE_LABELS
+from models.geometry.camera import Camera, intrinsics_from_focal, normal_from_angles, pose_over_floor
+from models.types import SURFACE_LABELS
 from stages.room import FREE, OCCUPIED, UNSEEN, RoomConfig, lay_floor, room_mesh, run, write_mesh
 
 WIDTH, HEIGHT = 320, 240

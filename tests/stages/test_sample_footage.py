@@ -9,12 +9,12 @@ import pytest
 from pycocotools import mask as coco_mask
 from pydantic import ValidationError
 
-from pipeline.camera import read_camera
-from pipeline.errors import InputError
-from pipeline.lens import read_lens
-from pipeline.sidecar import clip_entries, read_annotations
-from pipeline.types import ACTIONS, SURFACE_LABELS, Footage
-from pipeline.video import read_frames, read_masks
+from models.errors import InputError
+from models.footage.coco_sidecar import clip_entries, read_annotations
+from models.footage.video import read_frames, read_masks
+from models.geometry.camera import read_camera
+from models.geometry.lens import read_lens
+from models.types import ACTIONS, SURFACE_LABELS, Footage
 from stages.sample_footage import SampleFootageConfig, run
 
 TINY = SampleFootageConfig(

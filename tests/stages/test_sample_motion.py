@@ -4,12 +4,12 @@ import numpy as np
 import pytest
 import torch
 
-from models.body import load_body, track_joints
-from models.denoisers.identity import IdentityConfig
-from models.motion_model import MotionModel, MotionModelConfig
-from models.motion_sampling import SamplingConfig
-from models.text_encoder import SentenceConfig, TextEncoder
-from pipeline.errors import InputError
+from models.body.model import load_body, track_joints
+from models.errors import InputError
+from models.motion.denoisers.identity import IdentityConfig
+from models.motion.model import MotionModel, MotionModelConfig
+from models.motion.sampling import SamplingConfig
+from models.text.encoder import SentenceConfig, TextEncoder
 from stages import sample_motion
 from stages.sample_motion import SampleMotionConfig, roles_of, wanted
 

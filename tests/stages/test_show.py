@@ -1,10 +1,10 @@
 import numpy as np
 import pytest
 
-from pipeline import codec
-from pipeline.errors import InputError
+from models import codec
+from models.errors import InputError
+from models.types import DepthScan
 from pipeline.store import Store
-from pipeline.types import DepthScan
 from stages.show import run, run_store
 
 

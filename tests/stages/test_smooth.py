@@ -6,11 +6,11 @@ import numpy as np
 import pytest
 from scipy.spatial.transform import Rotation
 
-from models.body import load_body
-from models.procedural import procedural_walking
-from pipeline.errors import InputError
-from pipeline.frames import axis_angle_from_matrix, matrix_from_axis_angle
-from pipeline.types import PersonTrack
+from models.animation.gait_curves import procedural_walking
+from models.body.model import load_body
+from models.errors import InputError
+from models.geometry.transforms import axis_angle_from_matrix, matrix_from_axis_angle
+from models.types import PersonTrack
 from stages import smooth
 from stages.smooth import SmoothConfig
 

@@ -3,11 +3,11 @@
 import pytest
 import torch
 
-from models.denoisers import DENOISERS, build_denoiser
-from models.denoisers.identity import IdentityConfig
-from models.denoisers.intergen import InterGenConfig
-from models.denoisers.mdm import MdmConfig
-from models.motion_condition import Condition, both_branches
+from models.motion.condition import Condition, both_branches
+from models.motion.denoisers import DENOISERS, build_denoiser
+from models.motion.denoisers.identity import IdentityConfig
+from models.motion.denoisers.intergen import InterGenConfig
+from models.motion.denoisers.mdm import MdmConfig
 
 SMALL = {"width": 32, "layers": 2, "heads": 4, "patch": 4, "text": 12}
 CONFIGS = {"identity": IdentityConfig, "intergen": InterGenConfig, "mdm": MdmConfig}

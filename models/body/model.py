@@ -1,0 +1,440 @@
+"""The body: shapes, forward kinematics, skinning and surface landmarks of a SMPL-layout model, in torch.
+
+Axes are SMPL's: y up, facing +z, left = +x, metres. `global_orient` and `transl` carry it anywhere; the pelvis lies at
+transl + J0(betas), not at transl. Joints, keypoints and contact points do not skin the mesh: each is a fixed
+combination of vertices, so its skinning folds into a few numbers per joint.
+
+COCO-17 come from the surface (`keypoint_regressor`): for the default body, the mixtures of vertices that Anny
+publishes, which lie where annotators click; for a SMPL file, those of `models.body.smpl_file`. Never from inner joints.
+"""
+
+import hashlib
+import logging
+from pathlib import Path
+
+import numpy as np
+import torch
+from jaxtyping import Float, Int
+from pydantic import BaseModel, ConfigDict, Field
+from torch import Tensor, nn
+
+from models.body.anny_bake import BAKE_VERSION, baked_body, farthest_points, shape_features
+from models.body.smpl_file import read_smpl
+from models.types import SMPL_JOINTS, SMPL_PARENTS, PersonTrack
+
+logger = logging.getLogger(__name__)
+
+REGIONS = ("head", "hair", "torso", "upper_arm", "forearm", "hand", "hips", "thigh", "shin", "foot")
+"""What `BodyModel.regions` indexes; the neck belongs to the head."""
+
+N_SURFACE_POINTS = 150
+
+
+def _levels() -> tuple[tuple[int, int, list[int]], ...]:
+    """SMPL's tree by depth: the joints of one depth are numbered first..last; parents count from the level above."""
+    depth = [0]
+    for parent in SMPL_PARENTS[1:]:
+        depth.append(depth[parent] + 1)
+    levels = []
+    for d in range(1, max(depth) + 1):
+        members = [joint for joint in range(24) if depth[joint] == d]
+        above = depth.index(d - 1)
+        levels.append((members[0], members[-1] + 1, [SMPL_PARENTS[joint] - above for joint in members]))
+    return tuple(levels)
+
+
+_LEVELS = _levels()
+
+
+def _take(values: Tensor, indices: list[int], axis: int) -> Tensor:
+    """`values` at `indices` along an axis; a view where they run on, because the gradient of indexing is slow."""
+    if indices == list(range(indices[0], indices[0] + len(indices))):
+        return values.narrow(axis, indices[0], len(indices))
+    return torch.cat([values.narrow(axis, index, 1) for index in indices], dim=axis)
+
+
+class BodyShape(BaseModel):
+    """What a person is; `BodyModel.betas_from_shape` turns it into betas of that model."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+    age_years: float = Field(75.0, ge=8.0, le=110.0)
+    sex: float = Field(0.5, ge=0.0, le=1.0)
+    """0 is female, 1 is male."""
+    stature_m: float = Field(1.68, ge=0.9, le=2.2)
+    """Standing height."""
+    build: float = Field(0.5, ge=0.0, le=1.0)
+    """0 is slight, 1 is heavy."""
+
+
+def matrices_from_axis_angle(axis_angle: Float[Tensor, "*batch 3"]) -> Float[Tensor, "*batch 3 3"]:
+    """Rodrigues' formula, with series near zero so that value and gradient are exact there."""
+    squared = axis_angle.square().sum(-1)
+    small = squared < 1e-6
+    safe = torch.where(small, torch.ones_like(squared), squared)
+    angle = safe.sqrt()
+    sinc = torch.where(small, 1.0 - squared / 6.0, angle.sin() / angle)
+    cosc = torch.where(small, 0.5 - squared / 24.0, (1.0 - angle.cos()) / safe)
+    x, y, z = axis_angle.unbind(-1)
+    zero = torch.zeros_like(x)
+    K = torch.stack([zero, -z, y, z, zero, -x, -y, x, zero], dim=-1).unflatten(-1, (3, 3))
+    outer = axis_angle[..., :, None] * axis_angle[..., None, :]
+    eye = torch.eye(3, dtype=axis_angle.dtype, device=axis_angle.device)
+    return eye + sinc[..., None, None] * K + cosc[..., None, None] * (outer - squared[..., None, None] * eye)
+
+
+class _SurfacePoints(nn.Module):
+    """Fixed combinations of vertices, skinned without the mesh.
+
+    Point k is Σ_v a_kv Σ_j w_vj (R_j (v − J_j) + t_j) = Σ_j R_j (m_kj − c_kj J_j) + c_kj t_j, where
+    c_kj = Σ_v a_kv w_vj and m_kj = Σ_v a_kv w_vj v, which is linear in betas (and in the pose corrections).
+    """
+
+    share: Tensor
+    moment: Tensor
+    moment_shape: Tensor
+    moment_pose: Tensor | None
+
+    def __init__(
+        self,
+        combination: Float[np.ndarray, "point vertex"],
+        weights: Float[np.ndarray, "vertex 24"],
+        v_template: Float[np.ndarray, "vertex 3"],
+        shapedirs: Float[np.ndarray, "vertex 3 10"],
+        posedirs: Float[np.ndarray, "vertex 3 207"] | None,
+    ):
+        super().__init__()
+        used = np.flatnonzero(np.abs(combination).sum(axis=0))
+        a, w = combination[:, used].astype(np.float64), weights[used].astype(np.float64)
+
+        def moment(values: Float[np.ndarray, "vertex 3 *rest"]) -> Tensor:
+            flat = values[used].reshape(len(used), -1).astype(np.float64)
+            sums = np.stack([(a * w[:, joint]) @ flat for joint in range(24)], axis=1)
+            return torch.as_tensor(sums.reshape(len(a), 24, *values.shape[1:]), dtype=torch.float32)
+
+        self.register_buffer("share", torch.as_tensor(a @ w, dtype=torch.float32))
+        self.register_buffer("moment", moment(v_template))
+        self.register_buffer("moment_shape", moment(shapedirs))
+        self.register_buffer("moment_pose", None if posedirs is None else moment(posedirs))
+
+    def forward(
+        self,
+        betas: Float[Tensor, "*#batch 10"],
+        rotations: Float[Tensor, "*#batch 24 3 3"],
+        rest_joints: Float[Tensor, "*#batch 24 3"],
+        joints: Float[Tensor, "*#batch 24 3"],
+        pose_feature: Float[Tensor, "*#batch 207"] | None,
+    ) -> Float[Tensor, "*batch point 3"]:
+        arm = self.moment + torch.einsum("pjcb,...b->...pjc", self.moment_shape, betas)
+        arm = arm - self.share[:, :, None] * rest_joints[..., None, :, :]
+        if pose_feature is not None and self.moment_pose is not None:
+            arm = arm + torch.einsum("pjcb,...b->...pjc", self.moment_pose, pose_feature)
+        if arm.numel() == arm.shape[-3:].numel():  # one body for all frames: a plain matrix product
+            arm = arm.reshape(arm.shape[-3:])
+        turned = rotations.transpose(-3, -2).flatten(-2) @ arm.flatten(-2).transpose(-1, -2)
+        return turned.transpose(-1, -2) + self.share @ joints
+
+
+class BodyModel(nn.Module):
+    """A SMPL-layout body. Methods take leading batch axes that broadcast, and pass gradients.
+
+    Rotations are axis-angle (`global_orient` [*b, 3], `body_pose` [*b, 69], radians) or matrices ([*b, 3, 3] and
+    [*b, 23, 3, 3]); both have the same number of batch axes. `betas` [*b, 10], `transl` [*b, 3].
+    """
+
+    v_template: Tensor
+    shapedirs: Tensor
+    posedirs: Tensor | None
+    weights: Tensor
+    J_template: Tensor
+    J_shapedirs: Tensor
+    bone_template: Tensor
+    bone_shapedirs: Tensor
+
+    def __init__(
+        self,
+        name: str,
+        v_template: Float[np.ndarray, "vertex 3"],
+        shapedirs: Float[np.ndarray, "vertex 3 10"],
+        J_regressor: Float[np.ndarray, "24 vertex"],
+        weights: Float[np.ndarray, "vertex 24"],
+        faces: Int[np.ndarray, "face 3"],
+        keypoint_regressor: Float[np.ndarray, "17 vertex"],
+        posedirs: Float[np.ndarray, "vertex 3 207"] | None = None,
+        shape_map: Float[np.ndarray, "feature 10"] | None = None,
+    ):
+        super().__init__()
+        self.name = name
+        self.faces = faces
+        self.J_regressor = J_regressor
+        self.shape_map = shape_map
+        parts = [v_template, shapedirs, J_regressor, weights, faces, keypoint_regressor, posedirs, shape_map]
+        self.digest = hashlib.sha256(
+            b"".join(np.ascontiguousarray(part).tobytes() for part in parts if part is not None)
+        ).hexdigest()
+        J = J_regressor.astype(np.float64)
+        self.register_buffer("v_template", torch.as_tensor(v_template))
+        self.register_buffer("shapedirs", torch.as_tensor(shapedirs))
+        self.register_buffer("weights", torch.as_tensor(weights))
+        self.register_buffer("posedirs", None if posedirs is None else torch.as_tensor(posedirs))
+        self.register_buffer("J_template", torch.as_tensor(J @ v_template, dtype=torch.float32))
+        J_shape = np.einsum("jv,vcb->jcb", J, shapedirs, optimize=True)
+        self.register_buffer("J_shapedirs", torch.as_tensor(J_shape, dtype=torch.float32))
+        bones = np.eye(24)
+        bones[np.arange(1, 24), SMPL_PARENTS[1:]] = -1.0
+        self.register_buffer("bone_template", torch.as_tensor(bones @ (J @ v_template), dtype=torch.float32))
+        bone_shape = np.einsum("ij,jcb->icb", bones, J_shape)
+        self.register_buffer("bone_shapedirs", torch.as_tensor(bone_shape, dtype=torch.float32))
+        self.regions = vertex_regions(v_template, weights)
+        """Index into REGIONS per vertex."""
+        self.surface_vertices = _contact_vertices(v_template)
+        one_each = np.zeros((len(self.surface_vertices), len(v_template)))
+        one_each[np.arange(len(one_each)), self.surface_vertices] = 1.0
+        model = (weights, v_template, shapedirs, posedirs)
+        self._keypoints = _SurfacePoints(keypoint_regressor, *model)
+        self._surface = _SurfacePoints(one_each, *model)
+        self.requires_grad_(False)
+
+    def rest_joints(self, betas: Float[Tensor, "*batch 10"]) -> Float[Tensor, "*batch 24 3"]:
+        """Joints of the T-pose."""
+        return self.J_template + torch.einsum("jcb,...b->...jc", self.J_shapedirs, betas)
+
+    def joints(
+        self,
+        betas: Float[Tensor, "*#batch 10"],
+        global_orient: Float[Tensor, "..."],
+        body_pose: Float[Tensor, "..."],
+        transl: Float[Tensor, "*#batch 3"],
+    ) -> Float[Tensor, "*batch 24 3"]:
+        """Posed joints, by forward kinematics alone."""
+        return self._pose(betas, global_orient, body_pose, transl)[2]
+
+    def keypoints(
+        self,
+        betas: Float[Tensor, "*#batch 10"],
+        global_orient: Float[Tensor, "..."],
+        body_pose: Float[Tensor, "..."],
+        transl: Float[Tensor, "*#batch 3"],
+    ) -> Float[Tensor, "*batch 17 3"]:
+        """COCO-17: points of the surface, as annotators click them (the middle of the limb at a joint)."""
+        return self._keypoints(betas, *self._pose(betas, global_orient, body_pose, transl))
+
+    def surface_points(
+        self,
+        betas: Float[Tensor, "*#batch 10"],
+        global_orient: Float[Tensor, "..."],
+        body_pose: Float[Tensor, "..."],
+        transl: Float[Tensor, "*#batch 3"],
+    ) -> Float[Tensor, "*batch point 3"]:
+        """The vertices `surface_vertices`, spread all over the body, for contact."""
+        return self._surface(betas, *self._pose(betas, global_orient, body_pose, transl))
+
+    def vertices(
+        self,
+        betas: Float[Tensor, "*#batch 10"],
+        global_orient: Float[Tensor, "..."],
+        body_pose: Float[Tensor, "..."],
+        transl: Float[Tensor, "*#batch 3"],
+    ) -> Float[Tensor, "*batch vertex 3"]:
+        """The whole skinned mesh (linear blend skinning, SMPL 2015, eq. 2 to 4)."""
+        rotations, rest, joints, feature = self._pose(betas, global_orient, body_pose, transl)
+        shaped = self.v_template + torch.einsum("vcb,...b->...vc", self.shapedirs, betas)
+        if feature is not None and self.posedirs is not None:
+            shaped = shaped + torch.einsum("vcb,...b->...vc", self.posedirs, feature)
+        offset = joints - (rotations @ rest[..., None])[..., 0]
+        blended = self.weights @ torch.cat([rotations.flatten(-2), offset], dim=-1)
+        linear = blended[..., :9].unflatten(-1, (3, 3))
+        return (linear @ shaped[..., None])[..., 0] + blended[..., 9:]
+
+    def betas_from_shape(self, shape: BodyShape) -> Float[np.ndarray, "10"]:
+        """Betas of a person; the standing height is met exactly, the rest as the model's shape space allows."""
+        if self.shape_map is None:
+            return self._betas_of_stature(shape)
+
+        def betas(height: float) -> Float[np.ndarray, "10"]:
+            person = (np.array([value]) for value in (shape.age_years, shape.sex, shape.build, height))
+            return (shape_features(*person) @ self.shape_map)[0].astype(np.float32)
+
+        # Stature is nearly linear in Anny's height knob: the secant method meets it in a few steps.
+        knobs = [0.3, 0.5]
+        statures = [self.stature(betas(knob)) for knob in knobs]
+        while abs(statures[-1] - shape.stature_m) > 1e-4 and len(knobs) < 20:
+            slope = (statures[-1] - statures[-2]) / (knobs[-1] - knobs[-2])
+            knobs.append(knobs[-1] + (shape.stature_m - statures[-1]) / slope)
+            statures.append(self.stature(betas(knobs[-1])))
+        return betas(knobs[-1])
+
+    def _betas_of_stature(self, shape: BodyShape) -> Float[np.ndarray, "10"]:
+        """For a model without ages: the most average body of that height; build along what deepens the trunk."""
+        logger.warning("%s has no map from age and sex to betas: only stature and build are used", self.name)
+        trunk = self.regions == REGIONS.index("torso")
+        width = (
+            self.shapedirs[trunk, 2].numpy()
+            * np.sign(self.v_template[trunk, 2].numpy() - self.J_template[6, 2].item())[:, None]
+        )
+        wider = width.mean(axis=0)
+        betas = np.zeros(10, dtype=np.float32)
+        for _ in range(20):
+            y = self.v_template[:, 1].numpy() + self.shapedirs[:, 1].numpy() @ betas
+            taller = (self.shapedirs[int(y.argmax()), 1] - self.shapedirs[int(y.argmin()), 1]).numpy()
+            across = wider - taller * (wider @ taller) / (taller @ taller)
+            target = (shape.build - 0.5) * 4.0 * across / np.linalg.norm(across)
+            betas = target + taller * (shape.stature_m - self.stature(target)) / (taller @ taller)
+        return betas.astype(np.float32)
+
+    def stature(self, betas: Float[np.ndarray, "10"]) -> float:
+        """Standing height: from the soles to the crown of the T-pose, metres."""
+        y = self.v_template[:, 1].numpy() + self.shapedirs[:, 1].numpy() @ np.asarray(betas, dtype=np.float32)
+        return float(y.max() - y.min())
+
+    def _pose(
+        self, betas: Tensor, global_orient: Tensor, body_pose: Tensor, transl: Tensor
+    ) -> tuple[Tensor, Tensor, Tensor, Tensor | None]:
+        """World rotation of every joint [*b, 24, 3, 3], rest joints, posed joints, pose feature."""
+        local = local_rotations(global_orient, body_pose)
+        rest = self.rest_joints(betas)
+        bone = self.bone_template + torch.einsum("jcb,...b->...jc", self.bone_shapedirs, betas)
+        rotations, joints = [local[..., :1, :, :]], [bone[..., :1, :] + transl[..., None, :]]
+        for first, last, parents in _LEVELS:
+            above = _take(rotations[-1], parents, -3)
+            rotations.append(above @ local[..., first:last, :, :])
+            joints.append(_take(joints[-1], parents, -2) + (above @ bone[..., first:last, :, None])[..., 0])
+        batch = np.broadcast_shapes(*(level.shape[:-2] for level in joints))
+        joints = torch.cat([level.expand(*batch, -1, -1) for level in joints], dim=-2)
+        feature = None
+        if self.posedirs is not None:
+            feature = (local[..., 1:, :, :] - torch.eye(3, dtype=local.dtype, device=local.device)).flatten(-3)
+        return torch.cat(rotations, dim=-3), rest, joints, feature
+
+
+def local_rotations(
+    global_orient: Float[Tensor, "..."], body_pose: Float[Tensor, "..."]
+) -> Float[Tensor, "*batch 24 3 3"]:
+    """Rotation matrices of the root and the 23 joints from either representation (see `BodyModel`)."""
+    if body_pose.shape[-1] == 69:
+        batch_axes = body_pose.ndim - 1
+        body = matrices_from_axis_angle(body_pose.unflatten(-1, (23, 3)))
+    else:
+        assert body_pose.shape[-3:] == (23, 3, 3), (
+            f"body_pose is [*b, 69] or [*b, 23, 3, 3], got {tuple(body_pose.shape)}"
+        )
+        batch_axes = body_pose.ndim - 3
+        body = body_pose
+    if global_orient.ndim == batch_axes + 1:
+        root = matrices_from_axis_angle(global_orient)
+    else:
+        assert global_orient.shape[batch_axes:] == (3, 3), (
+            f"global_orient needs as many batch axes as body_pose ({batch_axes}), got {tuple(global_orient.shape)}"
+        )
+        root = global_orient
+    # numpy's: torch's own takes a second to import sympy.
+    batch = np.broadcast_shapes(root.shape[:-2], body.shape[:-3])
+    return torch.cat([root.expand(*batch, 3, 3)[..., None, :, :], body.expand(*batch, 23, 3, 3)], dim=-3)
+
+
+def relaxed_pose() -> Float[np.ndarray, "69"]:
+    """Body pose of standing at ease: arms down beside the body, elbows a little bent."""
+    pose = np.zeros((23, 3))
+    for side, sign in (("left", 1.0), ("right", -1.0)):
+        pose[SMPL_JOINTS.index(f"{side}_collar") - 1] = (0.0, 0.0, -0.10 * sign)
+        pose[SMPL_JOINTS.index(f"{side}_shoulder") - 1] = (0.12, 0.0, -1.18 * sign)
+        pose[SMPL_JOINTS.index(f"{side}_elbow") - 1] = (0.0, -0.30 * sign, 0.0)
+    return pose.reshape(69)
+
+
+def vertex_regions(
+    v_template: Float[np.ndarray, "vertex 3"], weights: Float[np.ndarray, "vertex 24"]
+) -> Int[np.ndarray, "vertex"]:
+    """Region (index into REGIONS) of each vertex, by the joint that moves it most; hair is the head's upper back."""
+    region_of = {
+        "pelvis": "hips", "hip": "thigh", "spine1": "torso", "spine2": "torso", "spine3": "torso", "knee": "shin",
+        "ankle": "foot", "foot": "foot", "neck": "head", "head": "head", "collar": "torso", "shoulder": "upper_arm",
+        "elbow": "forearm", "wrist": "hand", "hand": "hand",
+    }  # fmt: skip
+    of_joint = np.array([REGIONS.index(region_of[name.split("_")[-1]]) for name in SMPL_JOINTS])
+    regions = of_joint[weights.argmax(axis=1)]
+    skull = weights[:, SMPL_JOINTS.index("head")] > 0.9
+    top, low = v_template[skull].max(axis=0), v_template[skull].min(axis=0)
+    up = (v_template[:, 1] - low[1]) / (top[1] - low[1])
+    back = (top[2] - v_template[:, 2]) / (top[2] - low[2])
+    regions[skull & (up + 0.9 * back > 1.12) & (up > 0.35)] = REGIONS.index("hair")
+    return regions
+
+
+def _contact_vertices(v_template: Float[np.ndarray, "vertex 3"]) -> Int[np.ndarray, "point"]:
+    """Vertices spread over the skin, the same on both sides, with five under each foot."""
+    half = np.flatnonzero(v_template[:, 0] >= 0.0)
+    points = v_template[half].astype(np.float64)
+    sole = np.flatnonzero(points[:, 1] < points[:, 1].min() + 0.01)
+    under = sole[farthest_points(points[sole], 5)]
+    left = half[farthest_points(points, N_SURFACE_POINTS // 2, under)]
+    mirrored = v_template[left] * np.array([-1.0, 1.0, 1.0], dtype=np.float32)
+    right = [int(np.square(v_template - point).sum(axis=1).argmin()) for point in mirrored]
+    return np.unique(np.concatenate([left, right]))
+
+
+def load_body(path: Path | None = None) -> BodyModel:
+    """The default body (Anny in SMPL's layout, cached on disk), or a licensed SMPL file (.pkl, .npz) through `smplx`.
+
+    SMPL files and the smplx package are for non-commercial use. Raises InputError for a file that is not a SMPL model.
+    """
+    if path is None:
+        baked = baked_body()
+        return BodyModel(
+            name=f"anny-bake-{BAKE_VERSION}",
+            v_template=baked.v_template,
+            shapedirs=baked.shapedirs,
+            J_regressor=baked.J_regressor,
+            weights=baked.weights,
+            faces=baked.faces,
+            keypoint_regressor=baked.keypoint_regressor,
+            shape_map=baked.shape_map,
+        )
+    return BodyModel(name="smpl", **read_smpl(path))
+
+
+def trunk_points(body: BodyModel) -> tuple[Int[np.ndarray, "hip"], Int[np.ndarray, "chest"]]:
+    """Which of `surface_points` are the hips' and the chest's: what carries those who lie."""
+    owner = body.weights[body.surface_vertices].numpy().argmax(axis=-1)
+    hips = np.flatnonzero(body.regions[body.surface_vertices] == REGIONS.index("hips"))
+    chest = np.flatnonzero(np.isin(owner, [SMPL_JOINTS.index("spine2"), SMPL_JOINTS.index("spine3")]))
+    return hips, chest
+
+
+def track_parameters(
+    track: PersonTrack,
+) -> tuple[Float[Tensor, "time 10"], Float[Tensor, "time 3"], Float[Tensor, "time 69"], Float[Tensor, "time 3"]]:
+    """betas, global_orient, body_pose and transl of every frame of a track, as the body's methods take them."""
+    rest = (track.global_orient, track.body_pose, track.transl)
+    orient, pose, transl = (torch.as_tensor(value, dtype=torch.float32) for value in rest)
+    return torch.as_tensor(track.betas, dtype=torch.float32).expand(len(transl), -1), orient, pose, transl
+
+
+def track_joints(body: BodyModel, track: PersonTrack) -> Float[np.ndarray, "time 24 3"]:
+    """Joints of every frame of a track, in the frame of the track, metres."""
+    with torch.no_grad():
+        return body.joints(*track_parameters(track)).double().numpy()
+
+
+def track_keypoints(body: BodyModel, track: PersonTrack) -> Float[np.ndarray, "time 17 3"]:
+    """COCO-17 of every frame of a track, in the frame of the track, metres."""
+    with torch.no_grad():
+        return body.keypoints(*track_parameters(track)).double().numpy()
+
+
+def rest_joints_of(body: BodyModel, betas: Float[np.ndarray, "10"]) -> Float[np.ndarray, "24 3"]:
+    """Joints of the T-pose in the body's own axes, metres."""
+    with torch.no_grad():
+        return body.rest_joints(torch.as_tensor(betas, dtype=torch.float32)).double().numpy()
+
+
+def rest_root(body: BodyModel, betas: Float[np.ndarray, "10"]) -> Float[np.ndarray, "3"]:
+    """J0(betas): where the pelvis lies in the body's own axes before `transl`."""
+    return rest_joints_of(body, betas)[0]
+
+
+def standing_pelvis_height(body: BodyModel, betas: Float[np.ndarray, "10"]) -> float:
+    """Height of the pelvis over the soles of the upright body, metres."""
+    with torch.no_grad():
+        zero = torch.zeros(3)
+        points = body.surface_points(torch.as_tensor(betas, dtype=torch.float32), zero, torch.zeros(69), zero)
+    return float(rest_root(body, betas)[1] - points[:, 1].min())

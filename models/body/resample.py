@@ -1,0 +1,30 @@
+"""A track on another clock."""
+
+from dataclasses import replace
+
+import numpy as np
+from jaxtyping import Float
+
+from models.geometry.transforms import axis_angle_from_matrix, matrix_from_axis_angle
+from models.mocap.retarget import resample
+from models.types import PersonTrack
+
+
+def retimed(track: PersonTrack, times: Float[np.ndarray, "time"], clock: Float[np.ndarray, "sample"]) -> PersonTrack:
+    """The track at other times within its own, seconds: rotations on the shortest way, the pelvis on a straight line.
+
+    A frame counts as seen where the nearest one was; its confidence lies between its neighbours'.
+    """
+    angles = np.concatenate([track.global_orient, track.body_pose], axis=1).reshape(-1, 24, 3)
+    turned = axis_angle_from_matrix(resample(times, matrix_from_axis_angle(angles), clock))
+    # The pelvis lies at transl + J0, J0 the same in all frames: a line of one is a line of the other.
+    moved = np.stack([np.interp(clock, times, track.transl[:, axis]) for axis in range(3)], axis=1)
+    nearest = np.abs(clock[:, None] - times).argmin(axis=1)
+    return replace(
+        track,
+        global_orient=turned[:, 0],
+        body_pose=turned[:, 1:].reshape(len(clock), 69),
+        transl=moved,
+        visible=track.visible[nearest],
+        confidence=np.interp(clock, times, track.confidence),
+    )

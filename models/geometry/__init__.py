@@ -1,0 +1,1 @@
+"""Rigid transforms, rotations, cameras, lenses, planes and easing curves."""

@@ -1,0 +1,1 @@
+"""Two people who were never captured together, composed into one interaction: acts, hand holds, contact."""

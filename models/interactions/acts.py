@@ -1,0 +1,382 @@
+"""What two people do together, before physics: who acts when and where, and which hand of the carer holds what.
+
+A carer walks beside a resident, walks up to one who fell and kneels down, catches one who stumbles, or helps one up from a
+chair. Each acts alone, in one world and on one clock; `models.interactions.composition` brings their hands together.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass, field, replace
+from typing import Any, Literal, get_args
+
+import numpy as np
+from jaxtyping import Float, Int
+from scipy.spatial.transform import Rotation
+
+from models.animation.actor import Actor
+from models.animation.floor_transitions import FEET, down_to_a_knee, key, paced, upright
+from models.animation.keyframes import minimum_jerk, mirrored_key, perform
+from models.animation.postures import Posture, squatting, varied
+from models.animation.rig import rig_of
+from models.body.model import BodyModel, BodyShape, rest_root
+from models.body.placement import place_track
+from models.errors import Rejected
+from models.falls.causes import SIMULATED_HZ
+from models.falls.look_alikes import HULL_M
+from models.falls.scenes import chair_behind, fall_scene, lowered
+from models.falls.simulation import PhysicsConfig, simulate_fall
+from models.geometry.transforms import axis_angle_from_matrix, matrix_from_axis_angle, transform, yaw
+from models.interactions.hand_holds import Hold, Side, held_share, offer_arms
+from models.mocap.retarget import body_joints
+from models.motion_sources.source import body_mass_kg
+from models.order import CAUSE_DIRECTIONS, Cause, Direction
+from models.physics.humanoid import Box, build_humanoid
+from models.text.captions import Facts
+from models.text.vocabulary import Touch
+from models.types import ACTIONS, SMPL_JOINTS, Motion, PersonTrack, Role, take
+
+Composition = Literal["walk_beside", "approach_fallen", "catch", "help_up"]
+COMPOSITIONS: tuple[Composition, ...] = get_args(Composition)
+CATCHABLE: tuple[Cause, ...] = ("push", "slip", "trip", "misstep")
+OFFERED = Posture(arms=(28.0, 28.0), aside=(14.0, 14.0), elbows=(78.0, 78.0), pronation=(55.0, 55.0))
+"""Forearms held out to be taken."""
+IN_FRONT = Posture(arms=(14.0, 14.0), aside=(8.0, 8.0), elbows=(40.0, 40.0))
+"""An arm out of the way of somebody's hand on the back, and still."""
+OTHER: dict[Side, Side] = {"left": "right", "right": "left"}
+LOW = (ACTIONS.index("kneeling"), ACTIONS.index("squatting"))
+LEANT_M = (0.2, 0.12)
+"""How far forward and down the shoulders of who is down come by leaning over."""
+UP = 0.85
+"""Height of the neck over that at first, of who is up again."""
+CHANGE_S = 0.5
+"""How long somebody takes from how one way of acting ends to how the next begins."""
+
+
+class Person:
+    """A body, and who it is."""
+
+    def __init__(self, body: BodyModel, name: str, role: Role, age: tuple[float, float], rng: np.random.Generator):
+        self.body, self.name = body, name
+        self.role: Role = role
+        self.age_years, self.stature_m = float(rng.uniform(*age)), float(rng.uniform(1.5, 1.85))
+        self.build = float(rng.uniform(0.2, 0.8))
+        shape = BodyShape(age_years=self.age_years, sex=rng.uniform(), stature_m=self.stature_m, build=self.build)
+        self.betas = np.asarray(body.betas_from_shape(shape), dtype=np.float64)
+        self.mass_kg = body_mass_kg(self.stature_m, self.build)
+        self.old = float(np.clip((self.age_years - 50.0) / 40.0, 0.0, 1.0))
+
+    def actor(
+        self, fps: float, rng: np.random.Generator, xy: Float[np.ndarray, "2"], heading: float, age: float | None = None
+    ):
+        """This person standing somewhere, to be told what to do."""
+        return Actor(rig_of(self.body, self.betas), fps, rng, xy, heading, self.age_years if age is None else age)
+
+    def acted(self, actor: Actor) -> "Acted":
+        """What was told."""
+        return actor.track(self.name, self.role, self.betas, actor.frames)
+
+    def joints(self, track: PersonTrack) -> Float[np.ndarray, "time 24 3"]:
+        """Of a track of this person."""
+        return body_joints(self.body, self.betas, track.global_orient, track.body_pose, track.transl)
+
+
+Acted = tuple[PersonTrack, Int[np.ndarray, "_"]]
+"""A track and its actions."""
+
+
+@dataclass(frozen=True)
+class Together:
+    """Two people, not touching yet."""
+
+    resident: Acted
+    carer: Acted
+    facts: Facts
+    holds: tuple[Hold, ...] = ()
+    boxes: tuple[Box, ...] = ()
+    given_s: float = 0.0
+    """Until when the resident's motion comes from the simulation of a fall."""
+    details: dict[str, Any] = field(default_factory=dict)
+
+
+def walk_beside(resident: Person, carer: Person, fps: float, rng: np.random.Generator) -> Together:
+    """Side by side at the resident's pace: apart, a hand on the back, or holding the arm on that side."""
+    side: Side = "left" if rng.random() < 0.5 else "right"
+    sign = 1.0 if side == "left" else -1.0
+    way = str(rng.choice(["apart", "forearm", "upper_arm", "back"], p=[0.2, 0.3, 0.2, 0.3]))
+    gap = rng.uniform(0.72, 0.9) if way == "apart" else rng.uniform(0.5, 0.56)
+    length, turn = rng.uniform(3.0, 5.0), rng.uniform(-0.7, 0.7) * (1.0 if way == "apart" else 0.6)
+    bend = np.array([np.cos(turn), np.sin(turn)])
+    # Whose arm goes behind the other walks a little behind.
+    behind = 0.0 if way in ("apart", "forearm") else 0.12
+    across = sign * gap * np.array([0.0, 1.0]) - behind * np.array([1.0, 0.0])
+    middle, end = np.array([0.5 * length, 0.0]), np.array([0.5 * length, 0.0]) + 0.5 * length * bend
+    shifted = sign * gap * np.array([-bend[1], bend[0]]) - behind * bend
+    ways = (np.stack([np.zeros(2), middle, end]), np.stack([across, middle + 0.5 * (across + shifted), end + shifted]))
+    # Who walks with an old person walks as slowly, and begins with the same draw of the pace and the same foot.
+    seed, before, after = int(rng.integers(2**31)), float(rng.uniform(0.9, 1.3)), float(rng.uniform(1.3, 1.7))
+    acted, seconds, stops = [], None, 0.0
+    for person, path in zip((resident, carer), ways, strict=True):
+        actor = person.actor(fps, np.random.default_rng(seed), path[0], 0.0, resident.age_years)
+        actor.stand(before)
+        first = actor.frames
+        actor.walk(path, seconds)
+        seconds, stops = (actor.frames - first) / fps, actor.frames / fps
+        actor.stand(after)
+        acted.append(person.acted(actor))
+    always = rng.random() < 0.5
+    begin = -2.0 if always else 0.1
+    until = 99.0 if always else stops + 0.2
+    track, labels = acted[0]
+    holds: tuple[Hold, ...] = ()
+    if way != "apart":
+        part = way if way == "back" else f"{side}_{way}"
+        holds = (Hold(OTHER[side], part, begin, begin + 0.9, until, until + 0.7, (0.0, 0.0, 0.3)),)
+        posture = OFFERED if way == "forearm" else IN_FRONT
+        track = offer_arms(track, posture, (side,), held_share(holds[0], len(labels), fps))
+    touch: Touch | None = None if way == "apart" else "back" if way == "back" else "arm"
+    facts = Facts("walk_beside", role="carer", other="resident", side=side, touch=touch)
+    return Together((track, labels), acted[1], facts, holds)
+
+
+def approach_fallen(resident: Person, carer: Person, fps: float, rng: np.random.Generator) -> Together:
+    """The resident falls and lies; the carer walks up, goes down and lays a hand or both on shoulder and arm."""
+    motion = _falls(resident, False, rng)
+    track, labels = _at(motion, fps, 8.0)
+    lying = resident.joints(take(track, np.array([len(labels) - 1])))[0]
+    side, part, angle, point, extent = _access(lying[:22], rng)
+    outwards = np.array([np.cos(angle), np.sin(angle)])
+    first: Side = "right" if rng.random() < 0.5 else "left"
+    down = _down(carer, OTHER[first], fps, rng)
+    away = min(extent + 0.24, _reach_m(carer, down[0], first, float(point[2])))
+    # The hand that reaches is in front of the knee that goes down; the other foot is beside what it reaches for.
+    aside = (0.12 if first == "right" else -0.12) * np.array([outwards[1], -outwards[0]])
+    stop = point[:2] + max(away, 0.2) * outwards + aside
+    start = stop + rng.uniform(1.5, 2.5) * outwards
+    actor = carer.actor(fps, rng, start, float(angle + np.pi))
+    actor.stand(motion.details["rest_s"] - rng.uniform(0.0, 0.6))
+    actor.walk(np.stack([start, stop]))
+    actor.stand(0.3)
+    walked = carer.acted(actor)
+    heading, stood = float(angle + np.pi), len(walked[1]) / fps
+    acted = _then(carer, walked, down, heading, fps)
+    begin = stood + int(np.argmax(np.isin(down[1], LOW))) / fps - 0.2
+    given_s = motion.details["rest_s"] + 0.3
+    outside = (-0.3 * outwards[0], -0.3 * outwards[1], 0.8)
+    holds = (Hold(first, f"{side}_{part}", begin, begin + 0.9, 99.0, 99.0, outside),)
+    keep = ("cause", "direction", "onset_s", "impact_s", "rest_s")
+    details = {key: motion.details[key] for key in keep}
+    facts = Facts("approach_fallen", role="carer", other="resident", touch="shoulder" if part == "shoulder" else "arm")
+    return Together((track, labels), acted, facts, holds, (), given_s, details)
+
+
+def catch(resident: Person, carer: Person, fps: float, rng: np.random.Generator) -> Together:
+    """The resident stumbles and stays up; the carer, who stands beside the way, steps in and takes hold."""
+    motion = _falls(resident, True, rng)
+    track, labels = _at(motion, fps, 1.0)
+    onset_s = motion.details["onset_s"]
+    root = rest_root(resident.body, resident.betas)
+    # The stumbling person at the origin: the carer waits beside the way, where it leads to.
+    moved = -(track.transl[round(onset_s * fps)] + root)
+    track = place_track(track, root, transform(yaw(0.0), np.array([*moved[:2], 0.0])))
+    side: Side = "left" if rng.random() < 0.5 else "right"
+    sign = 1.0 if side == "left" else -1.0
+    joints = resident.joints(track)
+    ends = joints[-1, 0, :2]
+    facing = matrix_from_axis_angle(track.global_orient[-1])[:2, 2]
+    facing = facing / np.linalg.norm(facing)
+    aside = sign * np.array([-facing[1], facing[0]])
+    near, far = ends + rng.uniform(0.5, 0.56) * aside, ends + rng.uniform(0.85, 1.0) * aside
+    toward = float(np.arctan2(-aside[1], -aside[0]))
+    actor = carer.actor(fps, rng, far, toward)
+    begins = onset_s + float(rng.uniform(0.3, 0.5))
+    # Nobody dives after who is about to touch the floor: hands take hold as soon as the trunk is up again.
+    neck = joints[:, SMPL_JOINTS.index("neck"), 2]
+    low = np.flatnonzero(neck < UP * neck[0])
+    begins = max(begins, low[-1] / fps - 0.4) if len(low) else begins
+    actor.stand(begins)
+    actor.walk(np.stack([far, near]), 0.9)
+    while actor.frames < len(labels):
+        actor.stand(1.0)
+    reached, actions = carer.acted(actor)
+    actions[round(begins * fps) :] = ACTIONS.index("standing")
+    # Facing the resident's side, one hand is in front of the trunk and the other behind it.
+    front: Side = side
+    grab, until = begins + 0.25, 99.0 if rng.random() < 0.5 else len(labels) / fps - 1.0
+    arm = f"{side}_upper_arm" if rng.random() < 0.5 else "chest"
+    holds = (
+        Hold(OTHER[front], "back", grab, grab + 0.6, until, until + 0.7),
+        Hold(front, arm, grab + 0.1, grab + 0.75, until + 0.1, until + 0.8, (*facing, 0.0)),
+    )
+    direction = motion.details["direction"]
+    facts = Facts("catch", role="carer", other="resident", direction=direction, touch="both_hands")
+    details = {"cause": motion.details["cause"], "direction": direction, "onset_s": onset_s}
+    return Together((track, labels), (reached, actions), facts, holds, (), max(grab, onset_s + 1.5), details)
+
+
+def help_up(resident: Person, carer: Person, fps: float, rng: np.random.Generator) -> Together:
+    """The resident rises from a chair; the carer holds both forearms from the front, or arm and back from the side."""
+    sitter = resident.actor(fps, rng, np.zeros(2), 0.0)
+    support, boxes = chair_behind(sitter, float(rng.uniform(0.42, 0.5)), np.zeros(2))
+    sitter.sit_down(support, 1.5)
+    first = sitter.frames
+    sitter.sit(support, float(rng.uniform(2.0, 2.8)))
+    begins = (sitter.frames - first) / fps
+    seconds = float(rng.uniform(2.2, 3.4))
+    sitter.stand_up(support, seconds)
+    sitter.stand(1.6)
+    track, labels = resident.acted(sitter)
+    kept = np.arange(first, len(labels))
+    track, labels = take(track, kept), labels[kept]
+    boxes = (lowered(resident.body, track, boxes[0], int(np.argmin(track.transl[:, 2])), HULL_M), *boxes[1:])
+    stands = begins + seconds
+    grab, until = begins - 1.3, stands + 0.4
+    front = rng.random() < 0.5
+    side: Side = "left" if rng.random() < 0.5 else "right"
+    sign = 1.0 if side == "left" else -1.0
+    if front:
+        spot = np.array([rng.uniform(0.54, 0.6), 0.08 * rng.uniform(-1.0, 1.0)])
+        offered: tuple[Side, ...] = ("left", "right")
+        holds = tuple(
+            Hold(OTHER[arm], f"{arm}_forearm", grab, grab + 0.9, until, until + 0.8, (0.3, out, -0.6))
+            for arm, out in zip(offered, (0.6, -0.6), strict=True)
+        )
+    else:
+        spot = np.array([rng.uniform(-0.1, 0.02), sign * rng.uniform(0.52, 0.6)])
+        holds = (
+            Hold(OTHER[side], "back", grab, grab + 0.9, until, until + 0.8),
+            Hold(side, f"{side}_forearm", grab + 0.2, grab + 1.1, until, until + 0.8, (0.4, 0.3 * sign, 0.4)),
+        )
+        offered = (side,)
+    track = offer_arms(track, OFFERED, offered, held_share(replace(holds[-1], begin_s=grab - 0.2), len(labels), fps))
+    heading = np.pi if front else -sign * np.pi / 2.0
+    helper = carer.actor(fps, rng, spot, float(heading))
+    while helper.frames < len(labels):
+        helper.stand(len(labels) / fps)
+    acted, actions = carer.acted(helper)
+    helping = slice(round(grab * fps), round((until + 0.4) * fps))
+    actions[helping] = ACTIONS.index("other")
+    facts = Facts("help_up", role="carer", other="resident", touch="both_arms" if front else "arm")
+    details = {"boxes": [[box.centre.tolist(), box.half_sizes.tolist(), box.yaw] for box in boxes]}
+    return Together((track, labels), (acted, actions), facts, holds, boxes, 0.0, details)
+
+
+ACTS: dict[Composition, Callable[[Person, Person, float, np.random.Generator], Together]] = {
+    "walk_beside": walk_beside,
+    "approach_fallen": approach_fallen,
+    "catch": catch,
+    "help_up": help_up,
+}
+
+
+def _access(
+    lying: Float[np.ndarray, "joint 3"], rng: np.random.Generator
+) -> tuple[Side, str, float, Float[np.ndarray, "3"], float]:
+    """Where somebody who lies can be reached: side and part, world angle outwards, the place, and how far out the body is.
+
+    Shoulders before arms, and from where the rest of the body is least in the way.
+    """
+    found: list[tuple[float, Side, str, float, np.ndarray, float]] = []
+    for side in get_args(Side):
+        at = {name: lying[SMPL_JOINTS.index(f"{side}_{name}")] for name in ("shoulder", "elbow", "wrist")}
+        for part, point, worse in (
+            ("shoulder", at["shoulder"], 0.0),
+            ("upper_arm", (at["shoulder"] + at["elbow"]) / 2.0, 0.05),
+            ("forearm", (at["elbow"] + at["wrist"]) / 2.0, 0.12),
+        ):
+            for angle in rng.uniform(-np.pi, np.pi, 16):
+                outwards = np.array([np.cos(angle), np.sin(angle)])
+                off = lying[:, :2] - point[:2]
+                lateral = np.abs(off @ np.array([-outwards[1], outwards[0]]))
+                extent = max(0.06, float((off @ outwards)[lateral < 0.36].max()))
+                found.append((extent + worse, side, part, float(angle), point, extent))
+    found.sort(key=lambda one: one[0])
+    return found[int(rng.integers(4))][1:]
+
+
+def _reach_m(carer: Person, down: PersonTrack, hand: Side, height_m: float) -> float:
+    """How far before the feet's first place, in the end of going down, a hand gets hold of something so high."""
+    joints = carer.joints(take(down, np.array([0, len(down.transl) - 1])))
+    ankles = [SMPL_JOINTS.index(f"{side}_ankle") for side in ("left", "right")]
+    stood = joints[0, ankles, 0].mean()
+    shoulder, elbow, wrist = (joints[1, SMPL_JOINTS.index(f"{hand}_{name}")] for name in ("shoulder", "elbow", "wrist"))
+    arm = float(np.linalg.norm(elbow - shoulder) + np.linalg.norm(wrist - elbow))
+    # Leaning over brings the shoulder forward and down.
+    fall = shoulder[2] - LEANT_M[1] - height_m
+    return float(shoulder[0] - stood + LEANT_M[0] + np.sqrt(max(0.0, arm**2 - fall**2)))
+
+
+def _down(carer: Person, foot: Side, fps: float, rng: np.random.Generator) -> Acted:
+    """From standing at the origin, facing +x, onto one knee, with that foot in front, or into a squat; about 4 s down there."""
+    _, first = upright(carer.old, CHANGE_S + 0.1, rng)
+    if rng.random() < 0.6:
+        keys = [first, *down_to_a_knee(carer.old)]
+        keys[-1] = replace(keys[-1], hold_s=4.0, action_held="kneeling")
+    else:
+        low = varied(squatting(float(rng.uniform(0.6, 1.0))), rng)
+        keys = [first, key(low, 1.5, 4.0, "squat_down", "squatting", planted=FEET, balanced=True)]
+    if foot == "right":
+        keys = [mirrored_key(k) for k in keys]
+    humanoid = build_humanoid(carer.body, carer.betas, carer.mass_kg, 0.004)
+    done = perform(carer.body, humanoid, carer.betas, paced(keys, float(rng.uniform(0.85, 1.1)), 9.0), fps, 0.6, rng)
+    count = len(done.transl)
+    track = PersonTrack(
+        carer.name, carer.role, carer.betas, done.global_orient, done.body_pose, done.transl, np.ones(count, dtype=bool),
+        np.ones(count),
+    )  # fmt: skip
+    return track, done.actions
+
+
+def _then(person: Person, before: Acted, after: Acted, heading: float, fps: float) -> Acted:
+    """One act after the other, the second placed on the feet of the first's end and eased into over CHANGE_S."""
+    root = rest_root(person.body, person.betas)
+    ankles = [SMPL_JOINTS.index(f"{side}_ankle") for side in ("left", "right")]
+    last = take(before[0], np.array([len(before[1]) - 1]))
+    turned = place_track(after[0], root, transform(yaw(heading), np.zeros(3)))
+    shift = person.joints(last)[0, ankles].mean(axis=0) - person.joints(take(turned, np.array([0])))[0, ankles].mean(
+        axis=0
+    )
+    moved = replace(turned, transl=turned.transl + np.array([*shift[:2], 0.0]))
+    fade = 1.0 - minimum_jerk(np.arange(len(after[1])) / fps / CHANGE_S)
+
+    def eased(vectors: Float[np.ndarray, "time 3"], start: Float[np.ndarray, "3"]) -> Float[np.ndarray, "time 3"]:
+        now = Rotation.from_rotvec(vectors)
+        away = (now.inv() * Rotation.from_rotvec(start)).as_rotvec()
+        return axis_angle_from_matrix((now * Rotation.from_rotvec(fade[:, None] * away)).as_matrix())
+
+    pose = np.concatenate(
+        [eased(moved.body_pose[:, i : i + 3], last.body_pose[0, i : i + 3]) for i in range(0, 69, 3)], axis=-1
+    )
+    transl = moved.transl + fade[:, None] * (last.transl[0] - moved.transl[0])
+    orient = eased(moved.global_orient, last.global_orient[0])
+    both = replace(
+        before[0],
+        global_orient=np.concatenate([before[0].global_orient, orient]),
+        body_pose=np.concatenate([before[0].body_pose, pose]),
+        transl=np.concatenate([before[0].transl, transl]),
+        visible=np.concatenate([before[0].visible, moved.visible]),
+        confidence=np.concatenate([before[0].confidence, moved.confidence]),
+    )
+    return both, np.concatenate([before[1], after[1]])
+
+
+def _falls(resident: Person, recovers: bool, rng: np.random.Generator) -> Motion:
+    causes = CATCHABLE if recovers else (*CATCHABLE, "faint")
+    cause = causes[int(rng.integers(len(causes)))]
+    ways: list[Direction] = [way for way in CAUSE_DIRECTIONS[cause] if way != "down"]
+    direction = ways[int(rng.integers(len(ways)))]
+    scene = fall_scene(
+        resident.body, resident.betas, cause, direction, "walking", 7.5, SIMULATED_HZ, resident.age_years, "resident", rng
+    )  # fmt: skip
+    motion = simulate_fall(
+        resident.body, scene.source, cause, direction, scene.onset_s, resident.mass_kg, 0.5, PhysicsConfig(), rng,
+        recovers=recovers,
+    )  # fmt: skip
+    if motion.details["recovered"] != recovers:
+        raise Rejected("composed_fall_went_another_way")
+    return replace(motion, people=(replace(motion.people[0], person=resident.name),))
+
+
+def _at(motion: Motion, fps: float, more_s: float) -> Acted:
+    """One person's motion at another rate, its last pose held."""
+    count = round((float(motion.timestamps_s[-1]) + more_s) * fps)
+    frames = np.rint(np.arange(count) / fps * SIMULATED_HZ).astype(int).clip(0, len(motion.timestamps_s) - 1)
+    return take(motion.people[0], frames), motion.actions[0][frames]

@@ -1,0 +1,102 @@
+"""Two people together where nothing was captured: composed by time and place, performed by physics, and marked as composed.
+
+The acts (`models.interactions.acts`) say who does what and which hand of the carer holds what; arms reach for it
+(`models.interactions.hand_holds`). Then both are humanoids in one simulation: they follow their motions by their own joints, cannot pass
+through each other, and hands that hold on are drawn to where they hold.
+"""
+
+import numpy as np
+
+from models.body.collision_spheres import InnerSpheres, depths
+from models.body.model import BodyModel
+from models.errors import Rejected
+from models.falls.causes import SIMULATED_HZ
+from models.interactions.acts import ACTS, Composition, Person, Together
+from models.interactions.hand_holds import Hold, hold_on
+from models.interactions.palm_contact import palm_distance
+from models.physics.humanoid import Grip, build_humanoids
+from models.physics.tracking import TrackingConfig, substeps_of, track_together
+from models.text.captions import Facts
+from models.types import Motion, PersonTrack, take
+
+INSIDE_M = 0.03
+"""Deepest that one person may be in another."""
+TOUCH_M = 0.03
+PLACE_M = 0.07
+"""Furthest that a palm which holds may be from the skin of what it holds, and from the very place."""
+LATE_S, LEAST_S = 1.0, 1.0
+"""How much later than planned a hand may come to hold, and the shortest that it holds."""
+
+
+def composed(body: BodyModel, kind: Composition, fps: float, rng: np.random.Generator) -> tuple[Motion, Facts]:
+    """Two people (resident, carer) at `fps`, and what a caption may say.
+
+    Details: composition, composed, `touches` (hand and part of whom, from_s, until_s), and of some kinds cause, direction,
+    onset and boxes. Rejected where physics will not have it, or they share space, or a hand does not get there.
+    """
+    resident = Person(body, "person_0", "resident", (68.0, 95.0), rng)
+    carer = Person(body, "person_1", "carer", (22.0, 62.0), rng)
+    every = int(np.ceil(SIMULATED_HZ / fps))
+    rate = fps * every
+    act = ACTS[kind](resident, carer, rate, rng)
+    frames = min(len(act.resident[1]), len(act.carer[1])) // every * every
+    kept = np.arange(frames)
+    first, second = (take(track, kept) for track, _ in (act.resident, act.carer))
+    second, grips = hold_on(body, second, first, act.holds, rate)
+    tracks = _performed(body, (resident, carer), (first, second), act, grips, rate)
+    shown = np.arange(0, frames, every)
+    tracks = tuple(take(track, shown) for track in tracks)
+    inside = deepest_between(body, tracks[0], tracks[1])
+    if inside > INSIDE_M:
+        raise Rejected("composed_people_share_space", f"{100.0 * inside:.1f} cm")
+    touches = [_touch(hold, grip, tracks, body, fps) for hold, grip in zip(act.holds, grips, strict=True)]
+    actions = np.stack([labels[:frames][::every] for _, labels in (act.resident, act.carer)])
+    details = {"composition": kind, "composed": True, "touches": touches} | act.details
+    return Motion(np.arange(len(shown)) / fps, tracks, actions, "composed", details), act.facts
+
+
+def _performed(
+    body: BodyModel,
+    people: tuple[Person, Person],
+    tracks: tuple[PersonTrack, PersonTrack],
+    act: Together,
+    hands: tuple[Grip, ...],
+    fps: float,
+) -> tuple[PersonTrack, ...]:
+    """Both tracks as two humanoids perform them in one world."""
+    masses = [(person.betas, person.mass_kg) for person in people]
+    humanoids = build_humanoids(body, masses, 1.0 / fps / substeps_of(fps), act.boxes, hands)
+    # A simulated fall needs nothing but to be left alone until somebody comes.
+    config = TrackingConfig(settle_s=0.0) if act.given_s > 0.0 else TrackingConfig()
+    grips = [(hold.from_s, hold.until_s) for hold in act.holds]
+    return track_together(humanoids, tracks, fps, config, grips, (act.given_s, 0.0))
+
+
+def deepest_between(body: BodyModel, one: PersonTrack, other: PersonTrack) -> float:
+    """How deep two people are in each other at the worst moment, metres; negative where they never meet."""
+    spheres = [InnerSpheres(body, track.betas) for track in (one, other)]
+    centres = [s.centres(t.global_orient, t.body_pose, t.transl) for s, t in zip(spheres, (one, other), strict=True)]
+    return float(depths(centres[0], spheres[0].radii, centres[1], spheres[1].radii).max())
+
+
+def _touch(
+    hold: Hold, grip: Grip, tracks: tuple[PersonTrack, ...], body: BodyModel, fps: float
+) -> dict[str, str | float]:
+    """What the details say of a hold: from when until when the palm was on the skin without a break, as it happened.
+
+    Rejected where that is short, or not until the hand lets go.
+    """
+    skin, place = palm_distance(body, tracks[grip.holder], tracks[grip.held], grip)
+    away = np.maximum(skin, place - (PLACE_M - TOUCH_M))
+    first = max(0, int(np.ceil(hold.from_s * fps)))
+    last = min(len(away) - 1, int(hold.until_s * fps))
+    off = np.flatnonzero(away[first : last + 1] > TOUCH_M)
+    # It comes near for a moment before it is said to hold, and is drawn the last bit of the way.
+    begins = first + (int(off[-1]) + 1 if len(off) else 0)
+    if begins - first > LATE_S * fps or last - begins < LEAST_S * fps:
+        worst = 100.0 * float(away[first : last + 1].max())
+        raise Rejected("composed_hand_off", f"{hold.hand} hand up to {worst:.1f} cm from {hold.part}")
+    return {
+        "person": tracks[grip.holder].person, "hand": f"{hold.hand} hand", "other": tracks[grip.held].person,
+        "part": hold.part.replace("_", " "), "from_s": begins / fps, "until_s": last / fps,
+    }  # fmt: skip

@@ -1,0 +1,386 @@
+"""Hands that hold on to somebody else: an arm reaches out, its palm lies on the other's skin, stays there, and lets go.
+
+A hold names a place on the other's body; the carer's arm follows that place by inverse kinematics, its trunk leans where
+the arm is too short, and hand and forearm turn as far as a wrist can. Reaching out and letting go are minimum jerk.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from typing import Literal
+
+import numpy as np
+from jaxtyping import Float
+from scipy.ndimage import gaussian_filter1d
+from scipy.spatial.transform import Rotation
+
+from models.animation.keyframes import minimum_jerk
+from models.animation.postures import Posture
+from models.body.limb_ik import LEGS, reach_ankles
+from models.body.model import BodyModel
+from models.body.two_bone_ik import LIMBS, Limb, forward, reach
+from models.geometry.transforms import axis_angle_from_matrix, matrix_from_axis_angle
+from models.physics.humanoid import Grip, joint_spec, segment_points
+from models.types import SMPL_JOINTS, SMPL_PARENTS, PersonTrack
+
+Side = Literal["left", "right"]
+SPINE = tuple(SMPL_JOINTS.index(name) for name in ("spine1", "spine2", "spine3"))
+LEAN_M = 0.45
+"""Height of the shoulders over the joints that lean."""
+MOST_LEAN = 0.6
+"""How much further a trunk leans at a time for the sake of a hold, radians."""
+MOST_DROP_M = 0.12
+HIPS_BACK_M = 0.25
+"""How far the hips of who leans go back, per radian."""
+STRETCH = 0.94
+"""Share of an arm's length that a reach uses: nobody holds on with a locked elbow."""
+OUTSIDE_M = 0.15
+"""How far off the skin a hand comes from."""
+SWIVELS = tuple(np.radians(np.arange(-90.0, 91.0, 15.0)))
+"""Tried for the elbow, about the line from shoulder to wrist."""
+PRESSED_M = 0.006
+"""How deep a palm presses into clothes and skin."""
+
+BONES: dict[str, tuple[str, str, float]] = {
+    "upper_arm": ("shoulder", "elbow", 0.62),
+    "forearm": ("elbow", "wrist", 0.68),
+    "shoulder": ("shoulder", "elbow", 0.12),
+}
+"""Of a part that has a side: the joint that moves it, the next one, and how far along from the one to the other."""
+TRUNK_PLACES: dict[str, tuple[str, tuple[float, float, float], tuple[float, float, float]]] = {
+    "back": ("spine3", (0.0, -0.02, 0.0), (0.0, 0.0, -1.0)),
+    "chest": ("spine3", (0.0, 0.05, 0.0), (0.0, 0.0, 1.0)),
+}
+"""Of a part without: the joint, the place from it in a body of rest pose, and the way out to the skin."""
+
+
+@dataclass(frozen=True)
+class Hold:
+    """One hand on one place, seconds."""
+
+    hand: Side
+    part: str
+    """`back`, `chest`, or of BONES with a side: left_forearm."""
+    begin_s: float
+    """When the hand leaves what it does else."""
+    from_s: float
+    """When it touches."""
+    until_s: float
+    """When it lets go; at or after the end of the motion it never does."""
+    back_s: float
+    """When it does again what it would."""
+    outwards: tuple[float, float, float] = (0.0, 0.0, 0.0)
+    """World direction in which the place lies on the limb, added to that of the carer's shoulder."""
+
+
+@dataclass(frozen=True)
+class Place:
+    """On the skin of somebody."""
+
+    joint: int
+    point: Float[np.ndarray, "3"]
+    """From the joint, in axes of the rest pose."""
+    normal: Float[np.ndarray, "3"]
+
+
+def offer_arms(
+    track: PersonTrack, posture: Posture, sides: Sequence[Side], share: Float[np.ndarray, "time"]
+) -> PersonTrack:
+    """The track with arms of those sides drawn to how a posture has them, by a share from 0 to 1.
+
+    However far the trunk leans, the arms are held out as of somebody upright.
+    """
+    local, wanted = local_rotations_of(track), posture.body_pose.reshape(23, 3)
+    above = local[:, 0]
+    for joint in SPINE:
+        above = above @ local[:, joint]
+    lean = np.arctan2(-above[:, 2, 2], above[:, 2, 1])
+    for side in sides:
+        for name in ("collar", "shoulder", "elbow", "wrist"):
+            joint = SMPL_JOINTS.index(f"{side}_{name}")
+            goal = matrix_from_axis_angle(wanted[joint - 1])
+            if name == "shoulder":
+                goal = matrix_from_axis_angle(-lean[:, None] * np.array([1.0, 0.0, 0.0])) @ goal
+            local[:, joint] = _between(local[:, joint], np.broadcast_to(goal, (len(local), 3, 3)), share)
+    return replace(track, body_pose=axis_angle_from_matrix(local[:, 1:]).reshape(-1, 69))
+
+
+def held_share(hold: Hold, count: int, fps: float) -> Float[np.ndarray, "time"]:
+    """How far the hand is from where it would be to where it holds, 0 to 1."""
+    times = np.arange(count) / fps
+    there = minimum_jerk((times - hold.begin_s) / max(hold.from_s - hold.begin_s, 1e-6))
+    gone = minimum_jerk((times - hold.until_s) / max(hold.back_s - hold.until_s, 1e-6))
+    return there * (1.0 - gone)
+
+
+def hold_on(
+    body: BodyModel, carer: PersonTrack, other: PersonTrack, holds: Sequence[Hold], fps: float
+) -> tuple[PersonTrack, tuple[Grip, ...]]:
+    """The carer's track with the holds reached for, and where palms meet skin; of those held the track stays.
+
+    Grips are for a model in which the held is the first person and the carer the second.
+    """
+    rest, skins = segment_points(body, carer.betas)
+    held_rest, held_skins = segment_points(body, other.betas)
+    local, pelvis = local_rotations_of(carer), carer.transl + rest[0]
+    other_rotations, other_positions = forward(held_rest, local_rotations_of(other), other.transl + held_rest[0])
+    grips, goals = [], []
+    for hold in holds:
+        _, positions = forward(rest, local, pelvis)
+        middle = min(round((hold.from_s + min(hold.until_s, len(local) / fps)) / 2.0 * fps), len(local) - 1)
+        shoulder = positions[middle, LIMBS[f"{hold.hand}_hand"].upper]
+        place = _place(held_rest, held_skins, hold, shoulder, other_rotations[middle], other_positions[middle])
+        turned = other_rotations[:, place.joint]
+        goals.append((other_positions[:, place.joint] + turned @ place.point, turned @ place.normal))
+        palm = _palm(rest, skins, hold.hand)
+        wrist = LIMBS[f"{hold.hand}_hand"].end
+        grips.append(Grip(1, wrist, palm, 0, place.joint, place.point - PRESSED_M * place.normal))
+    shares = [held_share(hold, len(local), fps) for hold in holds]
+    local, pelvis = _lean(rest, local, pelvis, holds, goals, shares, fps)
+    for hold, grip, (points, normals), share in zip(holds, grips, goals, shares, strict=True):
+        _reach(rest, local, pelvis, hold.hand, grip.palm, points, normals, share)
+    vectors = axis_angle_from_matrix(local)
+    pose = vectors[:, 1:].reshape(-1, 69)
+    return replace(carer, global_orient=vectors[:, 0], body_pose=pose, transl=pelvis - rest[0]), tuple(grips)
+
+
+def _place(
+    rest: Float[np.ndarray, "24 3"],
+    skins: dict[int, Float[np.ndarray, "point 3"]],
+    hold: Hold,
+    shoulder: Float[np.ndarray, "3"],
+    rotations: Float[np.ndarray, "24 3 3"],
+    positions: Float[np.ndarray, "24 3"],
+) -> Place:
+    """The place of a hold on the skin; on a limb it is on the side of the shoulder of who holds."""
+    if hold.part in TRUNK_PLACES:
+        name, at, out = TRUNK_PLACES[hold.part]
+        joint = SMPL_JOINTS.index(name)
+        point, along, away = rest[joint] + np.array(at), np.array([0.0, 1.0, 0.0]), np.array(out)
+        # Upright or bent, a hand from the left lies left of the middle.
+        aside = rotations[joint].T @ (shoulder - positions[joint])
+        point = point + np.array([0.05 * np.sign(aside[0]), 0.0, 0.0])
+        skin = np.concatenate([skins[SMPL_JOINTS.index(one)] for one in ("spine1", "spine2", "spine3")])
+    else:
+        side, _, part = hold.part.partition("_")
+        upper, lower, share = BONES[part]
+        joint, following = (SMPL_JOINTS.index(f"{side}_{one}") for one in (upper, lower))
+        along = (rest[following] - rest[joint]) / np.linalg.norm(rest[following] - rest[joint])
+        point = rest[joint] + share * (rest[following] - rest[joint])
+        toward = shoulder - positions[joint] - rotations[joint] @ (point - rest[joint])
+        away = rotations[joint].T @ (toward / np.linalg.norm(toward) + np.array(hold.outwards))
+        skin = np.concatenate([skins[joint], skins[SMPL_PARENTS[joint]]]) if part == "shoulder" else skins[joint]
+    away = away - (away @ along) * along
+    away /= np.linalg.norm(away)
+    return Place(joint, point + _thickness(skin, point, along, away) * away - rest[joint], away)
+
+
+def _thickness(
+    skin: Float[np.ndarray, "point 3"],
+    point: Float[np.ndarray, "3"],
+    along: Float[np.ndarray, "3"],
+    away: Float[np.ndarray, "3"],
+) -> float:
+    """From a point on a bone out to the skin."""
+    off = skin - point
+    across = off - (off @ along)[:, None] * along
+    ahead = across @ away
+    size = np.linalg.norm(across, axis=-1)
+    near = np.abs(off @ along) < 0.03
+    for narrow in (0.9, 0.75, 0.5):
+        seen = near & (ahead > narrow * size)
+        if seen.any():
+            return float(np.median(ahead[seen]))
+    raise AssertionError("a bone has skin around it")
+
+
+def _palm(
+    rest: Float[np.ndarray, "24 3"], skins: dict[int, Float[np.ndarray, "point 3"]], side: Side
+) -> Float[np.ndarray, "3"]:
+    """The middle of the palm from the wrist, in the rest pose, where palms face down."""
+    wrist, hand = SMPL_JOINTS.index(f"{side}_wrist"), SMPL_JOINTS.index(f"{side}_hand")
+    along = (rest[hand] - rest[wrist]) / np.linalg.norm(rest[hand] - rest[wrist])
+    down = np.array([0.0, -1.0, 0.0]) + along[1] * along
+    down /= np.linalg.norm(down)
+    return rest[hand] + _thickness(skins[wrist], rest[hand], along, down) * down - rest[wrist]
+
+
+def _lean(
+    rest: Float[np.ndarray, "24 3"],
+    local: Float[np.ndarray, "time 24 3 3"],
+    pelvis: Float[np.ndarray, "time 3"],
+    holds: Sequence[Hold],
+    goals: Sequence[tuple[Float[np.ndarray, "time 3"], Float[np.ndarray, "time 3"]]],
+    shares: Sequence[Float[np.ndarray, "time"]],
+    fps: float,
+) -> tuple[Float[np.ndarray, "time 24 3 3"], Float[np.ndarray, "time 3"]]:
+    """Rotations and pelvis of who bends towards what arms are too short for, at hips, spine and knees; feet stay."""
+    local, pelvis = local.copy(), pelvis.copy()
+    _, start = forward(rest, local, pelvis)
+    ankles = [start[:, leg[2]] for leg in LEGS]
+    upright = np.clip((start[:, 0, 2] - 0.6) / 0.2, 0.0, 1.0)
+    # A knee on the floor cannot bend further.
+    free = np.clip((start[:, [leg[1] for leg in LEGS], 2].min(axis=1) - 0.2) / 0.1, 0.0, 1.0)
+    for _ in range(5):
+        _, positions = forward(rest, local, pelvis)
+        turn, drop = np.zeros((len(local), 3)), np.zeros(len(local))
+        for hold, (points, normals), share in zip(holds, goals, shares, strict=True):
+            limb = LIMBS[f"{hold.hand}_hand"]
+            arm = np.linalg.norm(rest[limb.middle] - rest[limb.upper]) + np.linalg.norm(
+                rest[limb.end] - rest[limb.middle]
+            )
+            away = points + 0.03 * normals - positions[:, limb.upper]
+            far = np.linalg.norm(away, axis=-1)
+            # The hand adds to the arm where it does not lie across.
+            short = np.maximum(0.0, far - STRETCH * arm - 0.02) * share
+            line = away / far[:, None]
+            drop = np.maximum(drop, short * np.maximum(0.0, -line[:, 2]) * free)
+            axis = np.cross(np.array([0.0, 0.0, 1.0]), line)
+            turn += axis * (short / LEAN_M / len(holds))[:, None]
+        turn = gaussian_filter1d(turn, 0.08 * fps, axis=0, mode="nearest")
+        size = np.linalg.norm(turn, axis=-1, keepdims=True)
+        turn *= np.minimum(1.0, MOST_LEAN / np.maximum(size, 1e-9))
+        drop = np.minimum(gaussian_filter1d(drop, 0.08 * fps, mode="nearest"), MOST_DROP_M)
+        # Half at the hips, which go back as far as keeps the weight over the feet; half along the spine.
+        hips, each = 0.5 * turn, 0.5 * turn / len(SPINE)
+        back = np.cross(hips, np.array([0.0, 0.0, HIPS_BACK_M])) * upright[:, None]
+        pelvis[:, :2] -= back[:, :2]
+        pelvis[:, 2] -= 0.5 * drop
+        local[:, 0] = matrix_from_axis_angle(hips) @ local[:, 0]
+        above = local[:, 0]
+        for joint in SPINE:
+            own = np.einsum("tji,tj->ti", above, each)
+            local[:, joint] = matrix_from_axis_angle(own) @ local[:, joint]
+            above = above @ local[:, joint]
+        local = reach_ankles(rest, local, pelvis, ankles)
+    return local, pelvis
+
+
+def _reach(
+    rest: Float[np.ndarray, "24 3"],
+    local: Float[np.ndarray, "time 24 3 3"],
+    pelvis: Float[np.ndarray, "time 3"],
+    side: Side,
+    palm: Float[np.ndarray, "3"],
+    points: Float[np.ndarray, "time 3"],
+    normals: Float[np.ndarray, "time 3"],
+    share: Float[np.ndarray, "time"],
+) -> None:
+    """Bring one palm onto the points, as far as `share` says, in place; the elbow is where shoulder and wrist like it."""
+    limb = LIMBS[f"{side}_hand"]
+    held = np.flatnonzero(share > 0.5)
+    some = held[np.linspace(0, len(held) - 1, 9).astype(int)]
+    costs = []
+    for swivel in SWIVELS:
+        tried = local[some].copy()
+        turned, wanted = _on_skin(rest, tried, pelvis[some], side, palm, points[some], normals[some], swivel)
+        costs.append(_strain(tried, limb, turned, wanted, swivel))
+    reached = local.copy()
+    outside = points + OUTSIDE_M * (1.0 - share[:, None]) * normals
+    _on_skin(rest, reached, pelvis, side, palm, outside, normals, SWIVELS[int(np.argmin(costs))])
+    for joint in (limb.upper, limb.middle, limb.end):
+        local[:, joint] = _between(local[:, joint], reached[:, joint], share)
+
+
+def _on_skin(
+    rest: Float[np.ndarray, "24 3"],
+    local: Float[np.ndarray, "time 24 3 3"],
+    pelvis: Float[np.ndarray, "time 3"],
+    side: Side,
+    palm: Float[np.ndarray, "3"],
+    points: Float[np.ndarray, "time 3"],
+    normals: Float[np.ndarray, "time 3"],
+    swivel: float,
+) -> tuple[Float[np.ndarray, "time 3 3"], Float[np.ndarray, "time 3 3"]]:
+    """Turn an arm, in place, so that its palm lies on the points; the hand's rotation in the world, and the one that it
+    would have if its wrist let it.
+    """
+    limb, sign = LIMBS[f"{side}_hand"], 1.0 if side == "left" else -1.0
+    rotations, positions = forward(rest, local, pelvis)
+    free = local.copy()
+    turned = wanted = rotations[:, limb.end].copy()
+    target = points + 0.1 * normals
+    # Palms face -y in the rest pose, fingers along x.
+    hand = np.stack([[sign, 0.0, 0.0], [0.0, -1.0, 0.0], np.cross([sign, 0.0, 0.0], [0.0, -1.0, 0.0])], axis=1)
+    for _ in range(6):
+        local[:] = free
+        reach(rest, local, rotations, positions, limb, target, turned)
+        _swivel(rest, local, pelvis, limb, swivel)
+        now, places = forward(rest, local, pelvis)
+        # Fingers go on as the forearm does, and up where it points straight at the skin.
+        fore = places[:, limb.end] - places[:, limb.middle]
+        fore = fore / np.linalg.norm(fore, axis=-1, keepdims=True) + np.array([0.0, 0.0, 0.25])
+        fingers = fore - np.sum(fore * normals, axis=-1, keepdims=True) * normals
+        fingers /= np.maximum(np.linalg.norm(fingers, axis=-1, keepdims=True), 1e-6)
+        wanted = np.stack([fingers, -normals, np.cross(fingers, -normals)], axis=-1) @ hand.T
+        _turn_hand(local, now, limb.middle, limb.end, wanted)
+        turned = forward(rest, local, pelvis)[0][:, limb.end]
+        target = points - PRESSED_M * normals - turned @ palm
+    return turned, wanted
+
+
+def _strain(
+    local: Float[np.ndarray, "time 24 3 3"],
+    limb: Limb,
+    turned: Float[np.ndarray, "time 3 3"],
+    wanted: Float[np.ndarray, "time 3 3"],
+    swivel: float,
+) -> float:
+    """How much an arm is against its joints: shoulder near its limit, hand not as it should lie, elbow lifted."""
+    shoulder = Rotation.from_matrix(local[:, limb.upper]).magnitude()
+    limit = np.radians(joint_spec(SMPL_JOINTS[limb.upper]).ranges_deg[0][1] - 12.0)
+    off = Rotation.from_matrix(np.swapaxes(turned, -1, -2) @ wanted).magnitude()
+    return float(20.0 * np.square(np.maximum(0.0, shoulder - limit)).mean() + np.square(off).mean() + 0.3 * swivel**2)
+
+
+def _swivel(
+    rest: Float[np.ndarray, "24 3"],
+    local: Float[np.ndarray, "time 24 3 3"],
+    pelvis: Float[np.ndarray, "time 3"],
+    limb: Limb,
+    angle: float,
+) -> None:
+    """Turn a whole limb about the line between its ends, in place."""
+    rotations, positions = forward(rest, local, pelvis)
+    line = positions[:, limb.end] - positions[:, limb.upper]
+    line /= np.linalg.norm(line, axis=-1, keepdims=True)
+    above = rotations[:, SMPL_PARENTS[limb.upper]]
+    swung = matrix_from_axis_angle(angle * line) @ rotations[:, limb.upper]
+    local[:, limb.upper] = np.swapaxes(above, -1, -2) @ swung
+
+
+def _turn_hand(
+    local: Float[np.ndarray, "time 24 3 3"],
+    rotations: Float[np.ndarray, "time 24 3 3"],
+    elbow: int,
+    wrist: int,
+    wanted: Float[np.ndarray, "time 3 3"],
+) -> None:
+    """Turn a hand as wanted in the world as far as forearm (about its length) and wrist can, in place."""
+    asked = Rotation.from_matrix(np.swapaxes(rotations[:, elbow], -1, -2) @ wanted)
+    spec = joint_spec(SMPL_JOINTS[elbow])
+    now = Rotation.from_matrix(local[:, elbow]).as_euler(spec.axes.upper())
+    quaternion = asked.as_quat()
+    twist = 2.0 * np.arctan2(quaternion[:, 0], quaternion[:, 3])
+    twist = (twist + np.pi) % (2.0 * np.pi) - np.pi
+    low, high = np.radians(spec.ranges_deg[2])
+    turned = np.clip(now[:, 2] + twist, low, high) - now[:, 2]
+    about = Rotation.from_rotvec(turned[:, None] * np.array([1.0, 0.0, 0.0]))
+    local[:, elbow] = local[:, elbow] @ about.as_matrix()
+    spec = joint_spec(SMPL_JOINTS[wrist])
+    angles = (about.inv() * asked).as_euler(spec.axes.upper())
+    limits = np.radians(np.array(spec.ranges_deg))
+    local[:, wrist] = Rotation.from_euler(spec.axes.upper(), np.clip(angles, limits[:, 0], limits[:, 1])).as_matrix()
+
+
+def _between(
+    a: Float[np.ndarray, "time 3 3"], b: Float[np.ndarray, "time 3 3"], share: Float[np.ndarray, "time"]
+) -> Float[np.ndarray, "time 3 3"]:
+    """Rotations on the shortest way from each a to its b."""
+    turn = Rotation.from_matrix(np.swapaxes(a, -1, -2) @ b).as_rotvec()
+    return a @ matrix_from_axis_angle(share[:, None] * turn)
+
+
+def local_rotations_of(track: PersonTrack) -> Float[np.ndarray, "time 24 3 3"]:
+    """Rotations of the root to the world and of the other joints to their parents."""
+    vectors = np.concatenate([track.global_orient[:, None], track.body_pose.reshape(-1, 23, 3)], axis=1)
+    return matrix_from_axis_angle(vectors)

@@ -1,0 +1,38 @@
+"""Tracks that people3d lifted from video, and made clips, in a store: STORE/people3d/<key>, STORE/clip/<key>."""
+
+import json
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+from jaxtyping import Float
+
+from models import codec
+from models.body.model import BodyModel
+from models.errors import InputError
+from models.mocap.importers.own_body import on_clock
+from models.types import LabelledClip, Motion
+
+REMEDY = "give STORE/people3d/<key>, STORE/clip/<key> or DATASET/clips/<id>.npz"
+
+
+def read_artefact(folder: Path, body: BodyModel) -> Motion:
+    """The motion of an artefact as it is; InputError where it holds none, or was made with another body."""
+    if not (folder / "value.json").exists():
+        raise InputError(folder, "holds no motion", REMEDY)
+    value = codec.load(folder, "value")
+    motion = value.motion if isinstance(value, LabelledClip) else value
+    if not isinstance(motion, Motion):
+        raise InputError(folder, "holds no motion", REMEDY)
+    if json.loads((folder / "meta.json").read_text())["inputs"].get("body", body.digest) != body.digest:
+        raise InputError(folder, "was made with another body than run.body", "give the config that it was made with")
+    text = value.order.get("text", "") if isinstance(value, LabelledClip) else ""
+    return replace(motion, details=motion.details | {"texts": (text,) if text else ()})
+
+
+def read(path: Path, body: BodyModel, betas: Float[np.ndarray, "10"], fps: float = 20.0) -> list[Motion]:
+    """The one motion of an artefact; raises InputError as `read_artefact` does.
+
+    People keep the betas that they were lifted or made with, and `betas` is for nobody.
+    """
+    return [on_clock(read_artefact(path, body), body, fps)]

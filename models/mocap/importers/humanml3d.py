@@ -1,0 +1,92 @@
+"""HumanML3D: a folder with `new_joint_vecs/<name>.npy` and `texts/<name>.txt`, 20 Hz, y up, metres.
+
+A row has 263 numbers, of which the root's turn about y, its way on the floor and its height (4) and the other 21 joints
+beside it (63) say where all 22 joints are; its rotations are not SMPL's and are not used. A line of the text is
+`caption#words#from#to`: where from or to is not 0, the caption is of that part of the take alone, in seconds, and the part
+becomes a motion of its own, as the data set's own loader has it. Source: C. Guo et al. (2022),
+github.com/EricGuo5513/HumanML3D, motion_representation: recover_from_ric.
+"""
+
+import math
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+from jaxtyping import Float
+from scipy.spatial.transform import Rotation
+
+from models.body.model import BodyModel
+from models.errors import InputError
+from models.mocap.importers.caption_files import read_lines
+from models.mocap.position_ik import rotations_from_positions
+from models.mocap.retarget import retarget
+from models.mocap.smpl_skeleton import SMPL_OFFSETS, smpl_motion
+from models.types import SMPL_PARENTS, Motion
+
+HZ = 20.0
+WIDTH = 263
+REMEDY = "give the folder that holds new_joint_vecs and texts"
+
+
+def read(path: Path, body: BodyModel, betas: Float[np.ndarray, "10"], fps: float = 20.0) -> list[Motion]:
+    """Every take of the folder and every captioned part, in the order of names; InputError at the first that is not whole.
+
+    A file of `new_joint_vecs` in place of the folder stands for that take alone.
+    """
+    folder = path.parents[1] if path.suffix == ".npy" else path
+    vectors, texts = folder / "new_joint_vecs", folder / "texts"
+    missing = [part.name for part in (vectors, texts) if not part.is_dir()]
+    if missing:
+        raise InputError(folder, f"has no folder {', '.join(missing)}", REMEDY)
+    motions = []
+    for file in [path] if path.suffix == ".npy" else sorted(vectors.glob("*.npy")):
+        positions = read_positions(file)
+        offsets = SMPL_OFFSETS.copy()
+        lengths = np.median(np.linalg.norm(positions[:, 1:] - positions[:, SMPL_PARENTS[1:22]], axis=-1), axis=0)
+        offsets[1:22] *= (lengths / np.linalg.norm(offsets[1:22], axis=-1))[:, None]
+        source = smpl_motion(file, rotations_from_positions(positions, offsets), positions[:, 0], HZ, offsets)
+        for (start, end), captions in read_captions(texts / f"{file.stem}.txt").items():
+            window = None if end == 0.0 else (start, end)
+            motion = retarget([source], body, betas, fps, window_s=window)
+            told = {"texts": captions} | ({} if window is None else {"start_s": start, "end_s": end})
+            motions.append(replace(motion, details=motion.details | told))
+    if not motions:
+        raise InputError(vectors, "holds no *.npy", REMEDY)
+    return motions
+
+
+def read_captions(path: Path) -> dict[tuple[float, float], tuple[str, ...]]:
+    """Captions by the part (start, end) in seconds that they describe; (0, 0) is the whole take. InputError if garbled."""
+    parts: dict[tuple[float, float], tuple[str, ...]] = {}
+    for line in read_lines(path):
+        caption, *rest = line.split("#")
+        try:
+            # The data set writes nan where nobody knows.
+            _, *span = rest
+            start, end = (0.0 if math.isnan(float(value)) else float(value) for value in span)
+        except ValueError as error:
+            raise InputError(
+                path, f"has the line '{line[:60]}'", "write caption#words#from#to, times in seconds"
+            ) from error
+        parts[start, end] = (*parts.get((start, end), ()), caption.strip())
+    return parts
+
+
+def read_positions(path: Path) -> Float[np.ndarray, "time 22 3"]:
+    """Places of SMPL's 22 joints, y up, metres; raises InputError for another layout."""
+    remedy = f"give a file of new_joint_vecs: frames of {WIDTH} numbers"
+    try:
+        rows = np.load(path, allow_pickle=False).astype(np.float64)
+    except (OSError, ValueError, TypeError) as error:
+        raise InputError(path, f"cannot be read as an array of numbers ({error})", remedy) from error
+    if rows.ndim != 2 or rows.shape[1] != WIDTH or len(rows) < 2 or not np.isfinite(rows).all():
+        raise InputError(path, f"is {rows.shape}, or holds a number that is not finite", remedy)
+    # The first number is half the angle by which the root turns until the next frame.
+    half = np.concatenate([[0.0], np.cumsum(rows[:-1, 0])])
+    back = Rotation.from_rotvec(-2.0 * half[:, None] * np.array([0.0, 1.0, 0.0])).as_matrix()
+    steps = np.zeros((len(rows), 3))
+    steps[1:, [0, 2]] = rows[:-1, 1:3]
+    root = np.cumsum(np.einsum("tij,tj->ti", back, steps), axis=0)
+    root[:, 1] = rows[:, 3]
+    beside = np.einsum("tij,tkj->tki", back, rows[:, 4:67].reshape(-1, 21, 3))
+    return np.concatenate([root[:, None], beside + root[:, None] * np.array([1.0, 0.0, 1.0])], axis=1)

@@ -1,0 +1,1 @@
+"""The motion model: features, condition, denoisers, noise schedule, sampling, clean-up."""

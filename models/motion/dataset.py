@@ -1,0 +1,169 @@
+"""Batches of motion out of a corpus: features in the first person's frame, captions, roles and bones. Needs what `models/training/motion/train.py` needs.
+
+Items of about one length and one number of people come together, so that little of a batch is padding. What step n sees depends
+on the seed and n alone.
+"""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+
+import numpy as np
+import torch
+from jaxtyping import Bool, Float, Int
+from torch import Tensor
+
+from models.body.rest_skeleton import RestSkeleton, bone_lengths
+from models.corpus.reader import FPS, Corpus, Row
+from models.errors import InputError
+from models.motion.features import FEATURES, canonical, encode
+from models.types import Role
+
+ROLES: tuple[str, ...] = Role.__args__
+POOL = 8
+"""Batches drawn at a time, then sorted by length."""
+LEAD_FRAMES = 10
+"""Shown before the onset at least, where a fall must be cut."""
+
+
+@dataclass(frozen=True)
+class MotionBatch:
+    """Scenes of equally many slots, in canonical frames, not normalised."""
+
+    features: Float[Tensor, "batch person time 268"]
+    """Zero where nobody is."""
+    mask: Bool[Tensor, "batch person time"]
+    """Frames that a person has."""
+    roles: Int[Tensor, "batch person"]
+    """Index into ROLES; -1 in empty slots."""
+    rest: Float[Tensor, "batch person 22 3"]
+    """Joints at rest, the body's own axes, metres."""
+    texts: tuple[str, ...]
+    """A caption for each scene."""
+    items: Int[Tensor, "batch"]
+    """Place of each scene's item in the corpus' index."""
+
+    @property
+    def bones(self) -> Float[Tensor, "batch person 21"]:
+        """Lengths at rest, metres."""
+        return bone_lengths(self.rest)
+
+
+@dataclass(frozen=True)
+class Piece:
+    """A window of an item, people in an order of their own."""
+
+    item: int
+    start: int
+    frames: int
+    order: tuple[int, ...]
+    text: int
+    """Which caption."""
+
+
+class MotionData:
+    """A corpus as features in memory (about 0.5 GB for six hours).
+
+    InputError for a corpus that is not finite, or of another body than the skeleton's.
+    """
+
+    def __init__(self, corpus: Corpus, skeleton: RestSkeleton, most_frames: int):
+        if corpus.index.body != skeleton.name:
+            raise InputError(
+                "corpus", f"its bodies are {corpus.index.body}, the skeleton is of {skeleton.name}",
+                "name the skeleton that was written with the corpus",
+            )  # fmt: skip
+        for name in ("rotations", "transl", "betas"):
+            if not np.isfinite(getattr(corpus, name)).all():
+                raise InputError("corpus", f"holds {name} that are not finite", "build it again")
+        self.rows: tuple[Row, ...] = corpus.index.rows
+        self.most_frames = most_frames
+        self._features, self._rest = [], []
+        for item in range(len(self.rows)):
+            tracks = corpus.tracks(item)
+            rest = skeleton.rest_joints(torch.as_tensor(tracks.betas))
+            self._rest.append(rest)
+            self._features.append(encode(rest, torch.as_tensor(tracks.rotations), torch.as_tensor(tracks.transl)))
+
+    def where(self, keep: Callable[[Row], bool]) -> Int[np.ndarray, "item"]:
+        """Places of the items that are kept; InputError where none is."""
+        kept = np.array([item for item, row in enumerate(self.rows) if keep(row)], dtype=np.int64)
+        if not len(kept):
+            raise InputError("corpus", f"none of its {len(self.rows)} items is of the kind asked for", "ask for less")
+        return kept
+
+    def batch(self, pieces: Sequence[Piece]) -> MotionBatch:
+        """The pieces, as many slots as the fullest needs."""
+        people, frames = max(len(p.order) for p in pieces), max(p.frames for p in pieces)
+        features = torch.zeros(len(pieces), people, frames, FEATURES)
+        mask = torch.zeros(len(pieces), people, frames, dtype=torch.bool)
+        roles = torch.full((len(pieces), people), -1)
+        rest = torch.zeros(len(pieces), people, 22, 3)
+        for at, piece in enumerate(pieces):
+            order, row = list(piece.order), self.rows[piece.item]
+            values = self._features[piece.item][order, piece.start : piece.start + piece.frames]
+            count, length = len(order), values.shape[1]
+            features[at, :count, :length] = canonical(values[None])[0][0]
+            mask[at, :count, :length] = True
+            roles[at, :count] = torch.tensor([ROLES.index(row.roles[person]) for person in order])
+            rest[at, :count] = self._rest[piece.item][order]
+        texts = tuple(self.rows[piece.item].texts[piece.text] for piece in pieces)
+        return MotionBatch(features, mask, roles, rest, texts, torch.tensor([piece.item for piece in pieces]))
+
+    def held_out(self, items: Int[np.ndarray, "item"], stride: int | None = None) -> list[Piece]:
+        """Every item once, whole or cut as in training (by its first caption, its people as they stand).
+
+        With a stride, windows of all its length.
+        """
+        pieces = []
+        for item in items:
+            row = self.rows[item]
+            order = tuple(range(len(row.people)))
+            length = min(row.frames, self.most_frames)
+            starts = range(0, row.frames - length + 1, stride) if stride else (self._first_start(row),)
+            pieces += [Piece(int(item), start, length, order, 0) for start in starts]
+        return pieces
+
+    def _first_start(self, row: Row) -> int:
+        low, high = self._starts(row)
+        return (low + high) // 2
+
+    def _starts(self, row: Row) -> tuple[int, int]:
+        """First and last frame at which a window may begin; of a fall, one that shows it."""
+        last = max(row.frames - self.most_frames, 0)
+        if "onset_s" not in row.details:
+            return 0, last
+        onset, rest = round(row.details["onset_s"] * FPS), round(row.details.get("rest_s", 0.0) * FPS)
+        latest = min(last, max(onset - LEAD_FRAMES, 0))
+        return min(max(rest + LEAD_FRAMES - self.most_frames, 0), latest), latest
+
+    def draw(
+        self, items: Int[np.ndarray, "item"], weights: Float[np.ndarray, "item"], size: int, step: int, seed: int
+    ) -> MotionBatch:
+        """The batch of one step: `size` scenes, people permuted, captions drawn."""
+        pool, place = divmod(step, POOL)
+        rng = np.random.default_rng([seed, pool])
+        picked = rng.choice(items, size * POOL, p=weights / weights.sum())
+        pieces = []
+        for item in picked:
+            row = self.rows[item]
+            low, high = self._starts(row)
+            piece = Piece(
+                int(item), int(rng.integers(low, high + 1)), min(row.frames, self.most_frames),
+                tuple(int(person) for person in rng.permutation(len(row.people))), int(rng.integers(len(row.texts))),
+            )  # fmt: skip
+            pieces.append(piece)
+        pieces.sort(key=lambda piece: (len(piece.order), piece.frames))
+        place = int(rng.permutation(POOL)[place])
+        return self.batch(pieces[place * size : (place + 1) * size])
+
+
+def slots_of(batch: MotionBatch, most_people: int, generator: torch.Generator) -> Int[Tensor, "batch person"]:
+    """Which identity each person is given: drawn without repetition."""
+    count, people = batch.roles.shape
+    return torch.rand(count, most_people, generator=generator).argsort(dim=-1)[:, :people]
+
+
+def to(batch: MotionBatch, device: torch.device) -> MotionBatch:
+    """The batch on another device."""
+    moved = {name: getattr(batch, name).to(device) for name in ("features", "mask", "roles", "rest", "items")}
+    return replace(batch, **moved)

@@ -1,0 +1,24 @@
+"""Networks that tell clean motion from noisy: one signature, chosen by `name` in config.
+
+    denoiser(x_t, step, condition, mask) -> x_0
+
+`x_t`: normalised features [batch, person, time, 268]; `step`: diffusion step [batch]; `mask`: frames that are there
+[batch, person, time]. What comes out where nobody is, is zero.
+"""
+
+from typing import Annotated
+
+from pydantic import Field
+
+from models.motion.denoisers.identity import IdentityConfig, IdentityDenoiser
+from models.motion.denoisers.intergen import InterGenConfig, InterGenDenoiser
+from models.motion.denoisers.mdm import MdmConfig, MdmDenoiser
+
+DenoiserConfig = Annotated[IdentityConfig | InterGenConfig | MdmConfig, Field(discriminator="name")]
+Denoiser = IdentityDenoiser | InterGenDenoiser | MdmDenoiser
+DENOISERS = {"identity": IdentityDenoiser, "intergen": InterGenDenoiser, "mdm": MdmDenoiser}
+
+
+def build_denoiser(config: DenoiserConfig) -> Denoiser:
+    """An untrained network of the config's kind and sizes."""
+    return DENOISERS[config.name](config)

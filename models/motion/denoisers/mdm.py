@@ -1,0 +1,62 @@
+"""MDM's denoiser (Tevet et al. 2023), a baseline for one person: a plain transformer encoder, caption and step as its first token."""
+
+from typing import Literal
+
+import torch
+from jaxtyping import Bool, Float, Int
+from pydantic import Field
+from torch import Tensor, nn
+
+from models.motion.condition import Condition
+from models.motion.denoisers.layers import Attention, Patches, Sizes, Told, perceptron
+
+
+class MdmConfig(Sizes):
+    """Sizes of the network."""
+
+    name: Literal["mdm"] = "mdm"
+    layers: int = Field(default=7, ge=1)
+
+    @property
+    def people(self) -> tuple[int, ...]:
+        """Numbers of people in a scene that it can do."""
+        return (1,)
+
+
+class _Layer(nn.Module):
+    """Of an encoder as in Vaswani et al. 2017: norms come after what is added."""
+
+    def __init__(self, width: int, heads: int):
+        super().__init__()
+        self.attention, self.perceptron = Attention(width, heads), perceptron(width)
+        self.norms = nn.ModuleList([nn.LayerNorm(width), nn.LayerNorm(width)])
+
+    def forward(self, x: Float[Tensor, "batch token width"], held: Bool[Tensor, "batch token"]) -> Tensor:
+        x = self.norms[0](x + self.attention(x, x, held))
+        return self.norms[1](x + self.perceptron(x))
+
+
+class MdmDenoiser(nn.Module):
+    """See the module; for scenes of one person, an assertion fails for others."""
+
+    def __init__(self, config: MdmConfig):
+        super().__init__()
+        self.config = config
+        self.patches, self.told = Patches(config), Told(config)
+        self.layers = nn.ModuleList([_Layer(config.width, config.heads) for _ in range(config.layers)])
+
+    def forward(
+        self,
+        x_t: Float[Tensor, "batch person time 268"],
+        step: Int[Tensor, "batch"],
+        condition: Condition,
+        mask: Bool[Tensor, "batch person time"],
+    ) -> Float[Tensor, "batch person time 268"]:
+        """Clean features from noisy ones."""
+        assert x_t.shape[1] == 1, f"mdm is for one person, got {x_t.shape[1]}"
+        tokens, held = self.patches.tokens(x_t, condition, mask)
+        x = torch.cat([self.told(step, condition), tokens[:, 0]], dim=1)
+        held = torch.cat([torch.ones_like(held[:, 0, :1]), held[:, 0]], dim=1)
+        for layer in self.layers:
+            x = layer(x, held)
+        return self.patches.frames(x[:, None, 1:], mask)

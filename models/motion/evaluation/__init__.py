@@ -1,0 +1,1 @@
+"""How sampled motion is judged: the evaluator network, its metrics, physical metrics, memorisation, reports."""

@@ -1,0 +1,181 @@
+"""What the motion model sees of a person in a frame: 268 numbers, clean and redundant. DESIGN §5; InterGen's layout plus rotations.
+
+Joint positions and velocities (world, z up), rotations as two columns (Zhou et al. 2019) and contacts of the feet. Everything
+follows from rotations, root and the person's own rest joints; sampled motion is read back from rotations and root alone.
+"""
+
+import numpy as np
+import torch
+from jaxtyping import Float
+from torch import Tensor, nn
+
+from models.body.model import matrices_from_axis_angle
+from models.body.rest_skeleton import BODY_JOINTS, forward_kinematics
+from models.corpus.reader import FPS
+from models.geometry.transforms import axis_angle_from_matrix
+from models.people3d.pose_prior import matrix_from_columns
+
+POSITIONS = slice(0, 66)
+"""22 joints, metres."""
+VELOCITIES = slice(66, 132)
+"""To the next frame, metres per second; the last frame repeats the one before."""
+ROTATIONS = slice(132, 264)
+"""Root to the world, 21 joints to their parents; first column, then second."""
+CONTACTS = slice(264, 268)
+"""1 where FEET stand on the floor, else 0."""
+FEATURES = 268
+LAYOUT = "positions 66, velocities 66, rotations 132, contacts 4; 20 Hz"
+"""Checkpoints name what they were trained on."""
+FEET = (7, 10, 8, 11)
+"""Left ankle, left foot, right ankle, right foot."""
+CONTACT_HEIGHT_M = (0.13, 0.07, 0.13, 0.07)
+"""Joints of standing feet are lower than this; they lie inside the foot."""
+CONTACT_SPEED_M_S = 0.2
+
+
+def matrices(features: Float[Tensor, "*batch 268"]) -> Float[Tensor, "*batch 22 3 3"]:
+    """The rotations, made orthonormal."""
+    return matrix_from_columns(features[..., ROTATIONS].unflatten(-1, (BODY_JOINTS, 6)))
+
+
+def root_matrices(features: Float[Tensor, "*batch 268"]) -> Float[Tensor, "*batch 3 3"]:
+    """The pelvis' rotation alone."""
+    return matrix_from_columns(features[..., ROTATIONS][..., :6])
+
+
+def positions(features: Float[Tensor, "*batch 268"]) -> Float[Tensor, "*batch 22 3"]:
+    """The stored joint positions, metres."""
+    return features[..., POSITIONS].unflatten(-1, (BODY_JOINTS, 3))
+
+
+def encode(
+    rest: Float[Tensor, "*#batch 22 3"],
+    rotations: Float[Tensor, "*batch time 24 3"],
+    transl: Float[Tensor, "*batch time 3"],
+) -> Float[Tensor, "*batch time 268"]:
+    """Features of motion in SMPL's parameters (axis-angle, SMPL's `transl`), in the same world. `rest`: of each person."""
+    R = matrices_from_axis_angle(rotations[..., :BODY_JOINTS, :])
+    return from_matrices(rest, R, transl + rest[..., None, 0, :])
+
+
+def from_matrices(
+    rest: Float[Tensor, "*#batch 22 3"], R: Float[Tensor, "*batch time 22 3 3"], root: Float[Tensor, "*batch time 3"]
+) -> Float[Tensor, "*batch time 268"]:
+    """Features of rotation matrices and the pelvis' place."""
+    joints = forward_kinematics(rest[..., None, :, :], R, root)
+    velocities = _velocities(joints)
+    feet = joints[..., list(FEET), :]
+    low = feet[..., 2] < torch.tensor(CONTACT_HEIGHT_M).to(feet)
+    slow = velocities[..., list(FEET), :].norm(dim=-1) < CONTACT_SPEED_M_S
+    columns = R[..., :2].transpose(-1, -2).flatten(-3)
+    return torch.cat([joints.flatten(-2), velocities.flatten(-2), columns, (low & slow).to(joints)], dim=-1)
+
+
+def _velocities(joints: Float[Tensor, "*batch time joint 3"]) -> Float[Tensor, "*batch time joint 3"]:
+    if joints.shape[-3] == 1:
+        return torch.zeros_like(joints)
+    ahead = (joints[..., 1:, :, :] - joints[..., :-1, :, :]) * FPS
+    return torch.cat([ahead, ahead[..., -1:, :, :]], dim=-3)
+
+
+def decode(
+    features: Float[Tensor, "*batch time 268"], rest: Float[Tensor, "*#batch 22 3"]
+) -> tuple[Float[Tensor, "*batch time 22 3 3"], Float[Tensor, "*batch time 3"]]:
+    """Rotation matrices and SMPL's `transl`, in the same world: what `encode` was given, hands at rest."""
+    return matrices(features), features[..., :3] - rest[..., None, 0, :]
+
+
+def smpl_parameters(
+    features: Float[Tensor, "person time 268"], rest: Float[Tensor, "person 22 3"]
+) -> tuple[Float[np.ndarray, "person time 3"], Float[np.ndarray, "person time 69"], Float[np.ndarray, "person time 3"]]:
+    """`global_orient`, `body_pose` (hands at rest) and `transl` of each person, axis-angle in radians and metres."""
+    R, transl = decode(features, rest)
+    angles = axis_angle_from_matrix(R.double().numpy())
+    pose = np.pad(angles[:, :, 1:].reshape(*angles.shape[:2], 63), ((0, 0), (0, 0), (0, 6)))
+    return angles[:, :, 0], pose, transl.double().numpy()
+
+
+def heading(root: Float[Tensor, "*batch 3 3"]) -> Float[Tensor, "*batch 2"]:
+    """Where a body faces on the floor, unit; also of who lies or bends: chest and head together never both point up.
+
+    With the body's forward axis f and its upward axis u in the world: f_xy - f_z u_xy.
+    """
+    forward, up = root[..., :, 2], root[..., :, 1]
+    return nn.functional.normalize(forward[..., :2] - forward[..., 2:] * up[..., :2], dim=-1)
+
+
+def canonical(
+    features: Float[Tensor, "batch person time 268"],
+) -> tuple[Float[Tensor, "batch person time 268"], Float[Tensor, "batch 3"]]:
+    """The scene turned and moved so that the first person's first frame stands at x = y = 0 and faces +x.
+
+    Also what was taken away, per scene: x, y and the yaw, radians; `placed` gives it back. The floor stays where it is.
+    """
+    first = features[:, 0, 0]
+    ahead = heading(matrices(first)[:, 0])
+    pose = torch.stack([first[:, 0], first[:, 1], torch.atan2(ahead[:, 1], ahead[:, 0])], dim=-1)
+    return displaced(features, pose), pose
+
+
+def displaced(
+    features: Float[Tensor, "batch person time 268"], pose: Float[Tensor, "batch 3"]
+) -> Float[Tensor, "batch person time 268"]:
+    """The scene moved by minus pose's x and y, then turned about the origin by minus its yaw: undoes `placed`."""
+    return _turned(_moved(features, -pose[:, None, None, :2]), -pose[:, 2])
+
+
+def placed(
+    features: Float[Tensor, "batch person time 268"], pose: Float[Tensor, "batch 3"]
+) -> Float[Tensor, "batch person time 268"]:
+    """The scene turned about the origin by pose's yaw, then moved by its x and y: undoes `displaced`."""
+    return _moved(_turned(features, pose[:, 2]), pose[:, None, None, :2])
+
+
+def _moved(features: Tensor, by: Tensor) -> Tensor:
+    joints = positions(features) + nn.functional.pad(by, (0, 1))[..., None, :]
+    return torch.cat([joints.flatten(-2), features[..., 66:]], dim=-1)
+
+
+def _turned(features: Tensor, yaw: Float[Tensor, "batch"]) -> Tensor:
+    """Every vector to the world turned about the vertical: positions, velocities and the root's columns."""
+    c, s, zero = yaw.cos(), yaw.sin(), torch.zeros_like(yaw)
+    R = torch.stack([c, -s, zero, s, c, zero, zero, zero, zero + 1.0], dim=-1).unflatten(-1, (3, 3))
+    vectors = features[..., : ROTATIONS.start + 6].unflatten(-1, (-1, 3))
+    return torch.cat(
+        [torch.einsum("bij,bptvj->bptvi", R, vectors).flatten(-2), features[..., ROTATIONS.start + 6 :]], dim=-1
+    )
+
+
+class Normaliser(nn.Module):
+    """Features to about unit spread and back. Horizontal axes share a spread, so that turning a scene changes nothing."""
+
+    mean: Tensor
+    spread: Tensor
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.register_buffer("mean", torch.zeros(FEATURES))
+        self.register_buffer("spread", torch.ones(FEATURES))
+
+    def fit(self, frames: Float[Tensor, "frame 268"]) -> None:
+        """Mean and spread over some frames."""
+        rows = frames.double()
+        self.mean.copy_(rows.mean(0))
+        spread = (rows - rows.mean(0)).square().mean(0)
+        # Of each part, one spread a kind of axis: what seldom moves must not be blown up to noise.
+        for part, width in ((POSITIONS, 3), (VELOCITIES, 3), (ROTATIONS, 6)):
+            values = spread[part].unflatten(0, (-1, width))
+            spread[part] = values.mean(0).expand_as(values).flatten()
+        for part in (POSITIONS, VELOCITIES):
+            values = spread[part].unflatten(0, (-1, 3))
+            values[:, :2] = values[:, :2].mean()
+        spread[CONTACTS] = spread[CONTACTS].mean()
+        self.spread.copy_(spread.sqrt().clamp(min=0.05))
+
+    def forward(self, features: Float[Tensor, "*batch 268"]) -> Float[Tensor, "*batch 268"]:
+        """Metres and so on to what the network sees."""
+        return (features - self.mean) / self.spread
+
+    def back(self, normal: Float[Tensor, "*batch 268"]) -> Float[Tensor, "*batch 268"]:
+        """What the network says to metres and so on."""
+        return normal * self.spread + self.mean

@@ -1,0 +1,77 @@
+"""A trained motion model: a denoiser, the normaliser of its features, and what it was trained to understand."""
+
+from pathlib import Path
+
+from pydantic import BaseModel, ConfigDict, Field
+from torch import nn
+
+from models.device import device_of
+from models.errors import InputError
+from models.motion.denoisers import DenoiserConfig, build_denoiser
+from models.motion.features import LAYOUT, Normaliser
+from models.networks import STARTERS, load_network, network_digest
+
+STARTER = STARTERS / "motion"
+_KIND = ("motion model", "name a folder made by careclips train motion, or starter")
+
+
+class MotionModelConfig(BaseModel):
+    """What a checkpoint is."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+    denoiser: DenoiserConfig
+    layout: str = LAYOUT
+    """Of the features; another layout's weights mean nothing here."""
+    text_encoder: str = ""
+    """Digest of what embedded the captions in training."""
+    most_frames: int = Field(default=200, ge=1)
+    """Longest motion seen in training."""
+    people: tuple[int, ...] = (1, 2)
+    """Numbers of people in a scene seen in training."""
+
+
+class MotionModel(nn.Module):
+    """Denoiser and normaliser under one name, so that one file holds both."""
+
+    def __init__(self, config: MotionModelConfig):
+        super().__init__()
+        self.config = config
+        self.denoiser = build_denoiser(config.denoiser)
+        self.normaliser = Normaliser()
+
+
+def _build(settings: dict) -> MotionModel:
+    config = MotionModelConfig.model_validate(settings)
+    if config.layout != LAYOUT:
+        raise InputError(
+            "motion model", f"its features are laid out as {config.layout!r}, ours as {LAYOUT!r}", "train it again"
+        )
+    return MotionModel(config)
+
+
+def folder_of(name: Path | str) -> Path:
+    """Where a model lies; `starter` is the shipped one."""
+    return STARTER if str(name) == "starter" else Path(name)
+
+
+def load_motion_model(name: Path | str = "starter", device: str = "cpu") -> MotionModel:
+    """The model of a folder with config.json and model.safetensors, float32, frozen.
+
+    InputError where it is none, is damaged, or its features are laid out in another way, and for a device that is not there.
+    """
+    return load_network(folder_of(name), *_KIND, _build).to(device_of("device", device))
+
+
+def check_text_encoder(model: MotionModel, digest: str) -> None:
+    """InputError where a model learned its captions from another text encoder than the one of this digest."""
+    if model.config.text_encoder != digest:
+        known = model.config.text_encoder[:12]
+        raise InputError(
+            "text encoder", f"is {digest[:12]}, the motion model learned its captions from {known}",
+            "name the one of its card as sample_motion.text",
+        )  # fmt: skip
+
+
+def motion_model_digest(name: Path | str = "starter") -> str:
+    """What a model is known by, from its files alone."""
+    return network_digest(folder_of(name), *_KIND)

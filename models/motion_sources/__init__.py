@@ -1,0 +1,1 @@
+"""Where ordered motion comes from: procedural, captured, simulated by physics, or sampled by the motion model."""

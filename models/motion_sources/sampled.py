@@ -1,0 +1,82 @@
+"""The motion model as a source of ordered motion: the order in words, sampled, at the order's frame rate."""
+
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import torch
+
+from models.body.model import BodyModel
+from models.body.resample import retimed
+from models.body.rest_skeleton import skeleton_of
+from models.corpus.reader import FPS
+from models.errors import Rejected
+from models.motion.cleanup import CleanupConfig, cleaned
+from models.motion.model import check_text_encoder, load_motion_model
+from models.motion.sampling import Ask, SamplingConfig, motion_of, sample
+from models.motion_sources.source import betas_of
+from models.order import ClipOrder
+from models.text.captions import Facts, age_of, captions, sex_of
+from models.text.encoder import ClipConfig, SentenceConfig, TextEncoder
+from models.types import Motion, Role, Room
+
+STANDING = ("A person stands idle, naturally.", "Here a person stands idle, naturally.")
+"""As captures of it are captioned: "stands" alone means somebody who rises."""
+FURNISHED = ("sit", "sit_to_stand", "roll_out_of_bed", "slide_out_of_bed")
+"""Events and causes that begin on a seat or a bed, which the floor where a clip is put has not."""
+
+
+class SampledMotion:
+    """Any event, by the motion model; InputError where a folder holds none, or one that learned from another text encoder."""
+
+    name = "motion model"
+
+    def __init__(
+        self, body: BodyModel, model: Path | str, text: SentenceConfig | ClipConfig, sampling: SamplingConfig,
+        cleanup: CleanupConfig | None, device: str = "cpu",
+    ):  # fmt: skip
+        self.body, self.sampling, self.cleanup = body, sampling, cleanup
+        self.model, self.encoder = load_motion_model(model, device), TextEncoder(text)
+        check_text_encoder(self.model, self.encoder.digest)
+
+    def sample(self, order: ClipOrder, room: Room | None, rng: np.random.Generator) -> Motion:
+        """One motion; what came of it is for the audit to tell. Rejected where it is longer than what the model learned, or begins
+        on furniture: it is made on a bare floor before it has a place in the room."""
+        for what in (order.event, order.cause):
+            if what in FURNISHED and not order.text:
+                raise Rejected("cause_needs_furniture", f"{what} on a bare floor")
+        frames = round(order.seconds * FPS) + 1
+        if frames > self.model.config.most_frames:
+            longest = self.model.config.most_frames / FPS
+            raise Rejected("longer_than_the_model_learned", f"{order.seconds:g} s, it learned up to {longest:g} s")
+        betas = betas_of(self.body, order)[None]
+        rest = skeleton_of(self.body).rest_joints(torch.as_tensor(betas, dtype=torch.float32))
+        ask = Ask(text_of(order, rng), (acting_role(order),), rest, frames, int(rng.integers(2**40)))
+        features = sample(self.model, self.encoder.encode, [ask], self.sampling)[0]
+        whole = cleaned(self.cleanup, self.body, betas, rest, features)
+        motion = motion_of(replace(ask, roles=(order.role,)), betas, whole)
+        clock = np.arange(max(2, round(order.seconds * order.fps))) / order.fps
+        return replace(
+            motion,
+            timestamps_s=clock,
+            people=tuple(retimed(track, motion.timestamps_s, clock) for track in motion.people),
+            actions=np.full((1, len(clock)), -1),
+        )
+
+
+def acting_role(order: ClipOrder) -> Role:
+    """As whom the model is asked to move somebody: as a `person` in everyday motion, since captures, which it is learned from,
+    are of nobody in particular. Residents and carers are seen to fall and to rise from seats, and would do so."""
+    return order.role if order.event == "fall" or order.text else "person"
+
+
+def text_of(order: ClipOrder, rng: np.random.Generator) -> str:
+    """The order's own words, else a caption of its facts as the corpus has them."""
+    if order.text:
+        return order.text
+    facts = Facts("walk", role=acting_role(order), sex=sex_of(order.sex), age=age_of(order.age_years))
+    if order.event == "fall":
+        facts = replace(facts, event="fall", cause=order.cause, direction=order.direction)
+    elif order.event == "stand" or (order.event == "everyday" and rng.random() < 0.5):
+        return str(rng.choice(STANDING))
+    return captions(facts, rng, 1)[0]

@@ -1,0 +1,134 @@
+"""Single-person pose from a TFLite file (MoveNet) through LiteRT, on square crops turned by quarter turns.
+
+MoveNet sees upright people best: a lying person is shown to it in a crop turned so that the head is up. The caller says
+where to look; `zoom` looks again where the joints were found, and at other turns when they were found badly.
+"""
+
+import hashlib
+from dataclasses import dataclass
+from pathlib import Path
+
+import cv2
+import numpy as np
+from jaxtyping import Float, UInt8
+
+from models.errors import InputError
+
+FETCH = (
+    "fetch MoveNet (movenet singlepose lightning, tflite, int8) from Kaggle or TFHub and set people2d.backend to "
+    "{kind: tflite, path: FILE}"
+)
+TURNS = (0, 1, 3, 2)
+"""Quarter turns in the order they are tried: head up, right, left, down."""
+
+
+@dataclass(frozen=True)
+class Crop:
+    """A square of the image, turned."""
+
+    centre_px: tuple[float, float]
+    side_px: float
+    turn: int
+    """Quarter turns: the crop's upward direction is image-up turned clockwise by turn x 90 degrees."""
+
+    def image_from_unit(self) -> Float[np.ndarray, "2 3"]:
+        """Affine map from the crop's unit square (x right, y down) to image pixels."""
+        c, s = ((1, 0), (0, 1), (-1, 0), (0, -1))[self.turn]
+        A = self.side_px * np.array([[c, -s], [s, c]], dtype=np.float64)
+        return np.column_stack([A, np.array(self.centre_px) - A @ [0.5, 0.5]])
+
+
+@dataclass(frozen=True)
+class Pose2D:
+    """What the network found in one crop."""
+
+    keypoints_px: Float[np.ndarray, "17 2"]
+    """COCO-17, image pixels."""
+    scores: Float[np.ndarray, "17"]
+    turn: int
+
+    @property
+    def score(self) -> float:
+        """Mean score of all keypoints: comparable between crops of one person."""
+        return float(self.scores.mean())
+
+    @property
+    def box_px(self) -> Float[np.ndarray, "4"]:
+        """Box around the keypoints that count: the better half at least."""
+        good = self.scores >= min(0.2, float(np.median(self.scores)))
+        low, high = self.keypoints_px[good].min(0), self.keypoints_px[good].max(0)
+        return np.concatenate([low, high])
+
+    def crop(self, turn: int, margin: float = 1.35) -> Crop:
+        """The square to look at next: the box of the keypoints, enlarged."""
+        box = self.box_px
+        side = max(float(np.max(box[2:] - box[:2])) * margin, 24.0)
+        return Crop((float(box[0] + box[2]) / 2.0, float(box[1] + box[3]) / 2.0), side, turn)
+
+
+class TflitePose:
+    """A TFLite file with one square RGB input (values 0 to 255) and one output [1, 1, 17, 3] of (y, x, score)."""
+
+    def __init__(self, path: Path, threads: int = 2):
+        from ai_edge_litert.interpreter import Interpreter
+
+        try:
+            data = path.read_bytes()
+        except OSError as error:
+            raise InputError(path, f"is not a readable pose file ({error.strerror})", FETCH) from error
+        self.digest = hashlib.sha256(data).hexdigest()
+        try:
+            self.interpreter = Interpreter(model_content=data, num_threads=threads)
+            self.interpreter.allocate_tensors()
+        except (ValueError, RuntimeError) as error:
+            raise InputError(path, "is not a TFLite model", FETCH) from error
+        self.input, outputs = self.interpreter.get_input_details()[0], self.interpreter.get_output_details()
+        shape = tuple(int(n) for n in self.input["shape"])
+        self.output = outputs[0]["index"]
+        if len(shape) != 4 or shape[1] != shape[2] or tuple(outputs[0]["shape"]) != (1, 1, 17, 3):
+            found = f"takes {shape} and gives {tuple(int(n) for n in outputs[0]['shape'])}"
+            raise InputError(path, f"{found}, expected (1, n, n, 3) and (1, 1, 17, 3)", FETCH)
+        self.size = shape[1]
+        self.calls = 0
+
+    def __call__(self, rgb: UInt8[np.ndarray, "height width 3"], crop: Crop) -> Pose2D:
+        """Keypoints of the person in the crop, in image pixels; what lies outside the image is black."""
+        image_from_unit = crop.image_from_unit()
+        reduce = max(1, int(crop.side_px / (1.5 * self.size)))
+        # Bilinear sampling skips pixels of large crops: average them first.
+        small = (
+            rgb if reduce == 1 else cv2.resize(rgb, None, fx=1 / reduce, fy=1 / reduce, interpolation=cv2.INTER_AREA)
+        )
+        to_image = image_from_unit / np.array([[self.size, self.size, 1.0]])
+        to_image[:, 2] += to_image[:, :2] @ [0.5, 0.5] - 0.5
+        to_small = to_image / reduce
+        to_small[:, 2] += 0.5 / reduce - 0.5
+        flags = cv2.INTER_LINEAR | cv2.WARP_INVERSE_MAP
+        picture = cv2.warpAffine(small, to_small, (self.size, self.size), flags=flags)
+        self.interpreter.set_tensor(self.input["index"], picture[None].astype(self.input["dtype"]))
+        self.interpreter.invoke()
+        self.calls += 1
+        found = self.interpreter.get_tensor(self.output)[0, 0].astype(np.float64)
+        keypoints = np.column_stack([found[:, 1], found[:, 0], np.ones(17)]) @ image_from_unit.T - 0.5
+        return Pose2D(keypoints, np.clip(found[:, 2], 0.0, 1.0), crop.turn)
+
+    def zoom(
+        self, rgb: UInt8[np.ndarray, "height width 3"], crop: Crop, sure: float = 0.5, turns: tuple[int, ...] = TURNS
+    ) -> Pose2D:
+        """Look in the crop; while the mean score is below `sure`, look at the other turns and once more where joints were found."""
+        best = self(rgb, crop)
+        if best.score >= sure:
+            return best
+        for turn in turns:
+            if turn == crop.turn:
+                continue
+            found = self(rgb, Crop(crop.centre_px, crop.side_px, turn))
+            # A small advantage is needed to turn: flickering between turns costs more than it gains.
+            if found.score > best.score + 0.03:
+                best = found
+        for _ in range(2):
+            found = self(rgb, best.crop(best.turn))
+            if found.score <= best.score:
+                break
+            best = found
+        return best

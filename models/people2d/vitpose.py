@@ -1,0 +1,104 @@
+"""People and keypoints through `transformers`: RT-DETR finds boxes, ViTPose finds COCO-17 in each box.
+
+Both by hub id with a revision, or by local folder. The processors are the Pillow ones: torchvision is not needed.
+"""
+
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+
+import numpy as np
+import torch
+from jaxtyping import Float, UInt8
+from PIL import Image
+
+from models.errors import InputError
+from models.people2d.association import Seen
+from models.people2d.crop_tracker import torso_look
+from models.people2d.movenet import Pose2D
+
+
+class TransformersPose:
+    """A detector and a top-down pose network."""
+
+    def __init__(
+        self, detector: str, detector_revision: str | None, pose: str, pose_revision: str | None, device: str = "cpu"
+    ):
+        from transformers import (
+            RTDetrForObjectDetection,
+            RTDetrImageProcessorPil,
+            VitPoseForPoseEstimation,
+            VitPoseImageProcessorPil,
+        )
+
+        self.device = torch.device(device)
+        self.detector_processor = _load(RTDetrImageProcessorPil, detector, detector_revision, "detector")
+        self.detector = _load(RTDetrForObjectDetection, detector, detector_revision, "detector").to(self.device).eval()
+        self.pose_processor = _load(VitPoseImageProcessorPil, pose, pose_revision, "pose")
+        self.pose = _load(VitPoseForPoseEstimation, pose, pose_revision, "pose").to(self.device).eval()
+        names = {str(name).lower(): int(index) for index, name in self.detector.config.id2label.items()}
+        if "person" not in names:
+            raise InputError(detector, "has no class 'person'", "set people2d.backend.detector to a COCO detector")
+        if self.pose.config.num_labels != 17:
+            found = f"gives {self.pose.config.num_labels} keypoints, expected COCO's 17"
+            raise InputError(pose, found, "set people2d.backend.pose to a COCO ViTPose")
+        self.person_label = names["person"]
+
+    @torch.inference_mode()
+    def detect(self, rgb: UInt8[np.ndarray, "height width 3"], least_detection: float) -> Float[np.ndarray, "person 4"]:
+        """Boxes (x0, y0, x1, y1) of people, pixels, the surest first."""
+        inputs = self.detector_processor(images=Image.fromarray(rgb), return_tensors="pt").to(self.device)
+        outputs = self.detector(pixel_values=inputs["pixel_values"])
+        found = self.detector_processor.post_process_object_detection(
+            outputs, threshold=least_detection, target_sizes=[rgb.shape[:2]]
+        )[0]
+        kept = found["labels"] == self.person_label
+        limit = np.array([rgb.shape[1], rgb.shape[0]] * 2, dtype=np.float64)
+        boxes = np.clip(found["boxes"][kept].double().cpu().numpy().reshape(-1, 4), 0.0, limit)
+        return boxes[np.all(boxes[:, 2:] - boxes[:, :2] >= 2.0, axis=1)]
+
+    @torch.inference_mode()
+    def keypoints(
+        self, rgb: UInt8[np.ndarray, "height width 3"], boxes_px: Float[np.ndarray, "person 4"]
+    ) -> list[Pose2D]:
+        """COCO-17 of the person in each box."""
+        if not len(boxes_px):
+            return []
+        # ViTPose's processor takes COCO boxes: corner and size.
+        boxes = [np.concatenate([boxes_px[:, :2], boxes_px[:, 2:] - boxes_px[:, :2]], axis=1)]
+        inputs = self.pose_processor(images=Image.fromarray(rgb), boxes=boxes, return_tensors="pt").to(self.device)
+        extra = {}
+        if getattr(self.pose.config.backbone_config, "num_experts", 1) > 1:
+            # ViTPose+ has one expert per data set; 0 is COCO.
+            extra["dataset_index"] = torch.zeros(len(boxes_px), dtype=torch.long, device=self.device)
+        outputs = self.pose(pixel_values=inputs["pixel_values"], **extra)
+        found = self.pose_processor.post_process_pose_estimation(outputs, boxes=boxes, threshold=None)[0]
+        return [
+            Pose2D(
+                person["keypoints"].double().cpu().numpy(),
+                np.clip(person["scores"].double().cpu().numpy(), 0.0, 1.0),
+                0,
+            )
+            for person in found
+        ]
+
+    def see(
+        self,
+        frames: Iterable[tuple[float, UInt8[np.ndarray, "height width 3"]]],
+        least_detection: float,
+        least_score: float,
+    ) -> Iterator[Seen]:
+        """Everybody's pose and look in every frame, for `association.associate`."""
+        for time_s, rgb in frames:
+            found = [p for p in self.keypoints(rgb, self.detect(rgb, least_detection)) if p.score >= least_score]
+            yield time_s, found, [torso_look(rgb, pose) for pose in found]
+
+
+def _load(kind: type, name: str, revision: str | None, key: str):
+    """`from_pretrained` of a hub id or folder; one line where it cannot be had."""
+    local = Path(name).exists()
+    try:
+        return kind.from_pretrained(name, revision=None if local else revision)
+    except (OSError, ValueError) as error:
+        problem = f"cannot be loaded as {kind.__name__} ({str(error).splitlines()[0]})"
+        remedy = f"give a hub id that can be reached or a local folder in people2d.backend.{key}"
+        raise InputError(name, problem, remedy) from error

@@ -1,0 +1,1 @@
+"""SMPL fitted to 2D keypoints over all frames: observations, initialisation, objective, optimiser, windows."""

@@ -1,0 +1,1 @@
+"""Pictures: the GL scene, renderer, shadows, clothing, compositing over the background plate, film strips, pages."""

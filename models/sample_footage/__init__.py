@@ -1,0 +1,1 @@
+"""The test bench: furnished rooms with acting people, whose truth is known exactly."""

@@ -1,0 +1,1 @@
+"""Words: the vocabulary and captions of motion, and the frozen text encoder."""

@@ -1,0 +1,267 @@
+"""Captions from facts: varied everyday English that says who, what, how and where (DESIGN §4, corpus).
+
+The first caption of an item states every fact. The others leave some out, but never the event, whether the person
+recovers, or a direction; what they say is true. The words are in `models/text/vocabulary.py`.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, fields, replace
+
+import numpy as np
+
+from models.order import Cause, Direction
+from models.text.locomotion import Travel
+from models.text.vocabulary import (
+    AFTER_VERBS,
+    AGE_WORDS,
+    CAUSES,
+    CAUSES_OF_A_SIDE,
+    COUNTS,
+    DIRECTION_WORDS,
+    FALL_PACE_WORDS,
+    FALL_VERBS,
+    ING_FORMS,
+    NEAR_FALLS,
+    OWN_WORDS,
+    PACE_WORDS,
+    RECOVERIES,
+    ROLE_WORDS,
+    SAYABLE,
+    SEX_WORDS,
+    SIDE_WORDS,
+    SINK_VERBS,
+    SURFACE_PREPOSITIONS,
+    SURFACE_WORDS,
+    TOUCH_WORDS,
+    TURN_VERBS,
+    USUAL_S,
+    VERBS,
+    After,
+    Age,
+    Event,
+    Pace,
+    Sex,
+    Side,
+    Surface,
+    Touch,
+)
+from models.types import Role
+
+_WHO = ("event", "role", "sex", "age")
+_OTHER_SIDE: dict[str, str] = {"left": "right", "right": "left"}
+
+
+@dataclass(frozen=True)
+class Facts:
+    """What is known of a motion; None is unknown and is not spoken of."""
+
+    event: Event
+    role: Role = "person"
+    """Who acts; in events of two, who helps."""
+    sex: Sex | None = None
+    age: Age | None = None
+    cause: Cause | None = None
+    """Why balance is lost."""
+    direction: Direction | None = None
+    """Where to, as the person sees it: of a fall, of walking or crawling, of the other's stumbling."""
+    surface: Surface | None = None
+    """What is landed on, sat or lain on, risen from, or picked up from."""
+    recovers: bool = False
+    """Balance is lost and found again: no fall."""
+    after: After | None = None
+    """What comes after a fall."""
+    pace: Pace | None = None
+    side: Side | None = None
+    """Of the foot or hand that fails, the knee, the side lain on, the hand that picks up, where the other is walked beside."""
+    turns: Side | None = None
+    """The way that somebody who walks or crawls turns."""
+    distance_m: float | None = None
+    """How far somebody walks or crawls."""
+    other: Role | None = None
+    """The second person."""
+    touch: Touch | None = None
+    """How that person is held."""
+
+    def __post_init__(self) -> None:
+        """ValueError for facts that no caption of the event could state."""
+        given = {f.name for f in fields(self) if f.name not in _WHO and getattr(self, f.name) not in (None, False)}
+        if strange := sorted(given - SAYABLE[self.event]):
+            raise ValueError(f"a caption of {self.event!r} cannot state {', '.join(strange)}")
+        if "other" in SAYABLE[self.event] and self.other is None:
+            raise ValueError(f"{self.event!r} is an event of two: `other` is missing")
+        if self.recovers and (self.after or self.surface):
+            raise ValueError("who recovers lands on nothing, and nothing comes after")
+        if self.event == "fall" and self.side and self.cause not in CAUSES_OF_A_SIDE:
+            raise ValueError(f"a fall by {self.cause} has no side")
+        if self.event == "fall" and self.pace == "normal":
+            raise ValueError("a fall at its usual pace has no word for it: leave the pace out")
+        if self.event == "catch" and self.direction == "down":
+            raise ValueError("nobody stumbles straight down")
+
+
+def mirrored(facts: Facts) -> Facts:
+    """Facts of the motion seen in a mirror: left and right change places, nothing else."""
+    return replace(
+        facts,
+        direction=_OTHER_SIDE.get(facts.direction or "", facts.direction),
+        side=_OTHER_SIDE.get(facts.side or ""),
+        turns=_OTHER_SIDE.get(facts.turns or ""),
+    )
+
+
+def sex_of(sex: float) -> Sex | None:
+    """The word for a body's sex (0 female, 1 male); none for bodies in between."""
+    return "man" if sex > 0.7 else "woman" if sex < 0.3 else None
+
+
+def age_of(years: float) -> Age:
+    """The word for an age."""
+    return "elderly" if years > 68.0 else "middle_aged" if years > 45.0 else "young"
+
+
+def captions(facts: Facts, rng: np.random.Generator, count: int = 4) -> tuple[str, ...]:
+    """Different captions of one motion, the first with every fact in it; fewer than `count` where words run out."""
+    made = [_caption(facts, rng)]
+    for _ in range(20 * count):
+        if len(made) == count:
+            break
+        text = _caption(_fewer(facts, rng), rng)
+        if text not in made:
+            made.append(text)
+    return tuple(made)
+
+
+def with_article(noun: str) -> str:
+    """The noun with a or an before it."""
+    return f"{'an' if noun[0] in 'aeiou' else 'a'} {noun}"
+
+
+def ing_form(phrase: str) -> str:
+    """A verb phrase in the third person as a participle: 'slips and loses it' is 'slipping and losing it'."""
+    words = phrase.split(" ")
+    verbs = [0, *(k + 1 for k, word in enumerate(words) if word == "and")]
+    return " ".join(ING_FORMS.get(word, word) if k in verbs else word for k, word in enumerate(words))
+
+
+def distance_words(metres: float) -> str:
+    """'about three metres'."""
+    whole = round(metres)
+    if whole < 1:
+        return "less than a metre"
+    if whole > len(COUNTS):
+        return f"more than {COUNTS[-1]} metres"
+    return f"about {COUNTS[whole - 1]} metre{'' if whole == 1 else 's'}"
+
+
+def pace_of(event: Event, seconds: float) -> Pace | None:
+    """The pace of an event that took so long; None where there is no word for it."""
+    if event not in USUAL_S:
+        return None
+    quick, slow = USUAL_S[event]
+    usual = None if event == "fall" else "normal"
+    return "quick" if seconds < quick else "slow" if seconds > slow else usual
+
+
+def with_travel(facts: Facts, travel: Travel) -> Facts:
+    """Facts of somebody walking or crawling, with what was measured of the way; that it leads ahead goes without saying."""
+    way = None if travel.direction == "forward" else travel.direction
+    return replace(
+        facts,
+        direction=way,
+        pace=travel.pace,
+        turns=travel.turns,
+        distance_m=travel.distance_m if travel.direction else None,
+    )
+
+
+def _fewer(facts: Facts, rng: np.random.Generator) -> Facts:
+    """The facts without some that need not be told."""
+    left_out = {
+        name: None for name in ("sex", "age", "surface", "after", "pace", "distance_m", "touch") if rng.random() < 0.35
+    }
+    if facts.event == "fall" and not facts.recovers and rng.random() < 0.3:
+        left_out |= {"cause": None, "side": None}
+    return replace(facts, **left_out)
+
+
+def _pick(rng: np.random.Generator, options: Sequence[str]) -> str:
+    return options[int(rng.integers(len(options)))]
+
+
+def _caption(facts: Facts, rng: np.random.Generator) -> str:
+    text = _fall(facts, rng) if facts.event == "fall" else _deed(facts, rng)
+    filled = text.format(whom=_whom(facts, rng), **OWN_WORDS[facts.sex])
+    return filled[0].upper() + filled[1:] + "."
+
+
+def _who(facts: Facts, rng: np.random.Generator) -> str:
+    """'an elderly female resident', 'a young man', 'somebody'."""
+    if facts.role == "person" and facts.sex:
+        noun = facts.sex
+    else:
+        plain = _pick(rng, ROLE_WORDS[facts.role])
+        if facts.role == "person" and facts.age is None:
+            return _pick(rng, (with_article(plain), "somebody", "someone"))
+        noun = f"{SEX_WORDS[facts.sex]} {plain}" if facts.sex else plain
+    return with_article(f"{_pick(rng, AGE_WORDS[facts.age])} {noun}" if facts.age else noun)
+
+
+def _whom(facts: Facts, rng: np.random.Generator) -> str:
+    if facts.other is None:
+        return ""
+    noun = _pick(rng, ROLE_WORDS[facts.other])
+    return f"another {noun}" if facts.other == facts.role else with_article(noun)
+
+
+def _cause(facts: Facts, rng: np.random.Generator) -> str:
+    assert facts.cause is not None
+    phrase = _pick(rng, CAUSES_OF_A_SIDE[facts.cause] if facts.side else CAUSES[facts.cause])
+    return phrase.replace("{side}", facts.side or "")
+
+
+def _fall(facts: Facts, rng: np.random.Generator) -> str:
+    """A fall, or one that is caught."""
+    who = _who(facts, rng)
+    way = f" {_pick(rng, DIRECTION_WORDS[facts.direction])}" if facts.direction else ""
+    pace = f" {_pick(rng, FALL_PACE_WORDS[facts.pace])}" if facts.pace else ""
+    where = f" {SURFACE_PREPOSITIONS['fall']} {_pick(rng, SURFACE_WORDS[facts.surface])}" if facts.surface else ""
+    if facts.recovers:
+        near = f"{_pick(rng, NEAR_FALLS)}{way}{pace} but {_pick(rng, RECOVERIES)}"
+        return f"{who} {_cause(facts, rng)}, {near}" if facts.cause else f"{who} {near}"
+    verb = _pick(rng, SINK_VERBS if facts.direction == "down" else FALL_VERBS)
+    falls = f"{verb}{pace}{way}{where}"
+    then = _pick(rng, AFTER_VERBS[facts.after]) if facts.after else ""
+    ending = f"{_pick(rng, (' and', ', then', ' and then'))} {then}" if then else ""
+    if facts.cause is None:
+        return _pick(rng, (f"{who} {falls}{ending}", f"here {who} {falls}{ending}"))
+    cause = _cause(facts, rng)
+    return _pick(rng, (
+        f"{who} {cause}, {falls}{ending}" if then else f"{who} {cause} and {falls}",
+        f"after {ing_form(cause)}, {who} {falls}{ending}",
+        f"{who} {falls} after {ing_form(cause)}{', then ' + then if then else ''}",
+        f"{ing_form(cause)}, {who} {falls}{ending}",
+    ))  # fmt: skip
+
+
+def _deed(facts: Facts, rng: np.random.Generator) -> str:
+    """Everything but falls."""
+    verb = _pick(rng, VERBS[facts.event])
+    pace = _pick(rng, PACE_WORDS[facts.pace]) if facts.pace else ""
+    way = f" {_pick(rng, DIRECTION_WORDS[facts.direction])}" if facts.direction else ""
+    where = ""
+    if facts.surface:
+        where = f" {SURFACE_PREPOSITIONS[facts.event]} {_pick(rng, SURFACE_WORDS[facts.surface])}"
+    side = f" {_pick(rng, SIDE_WORDS[facts.event])}".replace("{side}", facts.side) if facts.side else ""
+    far = f" for {distance_words(facts.distance_m)}" if facts.distance_m is not None else ""
+    turn = _pick(rng, TURN_VERBS).replace("{side}", facts.turns) if facts.turns else ""
+    touch = f", {_pick(rng, TOUCH_WORDS[facts.touch])}" if facts.touch else ""
+    who, rest = _who(facts, rng), f"{way}{where}{side}{far}"
+    # An adverb follows a short verb and goes before a long one.
+    short = pace and " " not in verb
+    before, behind = ("" if short or not pace else f"{pace} "), (f" {pace}" if short else "")
+    present = f"{before}{verb}{behind}{rest}" + (f" and {turn}" if turn else "") + touch
+    participle = f"{before}{ing_form(verb)}{behind}{rest}" + (f", {ing_form(turn)}" if turn else "") + touch
+    return _pick(rng, (
+        f"{who} {present}", f"{who} {present}", f"{who} is {participle}", f"{who} can be seen {participle}",
+        f"we see {who} {participle}", f"here {who} is {participle}",
+    ))  # fmt: skip

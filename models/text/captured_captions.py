@@ -1,0 +1,87 @@
+"""Captions of captured motion: what its collection calls it, in sentences, and what is measured of its way."""
+
+import re
+
+import numpy as np
+
+from models.text.captions import distance_words
+from models.text.locomotion import Travel
+from models.text.vocabulary import DIRECTION_WORDS, PACE_WORDS
+
+BASE_VERBS = {
+    "balance": "balances", "bend": "bends", "carry": "carries", "climb": "climbs", "crawl": "crawls", "dance": "dances",
+    "dangle": "dangles", "descend": "descends", "dribble": "dribbles", "drop": "drops", "fall": "falls", "get": "gets",
+    "go": "goes", "hang": "hangs", "hold": "holds", "hop": "hops", "jog": "jogs", "jump": "jumps", "kick": "kicks",
+    "kneel": "kneels", "lean": "leans", "lie": "lies", "lift": "lifts", "lower": "lowers", "pick": "picks", "pull": "pulls",
+    "punch": "punches", "push": "pushes", "reach": "reaches", "rise": "rises", "rock": "rocks", "roll": "rolls",
+    "run": "runs", "scoop": "scoops", "shake": "shakes", "shoot": "shoots", "sit": "sits", "spin": "spins",
+    "squat": "squats", "stand": "stands", "step": "steps", "strike": "strikes", "sweep": "sweeps", "swing": "swings",
+    "turn": "turns", "walk": "walks", "wash": "washes", "wave": "waves",
+}  # fmt: skip
+"""How collections name motions, and the third person of it."""
+_SENTENCE = re.compile(r"^(a|an|the|one|two|three|some\w+|both|people)\b(?!.*:)", re.IGNORECASE)
+_SUBJECTS = ("a person", "somebody", "someone")
+
+
+def captured_captions(
+    description: str, travel: Travel | None, rng: np.random.Generator, count: int = 4
+) -> tuple[str, ...]:
+    """Different captions from a collection's free description; the first also states what was measured.
+
+    `travel` None says nothing about the way (of several people, or of no one way). Fewer than `count` where words run out.
+    """
+    measured = _measured(travel, rng) if travel else ""
+    made = [_sentence(description, rng) + measured]
+    for _ in range(20 * count):
+        if len(made) == count:
+            break
+        text = _sentence(description, rng)
+        if travel and rng.random() < 0.6:
+            text += _measured(travel, rng)
+        if text not in made:
+            made.append(text)
+    return tuple(made)
+
+
+def _sentence(description: str, rng: np.random.Generator) -> str:
+    """The description as one sentence of the third person."""
+    said = re.sub(r"\([^)]*\)", "", description).replace("/", " or ").strip(" .")
+    if _SENTENCE.match(said):
+        forms = (said, f"here {said}", f"in this scene {said}")
+    else:
+        said = re.sub(r"\bself\b", "themselves", re.sub(r"^a person: |^playground - ", "", said))
+        subject, parts = str(rng.choice(_SUBJECTS)), said.split(", ")
+        if all(part.split(" ")[0] in BASE_VERBS for part in parts):
+            verbs = [_third_person(part) for part in parts]
+            listed = ", ".join(verbs[:-1]) + (" and " if len(verbs) > 1 else "") + verbs[-1]
+            forms = (f"{subject} {listed}", f"here {subject} {listed}", f"in this scene {subject} {listed}")
+        elif parts[0].split(" ")[0].endswith("ing") and len(parts) == 1:
+            forms = (f"{subject} is {said}", f"{subject} can be seen {said}", f"we see {subject} {said}")
+        else:
+            label = said.replace(" - ", ", ")
+            forms = (
+                f"the movements of {subject}: {label}",
+                f"{subject} shows this: {label}",
+                f"{subject} in motion: {label}",
+            )
+    said = str(rng.choice(forms))
+    return said[0].upper() + said[1:] + "."
+
+
+def _third_person(phrase: str) -> str:
+    """'run or jog' is 'runs or jogs'."""
+    words = phrase.split(" ")
+    verbs = [0, *(k + 1 for k, word in enumerate(words) if word == "or")]
+    return " ".join(BASE_VERBS.get(word, word) if k in verbs else word for k, word in enumerate(words))
+
+
+def _measured(travel: Travel, rng: np.random.Generator) -> str:
+    """One more sentence: way, pace and turn; empty for who neither goes nor turns."""
+    parts = []
+    if travel.direction:
+        way = "" if travel.direction == "forward" else " " + DIRECTION_WORDS[travel.direction][0]
+        pace = f" {PACE_WORDS[travel.pace][0]}" if travel.pace else ""
+        parts.append(f"{rng.choice(('moves', 'goes'))}{pace}{way} for {distance_words(travel.distance_m)}")
+    if travel.turns:
+        parts.append(f"turns to the {travel.turns}")
+    return f" The person {' and '.join(parts)}." if parts else ""

@@ -1,0 +1,189 @@
+"""The words of captions: who, what, how and where, in everyday English, third person, present tense.
+
+{their} and {themself} become the person's own words, {side} left or right, {whom} the other person; nothing else is filled
+in. Words here must be true of every motion of their kind: no wet floors, no pain. The first word of a verb phrase, and the
+word after an "and" in it, is a verb whose -ing form `ING_FORMS` holds.
+"""
+
+from typing import Literal
+
+from models.order import Cause, Direction
+
+Event = Literal[
+    "fall", "walk", "crawl", "sit_down", "lie_down", "stand_up", "kneel", "squat", "pick_up", "sitting", "lying",
+    "standing", "bed_exercises", "approach_fallen", "walk_beside", "catch", "help_up",
+]  # fmt: skip
+Surface = Literal["floor", "bed", "mattress", "furniture_edge", "chair", "sofa"]
+After = Literal["lies_still", "tries_to_get_up", "crawls", "gets_up"]
+Pace = Literal["slow", "normal", "quick"]
+Side = Literal["left", "right"]
+Age = Literal["young", "middle_aged", "elderly"]
+Sex = Literal["woman", "man"]
+
+Touch = Literal["arm", "both_arms", "back", "shoulder", "both_hands"]
+
+SAYABLE: dict[Event, frozenset[str]] = {
+    "fall": frozenset({"cause", "direction", "surface", "recovers", "after", "pace", "side"}),
+    "walk": frozenset({"direction", "pace", "turns", "distance_m"}),
+    "crawl": frozenset({"direction", "pace", "turns", "distance_m"}),
+    "sit_down": frozenset({"pace", "surface"}),
+    "lie_down": frozenset({"pace", "surface", "side"}),
+    "stand_up": frozenset({"pace", "surface"}),
+    "kneel": frozenset({"pace", "surface", "side"}),
+    "squat": frozenset({"pace"}),
+    "pick_up": frozenset({"pace", "surface", "side"}),
+    "sitting": frozenset({"surface"}),
+    "lying": frozenset({"surface", "side"}),
+    "standing": frozenset(),
+    "bed_exercises": frozenset({"pace", "side"}),
+    "approach_fallen": frozenset({"other", "pace", "touch"}),
+    "walk_beside": frozenset({"other", "pace", "side", "turns", "touch"}),
+    "catch": frozenset({"other", "direction", "touch"}),
+    "help_up": frozenset({"other", "pace", "touch"}),
+}
+"""Which facts, besides who, a caption of the event can state."""
+
+ROLE_WORDS: dict[str, tuple[str, ...]] = {
+    "resident": ("resident", "care home resident"),
+    "carer": ("carer", "care worker", "caregiver"),
+    "visitor": ("visitor",),
+    "person": ("person",),
+}
+AGE_WORDS: dict[Age, tuple[str, ...]] = {
+    "young": ("young",),
+    "middle_aged": ("middle-aged",),
+    "elderly": ("elderly", "old", "older"),
+}
+SEX_WORDS: dict[Sex, str] = {"woman": "female", "man": "male"}
+OWN_WORDS: dict[Sex | None, dict[str, str]] = {
+    "woman": {"their": "her", "themself": "herself"},
+    "man": {"their": "his", "themself": "himself"},
+    None: {"their": "their", "themself": "themselves"},
+}
+
+VERBS: dict[Event, tuple[str, ...]] = {
+    "walk": ("walks", "walks along", "goes on foot"),
+    "crawl": ("crawls", "moves along on all fours"),
+    "sit_down": ("sits down", "takes a seat", "lowers {themself} into a sitting position"),
+    "lie_down": ("lies down", "goes to lie down", "settles into a lying position"),
+    "stand_up": ("stands up", "gets up", "rises to {their} feet"),
+    "kneel": ("kneels down", "goes down to kneel"),
+    "squat": ("squats down", "crouches down"),
+    "pick_up": ("picks something up", "bends down to pick something up"),
+    "sitting": ("sits", "sits there", "sits resting"),
+    "lying": ("lies", "lies there", "lies resting"),
+    "standing": ("stands", "stands there", "stands around"),
+    "bed_exercises": ("does exercises in bed", "exercises in bed", "does gymnastics lying in bed"),
+    "approach_fallen": (
+        "walks up to {whom} who has fallen",
+        "comes to {whom} who has fallen",
+        "approaches {whom} after a fall",
+    ),
+    "walk_beside": ("walks beside {whom}", "accompanies {whom} on foot", "walks along with {whom}"),
+    "catch": ("catches {whom} who stumbles", "holds on to {whom} who stumbles", "steadies {whom} who stumbles"),
+    "help_up": (
+        "helps {whom} up from a chair",
+        "helps {whom} to stand up from a chair",
+        "supports {whom} in getting up from a chair",
+    ),
+}
+
+CAUSES: dict[Cause, tuple[str, ...]] = {
+    "slip": ("slips", "slips and loses {their} footing"),
+    "trip": ("trips", "catches a foot and trips"),
+    "push": ("is pushed", "gets a push", "is shoved"),
+    "faint": ("faints", "passes out", "loses consciousness"),
+    "misstep": ("takes a wrong step", "missteps"),
+    "sit_to_stand": ("tries to stand up from a seat", "loses balance getting up from a seat"),
+    "stand_to_sit": ("misses the seat in sitting down", "loses balance sitting down"),
+    "roll_out_of_bed": ("rolls out of bed", "rolls over the edge of the bed"),
+    "slide_out_of_bed": ("slides out of bed", "slides off the edge of the bed"),
+    "reach": ("reaches too far", "overreaches"),
+    "lean": ("leans too far", "leans over too far"),
+}
+
+CAUSES_OF_A_SIDE: dict[Cause, tuple[str, ...]] = {
+    "slip": ("slips with the {side} foot", "slips on {their} {side} foot"),
+    "trip": ("trips with the {side} foot", "catches the {side} foot and trips"),
+    "misstep": ("takes a wrong step with the {side} foot", "missteps with the {side} foot"),
+    "reach": ("reaches too far with the {side} hand", "overreaches with the {side} hand"),
+    "lean": ("leans too far to the {side}", "leans over too far to the {side}"),
+}
+
+FALL_VERBS = ("falls", "falls down", "topples", "tumbles")
+SINK_VERBS = ("collapses", "drops", "crumples")
+"""Of falls straight down."""
+NEAR_FALLS = ("nearly falls", "almost falls", "is about to fall")
+RECOVERIES = (
+    "catches {themself}", "gets {their} balance back", "stays on {their} feet", "recovers {their} balance in time",
+)  # fmt: skip
+
+DIRECTION_WORDS: dict[Direction, tuple[str, ...]] = {
+    "forward": ("forward", "forwards"),
+    "backward": ("backward", "backwards"),
+    "left": ("to the left", "sideways to the left", "to {their} left"),
+    "right": ("to the right", "sideways to the right", "to {their} right"),
+    "down": ("straight down", "on the spot"),
+}
+PACE_WORDS: dict[Pace, tuple[str, ...]] = {
+    "slow": ("slowly", "unhurriedly"),
+    "normal": ("steadily", "calmly"),
+    "quick": ("quickly", "briskly"),
+}
+FALL_PACE_WORDS: dict[Pace, tuple[str, ...]] = {
+    "slow": ("slowly", "gradually"),
+    "quick": ("suddenly", "quickly", "fast"),
+}
+"""A fall at its usual pace is just a fall."""
+USUAL_S: dict[Event, tuple[float, float]] = {
+    "fall": (0.6, 1.1), "sit_down": (1.2, 2.5), "lie_down": (2.0, 5.0), "stand_up": (1.0, 2.5), "kneel": (1.0, 2.5),
+    "squat": (0.8, 2.0), "pick_up": (1.5, 4.0),
+}  # fmt: skip
+"""Seconds that the event takes most people; of a fall, from the onset to the first impact."""
+SURFACE_WORDS: dict[Surface, tuple[str, ...]] = {
+    "floor": ("the floor", "the ground"),
+    "bed": ("the bed", "a bed"),
+    "mattress": ("the mattress", "a mattress"),
+    "furniture_edge": ("the edge of a piece of furniture", "the edge of the furniture"),
+    "chair": ("a chair", "the chair"),
+    "sofa": ("a sofa", "the sofa"),
+}
+SURFACE_PREPOSITIONS: dict[Event, str] = {
+    "fall": "onto", "sit_down": "on", "lie_down": "on", "stand_up": "from", "kneel": "on", "pick_up": "from", "sitting": "on",
+    "lying": "on",
+}  # fmt: skip
+SIDE_WORDS: dict[Event, tuple[str, ...]] = {
+    "lie_down": ("on the {side} side", "on {their} {side} side"),
+    "kneel": ("on the {side} knee", "on {their} {side} knee"),
+    "pick_up": ("with the {side} hand", "with {their} {side} hand"),
+    "lying": ("on the {side} side", "on {their} {side} side"),
+    "bed_exercises": ("with the {side} leg", "with {their} {side} leg"),
+    "walk_beside": ("on the {side}", "keeping to the {side}"),
+}
+TOUCH_WORDS: dict[Touch, tuple[str, ...]] = {
+    "arm": ("with a hand on the other's arm", "holding the other by the arm"),
+    "both_arms": ("holding both of the other's arms", "with both hands on the other's forearms"),
+    "back": ("with a hand on the other's back", "one hand on the other's back"),
+    "shoulder": ("one hand on the other's shoulder", "with a hand on the other's shoulder"),
+    "both_hands": ("with both hands", "using both hands"),
+}
+"""Which hand of who acts is where on the other."""
+TURN_VERBS = ("turns {side}", "turns to the {side}")
+AFTER_VERBS: dict[After, tuple[str, ...]] = {
+    "lies_still": ("lies still", "stays down without moving", "remains lying there"),
+    "tries_to_get_up": ("tries to get up", "struggles to get back up", "makes an attempt to stand up"),
+    "crawls": ("crawls away", "crawls on all fours", "crawls off"),
+    "gets_up": ("gets up again", "gets back to {their} feet", "stands up again"),
+}
+COUNTS = ("one", "two", "three", "four", "five", "six", "seven", "eight", "nine", "ten")
+ING_FORMS = {
+    "accompanies": "accompanying", "approaches": "approaching", "bends": "bending", "catches": "catching", "comes": "coming",
+    "crawls": "crawling", "crouches": "crouching", "does": "doing", "exercises": "exercising", "faints": "fainting",
+    "gets": "getting", "goes": "going", "helps": "helping", "holds": "holding", "is": "being", "kneels": "kneeling",
+    "leans": "leaning", "lies": "lying", "loses": "losing", "lowers": "lowering", "misses": "missing",
+    "missteps": "misstepping", "moves": "moving", "overreaches": "overreaching", "passes": "passing", "picks": "picking",
+    "reaches": "reaching", "rises": "rising", "rolls": "rolling",
+    "settles": "settling", "sits": "sitting", "slides": "sliding", "slips": "slipping", "squats": "squatting",
+    "stands": "standing", "steadies": "steadying", "supports": "supporting", "takes": "taking",
+    "tries": "trying", "trips": "tripping", "turns": "turning", "walks": "walking",
+}  # fmt: skip

@@ -1,0 +1,1 @@
+"""What trains networks; nothing that runs the product imports it."""

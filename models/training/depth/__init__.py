@@ -1,0 +1,1 @@
+"""The small depth networks that ship: training data, training, evaluation."""

@@ -1,0 +1,1 @@
+"""The regressor of keypoints: imagined views of motion, training, evaluation."""

@@ -1,0 +1,1 @@
+"""The motion model and its evaluator: losses, training, previews, the model card."""

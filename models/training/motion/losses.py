@@ -1,0 +1,119 @@
+"""What a predicted clean motion is held to (thesis 3.28 to 3.38, InterGen's geometric losses), on what it decodes to.
+
+Joints are those of the predicted rotations by forward kinematics: they are what leaves the model.
+"""
+
+import torch
+from jaxtyping import Bool, Float, Int
+from pydantic import BaseModel, ConfigDict, Field
+from torch import Tensor
+
+from models.body.rest_skeleton import bone_lengths, forward_kinematics
+from models.corpus.reader import FPS
+from models.motion.dataset import MotionBatch
+from models.motion.features import CONTACTS, FEET, VELOCITIES, Normaliser, heading, matrices, positions, root_matrices
+
+UNDER_M = 0.02
+"""Joints lie inside the body: below this its skin is in the floor."""
+NEAR_M = 1.0
+"""People whose floor distance is below this are held to their distances."""
+
+
+class LossWeights(BaseModel):
+    """Of each term; metres and seconds throughout."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+    joints: float = Field(default=10.0, ge=0.0)
+    velocity: float = Field(default=0.3, ge=0.0)
+    foot: float = Field(default=1.0, ge=0.0)
+    bone: float = Field(default=10.0, ge=0.0)
+    floor: float = Field(default=100.0, ge=0.0)
+    """On squared depth of joints below UNDER_M."""
+    distance: float = Field(default=3.0, ge=0.0)
+    orientation: float = Field(default=0.1, ge=0.0)
+    root: float = Field(default=0.0, ge=0.0)
+    """On where everyone's pelvis is, in units of its spread: three of 268 numbers, yet they say what bodies lie on."""
+    beside: float = Field(default=0.0, ge=0.0)
+    """On the way over the floor from everyone to everyone else, metres. That and `root` are asked for through all noise: who stands
+    on which side of whom is settled while next to nothing shows, and without it two people tend to the middle, to one place."""
+    below_step: int = Field(default=700, ge=0, le=1000)
+    """Geometry is asked for where less noise than this was added; above, the mean of many motions is none."""
+
+
+def losses(
+    predicted: Float[Tensor, "batch person time 268"],
+    batch: MotionBatch,
+    step: Int[Tensor, "batch"],
+    normaliser: Normaliser,
+    weights: LossWeights,
+) -> dict[str, Tensor]:
+    """Each term, weighted; their sum is the loss. `predicted` is normalised, the batch is not."""
+    mask = batch.mask
+    off = (predicted - normaliser(batch.features)).square().mean(-1)
+    found = normaliser.back(predicted)
+    rotations = matrices(found)
+    joints = forward_kinematics(batch.rest[:, :, None], rotations, found[..., :3])
+    true = positions(batch.features)
+    calm = mask & (step < weights.below_step)[:, None, None]
+    ahead = calm[..., 1:] & calm[..., :-1]
+    velocity = (joints[..., 1:, :, :] - joints[..., :-1, :, :]) * FPS
+    true_velocity = batch.features[..., :-1, VELOCITIES].unflatten(-1, (22, 3))
+    contact = batch.features[..., :-1, CONTACTS]
+    slip = (velocity[..., list(FEET), :].square().sum(-1) * contact).sum(-1)
+    stored = positions(found)
+    bones = (bone_lengths(stored) - bone_lengths(batch.rest)[:, :, None]).square().mean(-1)
+    terms = {
+        "simple": _mean(off, mask),
+        "root": weights.root * _mean((predicted - normaliser(batch.features))[..., :3].square().mean(-1), mask),
+        "joints": weights.joints * _mean((joints - true).square().sum(-1).mean(-1), calm),
+        "velocity": weights.velocity * _mean((velocity - true_velocity).square().sum(-1).mean(-1), ahead),
+        "foot": weights.foot * _mean(slip, ahead),
+        "bone": weights.bone * _mean(bones, calm),
+        "floor": weights.floor * _mean((UNDER_M - joints[..., 2]).clamp(min=0.0).square().sum(-1), calm),
+    }
+    if mask.shape[1] > 1:
+        terms |= _between(joints, true, rotations[..., 0, :, :], root_matrices(batch.features), calm, weights)
+        terms["beside"] = weights.beside * _beside(found[..., :2] - batch.features[..., :2], mask)
+    return terms
+
+
+def _beside(off: Float[Tensor, "batch person time 2"], mask: Bool[Tensor, "batch person time"]) -> Tensor:
+    """Mean square of by how much more one is off than the other, over all pairs of people."""
+    people = mask.shape[1]
+    pairs = [(a, b) for a in range(people) for b in range(a + 1, people)]
+    squares = torch.stack([(off[:, b] - off[:, a]).square().sum(-1) for a, b in pairs])
+    return _mean(squares, torch.stack([mask[:, a] & mask[:, b] for a, b in pairs]))
+
+
+def _between(
+    joints: Tensor,
+    true: Tensor,
+    root: Tensor,
+    true_root: Tensor,
+    calm: Bool[Tensor, "batch person time"],
+    weights: LossWeights,
+) -> dict[str, Tensor]:
+    """Distances from every joint of one to every joint of the other where they are near, and how they face each other."""
+    distance, orientation, pairs = joints.new_zeros(()), joints.new_zeros(()), 0
+    people = joints.shape[1]
+    for a in range(people):
+        for b in range(a + 1, people):
+            both = calm[:, a] & calm[:, b]
+            apart = (true[:, a, :, 0, :2] - true[:, b, :, 0, :2]).norm(dim=-1)
+            wanted = torch.cdist(true[:, a], true[:, b])
+            got = torch.cdist(joints[:, a], joints[:, b], compute_mode="donot_use_mm_for_euclid_dist")
+            distance = distance + _mean((got - wanted).square().mean((-1, -2)), both & (apart < NEAR_M))
+            turned = _turn(heading(root[:, a]), heading(root[:, b]))
+            meant = _turn(heading(true_root[:, a]), heading(true_root[:, b]))
+            orientation = orientation + _mean((turned - meant).square().sum(-1), both)
+            pairs += 1
+    return {"distance": weights.distance * distance / pairs, "orientation": weights.orientation * orientation / pairs}
+
+
+def _turn(a: Float[Tensor, "*batch 2"], b: Float[Tensor, "*batch 2"]) -> Float[Tensor, "*batch 2"]:
+    """Cosine and sine of the angle from a to b."""
+    return torch.stack([(a * b).sum(-1), a[..., 0] * b[..., 1] - a[..., 1] * b[..., 0]], dim=-1)
+
+
+def _mean(values: Tensor, mask: Tensor) -> Tensor:
+    return (values * mask).sum() / mask.sum().clamp(min=1)

@@ -1,0 +1,143 @@
+"""The card of a motion model: what it learned from, how long, what it measures, and film strips of the thesis's six prompts.
+
+    python -m models.training.motion.model_card --folder models/starter/motion [--figures evaluation/summary.json]
+
+Prompts of figures 6.4 to 6.9 of the thesis, three seeds each, none chosen.
+"""
+
+import argparse
+import json
+import shutil
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from jaxtyping import UInt8
+from PIL import Image
+
+from models.body.model import BodyModel, BodyShape, load_body
+from models.body.rest_skeleton import skeleton_of
+from models.motion.cleanup import CleanupConfig, cleaned
+from models.motion.model import MotionModel, check_text_encoder, load_motion_model
+from models.motion.sampling import Ask, SamplingConfig, motion_of, sample
+from models.rendering.film_strip import motion_strip
+from models.text.encoder import SentenceConfig, TextEncoder
+from models.types import BodyLook
+from pipeline.store import file_digest
+
+PROMPTS: tuple[tuple[str, int], ...] = (
+    ("A person kicks with their left leg.", 1),
+    ("A man runs to the right then runs to the left then back to the middle.", 1),
+    ("A person loses balance and falls to the ground.", 1),
+    ("With fiery passion two dancers entwine in Latin dance sublime.", 2),
+    ("With merry smiles the two snap their selfie.", 2),
+    ("Two people picking up something from the ground.", 2),
+)
+"""Each with its number of people."""
+SEEDS, FRAMES, PICTURES = 3, 120, 8
+MEMORISED = "memorised.png"
+"""What `careclips evaluate motion` plots beside its figures."""
+
+
+def prompt_strips(
+    model: MotionModel, encoder: TextEncoder, body: BodyModel, prompts: Sequence[tuple[str, int]] = PROMPTS
+) -> UInt8[np.ndarray, "height width 3"]:
+    """Film strips, SEEDS of each prompt, one below the other, in the order of the prompts."""
+    shape = BodyShape(age_years=40.0, sex=0.5, stature_m=1.72, build=0.4)
+    one = np.asarray(body.betas_from_shape(shape), dtype=np.float64)
+    rest = skeleton_of(body).rest_joints(torch.as_tensor(one, dtype=torch.float32))
+    asks = [
+        Ask(text, ("person",) * people, rest.expand(people, -1, -1), FRAMES, seed)
+        for text, people in prompts
+        for seed in range(SEEDS)
+    ]
+    shown = np.linspace(0, FRAMES - 1, PICTURES).round().astype(int)
+    rows = []
+    for number, (ask, features) in enumerate(
+        zip(asks, sample(model, encoder.encode, asks, SamplingConfig()), strict=True)
+    ):
+        betas = np.tile(one, (len(ask.roles), 1))
+        motion = motion_of(ask, betas, cleaned(CleanupConfig(), body, betas, ask.rest, features))
+        looks = [BodyLook(number * 8 + slot, 40.0) for slot in range(len(ask.roles))]
+        rows.append(motion_strip(body, motion, shown, 150, 190, looks))
+    return np.concatenate(rows)
+
+
+def card(folder: Path, model: MotionModel, figures: dict[str, dict[str, Any]] | None) -> str:
+    """The card as Markdown, from the model's own files and an evaluation's summary."""
+    facts = json.loads((folder / "training.json").read_text())
+    config, sizes = facts["config"], model.config.denoiser
+    weights = sum(value.numel() for value in model.parameters())
+    last = facts["validation"][-1] if facts["validation"] else {}
+    lines = [
+        "# motion: from a sentence to people who move",
+        "",
+        (f"- **Architecture**: `{sizes.name}`, width {sizes.width}, {sizes.layers} layers, {sizes.heads} heads, {sizes.patch} frames a token;"
+        f" {weights / 1e6:.2f} M parameters, float16 on disk. Predicts x_0 of {model.config.layout}."),
+        (f"- **Trained on**: a corpus of `careclips corpus build` (SHA-256 `{facts.get('corpus', '?')}`, {facts.get('items', '?')} items, a part of them held out), "
+        f"scenes of {' and '.join(map(str, model.config.people))} people, windows of at most {model.config.most_frames} frames."),
+        f"- **How**: `careclips train motion` with the config of `training.json`, seed {facts['seed']}, {facts['steps']} steps of {config['batch']} scenes, rate {config['rate']:g}, "
+        f"{facts['seconds'] / 60:.0f} minutes" + (f", from the model with digest `{facts['start']}`" if "start" in facts else "") + f". Held out, after {last.get('step', 0)} steps: "
+        + ", ".join(f"{name} {value:.3f}" for name, value in last.items() if name not in ("step", "seconds")) + ".",
+        "- **Text**: captions as `models/text/encoder.py` encodes them by default (all-MiniLM-L6-v2).",
+        "- **Licence**: Apache-2.0, as the repository; the captures it learned from are free for any use.",
+        f"- **SHA-256** of `model.safetensors`: `{file_digest(folder / 'model.safetensors')}`",
+        "",
+    ]  # fmt: skip
+    if figures:
+        lines += _table(figures)
+    lines += ["The thesis's prompts (figures 6.4 to 6.9), three seeds each, in this order:", ""]
+    lines += [f"{number}. {text}" for number, (text, _) in enumerate(PROMPTS, 1)]
+    lines += ["", "![film strips](prompts.jpg)", ""]
+    if (folder / MEMORISED).exists():
+        lines += [
+            "How near samples, and unseen real motion, come to what was learned:",
+            "",
+            f"![distances]({MEMORISED})",
+            "",
+        ]
+    return "\n".join(lines)
+
+
+def _table(figures: dict[str, dict[str, Any]]) -> list[str]:
+    """What `careclips evaluate motion` found: a row a figure, a column an arm; of single people and pairs it has more to say."""
+    arms = [arm for arm in figures if "/" not in arm]
+    rows = ["| | " + " | ".join(arms) + " |", "| --- " * (len(arms) + 1) + "|"]
+    known = [name for arm in arms for name, value in figures[arm].items() if isinstance(value, list | float)]
+    for name in dict.fromkeys(name for name in known if "quantiles" not in name):
+        cells = []
+        for arm in arms:
+            value = figures[arm].get(name)
+            if value is None:
+                cells.append("–")
+            elif isinstance(value, float):
+                cells.append(f"{value:.3g}")
+            elif name == "r_precision":
+                cells.append(" / ".join(f"{top[0]:.2f}" for top in value))
+            else:
+                cells.append(f"{value[0]:.3g} [{value[1]:.3g}, {value[2]:.3g}]")
+        rows.append(f"| {name} | " + " | ".join(cells) + " |")
+    return [*rows, ""]
+
+
+def main() -> None:
+    """Command line."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--folder", type=Path, required=True)
+    parser.add_argument("--figures", type=Path)
+    arguments = parser.parse_args()
+    model = load_motion_model(arguments.folder)
+    figures = json.loads(arguments.figures.read_text()) if arguments.figures else None
+    encoder = TextEncoder(SentenceConfig())
+    check_text_encoder(model, encoder.digest)
+    strips = prompt_strips(model, encoder, load_body())
+    Image.fromarray(strips).save(arguments.folder / "prompts.jpg", quality=80)
+    if figures and (plot := arguments.figures.parent / MEMORISED).exists():
+        shutil.copyfile(plot, arguments.folder / MEMORISED)
+    (arguments.folder / "README.md").write_text(card(arguments.folder, model, figures))
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,126 @@
+"""Does it matter who of two people is named first? Captions of held-out pairs, asked in both orders, with other noise.
+
+    python -m models.training.motion.role_swaps --corpus corpus.bin [--model models/starter/motion] [--out swaps.json]
+
+Order gives a person the first or second slot; who carer and who resident is, roles say. So each role ought to do the same in
+both orders, statistically: figures by role are compared, caption by caption. Beside them stands a control, the same order with
+other noise, and what the two roles differ by, without which a model that ignored roles would pass.
+"""
+
+import argparse
+import json
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from jaxtyping import Float
+from torch import Tensor
+
+from models.body.model import load_body
+from models.body.rest_skeleton import skeleton_of
+from models.corpus.reader import FPS, Corpus, read_corpus
+from models.errors import InputError
+from models.motion.dataset import ROLES, MotionData
+from models.motion.evaluation.physical_metrics import joints_of
+from models.motion.model import STARTER, MotionModel, check_text_encoder, load_motion_model
+from models.motion.sampling import Ask, SamplingConfig, sample
+from models.text.encoder import SentenceConfig, TextEncoder
+from models.training.motion.train import Embed
+
+BATCH = 16
+FIGURES: dict[str, Callable[[Float[np.ndarray, "time 22 3"]], float]] = {
+    "travel_m": lambda joints: float(np.linalg.norm(np.diff(joints[::5, 0, :2], axis=0), axis=-1).sum()),
+    "lowest_pelvis_m": lambda joints: float(joints[:, 0, 2].min()),
+    "last_pelvis_m": lambda joints: float(joints[-round(FPS) :, 0, 2].mean()),
+    "hand_speed_m_s": lambda joints: float(np.linalg.norm(np.diff(joints[:, 20:22], axis=0), axis=-1).mean() * FPS),
+}
+"""Of one person: way of the pelvis in steps of a quarter second, its height, mean speed of the wrists."""
+
+
+def asks_of(data: MotionData, corpus: Corpus, most: int) -> list[Ask]:
+    """One for each pair of two different roles, in the order in which the item has them; InputError where there is none."""
+    skeleton = skeleton_of(load_body())
+    asks = []
+    for item, row in enumerate(data.rows):
+        if len(row.people) == 2 and row.roles[0] != row.roles[1]:
+            rest = skeleton.rest_joints(torch.as_tensor(corpus.tracks(item).betas))
+            roles: Any = row.roles
+            asks.append(Ask(row.texts[0], roles, rest, min(row.frames, most), 1000 + item))
+    if not asks:
+        raise InputError("corpus", "holds out no pair of two roles", "build one with `composed` people")
+    return asks
+
+
+def swapped(ask: Ask) -> Ask:
+    """The same two people in the other order."""
+    return replace(ask, roles=ask.roles[::-1], rest=ask.rest.flip(0))
+
+
+def by_role(
+    asks: Sequence[Ask], made: Sequence[Float[Tensor, "person time 268"]]
+) -> dict[str, Float[np.ndarray, "ask role"]]:
+    """Each figure of FIGURES, roles in the order of ROLES."""
+    found: dict[str, list[list[float]]] = {name: [] for name in FIGURES}
+    for ask, features in zip(asks, made, strict=True):
+        joints = joints_of(features, ask.rest)
+        order = sorted(range(2), key=lambda person: ROLES.index(ask.roles[person]))
+        for name, figure in FIGURES.items():
+            found[name].append([figure(joints[person]) for person in order])
+    return {name: np.array(values) for name, values in found.items()}
+
+
+def measure(model: MotionModel, embed: Embed, asks: Sequence[Ask], config: SamplingConfig) -> dict[str, dict]:
+    """By figure: what roles differ by, and means of a role's change by swapping and by other noise, in standard deviations of
+    the figure, each with its standard error."""
+
+    def figures(some: Sequence[Ask]) -> dict[str, Float[np.ndarray, "ask role"]]:
+        made = []
+        for first in range(0, len(some), BATCH):
+            made += sample(model, embed, some[first : first + BATCH], config)
+        return by_role(some, made)
+
+    first = figures(asks)
+    again = figures([replace(ask, seed=ask.seed + 10**6) for ask in asks])
+    other = figures([replace(swapped(ask), seed=ask.seed + 2 * 10**6) for ask in asks])
+    return {
+        name: {
+            "roles_differ": _mean_and_error(values[:, 1] - values[:, 0], values),
+            **{
+                f"{change}_{number}": _mean_and_error(changed[name][:, number] - values[:, number], values)
+                for change, changed in (("swap", other), ("noise", again))
+                for number in range(2)
+            },
+        }
+        for name, values in first.items()
+    }
+
+
+def _mean_and_error(change: Float[np.ndarray, "ask"], values: Float[np.ndarray, "ask role"]) -> list[float]:
+    unit = max(float(values.std()), 1e-9)
+    return [round(float(change.mean()) / unit, 3), round(float(change.std(ddof=1)) / unit / len(change) ** 0.5, 3)]
+
+
+def main() -> None:
+    """Command line."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--corpus", type=Path, required=True)
+    parser.add_argument("--model", default=str(STARTER))
+    parser.add_argument("--out", type=Path)
+    arguments = parser.parse_args()
+    held = read_corpus(arguments.corpus, lambda row: row.split != "train" and len(row.people) == 2)
+    model = load_motion_model(arguments.model)
+    encoder = TextEncoder(SentenceConfig())
+    check_text_encoder(model, encoder.digest)
+    most = model.config.most_frames
+    asks = asks_of(MotionData(held, skeleton_of(load_body()), most), held, most)
+    text = json.dumps({"captions": len(asks)} | measure(model, encoder.encode, asks, SamplingConfig()), indent=1)
+    if arguments.out:
+        arguments.out.write_text(text + "\n")
+    print(text)
+
+
+if __name__ == "__main__":
+    main()

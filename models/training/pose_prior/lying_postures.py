@@ -1,0 +1,60 @@
+"""Typical postures of bodies on the floor, for the library that a fit starts from (models/people3d/fitting/initialisation.py).
+
+    python -m models.training.pose_prior.lying_postures --poses poses.npz --out models/starter/lying_postures.json
+
+The poses are those that `models.training.pose_prior.poses` collected: k-medoids of the ones whose trunk is near the floor.
+"""
+
+import argparse
+import json
+from pathlib import Path
+
+import numpy as np
+import torch
+from jaxtyping import Float, Int
+
+from models.body.model import load_body
+from models.training.pose_prior.poses import Poses, read_poses
+from models.training.pose_prior.train import Kinematics, matrices
+
+LYING_TRUNK = 0.45
+"""Sine of the trunk's elevation below which a body lies or is about to."""
+
+
+def medoids(points: Float[torch.Tensor, "n width"], count: int, rng: np.random.Generator) -> Int[np.ndarray, "count"]:
+    """Rows that are nearest, summed over their clusters, to all others: Lloyd's iteration with medoids."""
+    distances = torch.cdist(points, points).numpy()
+    chosen = rng.choice(len(points), count, replace=False)
+    for _ in range(30):
+        nearest = distances[:, chosen].argmin(1)
+        members = [np.flatnonzero(nearest == cluster) for cluster in range(count)]
+        chosen = np.array([rows[distances[np.ix_(rows, rows)].sum(1).argmin()] for rows in members])
+    return chosen
+
+
+def lying_postures(
+    poses: Poses, kinematics: Kinematics, count: int, seed: int, at_most: int = 1500
+) -> Float[np.ndarray, "count 63"]:
+    """Axis-angle of SMPL joints 1 to 21 of typical lying bodies, none of them from a held-out take."""
+    lying = np.flatnonzero((poses.trunk < LYING_TRUNK) & ~poses.held_out)
+    rng = np.random.default_rng(seed)
+    some = rng.choice(lying, min(at_most, len(lying)), replace=False)
+    joints = kinematics(matrices(poses.body_pose[some])).flatten(1)
+    return poses.body_pose[some[medoids(joints, count, rng)]]
+
+
+def main() -> None:
+    """Command line."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--poses", type=Path, required=True)
+    parser.add_argument("--count", type=int, default=4)
+    parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--out", type=Path, required=True)
+    arguments = parser.parse_args()
+    found = lying_postures(read_poses(arguments.poses), Kinematics(load_body()), arguments.count, arguments.seed)
+    rows = ",\n ".join(json.dumps(row) for row in found.round(3).tolist())
+    arguments.out.write_text(f"[{rows}]\n")
+
+
+if __name__ == "__main__":
+    main()

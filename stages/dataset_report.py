@@ -1,0 +1,232 @@
+"""Report: one self-contained HTML page over a generated dataset.
+
+Inputs: a dataset folder as `stages/dataset.py` wrote it, with `rooms/*.npz` maps. Output: the page as text, pictures inside.
+"""
+
+import json
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import cv2
+import numpy as np
+import pandas as pd
+from jaxtyping import Float, UInt8
+from matplotlib.figure import Figure
+
+from models.errors import InputError
+from models.footage.video import read_frames_at
+from models.rendering.html_page import embedded_figure, embedded_image, rendered
+from models.types import ACTIONS, Calibration, Room
+
+VERSION = 1
+LIMBS = (
+    (15, 13), (13, 11), (16, 14), (14, 12), (11, 12), (5, 11), (6, 12), (5, 6), (5, 7), (6, 8), (7, 9), (8, 10), (0, 5),
+    (0, 6),
+)  # fmt: skip
+"""Pairs of COCO-17 keypoints that are drawn as lines."""
+_COLOURS = {"fall": "#d62728", "fallen": "#ff7f0e", "walk": "#2ca02c", "standing": "#1f77b4", "sitting": "#9467bd"}
+
+
+def draw_skeleton(
+    image: UInt8[np.ndarray, "height width 3"],
+    keypoints_px: Float[np.ndarray, "17 2"],
+    seen: np.ndarray,
+    label: str = "",
+    colour: tuple[int, int, int] = (255, 220, 0),
+) -> UInt8[np.ndarray, "height width 3"]:
+    """A copy of the image with one person's limbs, joints and label drawn; joints with `seen` false are left out."""
+    drawn = image.copy()
+    points = np.nan_to_num(keypoints_px).round().astype(int)
+    thickness = max(1, image.shape[0] // 240)
+    for a, b in LIMBS:
+        if seen[a] and seen[b]:
+            cv2.line(drawn, points[a].tolist(), points[b].tolist(), colour, thickness, cv2.LINE_AA)
+    for point, visible in zip(points, seen, strict=True):
+        if visible:
+            cv2.circle(drawn, point.tolist(), thickness + 1, (255, 80, 40), -1, cv2.LINE_AA)
+    if label and seen.any():
+        top = points[np.asarray(seen, dtype=bool)].min(axis=0)
+        where = (int(max(top[0] - 10, 2)), int(max(top[1] - 10, 16)))
+        scale = image.shape[0] / 700
+        cv2.putText(drawn, label, where, cv2.FONT_HERSHEY_SIMPLEX, scale, (0, 0, 0), 3 * thickness, cv2.LINE_AA)
+        cv2.putText(drawn, label, where, cv2.FONT_HERSHEY_SIMPLEX, scale, colour, thickness, cv2.LINE_AA)
+    return drawn
+
+
+def film_strip(video: Path, rows: pd.DataFrame, frames: int, width_px: int) -> UInt8[np.ndarray, "height width 3"]:
+    """Evenly spaced frames of a clip side by side, with every person's skeleton and label."""
+    count = int(np.asarray(rows["frame"]).max()) + 1
+    wanted = np.linspace(0, count - 1, min(frames, count)).round().astype(int)
+    pictures = read_frames_at(video, wanted.tolist())
+    strip = []
+    for frame in wanted:
+        picture = pictures[int(frame)]
+        for _, row in rows[rows["frame"] == frame].iterrows():
+            points = np.asarray(row["keypoints_px"], dtype=np.float64).reshape(17, 2)
+            picture = draw_skeleton(picture, points, np.asarray(row["keypoints_visible"]) > 0, str(row["action"]))
+        height_px = round(width_px * picture.shape[0] / picture.shape[1])
+        strip.append(cv2.resize(picture, (width_px, height_px), interpolation=cv2.INTER_AREA))
+    return np.concatenate(strip, axis=1)
+
+
+def room_from_above(room: Path, rows: pd.DataFrame) -> dict[str, str]:
+    """Walkable and occupied cells with the pelvis paths of all clips in the room: name and embedded picture."""
+    with np.load(room, allow_pickle=False) as data:
+        name = str(data["name"])
+        walkable, occupied = data["walkable"], data["occupied"]
+        origin, cell = data["grid_origin"], float(data["grid_cell_m"])
+        camera = data["T_world_camera"]
+    figure = Figure(figsize=(4.2, 4.2), dpi=90)
+    axes = figure.add_subplot()
+    picture = np.full((*walkable.shape, 3), 0.85)
+    picture[walkable] = (0.80, 0.93, 0.80)
+    picture[occupied] = (0.55, 0.55, 0.60)
+    extent = (origin[0], origin[0] + cell * walkable.shape[0], origin[1], origin[1] + cell * walkable.shape[1])
+    axes.imshow(picture.transpose(1, 0, 2), origin="lower", extent=extent, interpolation="nearest")
+    for _, clip in rows[rows["room"] == name].groupby(["clip", "person"]):
+        path = np.stack([np.asarray(joints)[:3] for joints in clip["joints_world"]])
+        falls = np.isin(np.asarray(clip["action"], dtype=str), ["fall", "fallen"])
+        axes.plot(path[:, 0], path[:, 1], color="#1f77b4", linewidth=1)
+        axes.plot(path[falls, 0], path[falls, 1], color="#d62728", linewidth=2)
+        axes.plot(*path[-1, :2], marker="o", color="#d62728" if falls.any() else "#1f77b4", markersize=4)
+    ahead = camera[:2, 2] * 0.6
+    axes.annotate("", xy=camera[:2, 3] + ahead, xytext=camera[:2, 3], arrowprops={"arrowstyle": "-|>", "color": "k"})
+    axes.set_xlabel("x (m), away from the camera")
+    axes.set_ylabel("y (m)")
+    axes.set_aspect("equal")
+    axes.set_xlim(min(extent[0], -0.3), extent[1])
+    figure.tight_layout()
+    return {"name": name, "picture": embedded_figure(figure)}
+
+
+def action_bars(counts: dict[str, float]) -> str:
+    """Seconds per action as horizontal bars, as an embedded picture."""
+    figure = Figure(figsize=(4.6, 0.35 * max(len(counts), 2) + 0.8), dpi=90)
+    axes = figure.add_subplot()
+    names = sorted(counts, key=lambda name: counts[name])
+    axes.barh(names, [counts[name] for name in names], color=[_COLOURS.get(name, "#888888") for name in names])
+    axes.set_xlabel("person-seconds")
+    figure.tight_layout()
+    return embedded_figure(figure)
+
+
+def run(dataset: Path, clips_shown: int = 12) -> str:
+    """The report as one HTML text. Raises InputError where the folder is no dataset."""
+    try:
+        facts = json.loads((dataset / "dataset.json").read_text())
+        summary = json.loads((dataset / "summary.json").read_text())
+        rows = pd.read_parquet(dataset / "frames.parquet")
+    except (OSError, ValueError) as error:
+        raise InputError(
+            dataset, f"is not a dataset ({error})", "give a folder that `careclips generate` wrote"
+        ) from error
+    strips = []
+    for name in rows["clip"].unique()[:clips_shown]:
+        mine = rows.loc[rows["clip"] == name, :]
+        strip = film_strip(dataset / "clips" / f"{name}.mp4", mine, 6, 232)
+        strips.append({"name": name, "room": mine["room"].iloc[0], "picture": embedded_image(strip)})
+    step_s = (
+        rows.groupby("clip")["timestamp_s"]
+        .agg(lambda times: np.median(np.diff(np.unique(np.asarray(times, dtype=float)))))
+        .mean()
+    )
+    seconds = {
+        str(name): float(count * step_s) for name, count in rows["action"].value_counts().items() if name in ACTIONS
+    }
+    rooms = [room_from_above(path, rows) for path in sorted((dataset / "rooms").glob("*.npz"))]
+    evaluated = dataset / "evaluation.json"
+    evaluation = json.loads(evaluated.read_text()) if evaluated.exists() else None
+    return rendered(
+        Path(__file__).parent / "templates" / "report.html.j2",
+        facts=facts, summary=summary, evaluation=evaluation, strips=strips, rooms=rooms, bars=action_bars(seconds), seconds=seconds,
+        hidden=max(0, rows["clip"].nunique() - clips_shown),
+    )  # fmt: skip
+
+
+def room_row(
+    camera: str, room: Room, calibration: Calibration, height_by_clip_m: Mapping[str, float | None], sitters: int
+) -> dict[str, Any]:
+    """What a summary says of a rebuilt room; `sitters` is the number of people painted out of its plate."""
+    return {
+        "room": camera,
+        "camera": camera,
+        "camera_height_m": room.camera.height_m,
+        "camera_height_interval_m": list(calibration.height_interval_m),
+        "pitch_deg": room.camera.pitch_deg,
+        "focal_px": room.camera.focal_px,
+        "floor_inlier_ratio": room.floor_inlier_ratio,
+        "floor_residual_m": room.floor_residual_m,
+        "scale_disagreement": room.scale_disagreement,
+        "occlusion": room.occlusion,
+        "calibration": calibration.method,
+        "calibration_residual_px": calibration.residual_px,
+        "calibration_frames": calibration.frames_used,
+        "calibration_condition": calibration.condition,
+        "calibration_lines": calibration.lines_followed,
+        "camera_height_by_clip_m": dict(height_by_clip_m),
+        "walkable_m2": float(room.walkable.sum() * room.grid_cell_m**2),
+        "people_removed_from_plate": sitters,
+        "verdict": room.verdict,
+    }
+
+
+def clip_row(name: str, record: Mapping[str, Any]) -> dict[str, Any]:
+    """What a summary says of a clip, from what its steps recorded; None where a step set it aside."""
+    figures = record.get("figures", {})
+    return {
+        "clip": name,
+        "room": record["room"],
+        "people": record.get("people", 0),
+        "reprojection_px_median": figures.get("reprojection_px_median"),
+        "reprojection_box_share_median": figures.get("reprojection_box_share_median"),
+        "frames_within_10_px": figures.get("frames_within_10_px"),
+        "stature_m": figures.get("stature_m", []),
+        "foot_floor_m_median": figures.get("foot_floor_m_median"),
+        "seconds": record.get("people2d_s", 0.0) + record.get("people3d_s", 0.0),
+        "clip_seconds": record["seconds"],
+        "recomputed": record["recomputed"],
+        "pose_backend": record.get("backend"),
+    }
+
+
+def stand_ins(
+    depth_models: Mapping[str, str], own_body: bool, motion: str, reconstruction: Mapping[str, Any]
+) -> list[str]:
+    """In words, which defaults stood in for something better.
+
+    `depth_models` names the checkpoint of each kind, `motion` the motion model (`procedural` and `captured`: physics, and that);
+    `reconstruction` is the summary of the rebuilt footage.
+    """
+    lines = [
+        f"Depth ({kind}): our small starter network, trained on sample rooms, in place of Depth Anything."
+        for kind, name in depth_models.items()
+        if name == "starter"
+    ]
+    backends = sorted({clip["pose_backend"] for clip in reconstruction["clips"] if clip.get("pose_backend")})
+    lines += [f"2D poses: {backend}." for backend in backends]
+    if any(room["calibration"] == "people" for room in reconstruction["rooms"]):
+        lines.append("Camera: no camera file; height, pitch and focal length found from the people seen.")
+    if not own_body:
+        lines.append("Body: baked from Anny, in place of a licensed SMPL file.")
+    if motion == "starter":
+        lines.append("Motion: our small starter model, in place of one that has learned from your own footage, too.")
+    if motion == "procedural":
+        lines.append("Everyday motion: procedural walking and standing, in place of motion capture.")
+    return lines
+
+
+def licences(own_body: bool) -> list[str]:
+    """Licences of what went into the clips."""
+    lines = [
+        "careclips: Apache-2.0.",
+        "Starter depth networks: Apache-2.0, trained on our own sample rooms.",
+        "Starter regressor and prior of people: Apache-2.0, trained on motion capture and our own simulated falls.",
+        "Starter motion model: Apache-2.0, trained on the same.",
+    ]
+    if own_body:
+        lines.append("Body: SMPL, licensed by its owners for non-commercial research; used through smplx (likewise).")
+    else:
+        lines.append("Body: Anny, Apache-2.0 code, CC0 shapes.")
+    lines.append("Footage: yours. The plates in the clips show your rooms without the people.")
+    return lines

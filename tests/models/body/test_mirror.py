@@ -1,0 +1,86 @@
+"""The mirrored body."""
+
+import numpy as np
+import pytest
+import torch
+
+from models.body.mirror import mirrored, mirrored_item, mirrored_motion
+from models.body.model import BodyModel, load_body, relaxed_pose, track_joints
+from models.body.sides import SWAPPED_JOINTS
+from models.corpus.writer import Item
+from models.geometry.transforms import matrix_from_axis_angle
+from models.types import Motion, PersonTrack
+
+
+@pytest.fixture(scope="module")
+def body() -> BodyModel:
+    return load_body()
+
+
+def test_mirrored_rotations_pose_the_mirrored_joints(body):
+    rotations = torch.as_tensor(matrix_from_axis_angle(np.random.default_rng(0).normal(0.0, 0.4, (4, 24, 3)))).float()
+    assert torch.equal(mirrored(mirrored(rotations)), rotations)
+    assert torch.allclose(torch.linalg.det(mirrored(rotations)), torch.ones(4, 24), atol=1e-5)
+    betas, transl = torch.zeros(4, 10), torch.zeros(4, 3)
+    joints = body.joints(betas, rotations[:, 0], rotations[:, 1:], transl)
+    image = body.joints(betas, mirrored(rotations)[:, 0], mirrored(rotations)[:, 1:], transl)
+    # The body's rest joints differ between its sides by millimetres.
+    mirror_image = joints[:, SWAPPED_JOINTS] * torch.tensor([-1.0, 1.0, 1.0])
+    assert (image - mirror_image).norm(dim=-1).max() < 0.02
+    assert (joints - mirror_image).norm(dim=-1).max() > 0.2
+
+
+def test_part_of_the_joints_is_mirrored_as_in_the_whole():
+    rotations = torch.as_tensor(matrix_from_axis_angle(np.random.default_rng(1).normal(0.0, 0.5, (3, 24, 3))))
+    assert torch.equal(mirrored(rotations[:, 1:22], first=1), mirrored(rotations)[:, 1:22])
+
+
+@pytest.fixture
+def motion() -> Motion:
+    """Two people who turn, bend and go about, in poses of no symmetry."""
+    rng = np.random.default_rng(2)
+
+    def track(name: str, at: float) -> PersonTrack:
+        pose = relaxed_pose() + rng.normal(0.0, 0.3, (12, 69))
+        return PersonTrack(
+            name, "resident", rng.normal(0.0, 0.5, 10), rng.normal(0.0, 1.5, (12, 3)), pose,
+            rng.normal(0.0, 1.0, (12, 3)) + [0.0, at, 0.9], np.ones(12, dtype=bool), np.ones(12),
+        )  # fmt: skip
+
+    details = {
+        "direction": "left",
+        "impact_s": 1.5,
+        "notes": ["trips on the Right foot"],
+        "caption": "upright, then left_foot",
+    }
+    people = (track("person_0", 0.0), track("person_1", 2.0))
+    return Motion(np.arange(12) / 20.0, people, np.arange(24).reshape(2, 12) % 16, "made", details)
+
+
+def test_a_mirrored_motion_has_mirrored_joints(body: BodyModel, motion: Motion) -> None:
+    image = mirrored_motion(motion, body)
+    for track, other in zip(motion.people, image.people, strict=True):
+        joints, seen = track_joints(body, track), track_joints(body, other)
+        mirror_image = joints[:, SWAPPED_JOINTS] * np.array([1.0, -1.0, 1.0])
+        # The body's two sides differ by millimetres; its pelvis is mirrored exactly.
+        assert np.linalg.norm(seen - mirror_image, axis=-1).max() < 0.02
+        np.testing.assert_allclose(seen[:, 0], mirror_image[:, 0], atol=1e-5)
+        assert other.person == track.person
+    np.testing.assert_array_equal(image.actions, motion.actions)
+    assert image.details == {
+        "direction": "right", "impact_s": 1.5, "notes": ["trips on the Left foot"], "caption": "upright, then right_foot",
+    }  # fmt: skip
+
+
+def test_twice_mirrored_is_the_motion_itself(body: BodyModel, motion: Motion) -> None:
+    again = mirrored_motion(mirrored_motion(motion, body), body)
+    assert again.details == motion.details
+    for track, other in zip(motion.people, again.people, strict=True):
+        np.testing.assert_allclose(track_joints(body, other), track_joints(body, track), atol=1e-5)
+
+
+def test_a_mirrored_item_keeps_its_take_and_mirrors_its_captions(body: BodyModel, motion: Motion) -> None:
+    item = Item("a", motion, ("She turns left.", "A right turn."), "made", "CC0", "take 1", "mocap")
+    image = mirrored_item(item, body)
+    assert (image.name, image.take, image.texts) == ("a_mirrored", "take 1", ("She turns right.", "A left turn."))
+    assert image.motion.details["direction"] == "right"

@@ -1,0 +1,134 @@
+"""Two people composed: together in time and place, hands on skin while they are said to be, apart else, said so."""
+
+import numpy as np
+import pytest
+from scipy.spatial import KDTree
+
+from models.body.mirror import mirrored_item
+from models.body.model import BodyModel, load_body, track_parameters
+from models.corpus.writer import Item
+from models.errors import Rejected
+from models.interactions.acts import COMPOSITIONS
+from models.interactions.composition import INSIDE_M, TOUCH_M, composed, deepest_between
+from models.mocap.retarget import body_joints
+from models.text.captions import Facts, captions
+from models.types import ACTIONS, SMPL_JOINTS, Motion, take
+
+FPS = 20.0
+
+
+@pytest.fixture(scope="module")
+def body() -> BodyModel:
+    return load_body()
+
+
+@pytest.fixture(scope="module")
+def made(body: BodyModel) -> dict[str, tuple[Motion, Facts]]:
+    """One of each kind, in which somebody is held."""
+    found = {}
+    for kind in COMPOSITIONS:
+        for seed in range(8):
+            try:
+                motion, facts = composed(body, kind, FPS, np.random.default_rng(seed))
+            except Rejected:
+                continue
+            if motion.details["touches"]:
+                found[kind] = motion, facts
+                break
+    assert set(found) == set(COMPOSITIONS), "one in eight tries"
+    return found
+
+
+def joints_of(body: BodyModel, motion: Motion) -> np.ndarray:
+    return np.stack([body_joints(body, t.betas, t.global_orient, t.body_pose, t.transl)[:, :22] for t in motion.people])
+
+
+def skin_of(body: BodyModel, motion: Motion, person: int, frames: np.ndarray) -> np.ndarray:
+    return body.vertices(*track_parameters(take(motion.people[person], frames))).double().numpy()
+
+
+def palm_gap(body: BodyModel, motion: Motion, touch: dict, frames: np.ndarray) -> float:
+    """From the skin of the hand that touches to the nearest skin of the other, at the worst of the frames, metres."""
+    index = SMPL_JOINTS.index(f"{touch['hand'].split()[0]}_hand")
+    hands = skin_of(body, motion, 1, frames)[:, body.weights.numpy()[:, index] > 0.3]
+    others = skin_of(body, motion, 0, frames)
+    return max(float(KDTree(other).query(hand)[0].min()) for hand, other in zip(hands, others, strict=True))
+
+
+def held_frames(touch: dict) -> np.ndarray:
+    return np.arange(round(touch["from_s"] * FPS), round(touch["until_s"] * FPS) + 1, 3)
+
+
+@pytest.mark.parametrize("kind", COMPOSITIONS)
+def test_resident_and_carer_share_clock_and_world_but_not_space(body: BodyModel, made: dict, kind: str) -> None:
+    motion, facts = made[kind]
+    assert [track.role for track in motion.people] == ["resident", "carer"] and motion.details["composed"]
+    assert motion.actions.shape == (2, len(motion.timestamps_s)) and len(motion.timestamps_s) > 60
+    assert deepest_between(body, *motion.people) <= INSIDE_M
+    assert all(
+        any(word in text for word in ("carer", "caregiver", "care worker"))
+        for text in captions(facts, np.random.default_rng(0))
+    )
+
+
+@pytest.mark.parametrize("kind", COMPOSITIONS)
+def test_hands_are_on_skin_while_they_hold_and_away_before(body: BodyModel, made: dict, kind: str) -> None:
+    motion, facts = made[kind]
+    for touch in motion.details["touches"]:
+        held = held_frames(touch)
+        assert palm_gap(body, motion, touch, held) < TOUCH_M
+        if touch["from_s"] > 1.2:
+            assert palm_gap(body, motion, touch, held[:1] - round(1.2 * FPS)) > 0.08
+    assert facts.touch is not None
+
+
+@pytest.mark.parametrize("kind", COMPOSITIONS)
+def test_nobody_sinks_in_slides_or_trembles(body: BodyModel, made: dict, kind: str) -> None:
+    motion, _ = made[kind]
+    for person in (0, 1):
+        assert skin_of(body, motion, person, np.arange(0, len(motion.timestamps_s), 5))[..., 2].min() > -0.04
+    carer = joints_of(body, motion)[1]
+    ankles = carer[:, [SMPL_JOINTS.index(f"{side}_ankle") for side in ("left", "right")]]
+    speed = np.linalg.norm(np.gradient(ankles[..., :2], 1.0 / FPS, axis=0), axis=-1)
+    assert speed[ankles[..., 2] < 0.1].mean() < 0.08
+    jerk = np.linalg.norm(np.diff(carer, 3, axis=0), axis=-1) * FPS**3
+    assert jerk.mean() < 100.0
+
+
+def test_who_is_walked_beside_is_on_the_side_that_is_said(body: BodyModel, made: dict) -> None:
+    motion, facts = made["walk_beside"]
+    joints = joints_of(body, motion)
+    middle = len(motion.timestamps_s) // 2
+    way = joints[0, middle + 5, 0] - joints[0, middle - 5, 0]
+    across = joints[1, middle, 0] - joints[0, middle, 0]
+    left = way[0] * across[1] - way[1] * across[0] > 0.0
+    assert facts.side == ("left" if left else "right")
+
+
+def test_who_is_caught_stands_and_who_is_approached_lies(body: BodyModel, made: dict) -> None:
+    caught, _ = made["catch"]
+    assert ACTIONS.index("fall") not in caught.actions[0] and joints_of(body, caught)[0, -1, 0, 2] > 0.7
+    fallen, _ = made["approach_fallen"]
+    assert fallen.actions[0, -1] == ACTIONS.index("fallen") and joints_of(body, fallen)[0, -1, 0, 2] < 0.4
+    carer = joints_of(body, fallen)[1]
+    assert np.linalg.norm(carer[-1, 0, :2] - carer[0, 0, :2]) > 1.0 and carer[-1, 0, 2] < 0.7, "kneels or squats"
+
+
+def test_in_the_mirror_the_other_hand_holds_the_other_side(body: BodyModel, made: dict) -> None:
+    motion, facts = made["help_up"]
+    item = Item("a", motion, captions(facts, np.random.default_rng(0)), "composed", "", "a", "composed")
+    image = mirrored_item(item, body).motion
+    other = {"left": "right", "right": "left"}
+    for touch, mirrored in zip(motion.details["touches"], image.details["touches"], strict=True):
+        side, _, rest = touch["hand"].partition(" ")
+        assert mirrored["hand"] == f"{other[side]} {rest}" and mirrored["person"] == touch["person"]
+        # The two halves of the body differ by millimetres.
+        assert palm_gap(body, image, mirrored, held_frames(mirrored)) < TOUCH_M + 0.02
+
+
+def test_same_seed_same_motion(body: BodyModel) -> None:
+    one, two = (composed(body, "help_up", FPS, np.random.default_rng(2))[0] for _ in range(2))
+    for first, second in zip(one.people, two.people, strict=True):
+        assert first.body_pose.tobytes() == second.body_pose.tobytes()
+        assert first.transl.tobytes() == second.transl.tobytes()
+    assert one.details == two.details

@@ -1,0 +1,155 @@
+"""An indexed folder: pairs are one motion in one world, clocks and captions come from the index; real takes of each format."""
+
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from models.body.floor_contact import lowest_surface
+from models.body.model import BodyModel, track_joints
+from models.errors import InputError
+from models.mocap.bvh import write_bvh
+from models.mocap.evaluate_retargeting import agreement, figures
+from models.mocap.importers import IMPORTERS
+from models.mocap.importers.indexed_folder import index_takes, read, read_take
+from models.mocap.joint_names import match_joints
+from models.mocap.retarget import retarget
+from models.mocap.skeleton_motion import SkeletonMotion
+from models.types import SMPL_JOINTS
+
+SHARED = Path(__file__).parents[4].parent / "shared" / "mocap"
+needs_mocap = pytest.mark.skipif(not SHARED.exists(), reason="no ../shared/mocap beside the repository")
+HEAD = "file,format,frames,fps,captured_fps,subject,pair,description\n"
+
+
+@pytest.fixture
+def folder(smpl_walk: Callable, tmp_path: Path) -> Path:
+    """A pair and somebody alone, as BVH."""
+    for name, turned in (("a", 0.0), ("b", 2.0), ("c", 1.0)):
+        write_bvh(smpl_walk(30.0, turned), tmp_path / f"{name}.bvh")
+    (tmp_path / "index.csv").write_text(
+        HEAD + 'a.bvh,bvh,90,30,30,1,p_1,"two people, walking"\nc.bvh,bvh,90,30,30,1,,a walk\n'
+        'b.bvh,bvh,90,30,30,2,p_1,"two people, walking"\n'
+    )
+    return tmp_path
+
+
+def test_pairs_are_one_motion_and_captions_come_along(body: BodyModel, betas: np.ndarray, folder: Path) -> None:
+    pair, alone = read(folder, body, betas)
+    assert pair.source == "a.bvh + b.bvh" and [p.person for p in pair.people] == ["person_0", "person_1"]
+    assert pair.details["texts"] == ("two people, walking",) and alone.details["texts"] == ("a walk",)
+    assert pair.actions.shape == (2, len(pair.timestamps_s)) and len(alone.people) == 1
+    # The first one walks along +x from the origin, the second 2 radians to the right of that (the sources' y is up).
+    ways = [track.transl[-1, :2] - track.transl[0, :2] for track in pair.people]
+    angle = np.arctan2(ways[1][1], ways[1][0]) - np.arctan2(ways[0][1], ways[0][0])
+    assert np.cos(angle - 2.0) > 0.999 and np.linalg.norm(ways[1]) == pytest.approx(np.linalg.norm(ways[0]), rel=0.01)
+
+
+@pytest.mark.parametrize(
+    ("index", "message"),
+    [
+        ("file,fps\na.bvh,30\n", "has no format, pair, description; write a table with the columns file, format, fps"),
+        (
+            HEAD + "a.bvh,c3d,90,30,30,1,,x\n",
+            "line 2: format 'c3d' is none of bvh, amc, expmap, deepmimic-json; correct",
+        ),
+        (HEAD + "a.bvh,bvh,90,fast,30,1,,x\n", "line 2: fps 'fast' is no number; correct the line"),
+        (None, "cannot be read as a table ([Errno 2]"),
+    ],
+)
+def test_a_wrong_index_says_so(folder: Path, index: str | None, message: str) -> None:
+    path = folder / "index.csv"
+    path.unlink() if index is None else path.write_text(index)
+    with pytest.raises(InputError) as caught:
+        index_takes(folder)
+    assert str(caught.value).startswith(f"{path}: {message}")
+
+
+def test_a_pair_of_different_length_says_so(
+    body: BodyModel, betas: np.ndarray, folder: Path, smpl_walk: Callable
+) -> None:
+    walk = smpl_walk(30.0)
+    write_bvh(
+        SkeletonMotion(
+            walk.path, walk.names, walk.parents, walk.offsets, walk.translations[:60], walk.rotations[:60],
+            walk.timestamps_s[:60],
+        ),
+        folder / "b.bvh",
+    )  # fmt: skip
+    with pytest.raises(InputError, match=r"is not on one clock with the others \(.*a.bvh: 90 .*b.bvh: 60 frames"):
+        read(folder, body, betas)
+
+
+@needs_mocap
+@pytest.mark.parametrize(
+    "name",
+    ["cmu_salsa/10.bvh", "cmu_pair/18_01.bvh", "cmu_iclone/002_01.bvh", "cmu_indian/13.bvh", "cmu_martial/04.bvh",
+     "idle/003_genuine.bvh", "cmu_amc/02_01.amc", "cmu_expmap/walking_1.txt", "deepmimic/humanoid3d_walk.txt",
+     "deepmimic/humanoid3d_getup_faceup.txt"],
+)  # fmt: skip
+def test_captured_takes_slide_and_sink_no_more_than_they_did(body: BodyModel, betas: np.ndarray, name: str) -> None:
+    take = next(take for take in index_takes(SHARED) if take.paths[0] == SHARED / name)
+    motion = read_take(take, body, betas)
+    assert len(motion.people) == len(take.paths) and motion.details["texts"] == take.texts
+    step = np.diff(motion.timestamps_s)
+    np.testing.assert_allclose(step, 0.05, atol=1e-9)
+    for person, source in enumerate(take.sources()):
+        told = figures(source, motion, person, body)
+        assert told["skate_added_cm_s"] < 1.0 and told["penetration_cm"] < 1.0
+        assert told["ankle_cm"] < 4.0 and told["wrist_cm"] < 4.0 and told["limb_direction_deg"] < 5.0
+        track, joints = motion.people[person], track_joints(body, motion.people[person])
+        lowest = lowest_surface(body, betas, track.global_orient, track.body_pose, track.transl)
+        assert np.median(lowest) < 0.02, "somebody floats"
+        # Left stays left: the line between the hips runs as in the source, seen from the trunk.
+        joint_of, (_, theirs) = match_joints(source), source.forward()
+
+        def handed(places: np.ndarray, at: dict[str, int]) -> np.ndarray:
+            up = places[:, at["neck"]] - places[:, at["pelvis"]]
+            ahead = sum(places[:, at[f"{s}_ankle"]] - places[:, at[f"{s}_knee"]] for s in ("left", "right"))
+            across = places[:, at["left_hip"]] - places[:, at["right_hip"]]
+            return np.sign(np.sum(np.cross(up, ahead) * across, axis=-1)).mean()
+
+        ours = handed(joints, {name: index for index, name in enumerate(SMPL_JOINTS)})
+        assert ours == pytest.approx(handed(theirs, joint_of), abs=0.35)
+
+
+@needs_mocap
+def test_dancers_who_hold_hands_stay_close(body: BodyModel, betas: np.ndarray) -> None:
+    take = next(take for take in index_takes(SHARED) if take.paths[0] == SHARED / "cmu_salsa/10.bvh")
+    assert [path.name for path in take.paths] == ["10.bvh", "25.bvh"]
+    motion = read_take(take, body, betas)
+    places = [track_joints(body, track)[:, 0, :2] for track in motion.people]
+    theirs = [source.forward()[1][1:, 0] * np.mean(motion.details["metres_per_unit"]) for source in take.sources()]
+    apart = np.linalg.norm(places[0] - places[1], axis=-1)
+    known = np.linalg.norm((theirs[0] - theirs[1])[:, [0, 2]], axis=-1)
+    clock = np.interp(motion.timestamps_s, np.arange(len(known)) / 30.0, known)
+    np.testing.assert_allclose(apart, clock, atol=0.08)
+    assert apart.min() > 0.2 and np.median(apart) < 1.2
+
+
+@needs_mocap
+@pytest.mark.parametrize("take", ["02_01", "03_02"])
+def test_one_take_in_two_formats_is_one_motion(body: BodyModel, betas: np.ndarray, take: str) -> None:
+    files = {f"cmu_amc/{take}.amc", f"cmu_iclone/0{take}.bvh"}
+    both = [t for t in index_takes(SHARED) if str(t.paths[0].relative_to(SHARED)) in files]
+    one, other = (track_joints(body, read_take(t, body, betas).people[0]) for t in both)
+    distance_mm, angle_deg = agreement(one, other)
+    assert distance_mm < 60.0 and angle_deg < 10.0
+    mirrored, _ = agreement(one * [1.0, -1.0, 1.0], other)
+    assert mirrored > 1.5 * distance_mm, "the measure sees a mirror"
+
+
+@needs_mocap
+def test_a_file_alone_tells_what_was_assumed(body: BodyModel, betas: np.ndarray) -> None:
+    (motion,) = IMPORTERS["amc"](SHARED / "cmu_amc" / "02_01.amc", body, betas)
+    assert motion.details["assumed_hz"] == 120.0 and motion.details["texts"] == ()
+    (known,) = IMPORTERS["bvh"](SHARED / "cmu_iclone" / "002_01.bvh", body, betas)
+    assert "assumed_hz" not in known.details
+    assert motion.timestamps_s[-1] == pytest.approx(known.timestamps_s[-1] / 4.0, abs=0.1)
+
+
+def test_a_short_motion_keeps_its_bones(body: BodyModel, betas: np.ndarray, smpl_walk: Callable) -> None:
+    joints = track_joints(body, retarget([smpl_walk(30.0)], body, betas, 20.0).people[0])
+    thighs = np.linalg.norm(joints[:, 4] - joints[:, 1], axis=-1)
+    np.testing.assert_allclose(thighs, thighs[0], atol=1e-5)

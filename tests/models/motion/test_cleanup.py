@@ -1,0 +1,181 @@
+"""Sampled motion cleaned up: what slides stands, what sinks rises, who shares space steps aside, and the rest stays."""
+
+import numpy as np
+import pytest
+import torch
+
+from models.body.floor_contact import lowest_surface
+from models.body.model import load_body, matrices_from_axis_angle
+from models.body.rest_skeleton import forward_kinematics, skeleton_of
+from models.corpus.reader import FPS
+from models.geometry.transforms import R_ZUP_YUP, matrix_from_axis_angle
+from models.motion.cleanup import CleanupConfig, cleaned, corrections, off_floor, solid_of
+from models.motion.evaluation.physical_metrics import Flesh, foot_skate_cm_s, jerk_m_s3, joints_of, stated_contacts
+from models.motion.features import CONTACTS, canonical, from_matrices, heading, matrices
+
+CONFIG = CleanupConfig()
+
+
+@pytest.fixture(scope="module")
+def body():
+    return load_body()
+
+
+@pytest.fixture(scope="module")
+def scene(body, items):
+    """Of some items: betas, rest joints, features."""
+    from models.body.model import track_parameters
+    from models.motion.features import encode
+
+    found = {}
+    for item in items:
+        tracks = [track_parameters(track) for track in item.motion.people]
+        betas = np.stack([track.betas for track in item.motion.people]).astype(np.float64)
+        rest = skeleton_of(body).rest_joints(torch.as_tensor(betas, dtype=torch.float32))
+        turns = [torch.cat([orient[:, None], pose.unflatten(1, (23, 3))], dim=1) for _, orient, pose, _ in tracks]
+        features = encode(rest, torch.stack(turns), torch.stack([transl for *_, transl in tracks]))
+        found[item.name] = betas, rest, canonical(features[None])[0][0]
+    return found
+
+
+def moved(rest, features, shift):
+    """The motion with its root shifted (metres), stating the contacts that it stated."""
+    found = from_matrices(rest, matrices(features), features[..., :3] + shift)
+    return torch.cat([found[..., : CONTACTS.start], features[..., CONTACTS]], dim=-1)
+
+
+def test_a_body_whose_feet_both_slip_stands_still():
+    """Both feet slip at 0.1 m/s along x; where only the body's way is dear to nobody, it goes back by just that."""
+    feet = np.zeros((40, 4, 3))
+    feet[:, :, 0] = 0.1 * np.arange(40)[:, None] / FPS
+    free = CleanupConfig(body_m=1e3, body_m_s=1e3, leg_m=1e-3, slip_m_s=1e-3)
+    found = corrections(free, feet, np.ones((40, 4), dtype=bool))
+    np.testing.assert_allclose(np.diff(found[..., 0], axis=0) * FPS, -0.1, atol=1e-4)
+    np.testing.assert_allclose(found[..., 1], 0.0, atol=1e-9)
+    np.testing.assert_array_equal(corrections(free, feet, np.zeros((40, 4), dtype=bool)), 0.0)
+
+
+def test_a_foot_that_rolls_about_its_toes_is_let_roll():
+    feet = np.zeros((30, 4, 3))
+    feet[:, 0, 0] = 0.2 * np.arange(30) / FPS
+    on_toes = np.tile([False, True, False, False], (30, 1))
+    np.testing.assert_allclose(corrections(CONFIG, feet, on_toes), 0.0, atol=1e-12)
+    flat = np.tile([True, True, False, False], (30, 1))
+    assert np.abs(corrections(CONFIG, feet, flat)[:, 1, 0]).max() > 0.05
+
+
+@pytest.mark.parametrize("name", ["walk_0", "stand_0", "fall_0"])
+def test_sound_motion_stays(body, scene, name):
+    betas, rest, features = scene[name]
+    found = cleaned(CONFIG, body, betas, rest, features)
+    off = np.linalg.norm(joints_of(found, rest) - joints_of(features, rest), axis=-1)
+    assert off.mean() < 0.05 and torch.equal(found[..., CONTACTS], features[..., CONTACTS])
+    torch.testing.assert_close(found[0, 0, :2], torch.zeros(2), atol=1e-5, rtol=0.0)
+    torch.testing.assert_close(heading(matrices(found)[0, 0, 0]), torch.tensor([1.0, 0.0]), atol=1e-5, rtol=0.0)
+
+
+def test_sliding_feet_stand(body, scene):
+    betas, rest, features = scene["stand_0"]
+    away = torch.zeros(features.shape[1], 3)
+    away[:, 1] = 0.2 * torch.arange(len(away)) / FPS
+    slides = moved(rest, features, away)
+    found = cleaned(CONFIG, body, betas, rest, slides)
+    before, after = (foot_skate_cm_s(joints_of(one, rest), stated_contacts(one)) for one in (slides, found))
+    assert before > 18.0 and after < 1.5
+    wandered = joints_of(found, rest)[0, :, 0, :2] - joints_of(features, rest)[0, :, 0, :2]
+    assert np.abs(wandered - wandered.mean(axis=0)).max() < 0.1, "the body came back with its feet"
+
+
+def test_who_sinks_rises_and_nothing_is_left_below(body, scene):
+    betas, rest, features = scene["fall_0"]
+    sunk = moved(rest, features, torch.tensor([0.0, 0.0, -0.06]))
+    flesh, shapes = Flesh(body), torch.as_tensor(betas, dtype=torch.float32)
+    assert flesh.penetration_cm(sunk, rest, shapes) > 5.0
+    assert flesh.penetration_cm(cleaned(CONFIG, body, betas, rest, sunk), rest, shapes) < 0.5
+
+
+def test_only_what_is_in_the_floor_is_bent_out_of_it(body, scene):
+    """Half a metre lower, someone standing has feet and shanks in the floor: legs bend, trunk and arms stay as they are."""
+    _, rest, features = scene["stand_0"]
+    solid, R, root = solid_of(body), matrices(features), features[..., :3]
+    assert (solid.radii > 0.005).all() and (solid.radii < 0.15).all()
+    same = off_floor(solid, rest, R, root + torch.tensor([0.0, 0.0, 0.2]))
+    assert torch.equal(same[0], R), "nothing was too low"
+    low = root - torch.tensor([0.0, 0.0, 0.5])
+    bent, place = off_floor(solid, rest, R, low)
+    assert torch.equal(place, low), "the pelvis was high enough"
+    before, after = (forward_kinematics(rest[:, None], turns, low) for turns in (R, bent))
+    legs = [joint for joint in range(22) if joint in (1, 2, 4, 5, 7, 8, 10, 11)]
+    upper = [joint for joint in range(22) if joint not in legs]
+    torch.testing.assert_close(after[:, :, upper], before[:, :, upper], atol=1e-4, rtol=0.0)
+    assert before[..., 2].min() < -0.4 and after[..., 2].min() > before[..., 2].min() + 0.25
+    identity = torch.eye(3).expand_as(bent)
+    torch.testing.assert_close(bent @ bent.transpose(-1, -2), identity, atol=1e-5, rtol=0.0)
+
+
+def test_a_head_in_the_floor_is_bent_out_of_it_and_the_body_stays_down(body, scene):
+    """Someone lies on their back, the neck bent back so far that the head is in the floor."""
+    betas, rest, _ = scene["fall_0"]
+    R = torch.eye(3).repeat(1, 40, 22, 1, 1)
+    R[:, :, 0] = torch.as_tensor(R_ZUP_YUP @ matrix_from_axis_angle(np.array([-np.pi / 2.0, 0.0, 0.0])))
+    flesh, shapes = Flesh(body), torch.as_tensor(betas, dtype=torch.float32)
+    flat = from_matrices(rest, R, torch.tensor([0.0, 0.0, 0.3]).expand(1, 40, 3))
+    skin = [track.double().numpy() for track in (R[0, :, 0], torch.nn.functional.pad(R[0, :, 1:], (0, 0, 0, 0, 0, 2)))]
+    skin[1][:, -2:] = np.eye(3)
+    lowest = lowest_surface(body, betas[0], *skin, np.array([[0.0, 0.0, 0.3]] * 40) - rest[0, 0].numpy())[0]
+    sound = moved(rest, flat, torch.tensor([0.0, 0.0, -float(lowest)]))
+    R[:, :, 12] = matrices_from_axis_angle(torch.tensor([-1.0, 0.0, 0.0]))
+    sunk = from_matrices(rest, R, sound[..., :3])
+    assert flesh.penetration_cm(sound, rest, shapes) < 0.5 and flesh.penetration_cm(sunk, rest, shapes) > 6.0
+    mended = cleaned(CONFIG, body, betas, rest, sunk)
+    assert flesh.penetration_cm(mended, rest, shapes) < 0.5
+    assert float((mended[..., 2] - sound[..., 2]).max()) < 0.03, "the pelvis is not lifted after the head"
+
+
+def test_jitter_goes_and_falls_stay_falls(body, scene):
+    betas, rest, features = scene["fall_0"]
+    noise = 0.01 * torch.randn(features.shape[1], 3, generator=torch.Generator().manual_seed(0))
+    joints = [joints_of(one, rest) for one in (features, moved(rest, features, noise))]
+    after = joints_of(cleaned(CONFIG, body, betas, rest, moved(rest, features, noise)), rest)
+    assert jerk_m_s3(joints[1]) > 2.5 * jerk_m_s3(joints[0]) and jerk_m_s3(after) < 2.0 * jerk_m_s3(joints[0])
+    down = [np.diff(one[0, :, 0, 2]).min() * FPS for one in (joints[0], after)]
+    assert down[1] < 0.8 * down[0], "the pelvis still falls about as fast"
+
+
+def test_people_in_one_place_stand_beside_each_other(body, scene):
+    betas, rest, features = scene["pair"]
+    together = torch.stack([moved(rest[one], features[one], torch.zeros(3)) for one in (0, 1)])
+    gap = together[1, 0, :3] - together[0, 0, :3]
+    together[1] = moved(rest[1], together[1], torch.tensor([0.0, 0.12 - float(gap[1]), 0.0]))
+    flesh, shapes = Flesh(body), torch.as_tensor(betas, dtype=torch.float32)
+    assert flesh.overlap_cm(together, rest, shapes) > 8.0
+    found = cleaned(CONFIG, body, betas, rest, together)
+    assert flesh.overlap_cm(found, rest, shapes) < 1.2
+    skates = [foot_skate_cm_s(joints_of(one, rest), stated_contacts(one)) for one in (together, found)]
+    assert skates[1] <= skates[0] + 0.1, "feet that stood stand"
+    # Whoever is named first: the same scene.
+    turned = cleaned(CONFIG, body, betas[::-1].copy(), rest.flip(0), canonical(together.flip(0)[None])[0][0])
+    apart = [
+        np.linalg.norm(np.diff(joints_of(one, r), axis=0), axis=-1)
+        for one, r in ((found, rest), (turned, rest.flip(0)))
+    ]
+    np.testing.assert_allclose(apart[0], apart[1], atol=2e-3)
+    same = cleaned(CleanupConfig(apart_rounds=0), body, betas, rest, together)
+    assert flesh.overlap_cm(same, rest, shapes) > 8.0
+
+
+def test_who_steps_out_of_one_person_does_not_step_into_the_next(body, scene):
+    """Two people in one place, and a third beyond whoever steps aside, at first farther away than anything is looked at."""
+    betas, rest, features = scene["pair"]
+    which = [0, 1, 1]
+    placed_at = [moved(rest[one], features[one], torch.zeros(3)) for one in which]
+    for person, y in enumerate((0.0, 0.05, 0.75)):
+        ahead = placed_at[person][0, :3] - placed_at[0][0, :3]
+        shift = torch.tensor([-float(ahead[0]), y - float(ahead[1]), 0.0])
+        placed_at[person] = moved(rest[which[person]], placed_at[person], shift)
+    crowd, shapes = torch.stack(placed_at), torch.as_tensor(betas[which], dtype=torch.float32)
+    flesh = Flesh(body)
+    assert flesh.overlap_cm(crowd[1:], rest[[1, 1]], shapes[1:]) == 0.0
+    found = cleaned(CONFIG, body, betas[which], rest[which], crowd)
+    assert flesh.overlap_cm(found[1:], rest[[1, 1]], shapes[1:]) < 2.5
+    assert flesh.overlap_cm(found[:2], rest, shapes[:2]) < 2.5

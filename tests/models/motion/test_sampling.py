@@ -1,0 +1,209 @@
+"""Sampling: schedulers are set as they must be, kept values are kept, windows join, and the guide does what its equation says."""
+
+import shutil
+import subprocess
+import sys
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+import torch
+from torch import nn
+
+from models.body.model import load_body, matrices_from_axis_angle
+from models.body.rest_skeleton import forward_kinematics, skeleton_of
+from models.errors import InputError
+from models.motion.denoisers.identity import IdentityConfig
+from models.motion.features import FEATURES, POSITIONS, from_matrices, matrices
+from models.motion.model import MotionModel, MotionModelConfig, load_motion_model
+from models.motion.sampling import Ask, Kept, SamplingConfig, joint_features, sample, scheduler_of
+from models.text.encoder import SentenceConfig, TextEncoder
+
+ROOT = Path(__file__).parents[3]
+REST = torch.linspace(0.0, 1.0, 66).unflatten(0, (1, 22, 3))
+FAST = SamplingConfig(steps=4, precision="float32", overlap_frames=8)
+
+
+class Constant(nn.Module):
+    """A denoiser that knows the answer: one value where a caption is heard, another where it is withheld."""
+
+    def __init__(self, told, untold):
+        super().__init__()
+        self.told, self.untold = told, untold
+
+    def forward(self, x_t, step, condition, mask):
+        value = torch.where(condition.dropped, self.untold, self.told)
+        return value[:, None, None, None] * mask[..., None].float().expand_as(x_t)
+
+
+def model_of(denoiser=None):
+    torch.manual_seed(0)
+    model = MotionModel(
+        MotionModelConfig(denoiser=IdentityConfig(width=32, layers=1, heads=2, text=12), most_frames=40)
+    )
+    for value in model.parameters():
+        nn.init.normal_(value, std=0.1)
+    if denoiser is not None:
+        model.denoiser = denoiser
+    return model.eval()
+
+
+def ask(frames=24, people=1, seed=0, **more):
+    return Ask("someone walks", ("person",) * people, REST.expand(people, -1, -1), frames, seed, **more)
+
+
+@pytest.mark.parametrize("scheduler", ["ddpm", "ddim", "dpm++", "sde-dpm++"])
+def test_the_guide_goes_past_the_caption(scheduler, embed):
+    """x = u + s (c - u): with u = 1, c = 3 and s = 2.5, six everywhere, whatever the noise was."""
+    config = SamplingConfig(
+        scheduler=scheduler, steps=5, classifier_free_guidance_scale=2.5, guided=1.0, precision="float32"
+    )
+    found = sample(model_of(Constant(torch.tensor(3.0), torch.tensor(1.0))), embed, [ask()], config)[0]
+    torch.testing.assert_close(found, torch.full((1, 24, FEATURES), 6.0), atol=0.02, rtol=0.0)
+
+
+@pytest.mark.parametrize(("guided", "calls"), [(1.0, [2, 2, 2, 2]), (0.4, [2, 2, 1, 1]), (0.0, [1, 1, 1, 1])])
+def test_steps_that_are_not_guided_cost_half_and_say_what_the_caption_says(guided, calls, embed):
+    """What is guided goes past the caption, to six; what is not ends at three."""
+    seen = []
+
+    class Counted(Constant):
+        def forward(self, x_t, step, condition, mask):
+            seen.append(len(x_t))
+            return super().forward(x_t, step, condition, mask)
+
+    config = SamplingConfig(steps=4, classifier_free_guidance_scale=2.5, guided=guided, precision="float32")
+    model = model_of(Counted(torch.tensor(3.0), torch.tensor(1.0)))
+    found = sample(model, embed, [ask()], config)[0]
+    assert seen == calls
+    torch.testing.assert_close(found, torch.full((1, 24, FEATURES), 6.0 if guided == 1.0 else 3.0), atol=0.03, rtol=0.0)
+
+
+@pytest.mark.parametrize("scheduler", ["ddpm", "ddim", "dpm++", "sde-dpm++"])
+def test_schedulers_do_not_clip_and_begin_in_pure_noise(scheduler):
+    made = scheduler_of(SamplingConfig(scheduler=scheduler, steps=10))
+    assert int(made.timesteps[0]) == 999 and len(made.timesteps) == 10
+    assert made.config.prediction_type == "sample" and made.config.timestep_spacing == "trailing"
+    assert not made.config.get("clip_sample", False) and not made.config.get("thresholding", False)
+
+
+@pytest.mark.parametrize("scheduler", ["ddpm", "ddim", "dpm++", "sde-dpm++"])
+def test_a_batch_is_its_singles(scheduler, embed):
+    model, config = model_of(), replace_config(scheduler)
+    asks = [ask(24, 1, 5), ask(33, 2, 6), ask(17, 3, 7)]
+    together = sample(model, embed, asks, config)
+    for one, found in zip(asks, together, strict=True):
+        torch.testing.assert_close(sample(model, embed, [one], config)[0], found, atol=1e-4, rtol=0.0)
+    assert (together[0] - sample(model, embed, [replace(asks[0], seed=8)], config)[0]).abs().max() > 0.05
+
+
+def replace_config(scheduler):
+    return FAST.model_copy(update={"scheduler": scheduler})
+
+
+COMPILED = """
+import torch
+from models.motion.denoisers.identity import IdentityConfig
+from models.motion.model import MotionModel, MotionModelConfig
+from models.motion.sampling import Ask, SamplingConfig, sample
+
+model = MotionModel(MotionModelConfig(denoiser=IdentityConfig(width=32, layers=1, heads=2, text=12), most_frames=40))
+for value in model.parameters():
+    torch.nn.init.normal_(value, std=0.1)
+ask = Ask("someone walks", ("person",) * 2, torch.rand(2, 22, 3), 24, 0)
+config = SamplingConfig(steps=2, guided=1.0, precision="float32")
+one, other = (
+    sample(model.eval(), lambda texts: torch.ones(len(texts), 12), [ask], config.model_copy(update={"compile": to}))[0]
+    for to in (True, False)
+)
+print(float((one - other).abs().max()), float(one.std()))
+"""
+
+
+@pytest.mark.skipif(shutil.which("g++") is None, reason="compiling needs a C++ compiler")
+def test_a_compiled_network_says_the_same():
+    """In a process of its own: what checks types here cannot be compiled."""
+    told = subprocess.run([sys.executable, "-c", COMPILED], cwd=ROOT, capture_output=True, text=True, check=True).stdout
+    apart, spread = map(float, told.split())
+    assert apart < 1e-4 and spread > 0.1
+
+
+def test_kept_frames_and_joints_are_kept(embed):
+    draw = torch.Generator().manual_seed(1)
+    features = torch.randn(2, 24, FEATURES, generator=draw)
+    where = torch.zeros(2, 24, FEATURES, dtype=torch.bool)
+    where[0, :5] = True
+    where[1, 10:12] = joint_features([20])
+    model = model_of()
+    free = sample(model, embed, [ask(people=2)], FAST)[0]
+    found = sample(model, embed, [ask(people=2, kept=Kept(features, where))], FAST)[0]
+    torch.testing.assert_close(found[where], features[where], atol=1e-5, rtol=0.0)
+    assert (found[~where] - free[~where]).abs().max() > 1e-3, "the rest is told of what is kept"
+    assert int(joint_features([0]).sum()) == 12 and joint_features([0])[POSITIONS][:3].all()
+
+
+def test_a_kept_joint_goes_where_it_is_wanted(embed):
+    """Not only do the numbers stand there: the motion that is read from them has the hand in its place, at all times."""
+    rest = skeleton_of(load_body()).rest_joints(torch.zeros(1, 10))
+    turns = torch.randn(1, 24, 22, 3, generator=torch.Generator().manual_seed(2)) * 0.4
+    root = torch.stack([torch.linspace(0.0, 0.5, 24), torch.zeros(24), torch.full((24,), 0.9)], dim=-1)[None]
+    features = from_matrices(rest, matrices_from_axis_angle(turns), root)
+    asked = Ask("someone walks", ("person",), rest, 24, 0, Kept(features, joint_features([20]).expand(1, 24, -1)))
+    model = model_of()
+    kept, free = (sample(model, embed, [one], FAST)[0] for one in (asked, replace(asked, kept=None)))
+    wanted, found, other = (
+        forward_kinematics(rest[:, None], matrices(of), of[..., :3]) for of in (features, kept, free)
+    )
+    torch.testing.assert_close(found[:, :, 20], wanted[:, :, 20], atol=1e-4, rtol=0.0)
+    for joints, joint in ((found, 21), (other, 20)):
+        assert (joints - wanted)[:, :, joint].abs().max() > 0.05
+
+
+def test_windows_go_on_where_the_one_before_ended(embed):
+    """The first window stays; the second is made in the frame of its own beginning, with the end of the first kept."""
+    model = model_of()
+    whole = sample(model, embed, [ask(40, 2, 3)], FAST)[0]
+    long = sample(model, embed, [ask(90, 2, 3)], FAST)[0]
+    assert long.shape == (2, 90, FEATURES)
+    torch.testing.assert_close(long[:, :40], whole, atol=1e-4, rtol=0.0)
+
+
+def test_windows_of_the_shipped_model_join_without_a_seam():
+    """People walk through three windows: where two meet, nothing moves farther in a frame than it does elsewhere."""
+    model, encoder, overlap = load_motion_model(), TextEncoder(SentenceConfig()), SamplingConfig().overlap_frames
+    rest = skeleton_of(load_body()).rest_joints(torch.zeros(1, 10))
+    most = model.config.most_frames
+    asks = [Ask("A person walks forward.", ("person",), rest, 2 * most, seed) for seed in range(3)]
+    for features in sample(model, encoder.encode, asks, SamplingConfig()):
+        joints = forward_kinematics(rest[:, None], matrices(features), features[..., :3])[0]
+        steps = joints.diff(dim=0).norm(dim=-1)
+        seams = range(most, 2 * most, most - overlap)
+        assert len(seams) == 2 and steps[:, 0].sum() > 2.0
+        for seam in seams:
+            assert steps[seam - 1, 0] < 1.5 * steps[:, 0].quantile(0.9)
+            assert steps[seam - 1].max() < 1.5 * steps.amax(-1).quantile(0.9)
+
+
+def test_a_constant_motion_goes_on_without_a_jump(embed):
+    """Where the model says every frame alike, windows continue it: no step in height at the seams."""
+    value = torch.tensor(0.7)
+    long = sample(model_of(Constant(value, value)), embed, [ask(90, 1, 3)], FAST)[0]
+    height = long[0, :, 2]
+    torch.testing.assert_close(height, torch.full((90,), 0.7), atol=0.02, rtol=0.0)
+
+
+@pytest.mark.parametrize(
+    ("wrong", "told"),
+    [
+        ({"text": " "}, "text: is empty"),
+        ({"roles": ()}, "people: must be 1 to 4, got 0"),
+        ({"roles": ("person",) * 5}, "people: must be 1 to 4, got 5"),
+        ({"frames": 0}, "frames: must be 4 to 1200"),
+        ({"frames": 10_000}, "frames: must be 4 to 1200"),
+        ({"frames": 90, "kept": Kept(torch.zeros(1, 90, FEATURES), torch.zeros(1, 90, FEATURES, dtype=torch.bool))},
+         "kept: needs a motion of at most 40 frames, got 90"),
+    ],
+)  # fmt: skip
+def test_what_cannot_be_asked(embed, wrong, told):
+    with pytest.raises(InputError, match=told):
+        sample(model_of(), embed, [replace(ask(), **wrong)], FAST)

@@ -1,0 +1,334 @@
+"""The network of crops and its regressor: known places, mirrors, batches, bad input."""
+
+import numpy as np
+import pytest
+import torch
+from pydantic import ValidationError
+from safetensors.torch import save_file
+
+from models.body.model import BodyShape, load_body, relaxed_pose
+from models.errors import InputError
+from models.geometry.camera import Camera, intrinsics_from_focal, normal_from_angles, pose_over_floor
+from models.geometry.transforms import R_ZUP_YUP, apply, invert, matrix_from_axis_angle, yaw
+from models.people3d.hmr import HmrRegressor, betas_from_rest_joints, on_other_rest, pelvis_on_rays, rest_offsets
+from models.people3d.hmr_network import (
+    Bodies,
+    Hmr,
+    HmrConfig,
+    crop,
+    crop_camera,
+    hmr_digest,
+    load_hmr,
+    nearest_rotations,
+)
+from models.types import SMPL_JOINTS, SMPL_PARENTS
+
+TINY = HmrConfig(
+    rows_px=32, columns_px=24, patch_px=8, width=16, layers=2, heads=2, decoder_width=12, decoder_layers=2,
+    decoder_heads=2, decoder_head_width=4, decoder_hidden=16, query="state", iterations=2, body="anny-bake",
+)  # fmt: skip
+
+
+@pytest.fixture(scope="module")
+def body():
+    return load_body()
+
+
+@pytest.fixture(scope="module")
+def camera():
+    pose = pose_over_floor(normal_from_angles(np.radians(20.0), np.radians(1.5)), 2.2)
+    return Camera(intrinsics_from_focal(520.0, 640, 480), 640, 480, pose)
+
+
+def random_network(seed=0, config=TINY):
+    """Its answers differ widely from crop to crop."""
+    torch.manual_seed(seed)
+    network = Hmr(config)
+    with torch.no_grad():
+        for value in network.parameters():
+            value.copy_(0.4 * torch.randn(value.shape))
+    return network.eval()
+
+
+def random_crops(count, seed=0):
+    return np.random.default_rng(seed).integers(0, 256, (count, 32, 24, 3), dtype=np.uint8)
+
+
+def someone(body, camera, place=(3.0, 1.4)):
+    """A person with one arm and one knee up, far from the middle of the picture: truth, keypoints and box."""
+    betas = body.betas_from_shape(BodyShape(age_years=70.0, stature_m=1.66, sex=0.2, build=0.7)).astype(np.float64)
+    pose = relaxed_pose().reshape(23, 3).copy()
+    pose[SMPL_JOINTS.index("right_shoulder") - 1] = 0.0, 0.0, 0.5
+    pose[SMPL_JOINTS.index("left_hip") - 1] = -0.9, 0.0, 0.0
+    pose[SMPL_JOINTS.index("left_knee") - 1] = 1.1, 0.0, 0.0
+    orient = yaw(2.3) @ R_ZUP_YUP
+    pelvis = np.array([*place, 0.95])
+    shape = torch.as_tensor(betas).float()
+    values = (shape, torch.as_tensor(orient).float(), torch.as_tensor(matrix_from_axis_angle(pose)).float())
+    keypoints = body.keypoints(*values, torch.zeros(3)).double().numpy() - body.rest_joints(shape)[0].double().numpy()
+    pixels = camera.project(keypoints + pelvis)
+    box = np.concatenate([pixels.min(0) - 12.0, pixels.max(0) + 12.0])
+    return betas, orient, pose, pelvis, pixels, box
+
+
+def knowing(body, camera, truth, scale=1.0, config=TINY):
+    """A network that has learned one person by heart, whatever it sees; `scale` spoils its weak camera."""
+    betas, orient, pose, pelvis, _, box = truth
+    config = config.model_copy(update={"body": body.name})
+    view = crop_camera(camera, box, config)
+    network = Hmr(config).eval()
+    for head in (network.pose, network.betas, network.camera):
+        torch.nn.init.zeros_(head.weight)
+    rotations = np.concatenate([(view.T_world_camera[:3, :3].T @ orient)[None], matrix_from_axis_angle(pose)])
+    network.mean_pose.copy_(torch.as_tensor(rotations[..., :2].swapaxes(-1, -2).flatten()))
+    network.mean_betas.copy_(torch.as_tensor(betas))
+    network.rest_joints.copy_(body.J_template)
+    network.rest_directions.copy_(body.J_shapedirs)
+    root = body.rest_joints(torch.as_tensor(betas).float())[0].double().numpy()
+    x, y, z = apply(invert(view.T_world_camera), pelvis) - root
+    network.mean_camera.copy_(torch.as_tensor([scale * 2.0 * view.focal_px / (config.rows_px * z), x, y]))
+    return network.requires_grad_(False)
+
+
+def regress(regressor, truth, camera, scores=None, shift=0.0, frames=2):
+    pixels, box = truth[4], truth[5]
+    scores = np.ones(17) if scores is None else scores
+    seen = pixels + shift
+    return regressor.regress(
+        np.tile(seen, (frames, 1, 1)), np.tile(scores, (frames, 1)), np.tile(box, (frames, 1)), np.arange(frames) / 15.0,
+        camera, (np.zeros((480, 640, 3), dtype=np.uint8) for _ in range(frames)),
+    )  # fmt: skip
+
+
+def test_weak_camera_leads_to_the_place_in_the_world(body, camera):
+    """No keypoints: everything comes from the network, which knows the body exactly in its crop."""
+    truth = someone(body, camera)
+    found = regress(HmrRegressor(knowing(body, camera, truth), body, flip=False), truth, camera, np.zeros(17))
+    betas, orient, pose, pelvis, *_ = truth
+    assert np.abs(found.pelvis - pelvis).max() < 1e-3
+    assert np.abs(found.global_orient - orient).max() < 1e-4
+    assert np.abs(matrix_from_axis_angle(found.body_pose.reshape(2, 23, 3)) - matrix_from_axis_angle(pose)).max() < 1e-4
+    assert np.abs(found.betas - betas).max() < 1e-4
+    assert (found.confidence == 0.0).all()
+
+
+def test_keypoints_correct_the_weak_cameras_depth(body, camera):
+    truth = someone(body, camera)
+    regressor = HmrRegressor(knowing(body, camera, truth, scale=0.7), body, flip=False)
+    away = np.linalg.norm(regress(regressor, truth, camera, np.zeros(17)).pelvis - truth[3], axis=1)
+    assert (away > 0.9).all()
+    found = regress(regressor, truth, camera)
+    assert np.abs(found.pelvis - truth[3]).max() < 2e-3
+    assert found.confidence.min() > 0.98
+    # Two wrong keypoints hardly pull; three keypoints alone are not trusted.
+    shift = np.zeros((17, 2))
+    shift[[9, 15]] = 150.0, -90.0
+    assert np.abs(regress(regressor, truth, camera, shift=shift).pelvis - truth[3]).max() < 0.15
+    few = np.where(np.arange(17) < 3, 1.0, 0.1)
+    assert np.abs(regress(regressor, truth, camera, few).pelvis - truth[3]).max() > 0.5
+
+
+def test_confidence_is_agreement_with_keypoints(body, camera):
+    """Another body's keypoints: the further they are from its own, the less it is believed."""
+    truth = someone(body, camera)
+    regressor = HmrRegressor(knowing(body, camera, truth), body, flip=False)
+    side = np.max(truth[5][2:] - truth[5][:2])
+    noise = np.random.default_rng(0).normal(0.0, 1.0, (17, 2))
+    sure = [regress(regressor, truth, camera, shift=noise * side * share).confidence[0] for share in (0.0, 0.02, 0.1)]
+    assert sure[0] > 0.98 and sure[0] > sure[1] > sure[2] and 0.2 < sure[1] < 0.8 and sure[2] < 0.3
+    few = np.where(np.arange(17) % 4 == 0, 1.0, 0.0)
+    assert regress(regressor, truth, camera, few).confidence[0] == pytest.approx(5 / 8, abs=0.02)
+
+
+def test_batch_equals_singles_and_repeats():
+    network, crops = random_network(), random_crops(7)
+    together = network.predict(crops, batch=3)
+    again = network.predict(crops, batch=3)
+    assert torch.equal(together.rotations, again.rotations) and torch.equal(together.camera, again.camera)
+    assert (together.rotations[0] - together.rotations[1]).abs().max() > 0.1
+    for one in range(7):
+        alone = network.predict(crops[one : one + 1])
+        assert torch.allclose(alone.rotations[0], together.rotations[one], atol=1e-4)
+        assert torch.allclose(alone.betas[0], together.betas[one], atol=1e-4)
+        assert torch.allclose(alone.camera[0], together.camera[one], atol=1e-4)
+
+
+def test_long_clips_are_cut_into_batches(body, camera):
+    """Frame by frame or many at once: the same answers, and frames that do not come are missed."""
+    network = random_network(config=TINY.model_copy(update={"body": body.name}))
+    truth, frames = someone(body, camera), np.zeros((5, 480, 640, 3), dtype=np.uint8)
+    frames[:] = np.arange(5, dtype=np.uint8)[:, None, None, None] * 50
+    arguments = (
+        np.tile(truth[4], (5, 1, 1)), np.zeros((5, 17)), np.tile(truth[5], (5, 1)), np.arange(5) / 15.0, camera
+    )  # fmt: skip
+    many, few = (HmrRegressor(network, body, batch=batch).regress(*arguments, iter(frames)) for batch in (32, 2))
+    for name, value in vars(many).items():
+        assert np.abs(value - getattr(few, name)).max() < 1e-4, name
+    assert np.abs(many.global_orient[0] - many.global_orient[1]).max() > 1e-2
+    with pytest.raises(ValueError, match="zip"):
+        HmrRegressor(network, body).regress(*arguments, iter(frames[:4]))
+
+
+def test_mirrored_crop_gives_the_mirrored_body():
+    """Exactly so with the mean over both, and not without."""
+    network, crops = random_network(), random_crops(5)
+    flipped = np.ascontiguousarray(crops[:, :, ::-1])
+    found, other = network.predict(crops).mirrored(), network.predict(flipped)
+    assert torch.allclose(found.rotations, other.rotations, atol=1e-4)
+    assert torch.allclose(found.betas, other.betas, atol=1e-5) and torch.allclose(found.camera, other.camera, atol=1e-5)
+    plain = network.predict(crops, flip=False).mirrored(), network.predict(flipped, flip=False)
+    assert (plain[0].rotations - plain[1].rotations).abs().max() > 0.1
+
+
+def test_nearest_rotations_are_rotations():
+    matrices = torch.randn((50, 3, 3), generator=torch.Generator().manual_seed(0))
+    found = nearest_rotations(matrices)
+    assert torch.allclose(found @ found.transpose(-1, -2), torch.eye(3).expand_as(found), atol=1e-5)
+    assert torch.allclose(torch.linalg.det(found), torch.ones(50), atol=1e-5)
+    turn = torch.as_tensor(matrix_from_axis_angle(np.array([[0.3, -0.2, 0.9]]))).float()
+    assert torch.allclose(nearest_rotations(2.5 * turn), turn, atol=1e-5)
+
+
+def test_translation_is_the_documented_equation():
+    bodies = Bodies(
+        torch.eye(3).expand(2, 24, 3, 3), torch.zeros(2, 10), torch.tensor([[0.8, 0.1, -0.2], [-1.0, 0, 0]])
+    )
+    found = bodies.translation(torch.tensor([500.0, 500.0]), 256)
+    assert torch.allclose(found[0], torch.tensor([0.1, -0.2, 2.0 * 500.0 / (256.0 * 0.8)]))
+    assert found[1, 2] > 0.0
+
+
+def test_crop_camera_sees_the_box_upright_and_whole(camera):
+    for box in ([300.0, 100.0, 380.0, 400.0], [10.0, 300.0, 210.0, 380.0], [560.0, 5.0, 639.0, 60.0]):
+        box = np.array(box)
+        view = crop_camera(camera, box, TINY)
+        middle = camera.rays_camera((box[:2] + box[2:]) / 2.0)
+        points = apply(camera.T_world_camera, np.stack([middle * 3.0, middle * 5.0]))
+        assert np.allclose(view.project(points), 15.5, atol=1e-6)
+        corners = [[box[i], box[j]] for i, j in ((0, 1), (2, 1), (2, 3), (0, 3))]
+        inside = view.project(apply(camera.T_world_camera, camera.rays_camera(np.array(corners))))
+        # The middle 24 of 32 columns, all rows; the box touches a side and may poke out at corners by its perspective.
+        assert inside[:, 0].min() > 3.5 - 1.5 and inside[:, 0].max() < 27.5 + 1.5 and np.abs(inside - 15.5).max() < 17.5
+        reach = np.abs(inside - 15.5).max(axis=0)
+        assert reach[0] > 11.0 or reach[1] > 15.0
+
+
+def test_crop_shows_points_where_its_camera_projects_them(camera):
+    config = TINY.model_copy(update={"rows_px": 128, "columns_px": 96})
+    for box in (np.array([400.0, 60.0, 620.0, 420.0]), np.array([20.0, 300.0, 90.0, 340.0])):
+        view = crop_camera(camera, box, config)
+        spot = np.round(box[:2] * 0.7 + box[2:] * 0.3)
+        frame = np.zeros((480, 640, 3), dtype=np.uint8)
+        column, row = spot.astype(int)
+        frame[row - 2 : row + 3, column - 2 : column + 3] = 255
+        seen = crop(frame, camera, view, 96).astype(np.float64).sum(axis=2)
+        found = np.array([(seen * grid).sum() / seen.sum() for grid in np.mgrid[0:128, 0:96][::-1]])
+        expected = view.project(apply(camera.T_world_camera, camera.rays_camera(spot)[None]))[0] - [16.0, 0.0]
+        assert np.abs(found - expected).max() < 0.3
+
+
+def test_crop_is_black_beyond_the_picture(camera):
+    view = crop_camera(camera, np.array([-60.0, 100.0, 100.0, 400.0]), TINY)
+    seen = crop(np.full((480, 640, 3), 200, dtype=np.uint8), camera, view, 24)
+    assert (seen[:, 0] == 0).all() and (seen[12:20, 16:] > 190).all()
+
+
+def test_pelvis_on_rays_is_exact_for_true_rays():
+    rng = np.random.default_rng(0)
+    limbs, pelvis = rng.normal(0.0, 0.4, (3, 17, 3)), np.array([[0.5, 0.2, 3.0], [-1.0, 0.4, 5.0], [0.0, 0.0, 2.0]])
+    rays = (limbs + pelvis[:, None])[..., :2] / (limbs + pelvis[:, None])[..., 2:]
+    weights = np.ones((3, 17))
+    weights[2, 4:] = 0.0
+    found, sure = pelvis_on_rays(limbs, rays, weights, np.full(3, 0.4))
+    assert np.abs(found[:2] - pelvis[:2]).max() < 1e-6 and sure.tolist() == [True, True, False]
+
+
+def test_other_bodys_rest_pose_is_corrected(body):
+    """A body whose rest pose has its arms lower and legs wider: the same rotations of it put our bones along its own."""
+    rng = np.random.default_rng(0)
+    ours = body.rest_joints(torch.zeros(10)).double().numpy()
+    turns = matrix_from_axis_angle(rng.normal(0.0, 0.15, (24, 3)))
+    theirs = ours.copy()
+    for joint in range(1, 24):
+        parent = SMPL_PARENTS[joint]
+        theirs[joint] = theirs[parent] + turns[parent] @ (ours[joint] - ours[parent])
+    rotations = matrix_from_axis_angle(rng.normal(0.0, 0.5, (6, 24, 3)))
+
+    def posed(rest, local):
+        world, joints = [local[:, 0]], [np.tile(rest[0], (6, 1))]
+        for joint in range(1, 24):
+            parent = SMPL_PARENTS[joint]
+            world.append(world[parent] @ local[:, joint])
+            joints.append(joints[parent] + world[parent] @ (rest[joint] - rest[parent]))
+        return np.stack(joints, axis=1) - rest[0]
+
+    found = posed(ours, on_other_rest(rotations, rest_offsets(ours, theirs)))
+    wanted = posed(theirs, rotations)
+    assert np.abs(found - wanted).max() < 1e-6
+    assert np.abs(posed(ours, rotations) - wanted).max() > 0.05
+
+
+def test_betas_of_another_body_are_refit(body):
+    betas = np.array([1.0, -0.8, 0.5, 0, 0, 0, 0, 0, 0, 0])
+    rest = body.rest_joints(torch.as_tensor(betas).float()).double().numpy()
+    found = betas_from_rest_joints(body, rest + [0.3, -0.1, 0.2])
+    again = body.rest_joints(torch.as_tensor(found).float()).double().numpy()
+    assert np.abs((again - again[0]) - (rest - rest[0])).max() < 0.01
+
+
+def test_network_of_another_body_says_so_and_keeps_the_posture(body, camera, caplog):
+    truth = someone(body, camera)
+    network = knowing(body, camera, truth)
+    own = regress(HmrRegressor(network, body, flip=False), truth, camera)
+    assert not caplog.records
+    network.config = network.config.model_copy(update={"body": "smpl"})
+    found = regress(HmrRegressor(network, body, flip=False), truth, camera)
+    assert "trained for the body smpl" in caplog.text
+    # Here the other body is the same one under another name: nothing but the ridge of the betas differs.
+    assert np.abs(found.global_orient - own.global_orient).max() < 0.02
+    assert np.abs(found.pelvis - own.pelvis).max() < 0.03
+
+
+def test_digest_is_that_of_weights_and_settings(body, tmp_path):
+    network = random_network()
+    (tmp_path / "config.json").write_text(TINY.model_dump_json())
+    save_file({key: value.contiguous() for key, value in network.state_dict().items()}, tmp_path / "model.safetensors")
+    loaded = load_hmr(tmp_path)
+    crops = random_crops(2)
+    assert torch.equal(loaded.predict(crops).rotations, network.predict(crops).rotations)
+    assert HmrRegressor(loaded, body).reads_frames
+    first = hmr_digest(tmp_path)
+    assert first == hmr_digest(tmp_path)
+    (tmp_path / "config.json").write_text(TINY.model_dump_json(indent=1))
+    assert hmr_digest(tmp_path) != first
+
+
+def test_bad_folders_are_named(tmp_path):
+    with pytest.raises(InputError, match=r"is no hmr network \(config.json and model.safetensors missing\)"):
+        load_hmr(tmp_path)
+    (tmp_path / "config.json").write_text(TINY.model_copy(update={"width": 8}).model_dump_json())
+    weights = {key: value.contiguous() for key, value in random_network().state_dict().items()}
+    save_file(weights, tmp_path / "model.safetensors")
+    with pytest.raises(InputError, match="is damaged, or no hmr network"):
+        load_hmr(tmp_path)
+    (tmp_path / "config.json").write_text("{")
+    with pytest.raises(InputError, match="is damaged, or no hmr network"):
+        load_hmr(tmp_path)
+
+
+def test_sizes_that_do_not_fit_are_refused():
+    for wrong, said in (
+        ({"rows_px": 250}, "not multiples of patch_px"), ({"columns_px": 272}, "must leave as many columns"),
+        ({"width": 1281}, "not a multiple of heads"), ({"iterations": 3}, "need query 'state'"),
+    ):  # fmt: skip
+        with pytest.raises(ValidationError, match=said):
+            HmrConfig(**wrong)
+
+
+def test_bad_boxes_and_frames_are_named(body, camera):
+    truth = someone(body, camera)
+    regressor = HmrRegressor(knowing(body, camera, truth), body)
+    with pytest.raises(InputError, match=r"box \[5.0, 5.0, 5.0, 90.0\]: is empty"):
+        regress(regressor, (*truth[:5], np.array([5.0, 5.0, 5.0, 90.0])), camera)
+    with pytest.raises(InputError, match="frame: is 320x240 for a camera of 640x480"):
+        crop(np.zeros((240, 320, 3), dtype=np.uint8), camera, crop_camera(camera, truth[5], TINY), 24)

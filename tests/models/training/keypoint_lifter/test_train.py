@@ -1,0 +1,99 @@
+"""Training of the keypoint regressor: it learns, resumes to the same bytes, and its card holds what was measured."""
+
+import json
+
+import numpy as np
+import pytest
+import torch
+
+from models.body.model import load_body
+from models.people3d.keypoint_lifter import Lifted, PoseLiftConfig, load_pose_lift, pose_lift_digest
+from models.training.keypoint_lifter.evaluate import POSTURES, measure, postures, table, write_card
+from models.training.keypoint_lifter.motions import collect
+from models.training.keypoint_lifter.train import loss_of, train
+from models.training.keypoint_lifter.views import FaultConfig, WindowSource
+from models.training.state import save_state
+
+TINY = PoseLiftConfig(width=24, layers=1, heads=2)
+
+
+@pytest.fixture(scope="module")
+def body():
+    return load_body()
+
+
+@pytest.fixture(scope="module")
+def motions(body):
+    return collect(body, (), acted=6, postures=6, seed=2)
+
+
+def test_the_truth_has_no_loss_and_what_is_off_has(body, motions):
+    windows = WindowSource(motions, body, 8, held_out=False).draw(4, np.random.default_rng(0), FaultConfig(scale=0.0))
+    way = windows.pelvis - windows.offset[:, None]
+    shape = windows.shape[:, None].expand(-1, 8, -1)
+    exact = Lifted(windows.rotations, way, shape, torch.full((4, 8), float(np.log(0.005))))
+    total, terms = loss_of(exact, windows, body)
+    assert float(total) < 1e-3, terms
+    away = Lifted(windows.rotations, way * 1.2, shape, exact.log_error)
+    _, off = loss_of(away, windows, body)
+    assert off["place"] > 0.2 and off["rotations"] < 1e-6 and off["joints"] < 1e-3
+
+
+def test_it_learns(body, motions, tmp_path, caplog):
+    caplog.set_level("INFO")
+    train(motions, TINY, 200, 16, 3e-3, 0, tmp_path, body=body, frames=8)
+    told = [record.getMessage() for record in caplog.records if "step" in record.getMessage()]
+    joints = [float(line.split("joints ")[1].split()[0]) for line in told]
+    assert joints[-1] < 0.8 * joints[0]
+    assert (tmp_path / "model.safetensors").stat().st_size < 200_000
+
+
+def test_resumed_is_the_same_as_uninterrupted(body, motions, tmp_path, monkeypatch):
+    train(motions, TINY, 6, 4, 1e-3, 0, tmp_path / "whole", body=body, frames=8)
+    state = tmp_path / "state"
+
+    def breaks_off(path, network, optimiser, average, step, made_of):
+        save_state(path, network, optimiser, average, step, made_of)
+        if step == 3:
+            raise KeyboardInterrupt
+
+    with monkeypatch.context() as patch:
+        patch.setattr("models.training.keypoint_lifter.train.SAVE_EVERY_S", -1.0)
+        patch.setattr("models.training.keypoint_lifter.train.save_state", breaks_off)
+        with pytest.raises(KeyboardInterrupt):
+            train(motions, TINY, 6, 4, 1e-3, 0, tmp_path / "no", state, body, 8)
+    assert state.exists() and not (tmp_path / "no").exists()
+    train(motions, TINY, 6, 4, 1e-3, 0, tmp_path / "resumed", state, body, 8)
+    weights = [(tmp_path / name / "model.safetensors").read_bytes() for name in ("whole", "resumed")]
+    assert weights[0] == weights[1]
+
+
+def test_training_starts_from_weights_there_are(body, motions, tmp_path):
+    train(motions, TINY, 3, 4, 1e-3, 0, tmp_path / "first", body=body, frames=8)
+    # Without a step size nothing is learnt, so that what comes out is what went in.
+    train(motions, PoseLiftConfig(), 2, 4, 0.0, 1, tmp_path / "more", body=body, frames=8, start=tmp_path / "first")
+    a, b = ((tmp_path / name / "model.safetensors").read_bytes() for name in ("first", "more"))
+    assert a == b
+    facts = json.loads((tmp_path / "more" / "training.json").read_text())
+    assert facts["start"] == pose_lift_digest(tmp_path / "first")
+    assert (tmp_path / "more" / "config.json").read_bytes() == (tmp_path / "first" / "config.json").read_bytes()
+
+
+def test_the_card_holds_the_figures(body, motions, tmp_path):
+    train(motions, TINY, 2, 4, 1e-3, 0, tmp_path, body=body, frames=8)
+    figures = write_card(tmp_path, motions, 50, 0)
+    card = (tmp_path / "README.md").read_text()
+    assert f"{figures['faulty']['all']['pa_mpjpe_mm']:.0f} mm" in card and "nan" not in card
+    assert (tmp_path / "errors.png").stat().st_size > 5000
+    assert json.loads((tmp_path / "training.json").read_text())["steps"] == 2
+    network = load_pose_lift(tmp_path)
+    again = table(measure(network, motions, 50, 8, 0, FaultConfig(calibration=0.0)))
+    assert again == figures["faulty"]
+
+
+def test_postures_by_trunk_and_thighs():
+    joints = np.zeros((5, 24, 3))
+    joints[:, 12] = [[0, 0, 0.5], [0, 0, 0.5], [0.5, 0, 0.05], [0.3, 0, 0.3], [0.5, 0, 0.05]]
+    joints[:, [4, 5]] = [[[0, 0, -0.4]], [[0.4, 0, -0.02]], [[-0.4, 0, 0]], [[0, 0, -0.4]], [[-0.4, 0, 0]]]
+    found = postures(joints, np.array([False, False, False, False, True]))
+    assert [POSTURES[i] for i in found] == ["standing", "sitting", "lying", "other", "falling"]

@@ -1,0 +1,66 @@
+"""The card of a motion model tells what its files tell, and shows the thesis's prompts."""
+
+import json
+
+import numpy as np
+import pytest
+import torch
+
+from models.body.model import load_body
+from models.motion.denoisers.identity import IdentityConfig
+from models.motion.model import MotionModel, MotionModelConfig
+from models.text.encoder import SentenceConfig, TextEncoder
+from models.training.motion.model_card import PROMPTS, SEEDS, card, prompt_strips
+from models.training.state import write_starter
+
+
+@pytest.fixture(scope="module")
+def made(tmp_path_factory):
+    torch.manual_seed(0)
+    encoder = TextEncoder(SentenceConfig())
+    sizes = IdentityConfig(width=32, layers=1, heads=2, text=encoder.dim)
+    model = MotionModel(MotionModelConfig(denoiser=sizes, text_encoder=encoder.digest, most_frames=120))
+    for value in model.parameters():
+        torch.nn.init.normal_(value, std=0.1)
+    folder = tmp_path_factory.mktemp("model")
+    facts = {
+        "corpus": "c0ffee", "items": 7, "seed": 4, "steps": 900, "seconds": 600, "config": {"batch": 16, "rate": 6e-4},
+        "validation": [{"step": 900, "seconds": 600.0, "simple": 0.25}],
+    }  # fmt: skip
+    write_starter(folder, model.state_dict(), model.config, facts)
+    return folder, model.eval(), encoder
+
+
+def test_a_card_says_what_was_done_and_measured(made):
+    folder, model, _ = made
+    tops = [[0.4, 0.3, 0.5], [0.5, 0.4, 0.6], [0.6, 0.5, 0.7]]
+    real = {"scenes": 40, "fid": [0.1, 0.05, 0.2], "r_precision": tops, "kid": None, "closest_shift_cm": 2.0}
+    figures = {
+        "real": real, "starter": real | {"fid": [3.2, 3.0, 3.4]}, "starter/captured_pairs": real | {"r_precision": None}
+    }  # fmt: skip
+    figures["starter"] |= {"nearest_learned": [0.4, 0.3, 0.5], "nearest_learned_quantiles": [0.0, 0.1]}
+    figures["real"] = figures["real"] | {"nearest_learned": [0.5, 0.4, 0.6], "nearest_learned_quantiles": [0.0, 0.2]}
+    figures["shuffled_text"] = real
+    told = card(folder, model, figures)
+    for words in (
+        "c0ffee",
+        "900 steps of 16 scenes",
+        "10 minutes",
+        "simple 0.250",
+        "| | real | starter | shuffled_text |",
+        "| fid | 0.1 [0.05, 0.2] | 3.2 [3, 3.4] |",
+        "| r_precision | 0.40 / 0.50 / 0.60 |",
+        "| nearest_learned | 0.5 [0.4, 0.6] | 0.4 [0.3, 0.5] | – |",
+    ):
+        assert words in told, words
+    assert "| fid |" not in card(folder, model, None) and "quantiles" not in told
+    digest = json.loads((folder / "config.json").read_text())["text_encoder"]
+    assert digest == model.config.text_encoder
+
+
+def test_every_prompt_is_shown_with_every_seed(made):
+    _, model, encoder = made
+    strips = prompt_strips(model, encoder, load_body(), PROMPTS[2:4])
+    assert strips.shape == (2 * SEEDS * 190, 8 * 150, 3)
+    rows = strips.reshape(2 * SEEDS, 190, 1200, 3)
+    assert len(np.unique(rows.reshape(len(rows), -1), axis=0)) == len(rows)
