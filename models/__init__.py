@@ -1,1 +1,1 @@
-"""Networks, body model, physics and renderer. torch lives here; starter weights lie in `models/starter/`."""
+"""What stages are made of: data types, geometry, files, networks, the body, physics, rendering; starter weights."""

@@ -21,9 +21,10 @@ from huggingface_hub import snapshot_download
 from huggingface_hub.errors import HfHubHTTPError
 from jaxtyping import Float, UInt8
 from PIL import Image
-from pydantic import BaseModel, ConfigDict, Field, model_validator
+from pydantic import Field, model_validator
 from torch.nn.functional import interpolate
 
+from models.config import Config
 from models.errors import InputError
 from models.networks import STARTERS
 
@@ -32,10 +33,9 @@ IMAGENET_MEAN, IMAGENET_STD = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)
 Kind = Literal["metric", "relative"]
 
 
-class DepthModelsConfig(BaseModel):
+class DepthModelsConfig(Config):
     """Which two networks predict depth, and where they run."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
     metric: str = "starter"
     """Hub id, local folder or `starter`; e.g. depth-anything/Depth-Anything-V2-Metric-Indoor-Small-hf."""
     metric_revision: str | None = None

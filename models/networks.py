@@ -12,7 +12,7 @@ from safetensors.torch import load_file
 from torch import nn
 
 from models.errors import InputError
-from pipeline.store import digest, file_digest
+from models.files import digest, file_digest
 
 STARTERS = Path(__file__).parent / "starter"
 """The small networks that ship."""
@@ -54,3 +54,18 @@ def _files(folder: Path, kind: str, remedy: str) -> tuple[Path, Path]:
     if missing := [path.name for path in (settings, weights) if not path.is_file()]:
         raise InputError(folder, f"is no {kind} ({' and '.join(missing)} missing)", remedy)
     return settings, weights
+
+
+def half_precision(precision: str, device: torch.device) -> bool:
+    """Whether to multiply in bfloat16. Processors without instructions for it are ten times slower with it than without."""
+    if precision != "auto":
+        return precision == "bfloat16"
+    return device.type == "cuda" or torch.cpu._is_avx512_bf16_supported() or torch.cpu._is_amx_tile_supported()
+
+
+def device_of(key: str, name: str) -> torch.device:
+    """As torch names it: cpu, cuda, cuda:1, ... InputError where it is not there; `key` is the config's."""
+    try:
+        return torch.zeros(0, device=name).device
+    except (RuntimeError, AssertionError) as error:
+        raise InputError(key, f"{name!r} is not there", "name a device that torch finds, or cpu") from error

@@ -5,8 +5,9 @@ from typing import Literal
 
 import numpy as np
 import yaml
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+from pydantic import Field, ValidationError, model_validator
 
+from models.config import Config
 from models.errors import InputError
 from models.types import Role
 
@@ -34,10 +35,9 @@ CAUSE_DIRECTIONS: dict[Cause, tuple[Direction, ...]] = {
 """Ways that a cause can throw a person, by the person's own front and sides when balance is lost."""
 
 
-class PersonOrder(BaseModel):
+class PersonOrder(Config):
     """Who acts."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
     role: Role = "resident"
     age_years: tuple[float, float] = (70.0, 95.0)
     """Drawn uniformly between the two."""
@@ -48,10 +48,9 @@ class PersonOrder(BaseModel):
     """0 is female, 1 is male."""
 
 
-class EventOrder(BaseModel):
+class EventOrder(Config):
     """One kind of event and how often it is wanted."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
     event: Literal["fall", "walk", "stand", "sit", "everyday"]
     """`everyday` is one of what people do upright, by chance."""
     weight: float = Field(1.0, ge=0.0)
@@ -73,10 +72,9 @@ class EventOrder(BaseModel):
         return self
 
 
-class OrderForm(BaseModel):
+class OrderForm(Config):
     """What a user orders: `configs/falls.yaml`."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
     events: tuple[EventOrder, ...] = Field(min_length=1)
     rooms: tuple[str, ...] = ()
     """Names of rooms to use; empty is every room of the store that can be used."""
@@ -85,10 +83,9 @@ class OrderForm(BaseModel):
     """How often a clip may be rejected and drawn again before it is given up."""
 
 
-class ClipOrder(BaseModel):
+class ClipOrder(Config):
     """One clip, every choice drawn."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
     event: Literal["fall", "walk", "stand", "sit", "everyday"]
     cause: Cause | None
     direction: Direction | None

@@ -247,3 +247,6 @@ def take(track: PersonTrack, frames: Shaped[np.ndarray, "kept"]) -> PersonTrack:
         visible=track.visible[frames],
         confidence=track.confidence[frames],
     )
+
+
+FPS = 20.0

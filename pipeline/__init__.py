@@ -1,1 +1,1 @@
-"""What flows between stages: data types, frames and cameras, file and video I/O, the artefact store, seeds."""
+"""What a verb does: it loads, runs stages and stores; the command line, settings, the artefact store and the runner."""

@@ -15,10 +15,10 @@ from pathlib import Path
 from typing import Any
 
 import psutil
-from pydantic import BaseModel
 from rich.progress import Progress
 
 from models import codec
+from models.config import Config
 from models.errors import InputError, Rejected
 from pipeline.store import Artefact, Store
 
@@ -111,7 +111,7 @@ def cached(
     store: Store,
     stage: str,
     version: int,
-    config: BaseModel | None,
+    config: Config | None,
     inputs: dict[str, Any],
     compute: Callable[[], tuple[Any, dict[str, Any]]],
     spent_s: float = 0.0,
@@ -128,7 +128,7 @@ def cached(
         return codec.load(found.folder, "value"), found, False
     started = time.perf_counter()
     meta: dict[str, Any] = {
-        "config": None if config is None else config.model_dump(mode="json"),
+        "config": None if config is None else config.key_values(),
         "inputs": inputs,
         "version": version,
     }

@@ -1,21 +1,51 @@
-"""A config file's values: one section a stage, each checked by the class that lies beside the code it configures."""
+"""A config file's values: one section a stage, each checked by the class that lies beside the code it configures.
+
+`settings.people3d` is that section, checked; its class loads when it is asked for, so settings can be read without torch.
+"""
 
 import importlib
-from collections.abc import Mapping
-from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, Generic, Literal, TypeVar, overload
 
 import yaml
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+from pydantic import Field, ValidationError, model_validator
 
+from models.config import Config
 from models.errors import InputError
 
+if TYPE_CHECKING:
+    from models.calibration.sticks import CalibrateConfig
+    from models.depth import DepthModelsConfig
+    from models.falls.sampling import FallsConfig
+    from models.falls.simulation import PhysicsConfig
+    from models.geometry.plane_fit import FloorConfig
+    from models.training.motion.train import MotionTrainConfig
+    from stages.compare_falls import CompareFallsConfig
+    from stages.corpus import CorpusConfig
+    from stages.depth import DepthConfig
+    from stages.evaluate_gain import EvaluateConfig
+    from stages.evaluate_motion import EvaluateMotionConfig
+    from stages.evaluate_people import EvaluatePeopleConfig
+    from stages.finetuning_corpus import OwnMotionConfig
+    from stages.ingest import IngestConfig
+    from stages.label import LabelConfig
+    from stages.people2d import People2DConfig
+    from stages.people3d import People3DConfig
+    from stages.place_motion import GenerateConfig
+    from stages.plate import PlateConfig
+    from stages.render import RenderConfig
+    from stages.room import RoomConfig
+    from stages.sample_footage import SampleFootageConfig
+    from stages.sample_motion import SampleMotionConfig
+    from stages.smooth import SmoothConfig
 
-class RunConfig(BaseModel):
+CONFIGS = Path(__file__).parents[1] / "configs"
+"""The config files that ship."""
+
+
+class RunConfig(Config):
     """How a run uses the machine and the footage; every other section of a config file belongs to a stage."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
     workers: int = Field(2, ge=1)
     """Processes; each computes on one thread."""
     body: Path | None = None
@@ -38,35 +68,90 @@ class RunConfig(BaseModel):
         return self
 
 
-class ServeConfig(BaseModel):
+class ServeConfig(Config):
     """The nightly deployment."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
     cron: str = "0 1 * * *"
+    """When it runs, in cron's five fields."""
     footage: str = "footage"
+    """Folder of videos."""
     store: str = "store"
+    """Store of rooms and people: a folder or a URL."""
     order: str = "configs/falls.yaml"
+    """Order form of the clips."""
     count: int = Field(100, ge=1)
+    """Clips of a night."""
     dataset: str = "dataset"
+    """Dataset folder, replaced when the new one is whole."""
 
 
-@dataclass(frozen=True)
+SectionConfig = TypeVar("SectionConfig", bound=Config)
+
+
+class Section(Generic[SectionConfig]):
+    """A section of `Settings`: `module:class` of its config."""
+
+    def __init__(self, place: str):
+        self.place = place
+
+    def __set_name__(self, owner: type, name: str) -> None:
+        self.name = name
+
+    @overload
+    def __get__(self, settings: None, owner: type) -> "Section[SectionConfig]": ...
+    @overload
+    def __get__(self, settings: "Settings", owner: type) -> SectionConfig: ...
+    def __get__(self, settings: Any, owner: type) -> Any:
+        return self if settings is None else self.config_class().model_validate(settings.values.get(self.name) or {})
+
+    def config_class(self) -> type[SectionConfig]:
+        """Load the class of the section's config."""
+        module, _, name = self.place.partition(":")
+        return getattr(importlib.import_module(module), name)
+
+
 class Settings:
-    """A config file's values, the seed, and where the class of each section is."""
+    """A config file's values by section, and the seed."""
 
-    values: dict[str, dict]
-    sections: Mapping[str, str]
-    """Section -> `module:class`; a class loads when its section is asked for."""
-    seed: int = 0
+    run: Section[RunConfig] = Section("pipeline.settings:RunConfig")
+    serve: Section[ServeConfig] = Section("pipeline.settings:ServeConfig")
+    sample_footage: Section["SampleFootageConfig"] = Section("stages.sample_footage:SampleFootageConfig")
+    ingest: Section["IngestConfig"] = Section("stages.ingest:IngestConfig")
+    people2d: Section["People2DConfig"] = Section("stages.people2d:People2DConfig")
+    plate: Section["PlateConfig"] = Section("stages.plate:PlateConfig")
+    calibrate: Section["CalibrateConfig"] = Section("models.calibration.sticks:CalibrateConfig")
+    depth_models: Section["DepthModelsConfig"] = Section("models.depth:DepthModelsConfig")
+    depth: Section["DepthConfig"] = Section("stages.depth:DepthConfig")
+    floor: Section["FloorConfig"] = Section("models.geometry.plane_fit:FloorConfig")
+    room: Section["RoomConfig"] = Section("stages.room:RoomConfig")
+    people3d: Section["People3DConfig"] = Section("stages.people3d:People3DConfig")
+    smooth: Section["SmoothConfig"] = Section("stages.smooth:SmoothConfig")
+    physics: Section["PhysicsConfig"] = Section("models.falls.simulation:PhysicsConfig")
+    corpus: Section["CorpusConfig"] = Section("stages.corpus:CorpusConfig")
+    falls: Section["FallsConfig"] = Section("models.falls.sampling:FallsConfig")
+    compare_falls: Section["CompareFallsConfig"] = Section("stages.compare_falls:CompareFallsConfig")
+    generate: Section["GenerateConfig"] = Section("stages.place_motion:GenerateConfig")
+    label: Section["LabelConfig"] = Section("stages.label:LabelConfig")
+    render: Section["RenderConfig"] = Section("stages.render:RenderConfig")
+    evaluate: Section["EvaluateConfig"] = Section("stages.evaluate_gain:EvaluateConfig")
+    train_motion: Section["MotionTrainConfig"] = Section("models.training.motion.train:MotionTrainConfig")
+    own_motion: Section["OwnMotionConfig"] = Section("stages.finetuning_corpus:OwnMotionConfig")
+    sample_motion: Section["SampleMotionConfig"] = Section("stages.sample_motion:SampleMotionConfig")
+    evaluate_people: Section["EvaluatePeopleConfig"] = Section("stages.evaluate_people:EvaluatePeopleConfig")
+    evaluate_motion: Section["EvaluateMotionConfig"] = Section("stages.evaluate_motion:EvaluateMotionConfig")
 
-    def section(self, name: str) -> Any:
-        """The checked config of one section; defaults where the file says nothing."""
-        module, _, attribute = self.sections[name].partition(":")
-        return getattr(importlib.import_module(module), attribute).model_validate(self.values.get(name) or {})
+    def __init__(self, values: dict[str, dict], seed: int = 0):
+        """Keep values that `read_settings` checked; sections that are not among them have their defaults."""
+        self.values = values
+        self.seed = seed
 
 
-def read_settings(path: Path | None, seed: int, sections: Mapping[str, str], **overrides: dict) -> Settings:
-    """Read and check every section of a config file; `overrides` go over its values, section by section.
+SECTIONS: dict[str, Section] = {name: value for name, value in vars(Settings).items() if isinstance(value, Section)}
+"""By name, in the order of a config file."""
+
+
+def read_settings(path: Path | None, seed: int, pose_file: Path | None = None, mocap: Path | None = None) -> Settings:
+    """Read and check every section of a config file; a pose file and a folder of captures go over what it says of them.
 
     Raises InputError that names the file and the key that is wrong.
     """
@@ -75,22 +160,23 @@ def read_settings(path: Path | None, seed: int, sections: Mapping[str, str], **o
         try:
             values = yaml.safe_load(path.read_text()) or {}
         except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
-            raise InputError(path, f"is not a readable YAML file ({error})", "see configs/default.yaml") from error
+            raise InputError(path, f"is not a readable YAML file ({error})", "see `careclips config`") from error
         if not isinstance(values, dict):
-            raise InputError(path, "is not a mapping of sections", "see configs/default.yaml")
-        unknown = sorted(set(values) - set(sections))
+            raise InputError(path, "is not a mapping of sections", "see `careclips config`")
+        unknown = sorted(set(values) - set(SECTIONS))
         if unknown:
-            raise InputError(path, f"has an unknown section {unknown[0]!r}", f"use {', '.join(sections)}")
-    for name, more in overrides.items():
-        values[name] = {**(values.get(name) or {}), **more}
-    settings = Settings(values, sections, seed)
+            raise InputError(path, f"has an unknown section {unknown[0]!r}", f"use {', '.join(SECTIONS)}")
+    if pose_file is not None:
+        backend = {"kind": "tflite", "path": str(pose_file)}
+        values["people2d"] = {**(values.get("people2d") or {}), "backend": backend}
+    if mocap is not None:
+        values["corpus"] = {**(values.get("corpus") or {}), "mocap": str(mocap)}
+    settings = Settings(values, seed)
     for name in values:
         try:
-            settings.section(name)
+            getattr(settings, name)
         except ValidationError as error:
             first = error.errors()[0]
             key = ".".join([name, *(str(part) for part in first["loc"])])
-            raise InputError(
-                path or "the command line", f"{key}: {first['msg']}", "see configs/default.yaml"
-            ) from error
+            raise InputError(path or "the command line", f"{key}: {first['msg']}", "see `careclips config`") from error
     return settings

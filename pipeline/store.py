@@ -6,7 +6,6 @@ was made from, so it is never out of date; it is written under `<root>/.partial/
 computed again.
 """
 
-import hashlib
 import json
 import logging
 import os
@@ -19,9 +18,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from pydantic import BaseModel
-
+from models.config import Config
 from models.errors import InputError
+from models.files import cache_folder, digest, file_digest, write_text
 from pipeline.object_store import LAST, Objects
 
 log = logging.getLogger(__name__)
@@ -35,63 +34,6 @@ class Artefact:
     key: str
     folder: Path
     meta: dict[str, Any]
-
-
-def file_digest(path: Path) -> str:
-    """SHA-256 of a file's bytes, or of the names and bytes of a folder's files."""
-    if path.is_dir():
-        files = sorted(file for file in path.rglob("*") if file.is_file())
-        return digest({str(file.relative_to(path)): file_digest(file) for file in files})
-    with path.open("rb") as handle:
-        return hashlib.file_digest(handle, "sha256").hexdigest()
-
-
-def digest(value: Any) -> str:
-    """SHA-256 of a JSON-like value, independent of the order of dict keys."""
-    return hashlib.sha256(json.dumps(value, sort_keys=True, default=str).encode()).hexdigest()
-
-
-def cache_folder() -> Path:
-    """Where this machine keeps what can be made or fetched again: $CARECLIPS_CACHE, else careclips in the user's cache."""
-    if chosen := os.environ.get("CARECLIPS_CACHE"):
-        return Path(chosen)
-    return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "careclips"
-
-
-def write_bytes(path: Path, content: bytes) -> None:
-    """Write a whole file or none of it: under a temporary name, then renamed."""
-    temporary = path.with_name(f".{path.name}.{os.getpid()}.partial")
-    try:
-        temporary.write_bytes(content)
-        os.replace(temporary, path)
-    finally:
-        temporary.unlink(missing_ok=True)
-
-
-def write_text(path: Path, text: str) -> None:
-    """Write a whole text file or none of it."""
-    write_bytes(path, text.encode())
-
-
-def check_replaceable(folder: Path, mark: str) -> None:
-    """Raise InputError where a folder holds something that we did not write: it is not empty and lacks the file `mark`."""
-    if folder.exists() and not (folder / mark).exists() and (not folder.is_dir() or any(folder.iterdir())):
-        raise InputError(folder, f"is there already and holds no {mark}", "name a new folder, or remove it yourself")
-
-
-@contextmanager
-def replaced(folder: Path) -> Iterator[Path]:
-    """Give an empty folder to write into; on leaving without an error it takes the place of `folder`, whole."""
-    folder.parent.mkdir(parents=True, exist_ok=True)
-    partial, old = (folder.with_name(f".{folder.name}.{word}") for word in ("partial", "old"))
-    shutil.rmtree(partial, ignore_errors=True)
-    partial.mkdir()
-    yield partial
-    shutil.rmtree(old, ignore_errors=True)
-    if folder.exists():
-        os.rename(folder, old)
-    os.rename(partial, folder)
-    shutil.rmtree(old, ignore_errors=True)
 
 
 def artefact_folder(place: str) -> Path:
@@ -127,9 +69,9 @@ class Store:
         if self._partial.is_dir():
             self._remove_leftovers()
 
-    def key(self, stage: str, version: int, config: BaseModel | None, inputs: dict[str, Any]) -> str:
+    def key(self, stage: str, version: int, config: Config | None, inputs: dict[str, Any]) -> str:
         """Content key of an artefact: digest of stage, its version, config values and the digests of its inputs."""
-        values = None if config is None else config.model_dump(mode="json")
+        values = None if config is None else config.key_values()
         return digest({"stage": stage, "version": version, "config": values, "inputs": inputs})[:32]
 
     def find(self, stage: str, key: str) -> Artefact | None:
@@ -267,3 +209,14 @@ def _is_alive(pid: int) -> bool:
     except PermissionError:
         return True
     return True
+
+
+def read_record(store: Store, name: str) -> dict:
+    """`index.json` or `summary.json` of a store of rebuilt rooms; InputError where it is none."""
+    text = store.read_text(name)
+    try:
+        return json.loads(text or "")
+    except ValueError as error:
+        raise InputError(
+            store.root, "is no store of rebuilt rooms", "run `careclips reconstruct FOOTAGE --out STORE` first"
+        ) from error

@@ -10,13 +10,14 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 from jaxtyping import Float
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import Field
 
 from models.body.model import BodyModel
 from models.compare_falls.counterparts import placed_like, seen_by, simulated_counterpart
 from models.compare_falls.features import fall_features
 from models.compare_falls.real_falls import Fall, LiftedClip
 from models.compare_falls.two_samples import FEWEST, Separation, told_apart
+from models.config import Config
 from models.errors import Rejected
 from models.falls.causes import DIRECTION_ANGLES
 from models.geometry.camera import Camera
@@ -25,10 +26,9 @@ from models.types import SMPL_JOINTS, Motion, Person2D
 _NECK = SMPL_JOINTS.index("neck")
 
 
-class CompareFallsConfig(BaseModel):
+class CompareFallsConfig(Config):
     """What is cut out and how many counterparts it has."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
     counterparts: int = Field(2, ge=1)
     before_s: float = Field(1.0, gt=0.0)
     after_s: float = Field(3.0, gt=0.0)

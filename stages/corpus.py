@@ -12,11 +12,11 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import Field
 
-from models.body.mirror import mirrored_item
 from models.body.model import BodyModel, BodyShape
-from models.corpus.reader import FPS
+from models.config import Config
+from models.corpus.mirror import mirrored_item
 from models.corpus.writer import Item
 from models.errors import InputError, Rejected
 from models.falls.causes import SIMULATED_HZ
@@ -31,7 +31,7 @@ from models.text.captions import Facts, age_of, captions, pace_of, sex_of
 from models.text.captured_captions import captured_captions
 from models.text.locomotion import travel_of
 from models.text.vocabulary import SAYABLE, Event, Surface
-from models.types import Motion, Role, take
+from models.types import FPS, Motion, Role, take
 
 VERSIONS = {"captured": 4, "falls": 4, "look_alikes": 3, "composed": 4}
 """Of each kind of part: a change in how one is made leaves the others standing."""
@@ -48,10 +48,9 @@ SURFACES: dict[str, Surface] = {
 }
 
 
-class CorpusConfig(BaseModel):
+class CorpusConfig(Config):
     """How much of what is made."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
     mocap: Path | None = None
     """Folder of captured motion with an `index.csv`."""
     falls: int = Field(1600, ge=0)

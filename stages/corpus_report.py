@@ -15,14 +15,15 @@ from jaxtyping import Float
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from models.body.model import BodyModel, rest_root
-from models.corpus.reader import FPS, Corpus, Row, read_corpus
+from models.body.model import BodyModel
+from models.body.tracks import rest_root
+from models.corpus.reader import Corpus, Row, read_corpus
 from models.corpus.statistics import UNKNOWN, summary
 from models.corpus.writer import motion_of
 from models.errors import InputError
 from models.rendering.film_strip import motion_strip
 from models.rendering.html_page import embedded_figure, embedded_image, rendered
-from models.types import BodyLook
+from models.types import FPS, BodyLook
 
 BEFORE_S = 0.6
 """Shown of a fall before its onset."""

@@ -10,18 +10,18 @@ from typing import Literal, Protocol, runtime_checkable
 
 import numpy as np
 from jaxtyping import Bool, Float, UInt8
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import Field
 
+from models.config import Config
 from models.errors import InputError, Rejected
 from models.types import DepthScan
 
 VERSION = 2
 
 
-class DepthConfig(BaseModel):
+class DepthConfig(Config):
     """How the two predictions are joined."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
     loss: Literal["huber", "squared"] = "huber"
     """rho; `squared` is the thesis's own."""
     near_m: float = Field(0.3, gt=0.0)

@@ -124,7 +124,8 @@ def _physics() -> str:
 
 
 def _motion(body: Path | None, source: MotionSource) -> str:
-    from models.body.model import load_body, track_joints
+    from models.body.model import load_body
+    from models.body.tracks import track_joints
 
     order = ClipOrder(
         event="walk", cause=None, direction=None, start="walking", seconds=4.0, fps=20.0, role="resident", age_years=80.0,

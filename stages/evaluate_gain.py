@@ -13,11 +13,12 @@ from typing import cast
 import numpy as np
 import pandas as pd
 from jaxtyping import Bool, Float, Int
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import Field
 from sklearn.ensemble import RandomForestClassifier
 from sklearn.metrics import average_precision_score
 
 from models.body.sides import SWAPPED_KEYPOINTS
+from models.config import Config
 from models.errors import InputError
 from models.footage.action_labels import frame_actions
 from models.types import ACTIONS, COCO_KEYPOINTS, Annotations, Person2D
@@ -27,10 +28,9 @@ _FALL = ACTIONS.index("fall")
 _HIPS = [COCO_KEYPOINTS.index("left_hip"), COCO_KEYPOINTS.index("right_hip")]
 
 
-class EvaluateConfig(BaseModel):
+class EvaluateConfig(Config):
     """Windows and classifier."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
     window_s: float = Field(1.6, gt=0)
     stride_s: float = Field(0.4, gt=0)
     samples: int = Field(8, ge=2)

@@ -17,11 +17,12 @@ from typing import Any, Protocol
 import numpy as np
 import torch
 from jaxtyping import Float, Int
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import Field
 from torch import Tensor
 
 from models.body.model import BodyModel
-from models.corpus.reader import FPS, Corpus, Row
+from models.config import Config
+from models.corpus.reader import Corpus, Row
 from models.errors import InputError
 from models.falls.causes import DIRECTION_ANGLES
 from models.motion.cleanup import CleanupConfig, cleaned
@@ -39,9 +40,12 @@ from models.motion.evaluation.physical_metrics import (
     stated_contacts,
 )
 from models.motion.model import MotionModel, check_text_encoder
-from models.motion.sampling import Ask, SamplingConfig, sample
+from models.motion.request import Ask
+from models.motion.sampling import sample
+from models.motion.schedulers import SamplingConfig
 from models.seeds import generator
 from models.text.encoder import TextCache, TextEncoder
+from models.types import FPS
 
 GROUPS = ("single", "captured_pairs", "composed_pairs")
 FEWEST_TAKES = 4
@@ -50,10 +54,9 @@ Figure = list[float] | None
 """[figure, low, high]; None where there is nothing to tell it from."""
 
 
-class EvaluateMotionConfig(BaseModel):
+class EvaluateMotionConfig(Config):
     """How much is judged."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
     splits: tuple[str, ...] = ("test",)
     """Of the corpus; what the evaluator was trained on would be judged too kindly."""
     people: tuple[int, ...] = (1, 2)

@@ -13,10 +13,12 @@ import cv2
 import numpy as np
 import torch
 from jaxtyping import Bool, Float
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import Field
 
-from models.body.model import BodyModel, track_joints, track_parameters, trunk_points
+from models.body.model import BodyModel, trunk_points
+from models.body.tracks import track_joints, track_parameters
 from models.compare_falls.real_falls import Fall, LiftedClip
+from models.config import Config
 from models.errors import InputError
 from models.geometry.camera import Camera, read_camera
 from models.people3d.metrics import BODY_JOINTS, acceleration_error, align, mpjpe_mm, pa_mpjpe_mm
@@ -32,10 +34,9 @@ NOBODY_FAILS = WorldConfig(most_skate_cm_s=1e6, most_sunk_m=1e3, most_sunk_share
 LYING = ("supine", "prone", "left_side", "right_side")
 
 
-class EvaluatePeopleConfig(BaseModel):
+class EvaluatePeopleConfig(Config):
     """How keypoints are spoiled, and what counts as at rest."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
     noise_px: float = Field(4.0, ge=0.0)
     missing: float = Field(0.1, ge=0.0, le=1.0)
     """Share of keypoints that are not seen at all."""

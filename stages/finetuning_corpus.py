@@ -11,23 +11,22 @@ from typing import Any
 
 import numpy as np
 from jaxtyping import Bool
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import Field
 
 from models.body.model import BodyModel
 from models.body.resample import retimed
-from models.corpus.reader import FPS
+from models.config import Config
 from models.corpus.writer import Item
 from models.seeds import generator
 from models.text.captions import Facts, captions
 from models.text.locomotion import fall_direction, travel_of
 from models.text.vocabulary import Event
-from models.types import ACTIONS, Motion, PersonTrack
+from models.types import ACTIONS, FPS, Motion, PersonTrack
 
 
-class OwnMotionConfig(BaseModel):
+class OwnMotionConfig(Config):
     """What counts as seen well."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
     most_reprojection_box_share: float = Field(0.03, gt=0.0)
     """Median distance of projected joints to the keypoints in a clip, as a share of the person's box."""
     least_confidence: float = Field(0.4, ge=0.0, le=1.0)

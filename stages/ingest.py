@@ -12,8 +12,9 @@ from pathlib import Path, PurePosixPath
 import cv2
 import numpy as np
 from jaxtyping import Float, Int, UInt8
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import Field
 
+from models.config import Config
 from models.errors import InputError, Rejected
 from models.footage.video import IMAGE_SUFFIXES, VIDEO_SUFFIXES, is_image_folder
 from models.types import Footage
@@ -23,10 +24,9 @@ TRUTH_FOLDER = "truth"
 """Name of the folder of exact answers beside sample footage: scoring alone opens it."""
 
 
-class IngestConfig(BaseModel):
+class IngestConfig(Config):
     """How clips are read and told apart by camera."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
     minimum_frames: int = Field(8, ge=2)
     key_frame_change: float = Field(6.0, gt=0)
     """Mean absolute grey difference to the last key frame, in 0..255, that makes a new one."""

@@ -10,8 +10,9 @@ from dataclasses import dataclass
 
 import numpy as np
 from jaxtyping import Float, Int
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import Field
 
+from models.config import Config
 from models.errors import Rejected
 from models.order import ClipOrder
 from models.types import ACTIONS, SMPL_JOINTS
@@ -25,10 +26,9 @@ _FEET = [SMPL_JOINTS.index("left_foot"), SMPL_JOINTS.index("right_foot")]
 _KNEES = [SMPL_JOINTS.index("left_knee"), SMPL_JOINTS.index("right_knee")]
 
 
-class LabelConfig(BaseModel):
+class LabelConfig(Config):
     """Thresholds of the kinematic labels and of the audit."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
     smoothing_s: float = Field(0.2, gt=0)
     """Width of the moving average over positions before they are differentiated."""
     rest_speed_m_s: float = Field(0.1, gt=0)

@@ -14,41 +14,40 @@ from typing import Annotated, Literal
 
 import numpy as np
 from jaxtyping import Bool, Float, Int, UInt8
-from pydantic import BaseModel, ConfigDict, Field, model_validator
+from pydantic import Field, model_validator
 
+from models.config import Config
 from models.errors import InputError
+from models.files import file_digest
 from models.people2d.association import associate
 from models.people2d.clear_mot import box_iou, keypoint_distance, match, switches
-from models.people2d.crop_tracker import Tracker, Tracklet, join
+from models.people2d.crop_tracker import Tracker
 from models.people2d.keypoint_order import KeypointOrder, KeypointOrderConfig, complaint, keypoint_order
 from models.people2d.movenet import FETCH
 from models.people2d.pose_nms import DuplicatesConfig, emptied, without_duplicates
+from models.people2d.tracklets import Tracklet, join
 from models.types import Annotations, Footage, Person2D
-from pipeline.store import file_digest
 
 VERSION = 5
 
 
-class Sidecar(BaseModel):
+class Sidecar(Config):
     """Keypoints come from annotations only."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
     kind: Literal["sidecar"] = "sidecar"
 
 
-class Tflite(BaseModel):
+class Tflite(Config):
     """MoveNet single pose from a TFLite file, on the CPU."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
     kind: Literal["tflite"] = "tflite"
     path: Path
     threads: int = Field(2, ge=1)
 
 
-class Transformers(BaseModel):
+class Transformers(Config):
     """RT-DETR and ViTPose, by hub id or local folder."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
     kind: Literal["transformers"] = "transformers"
     detector: str = "PekingU/rtdetr_r50vd_coco_o365"
     detector_revision: str | None = None
@@ -59,10 +58,9 @@ class Transformers(BaseModel):
     """Detections scoring less are not people."""
 
 
-class People2DConfig(BaseModel):
+class People2DConfig(Config):
     """How people are found in the image."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
     backend: Annotated[Sidecar | Tflite | Transformers, Field(discriminator="kind")] = Sidecar()
     most_people: int = Field(4, ge=1, le=20)
     search_every_s: float = Field(1.0, gt=0.0)

@@ -12,10 +12,11 @@ from typing import Annotated, Literal
 
 import numpy as np
 from jaxtyping import Float, Int, UInt8
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import Field
 from scipy.spatial.transform import Rotation
 
 from models.body.model import BodyModel
+from models.config import Config
 from models.geometry.camera import Camera
 from models.geometry.transforms import invert
 from models.people3d.fitting.fit import Fit, fit_feet, fit_keypoints, rest_pelvis, upright_frames
@@ -35,19 +36,17 @@ Frames = Callable[[Int[np.ndarray, "wanted"]], Iterable[UInt8[np.ndarray, "heigh
 """Straight pictures of the frames with these numbers."""
 
 
-class Keypoints(BaseModel):
+class Keypoints(Config):
     """Regression from 2D keypoints over time (models/people3d/keypoint_lifter.py)."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
     kind: Literal["keypoints"] = "keypoints"
     path: str = "starter"
     """Folder of a network, or `starter`."""
 
 
-class Crops(BaseModel):
+class Crops(Config):
     """Regression from crops of the frames, each alone (models/people3d/hmr.py)."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
     kind: Literal["hmr"] = "hmr"
     path: str
     """Folder that `models.training.hmr.convert_4dhumans` or `models.training.hmr.train` made."""

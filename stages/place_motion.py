@@ -7,8 +7,9 @@ body is inside furniture or where the camera has never seen, and the person is i
 
 import numpy as np
 from jaxtyping import Bool, Float, Int
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import Field
 
+from models.config import Config
 from models.errors import Rejected
 from models.geometry.transforms import apply, transform, yaw
 from models.types import SMPL_JOINTS, Room
@@ -17,10 +18,9 @@ VERSION = 2
 _FEET = [SMPL_JOINTS.index(name) for name in ("left_foot", "right_foot", "left_ankle", "right_ankle")]
 
 
-class GenerateConfig(BaseModel):
+class GenerateConfig(Config):
     """What makes a place good."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
     headings: int = Field(16, ge=1)
     """Turns tried at each place, evenly spread."""
     places: int = Field(150, ge=1)

@@ -11,9 +11,11 @@ import cv2
 import numpy as np
 import torch
 from jaxtyping import Float, Int, UInt8
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import Field
 
-from models.body.model import BodyModel, track_joints, track_parameters
+from models.body.model import BodyModel
+from models.body.tracks import track_joints, track_parameters
+from models.config import Config
 from models.rendering.appearance import dress
 from models.rendering.compositor import Backdrop, film
 from models.rendering.gl_scene import Light
@@ -22,10 +24,9 @@ from models.types import Room, Scene
 VERSION = 1
 
 
-class RenderConfig(BaseModel):
+class RenderConfig(Config):
     """How the pictures are finished."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
     noise: float = Field(2.0, ge=0)
     """Standard deviation of the sensor's noise, in 0..255; the median plate has none left."""
     depth_tolerance: float = Field(0.12, ge=0, lt=1)

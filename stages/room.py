@@ -13,10 +13,11 @@ from typing import Protocol, cast, runtime_checkable
 import numpy as np
 import trimesh
 from jaxtyping import Bool, Float, Int, UInt8
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import Field
 from scipy import ndimage
 from scipy.spatial import ConvexHull, QhullError
 
+from models.config import Config
 from models.geometry.camera import Camera
 from models.types import SURFACE_LABELS, Room, SupportSurface
 
@@ -25,10 +26,9 @@ FREE, OCCUPIED, UNSEEN = 0, 1, 2
 VERSION = 1
 
 
-class RoomConfig(BaseModel):
+class RoomConfig(Config):
     """How finely the room is cut up, and when its depth is believed."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
     cell_m: float = Field(0.08, ge=0.03, le=0.3)
     ceiling_m: float = Field(2.4, gt=0.5)
     """Height of the grid."""

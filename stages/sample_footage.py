@@ -33,9 +33,11 @@ import numpy as np
 import torch
 from jaxtyping import Float, Float32, Int, UInt8
 from pycocotools import mask as coco_mask
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import Field
 
-from models.body.model import BodyModel, load_body, track_joints, track_parameters
+from models.body.model import BodyModel, load_body
+from models.body.tracks import track_joints, track_parameters
+from models.config import Config
 from models.errors import InputError, Rejected
 from models.footage.video import write_masks, write_video
 from models.geometry.camera import Camera, write_camera
@@ -58,10 +60,9 @@ SKELETON = [
 ]  # fmt: skip
 
 
-class SampleFootageConfig(BaseModel):
+class SampleFootageConfig(Config):
     """What is filmed."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
     rooms: int = Field(2, ge=1, le=99)
     clips_per_room: int = Field(3, ge=1, le=99)
     seconds: float = Field(8.0, ge=2.0, le=120.0)

@@ -10,13 +10,16 @@ from dataclasses import dataclass
 import numpy as np
 import torch
 from jaxtyping import Float
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import Field
 
 from models.body.model import BodyModel, BodyShape
 from models.body.rest_skeleton import skeleton_of
+from models.config import Config
 from models.motion.cleanup import CleanupConfig, cleaned
 from models.motion.model import MotionModel, check_text_encoder
-from models.motion.sampling import Ask, SamplingConfig, check_ask, motion_of, sample
+from models.motion.request import Ask, check_ask, motion_of
+from models.motion.sampling import sample
+from models.motion.schedulers import SamplingConfig
 from models.seeds import generator
 from models.text.encoder import SentenceConfig, TextConfig, TextEncoder
 from models.text.vocabulary import ROLE_WORDS
@@ -30,10 +33,9 @@ AGES: dict[Role, tuple[float, float]] = {
 """Of bodies that are drawn for a role."""
 
 
-class SampleMotionConfig(BaseModel):
+class SampleMotionConfig(Config):
     """Which model, and how it is asked."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
     model: str = "starter"
     """A folder made by `careclips train motion`, or `starter`."""
     text: TextConfig = SentenceConfig()

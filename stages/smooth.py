@@ -13,9 +13,11 @@ import numpy as np
 from jaxtyping import Float, UInt8
 from matplotlib.figure import Figure
 from PIL import Image
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import Field
 
-from models.body.model import BodyModel, rest_joints_of, track_joints
+from models.body.model import BodyModel
+from models.body.tracks import rest_joints_of, track_joints
+from models.config import Config
 from models.errors import InputError
 from models.geometry.transforms import axis_angle_from_matrix, matrix_from_axis_angle
 from models.people3d.smoothing import smooth_curves, stretches
@@ -24,10 +26,9 @@ from models.types import SMPL_PARENTS, PersonTrack
 VERSION = 1
 
 
-class SmoothConfig(BaseModel):
+class SmoothConfig(Config):
     """How smooth, and what counts as observed."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
     weight: float = Field(1.0, ge=0.0)
     """Of constant velocity against what was given; 0 changes nothing. Ripples faster than
     (weight spread_m^2 / acceleration^2)^(1/4) seconds, 0.06 s by default, are smoothed away."""

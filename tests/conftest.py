@@ -19,7 +19,8 @@ def items() -> tuple:
     # Imported here, after the hook: else these modules would go unchecked.
     from models.body.model import load_body
     from models.corpus.writer import Item
-    from models.motion_sources.source import PhysicsFalls, ProceduralEveryday
+    from models.motion_sources.procedural import ProceduralEveryday
+    from models.motion_sources.simulated import PhysicsFalls
     from models.order import ClipOrder
 
     def order(event: str, seconds: float, role: str) -> ClipOrder:
@@ -88,8 +89,8 @@ def embed():
 @pytest.fixture(scope="session")
 def corpus_path(items, tmp_path_factory):
     """A corpus file of `items` and of the mirror image of walk_0."""
-    from models.body.mirror import mirrored_item
     from models.body.model import load_body
+    from models.corpus.mirror import mirrored_item
     from models.corpus.writer import write_corpus
 
     body = load_body()

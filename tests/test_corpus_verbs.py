@@ -7,16 +7,16 @@ import numpy as np
 import pytest
 from typer.testing import CliRunner
 
-import flows
 from models.corpus.reader import read_corpus
 from models.errors import InputError
 from models.mocap import clip_file
+from pipeline.cli.main import app
 
 CONFIG = "run: {workers: 1}\ncorpus: {falls: 4, look_alikes: 2, composed: 1, part: 2}\n"
 
 
 def careclips(*arguments) -> str:
-    done = CliRunner().invoke(flows.app, [str(argument) for argument in arguments], catch_exceptions=False)
+    done = CliRunner().invoke(app, [str(argument) for argument in arguments], catch_exceptions=False)
     assert done.exit_code == 0, done.output
     return done.output
 
@@ -83,7 +83,5 @@ def test_falls_are_simulated_to_files(tmp_path):
 )
 def test_what_cannot_be_simulated_is_refused_before_any_work(tmp_path, arguments, problem):
     with pytest.raises(InputError) as caught:
-        CliRunner().invoke(
-            flows.app, ["falls", "simulate", "--out", str(tmp_path / "f"), *arguments], catch_exceptions=False
-        )
+        CliRunner().invoke(app, ["falls", "simulate", "--out", str(tmp_path / "f"), *arguments], catch_exceptions=False)
     assert problem in str(caught.value) and not (tmp_path / "f").exists()

@@ -6,14 +6,15 @@ import numpy as np
 import pytest
 from typer.testing import CliRunner
 
-import flows
 from models.animation.gait_curves import procedural_standing, procedural_walking
-from models.body.model import load_body, track_joints
+from models.body.model import load_body
+from models.body.tracks import track_joints
 from models.errors import InputError
 from models.geometry.transforms import R_ZUP_YUP
 from models.mocap import clip_file
 from models.mocap.bvh import read_bvh
 from models.types import SMPL_JOINTS, Motion
+from pipeline.cli.main import app
 from pipeline.runner import cached
 from pipeline.store import Store
 
@@ -37,7 +38,7 @@ def lifted(motion, tmp_path_factory) -> str:
 
 
 def careclips(*arguments) -> str:
-    done = CliRunner().invoke(flows.app, [str(argument) for argument in arguments], catch_exceptions=False)
+    done = CliRunner().invoke(app, [str(argument) for argument in arguments], catch_exceptions=False)
     assert done.exit_code == 0, done.output
     return done.output
 

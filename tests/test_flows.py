@@ -32,7 +32,7 @@ ORDER = "{events: [{event: fall, seconds: 4}, {event: walk, seconds: 3}], fps: 1
 def careclips(*arguments, check=True, **more):
     """Run the command line in a process of its own."""
     environment = {**os.environ, "PYTHONPATH": str(ROOT), "OMP_NUM_THREADS": "1"} | more.pop("env", {})
-    command = [sys.executable, str(ROOT / "flows.py"), *map(str, arguments)]
+    command = [sys.executable, "-m", "pipeline.cli.main", *map(str, arguments)]
     done = subprocess.run(command, capture_output=True, text=True, env=environment, timeout=900, **more)
     if check:
         assert done.returncode == 0, done.stderr[-3000:]
@@ -192,7 +192,8 @@ def test_killed_and_started_again_it_finishes_with_the_same_bytes(night, tmp_pat
     folder, config, _ = night
     command = [
         sys.executable,
-        str(ROOT / "flows.py"),
+        "-m",
+        "pipeline.cli.main",
         "reconstruct",
         folder / "footage",
         "--out",
@@ -303,9 +304,10 @@ def test_bad_configs_name_the_key(tmp_path, text, problem):
 
 def test_light_verbs_import_neither_torch_nor_prefect(night):
     script = (
-        "import sys, flows\n"
+        "import sys\n"
+        "from pipeline.cli.main import main\n"
         "sys.argv = ['careclips', *sys.argv[1:]]\n"
-        "try: flows.main()\n"
+        "try: main()\n"
         "except SystemExit as end: assert not end.code, end.code\n"
         "assert not {'torch', 'prefect'} & set(sys.modules), 'heavy import'\n"
     )
@@ -330,13 +332,14 @@ def test_an_object_store_takes_the_place_of_the_folder(night, tmp_path):
     url = f"memory://bucket_{uuid.uuid4().hex}/store"
     room = next((folder / "store" / "room").iterdir()).name
     script = (
-        "import shutil, sys, fsspec, flows\n"
+        "import shutil, sys, fsspec\n"
+        "from pipeline.cli.main import app\n"
         "from pipeline.store import Store\n"
         "from typer.testing import CliRunner\n"
         "url, copy, *words = sys.argv[1:]\n"
         "while words:\n"
         "    end = words.index(';')\n"
-        "    done = CliRunner().invoke(flows.app, words[:end], catch_exceptions=False)\n"
+        "    done = CliRunner().invoke(app, words[:end], catch_exceptions=False)\n"
         "    assert done.exit_code == 0, done.output\n"
         "    print(done.stdout)\n"
         "    words = words[end + 1:]\n"
@@ -384,7 +387,7 @@ def test_every_other_verb_is_a_flow_too(night, prefect, tmp_path):
 
 
 def test_every_verb_but_serve_can_be_a_flow():
-    import flows
+    from pipeline.cli.main import app
 
     def verbs(group, above=()):
         for name, command in group.commands.items():
@@ -393,7 +396,7 @@ def test_every_verb_but_serve_can_be_a_flow():
             else:
                 yield " ".join((*above, name)), {option for given in command.params for option in given.opts}
 
-    options = dict(verbs(typer.main.get_command(flows.app)))
+    options = dict(verbs(typer.main.get_command(app)))
     assert {"sample-footage", "reconstruct", "generate", "demo", "evaluate gain", "train motion"} <= set(options)
     assert {verb for verb, given in options.items() if "--prefect" not in given} == {"serve"}
 

@@ -11,7 +11,6 @@ import pytest
 from PIL import Image
 from typer.testing import CliRunner
 
-import flows
 from models.animation.gait_curves import procedural_walking
 from models.body.model import load_body
 from models.body.rest_skeleton import save_skeleton, skeleton_of
@@ -20,10 +19,14 @@ from models.corpus.writer import split_of, write_corpus
 from models.errors import InputError
 from models.mocap import clip_file
 from models.motion.model import motion_model_digest
+from pipeline.cli.main import app
+from pipeline.evaluate_motion import evaluate_motion
 from pipeline.runner import cached
+from pipeline.settings import read_settings
 from pipeline.store import Store
 from stages.finetuning_corpus import OwnMotionConfig
 
+ROOT = Path(__file__).parents[1]
 CONFIG = """
 train_motion:
   denoiser: {name: identity, width: 32, layers: 1, heads: 2}
@@ -41,7 +44,7 @@ sample_motion:
 
 
 def careclips(*arguments):
-    done = CliRunner().invoke(flows.app, [str(argument) for argument in arguments], catch_exceptions=False)
+    done = CliRunner().invoke(app, [str(argument) for argument in arguments], catch_exceptions=False)
     assert done.exit_code == 0, done.output
     return done.output
 
@@ -151,8 +154,8 @@ import sys
 for name in ("scipy", "cv2", "pandas", "fsspec", "threadpoolctl", "anny", "diffusers", "matplotlib", "prefect", "PIL", "av",
              "mujoco", "trimesh", "open3d", "sklearn", "pyrender", "shapely", "transformers", "accelerate"):
     sys.modules[name] = None
-import flows
-flows.app(sys.argv[1:])
+from pipeline.cli.main import app
+app(sys.argv[1:])
 """
 
 
@@ -161,7 +164,7 @@ def test_a_machine_with_next_to_nothing_trains_the_same_model(trained, tmp_path)
     (tmp_path / "c.yaml").write_text(CONFIG.split("sample_motion")[0])
     subprocess.run(
         [sys.executable, "-c", BARE, "train", "motion", "--corpus", trained / "corpus.bin", "--out", tmp_path / "out",
-         "--config", tmp_path / "c.yaml"], cwd=Path(flows.__file__).parent, check=True, capture_output=True,
+         "--config", tmp_path / "c.yaml"], cwd=ROOT, check=True, capture_output=True,
     )  # fmt: skip
     there, here = (path / "model.safetensors" for path in (tmp_path / "out", trained / "model"))
     assert there.read_bytes() == here.read_bytes()
@@ -230,7 +233,7 @@ def test_motion_is_judged_by_windows_of_scenes_of_the_people_asked_for(trained, 
     for asked, most in (("people: [3]", 2), ("frames: 900", 160)):
         (tmp_path / "e.yaml").write_text(f"evaluate_motion: {{{asked}}}")
         with pytest.raises(InputError, match=rf"{asked.split(':')[0]}: names \d+; the evaluator knows up to {most}"):
-            flows.evaluate_motion(
-                trained / "corpus.bin", tmp_path / "no", [], flows._settings(tmp_path / "e.yaml", 0), None, None
+            evaluate_motion(
+                trained / "corpus.bin", tmp_path / "no", [], read_settings(tmp_path / "e.yaml", 0), None, None
             )
         assert not (tmp_path / "no").exists()

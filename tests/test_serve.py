@@ -93,7 +93,7 @@ def test_the_nightly_deployment_runs_on_a_server(server, tmp_path):
     api, environment = server
     (tmp_path / "order.yaml").write_text(ORDER)
     (tmp_path / "config.yaml").write_text(CONFIG)
-    careclips = [sys.executable, ROOT / "flows.py"]
+    careclips = [sys.executable, "-m", "pipeline.cli.main"]
     made = [*careclips, "sample-footage", "--out", "footage", "--config", "config.yaml"]
     subprocess.run(made, check=True, capture_output=True, env=environment, cwd=tmp_path, timeout=300)
     log = tmp_path / "serve.log"

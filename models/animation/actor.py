@@ -13,8 +13,8 @@ from scipy.spatial.transform import Rotation, Slerp
 
 from models.animation.gait import along_path, swing
 from models.animation.rig import Rig, pose_upper_body, solve_legs
+from models.animation.support import Support
 from models.geometry.transforms import R_ZUP_YUP, axis_angle_from_matrix
-from models.sample_footage.furniture import Support
 from models.types import ACTIONS, SMPL_JOINTS, PersonTrack, Role
 
 CHANNELS = (

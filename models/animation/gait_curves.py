@@ -11,8 +11,8 @@ from scipy.ndimage import gaussian_filter1d
 
 from models.body.floor_contact import lowest_surface
 from models.body.model import BodyModel
+from models.body.tracks import body_joints, canonicalise
 from models.geometry.transforms import R_ZUP_YUP, axis_angle_from_matrix, matrix_from_axis_angle, yaw
-from models.mocap.retarget import body_joints, canonicalise
 from models.types import ACTIONS, SMPL_JOINTS, Motion, PersonTrack, Role
 
 # Joint angle in degrees over one stride from heel strike, (phase, angle); flexion and dorsiflexion are positive.

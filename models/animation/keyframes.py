@@ -18,9 +18,12 @@ from scipy.ndimage import gaussian_filter1d
 from scipy.spatial.transform import Rotation
 
 from models.animation.gait_curves import slow_noise
+from models.body.kinematics import forward
 from models.body.mirror import mirrored
-from models.body.model import BodyModel, rest_joints_of
-from models.body.two_bone_ik import LIMBS, forward, reach
+from models.body.model import BodyModel
+from models.body.tracks import rest_joints_of
+from models.body.two_bone_ik import LIMBS, reach
+from models.geometry.easing import minimum_jerk
 from models.geometry.transforms import R_ZUP_YUP, axis_angle_from_matrix, matrix_from_axis_angle, yaw
 from models.physics.humanoid import Humanoid
 from models.types import ACTIONS, SMPL_JOINTS, Action
@@ -48,7 +51,7 @@ class Key:
     pose: Float[np.ndarray, "69"]
     """Body pose, axis-angle."""
     tilt: Float[np.ndarray, "3 3"]
-    """Of the pelvis, in SMPL axes, before the heading (`models.people3d.fitting.initialisation.tilt`)."""
+    """Of the pelvis, in SMPL axes, before the heading (`models.body.posture_library.tilt`)."""
     heading: float
     """World angle of the front of who stands upright."""
     seconds: float
@@ -86,12 +89,6 @@ class Performance:
     transl: Float[np.ndarray, "time 3"]
     actions: Int[np.ndarray, "time"]
     """Index into ACTIONS."""
-
-
-def minimum_jerk(x: Float[np.ndarray, "*batch"]) -> Float[np.ndarray, "*batch"]:
-    """10 x^3 - 15 x^4 + 6 x^5 on [0, 1], level beyond (Flash and Hogan 1985, eq. 5)."""
-    x = np.clip(x, 0.0, 1.0)
-    return x**3 * (10.0 + x * (6.0 * x - 15.0))
 
 
 def perform(

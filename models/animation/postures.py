@@ -10,7 +10,7 @@ import numpy as np
 from jaxtyping import Float
 from scipy.spatial.transform import Rotation
 
-from models.people3d.fitting.initialisation import tilt
+from models.body.posture_library import tilt
 from models.types import SMPL_JOINTS
 
 Pair = tuple[float, float]

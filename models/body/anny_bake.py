@@ -19,8 +19,8 @@ from jaxtyping import Float, Int
 
 from models.body.anny_reader import JOINT, AnnySource, hat, read_anny
 from models.errors import InputError
+from models.files import cache_folder
 from models.types import SMPL_PARENTS
-from pipeline.store import cache_folder
 
 logger = logging.getLogger(__name__)
 

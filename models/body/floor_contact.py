@@ -13,7 +13,8 @@ from scipy.ndimage import distance_transform_edt, gaussian_filter1d, maximum_fil
 
 from models.body.hand_contact import lay_hands
 from models.body.limb_ik import reach_ankles
-from models.body.model import REGIONS, BodyModel, rest_joints_of
+from models.body.model import REGIONS, BodyModel
+from models.body.tracks import rest_joints_of
 
 SMOOTH_S = 0.06
 """Spread of what smooths the corrections over time."""

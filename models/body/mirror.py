@@ -8,14 +8,11 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from models.body.model import BodyModel, rest_root
+from models.body.model import BodyModel
 from models.body.sides import mirrored_text, swapped
-from models.corpus.writer import Item
+from models.body.tracks import rest_root
 from models.geometry.transforms import axis_angle_from_matrix, matrix_from_axis_angle, yaw
 from models.types import SMPL_JOINTS, Motion, PersonTrack
-
-MIRRORED = "_mirrored"
-"""What names of mirrored items end in."""
 
 
 def mirrored(rotations: Float[Tensor, "*batch joint 3 3"], first: int = 0) -> Float[Tensor, "*batch joint 3 3"]:
@@ -33,12 +30,6 @@ def mirrored_motion(motion: Motion, body: BodyModel) -> Motion:
     """
     people = tuple(_mirrored_track(track, rest_root(body, track.betas)) for track in motion.people)
     return replace(motion, people=people, details=_mirrored_words(motion.details))
-
-
-def mirrored_item(item: Item, body: BodyModel) -> Item:
-    """A corpus item in the mirror, of the same take, with mirrored captions."""
-    texts = tuple(mirrored_text(text) for text in item.texts)
-    return replace(item, name=f"{item.name}{MIRRORED}", motion=mirrored_motion(item.motion, body), texts=texts)
 
 
 def _mirrored_track(track: PersonTrack, root: Float[np.ndarray, "3"]) -> PersonTrack:

@@ -15,12 +15,14 @@ from pathlib import Path
 import numpy as np
 import torch
 from jaxtyping import Float, Int
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import Field
 from torch import Tensor, nn
 
 from models.body.anny_bake import BAKE_VERSION, baked_body, farthest_points, shape_features
 from models.body.smpl_file import read_smpl
-from models.types import SMPL_JOINTS, SMPL_PARENTS, PersonTrack
+from models.config import Config
+from models.geometry.rotations import matrices_from_axis_angle
+from models.types import SMPL_JOINTS, SMPL_PARENTS
 
 logger = logging.getLogger(__name__)
 
@@ -53,10 +55,9 @@ def _take(values: Tensor, indices: list[int], axis: int) -> Tensor:
     return torch.cat([values.narrow(axis, index, 1) for index in indices], dim=axis)
 
 
-class BodyShape(BaseModel):
+class BodyShape(Config):
     """What a person is; `BodyModel.betas_from_shape` turns it into betas of that model."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
     age_years: float = Field(75.0, ge=8.0, le=110.0)
     sex: float = Field(0.5, ge=0.0, le=1.0)
     """0 is female, 1 is male."""
@@ -64,22 +65,6 @@ class BodyShape(BaseModel):
     """Standing height."""
     build: float = Field(0.5, ge=0.0, le=1.0)
     """0 is slight, 1 is heavy."""
-
-
-def matrices_from_axis_angle(axis_angle: Float[Tensor, "*batch 3"]) -> Float[Tensor, "*batch 3 3"]:
-    """Rodrigues' formula, with series near zero so that value and gradient are exact there."""
-    squared = axis_angle.square().sum(-1)
-    small = squared < 1e-6
-    safe = torch.where(small, torch.ones_like(squared), squared)
-    angle = safe.sqrt()
-    sinc = torch.where(small, 1.0 - squared / 6.0, angle.sin() / angle)
-    cosc = torch.where(small, 0.5 - squared / 24.0, (1.0 - angle.cos()) / safe)
-    x, y, z = axis_angle.unbind(-1)
-    zero = torch.zeros_like(x)
-    K = torch.stack([zero, -z, y, z, zero, -x, -y, x, zero], dim=-1).unflatten(-1, (3, 3))
-    outer = axis_angle[..., :, None] * axis_angle[..., None, :]
-    eye = torch.eye(3, dtype=axis_angle.dtype, device=axis_angle.device)
-    return eye + sinc[..., None, None] * K + cosc[..., None, None] * (outer - squared[..., None, None] * eye)
 
 
 class _SurfacePoints(nn.Module):
@@ -398,43 +383,3 @@ def trunk_points(body: BodyModel) -> tuple[Int[np.ndarray, "hip"], Int[np.ndarra
     hips = np.flatnonzero(body.regions[body.surface_vertices] == REGIONS.index("hips"))
     chest = np.flatnonzero(np.isin(owner, [SMPL_JOINTS.index("spine2"), SMPL_JOINTS.index("spine3")]))
     return hips, chest
-
-
-def track_parameters(
-    track: PersonTrack,
-) -> tuple[Float[Tensor, "time 10"], Float[Tensor, "time 3"], Float[Tensor, "time 69"], Float[Tensor, "time 3"]]:
-    """betas, global_orient, body_pose and transl of every frame of a track, as the body's methods take them."""
-    rest = (track.global_orient, track.body_pose, track.transl)
-    orient, pose, transl = (torch.as_tensor(value, dtype=torch.float32) for value in rest)
-    return torch.as_tensor(track.betas, dtype=torch.float32).expand(len(transl), -1), orient, pose, transl
-
-
-def track_joints(body: BodyModel, track: PersonTrack) -> Float[np.ndarray, "time 24 3"]:
-    """Joints of every frame of a track, in the frame of the track, metres."""
-    with torch.no_grad():
-        return body.joints(*track_parameters(track)).double().numpy()
-
-
-def track_keypoints(body: BodyModel, track: PersonTrack) -> Float[np.ndarray, "time 17 3"]:
-    """COCO-17 of every frame of a track, in the frame of the track, metres."""
-    with torch.no_grad():
-        return body.keypoints(*track_parameters(track)).double().numpy()
-
-
-def rest_joints_of(body: BodyModel, betas: Float[np.ndarray, "10"]) -> Float[np.ndarray, "24 3"]:
-    """Joints of the T-pose in the body's own axes, metres."""
-    with torch.no_grad():
-        return body.rest_joints(torch.as_tensor(betas, dtype=torch.float32)).double().numpy()
-
-
-def rest_root(body: BodyModel, betas: Float[np.ndarray, "10"]) -> Float[np.ndarray, "3"]:
-    """J0(betas): where the pelvis lies in the body's own axes before `transl`."""
-    return rest_joints_of(body, betas)[0]
-
-
-def standing_pelvis_height(body: BodyModel, betas: Float[np.ndarray, "10"]) -> float:
-    """Height of the pelvis over the soles of the upright body, metres."""
-    with torch.no_grad():
-        zero = torch.zeros(3)
-        points = body.surface_points(torch.as_tensor(betas, dtype=torch.float32), zero, torch.zeros(69), zero)
-    return float(rest_root(body, betas)[1] - points[:, 1].min())

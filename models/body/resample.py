@@ -6,7 +6,6 @@ import numpy as np
 from jaxtyping import Float
 
 from models.geometry.transforms import axis_angle_from_matrix, matrix_from_axis_angle
-from models.mocap.retarget import resample
 from models.types import PersonTrack
 
 
@@ -28,3 +27,13 @@ def retimed(track: PersonTrack, times: Float[np.ndarray, "time"], clock: Float[n
         visible=track.visible[nearest],
         confidence=np.interp(clock, times, track.confidence),
     )
+
+
+def resample(
+    clock: Float[np.ndarray, "time"], rotations: Float[np.ndarray, "time 24 3 3"], times: Float[np.ndarray, "sample"]
+) -> Float[np.ndarray, "sample 24 3 3"]:
+    """Rotations at other times of the clock, by spherical interpolation."""
+    low = np.clip(np.searchsorted(clock, times, "right") - 1, 0, len(clock) - 2)
+    share = np.clip((times - clock[low]) / (clock[low + 1] - clock[low]), 0.0, 1.0)
+    step = axis_angle_from_matrix(np.swapaxes(rotations[low], -1, -2) @ rotations[low + 1])
+    return rotations[low] @ matrix_from_axis_angle(step * share[:, None, None])

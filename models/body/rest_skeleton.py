@@ -60,24 +60,3 @@ def read_skeleton(path: Path) -> RestSkeleton:
         raise InputError(
             path, f"is no skeleton of a body ({error})", "name the skeleton.safetensors beside the corpus"
         ) from error
-
-
-def bone_lengths(rest: Float[Tensor, "*batch 22 3"]) -> Float[Tensor, "*batch 21"]:
-    """Distance of every joint but the root to its parent, metres."""
-    return (rest[..., 1:, :] - rest[..., list(PARENTS[1:]), :]).norm(dim=-1)
-
-
-def forward_kinematics(
-    rest: Float[Tensor, "*#batch 22 3"], rotations: Float[Tensor, "*batch 22 3 3"], root: Float[Tensor, "*batch 3"]
-) -> Float[Tensor, "*batch 22 3"]:
-    """Joints of a posed skeleton. `rotations`: the root's to the world, the others' to their parents; `root`: the pelvis, world."""
-    # Products of many small matrices are slow; with the batch as the last axis they are sums of long vectors.
-    bones = (rest[..., 1:, :] - rest[..., list(PARENTS[1:]), :]).expand(*root.shape[:-1], -1, -1)
-    bones = bones.movedim((-2, -1), (0, 1)).contiguous()
-    local = rotations.movedim((-3, -2, -1), (0, 1, 2)).contiguous()
-    turned, joints = [local[0]], [root.movedim(-1, 0)]
-    for joint in range(1, BODY_JOINTS):
-        above = turned[PARENTS[joint]]
-        joints.append(joints[PARENTS[joint]] + (above * bones[joint - 1]).sum(1))
-        turned.append((above[:, :, None] * local[joint]).sum(1))
-    return torch.stack(joints).movedim((0, 1), (-2, -1))

@@ -37,19 +37,6 @@ LEAST_BEND = 0.03
 """Of knee and elbow, radians: limbs are never locked."""
 
 
-def forward(
-    rest: Float[np.ndarray, "24 3"], local: Float[np.ndarray, "time 24 3 3"], pelvis: Float[np.ndarray, "time 3"]
-) -> tuple[Float[np.ndarray, "time 24 3 3"], Float[np.ndarray, "time 24 3"]]:
-    """World rotations and positions of all joints; `local[:, 0]` is the root's world rotation."""
-    rotations, positions = local.copy(), np.empty((*local.shape[:2], 3))
-    positions[:, 0] = pelvis
-    for joint in range(1, 24):
-        parent = SMPL_PARENTS[joint]
-        rotations[:, joint] = rotations[:, parent] @ local[:, joint]
-        positions[:, joint] = positions[:, parent] + rotations[:, parent] @ (rest[joint] - rest[parent])
-    return rotations, positions
-
-
 def reach(
     rest: Float[np.ndarray, "24 3"],
     local: Float[np.ndarray, "time 24 3 3"],

@@ -9,8 +9,10 @@ import numpy as np
 import torch
 from jaxtyping import Float
 
-from models.body.model import BodyModel, BodyShape, rest_root, track_keypoints
+from models.body.anthropometry import body_mass_kg
+from models.body.model import BodyModel, BodyShape
 from models.body.placement import place_track
+from models.body.tracks import body_joints, rest_root, track_keypoints
 from models.compare_falls.real_falls import Fall
 from models.errors import Rejected
 from models.falls.causes import DIRECTION_ANGLES, SIMULATED_HZ
@@ -18,11 +20,9 @@ from models.falls.scenes import fall_scene
 from models.falls.simulation import PhysicsConfig, as_asked, simulate_fall
 from models.geometry.camera import Camera
 from models.geometry.transforms import invert, matrix_from_axis_angle, transform, yaw
-from models.mocap.retarget import body_joints
-from models.motion_sources.source import body_mass_kg
 from models.order import CAUSE_DIRECTIONS, Cause, Direction
+from models.people2d.simulated_detector import FaultConfig, detected
 from models.physics.humanoid import Box
-from models.training.keypoint_lifter.views import FaultConfig, detected
 from models.types import SMPL_JOINTS, Person2D, PersonTrack
 
 CAUSES: tuple[Cause, ...] = ("push", "slip", "faint", "trip", "misstep", "stand_to_sit", "lean")

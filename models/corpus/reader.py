@@ -18,8 +18,8 @@ from jaxtyping import Bool, Float32, Int8
 
 from models.corpus.block_codec import Tracks, decompress
 from models.errors import InputError
+from models.types import FPS
 
-FPS = 20.0
 MOST_PEOPLE = 4
 MAGIC = b"careclips corpus 1\n"
 _PREFIX = len(MAGIC) + 32 + 8

@@ -14,10 +14,10 @@ from typing import Literal
 import numpy as np
 
 from models.corpus.block_codec import Tracks, compress
-from models.corpus.reader import FPS, MOST_PEOPLE, Corpus, Index, Row, file_content, read_blocks
+from models.corpus.reader import MOST_PEOPLE, Corpus, Index, Row, file_content, read_blocks
 from models.errors import InputError
-from models.types import ACTIONS, Motion, PersonTrack
-from pipeline.store import write_bytes
+from models.files import write_bytes
+from models.types import ACTIONS, FPS, Motion, PersonTrack
 
 Kind = Literal["mocap", "fall", "look_alike", "composed", "own"]
 Split = Literal["train", "val", "test"]

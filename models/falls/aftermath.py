@@ -13,13 +13,14 @@ from jaxtyping import Float
 from scipy.spatial.transform import Rotation
 
 from models.animation.floor_transitions import STRIDE_S, crawl_on, key, paced, up_from_a_knee, up_to_all_fours, upright
-from models.animation.keyframes import Key, minimum_jerk, mirrored_key, perform
+from models.animation.keyframes import Key, mirrored_key, perform
 from models.animation.postures import Posture, all_fours, on_side, prone, propped, supine
 from models.body.model import BodyModel
+from models.body.tracks import body_joints
 from models.errors import Rejected
 from models.falls.simulation import landing, posture
+from models.geometry.easing import minimum_jerk
 from models.geometry.transforms import R_ZUP_YUP, matrix_from_axis_angle
-from models.mocap.retarget import body_joints
 from models.physics.humanoid import Box, build_humanoid
 from models.physics.tracking import TrackingConfig, substeps_of, track_motion
 from models.types import SMPL_JOINTS, Motion, PersonTrack, Role

@@ -19,9 +19,10 @@ from scipy.spatial.transform import Rotation
 from models.body.model import relaxed_pose
 from models.errors import Rejected
 from models.falls.causes import CAUSES, DIRECTION_ANGLES
+from models.geometry.easing import smooth_step
 from models.geometry.transforms import axis_angle_from_matrix, matrix_from_axis_angle
 from models.order import Cause, Direction
-from models.physics.humanoid import TRUNK, Box, Humanoid, joint_spec
+from models.physics.humanoid import TRUNK, UNSTABLE, Box, Humanoid, joint_spec
 from models.types import SMPL_JOINTS
 
 # Protective reflexes: joint angles in degrees (left, right sides mirrored unless named). Shoulders: flexion (forward) and
@@ -46,8 +47,6 @@ REFLEXES: dict[str, dict[str, tuple[float, ...]]] = {
 }  # fmt: skip
 
 FEET = ("left_ankle", "right_ankle")
-UNSTABLE = (mujoco.mjtWarning.mjWARN_BADQPOS, mujoco.mjtWarning.mjWARN_BADQVEL, mujoco.mjtWarning.mjWARN_BADQACC)
-"""After any of these MuJoCo has reset the state: what follows is not the same fall."""
 CAUSE_S = 0.2
 """How long the cause pushes."""
 TUCK = 0.5
@@ -368,9 +367,3 @@ def _facing(root: Float[np.ndarray, "3 3"]) -> float:
     if abs(forward[2]) > 0.7:
         return float(np.arctan2(left[1], left[0]) - np.pi / 2.0)
     return float(np.arctan2(forward[1], forward[0]))
-
-
-def smooth_step(x: float) -> float:
-    """0 below 0, 1 above 1, level at both ends."""
-    x = float(np.clip(x, 0.0, 1.0))
-    return x * x * (3.0 - 2.0 * x)

@@ -26,9 +26,9 @@ from models.animation.floor_transitions import (
 )
 from models.animation.keyframes import Key, mirrored_key, perform
 from models.animation.postures import Posture, all_fours, knees_up, on_side, prone, squatting, supine, varied
+from models.animation.props import bed_behind, chair_behind, lowered
 from models.animation.rig import rig_of
 from models.body.model import BodyModel
-from models.falls.scenes import bed_behind, chair_behind, lowered
 from models.physics.humanoid import Box, build_humanoid
 from models.physics.tracking import TrackingConfig, substeps_of, track_motion
 from models.types import Motion, PersonTrack, Role, take

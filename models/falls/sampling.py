@@ -4,17 +4,19 @@ from dataclasses import replace
 
 import numpy as np
 from jaxtyping import Float, Int
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import Field
 
-from models.body.model import BodyModel, BodyShape, rest_root
+from models.body.anthropometry import body_mass_kg
+from models.body.model import BodyModel, BodyShape
 from models.body.placement import place_track
+from models.body.tracks import rest_root
+from models.config import Config
 from models.errors import Rejected
 from models.falls.aftermath import Aftermath, aftermath
 from models.falls.causes import CAUSES, DIRECTION_ANGLES, SIMULATED_HZ
 from models.falls.scenes import FallScene, fall_scene
 from models.falls.simulation import PhysicsConfig, simulate_fall
 from models.geometry.transforms import invert, matrix_from_axis_angle, transform, yaw
-from models.motion_sources.source import body_mass_kg
 from models.order import CAUSE_DIRECTIONS, Cause, Direction
 from models.physics.humanoid import Box
 from models.physics.room_boxes import in_frame, room_boxes
@@ -23,10 +25,9 @@ from models.types import Motion, Room, take
 RISINGS: tuple[Aftermath, ...] = ("tries_to_get_up", "crawls", "gets_up")
 
 
-class FallsConfig(BaseModel):
+class FallsConfig(Config):
     """Who falls, and where."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
     physics: PhysicsConfig = PhysicsConfig()
     hz: float = Field(default=20.0, gt=0.0)
     """Of the motions; simulated at the next multiple of it from 60 Hz on."""

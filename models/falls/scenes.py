@@ -6,21 +6,17 @@ The source goes on after the onset with what the muscles go on aiming at. Furnit
 from dataclasses import dataclass, replace
 
 import numpy as np
-import torch
 from jaxtyping import Float
 
 from models.animation.actor import Actor
 from models.animation.gait_curves import procedural_standing, procedural_walking
+from models.animation.props import bed_behind, chair_behind, lowered
 from models.animation.rig import rig_of
-from models.body.model import BodyModel, track_parameters
+from models.body.model import BodyModel
 from models.falls.causes import CAUSES, DIRECTION_ANGLES
 from models.order import Cause, Direction
 from models.physics.humanoid import Box
-from models.sample_footage.furniture import Support
-from models.types import Motion, PersonTrack, Role, take
-
-SUNK_M = 0.12
-"""How deep skin may be in a mattress, as procedural people lie and sit."""
+from models.types import Motion, Role, take
 
 
 @dataclass(frozen=True)
@@ -101,20 +97,6 @@ def _tipping(actor: Actor, cause: Cause, direction: Direction, rng: np.random.Ge
     return (actor.frames - 1) / actor.fps
 
 
-def chair_behind(actor: Actor, height_m: float, away: Float[np.ndarray, "2"]) -> tuple[Support, tuple[Box, ...]]:
-    """A chair with a back behind somebody who stands at the origin facing +x, moved away by x and y."""
-    reach = actor.rig.leg[0] + 0.02
-    seat = np.array([-reach - 0.02, 0.0])
-    square = 0.22 * np.array([[1.0, 1.0], [-1.0, 1.0], [-1.0, -1.0], [1.0, -1.0]])
-    support = Support("chair", height_m, seat + square, seat, np.array([1.0, 0.0]), np.zeros(2))
-    middle = seat + away
-    boxes = (
-        Box("chair", np.array([*middle, height_m / 2.0]), np.array([0.22, 0.22, height_m / 2.0])),
-        Box("chair", np.array([middle[0] - 0.25, middle[1], height_m + 0.22]), np.array([0.025, 0.22, 0.22])),
-    )
-    return support, boxes
-
-
 def _rising(actor: Actor, direction: Direction, rng: np.random.Generator) -> tuple[float, tuple[Box, ...]]:
     """Who sinks back finds the chair rolled away; else nobody would fall."""
     away = np.array([-rng.uniform(0.45, 0.6), 0.0]) if direction == "backward" else np.zeros(2)
@@ -142,16 +124,6 @@ def _missing(actor: Actor, rng: np.random.Generator) -> tuple[float, tuple[Box, 
     return begin + seconds * float(rng.uniform(0.45, 0.75)), () if kind == "gone" else boxes
 
 
-def bed_behind(actor: Actor, height_m: float, edge: float) -> tuple[Support, Box]:
-    """A bed along y whose free side faces +x, its edge that far in front of the pelvis of who sits on it."""
-    seat = np.array([-actor.rig.leg[0] - 0.02, 0.0])
-    middle = np.array([seat[0] + edge - 0.45, 0.35])
-    half = np.array([0.45, 1.0])
-    corners = middle + half * np.array([[1.0, 1.0], [-1.0, 1.0], [-1.0, -1.0], [1.0, -1.0]])
-    support = Support("bed", height_m, corners, seat, np.array([1.0, 0.0]), np.array([0.0, 1.0]))
-    return support, Box("bed", np.array([*middle, height_m / 2.0]), np.array([*half, height_m / 2.0]))
-
-
 def _sliding(actor: Actor, rng: np.random.Generator) -> tuple[float, tuple[Box, ...]]:
     support, bed = bed_behind(actor, float(rng.uniform(0.42, 0.58)), float(rng.uniform(-0.02, 0.05)))
     actor.sit_down(support, 1.5)
@@ -170,20 +142,3 @@ def _rolling(actor: Actor, direction: Direction, rng: np.random.Generator) -> tu
     actor.sit_down(support, 1.2)
     actor.lie_down(support, 2.0, float(rng.uniform(2.0, 3.0)))
     return actor.frames / actor.fps - 0.3, (bed,)
-
-
-def lowered(body: BodyModel, track: PersonTrack, box: Box, frame: int, more_m: float = 0.0) -> Box:
-    """Bed or seat lowered to the lowest skin over it, and by `more_m`: mattresses give way, boxes would throw people off."""
-    at = take(track, np.array([frame]))
-    with torch.no_grad():
-        skin = body.surface_points(*track_parameters(at))[0].double().numpy()
-    reach = _topped(box, box.top_m - SUNK_M)
-    over = [float(point[2]) for point in skin if reach.is_under(point)]
-    return _topped(box, min([box.top_m, *over]) - more_m)
-
-
-def _topped(box: Box, top_m: float) -> Box:
-    """The box with its top at another height, its foot where it was."""
-    foot = box.centre[2] - box.half_sizes[2]
-    middle, half = (top_m + foot) / 2.0, (top_m - foot) / 2.0
-    return replace(box, centre=np.array([*box.centre[:2], middle]), half_sizes=np.array([*box.half_sizes[:2], half]))

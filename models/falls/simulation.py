@@ -9,13 +9,14 @@ from collections.abc import Sequence
 
 import numpy as np
 from jaxtyping import Float
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import Field
 
 from models.body.model import BodyModel
+from models.body.tracks import body_joints
+from models.config import Config
 from models.errors import Rejected
 from models.falls.causes import CAUSES, DIRECTION_ANGLES
 from models.falls.controller import FallControl
-from models.mocap.retarget import body_joints
 from models.order import Cause, Direction
 from models.physics.humanoid import Box, build_humanoid
 from models.types import ACTIONS, SMPL_JOINTS, Motion, PersonTrack
@@ -23,10 +24,9 @@ from models.types import ACTIONS, SMPL_JOINTS, Motion, PersonTrack
 _PELVIS, _NECK = SMPL_JOINTS.index("pelvis"), SMPL_JOINTS.index("neck")
 
 
-class PhysicsConfig(BaseModel):
+class PhysicsConfig(Config):
     """How falls are simulated, and what ends one as no body's."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
     timestep_s: float = Field(default=0.0034, gt=0.0, le=0.005)
     """Upper bound; the step divides the source's frame duration."""
     penetration_m: float = 0.03

@@ -14,20 +14,22 @@ from scipy.spatial.transform import Rotation
 
 from models.animation.actor import Actor
 from models.animation.floor_transitions import FEET, down_to_a_knee, key, paced, upright
-from models.animation.keyframes import minimum_jerk, mirrored_key, perform
+from models.animation.keyframes import mirrored_key, perform
 from models.animation.postures import Posture, squatting, varied
+from models.animation.props import chair_behind, lowered
 from models.animation.rig import rig_of
-from models.body.model import BodyModel, BodyShape, rest_root
+from models.body.anthropometry import body_mass_kg
+from models.body.model import BodyModel, BodyShape
 from models.body.placement import place_track
+from models.body.tracks import body_joints, rest_root
 from models.errors import Rejected
 from models.falls.causes import SIMULATED_HZ
 from models.falls.look_alikes import HULL_M
-from models.falls.scenes import chair_behind, fall_scene, lowered
+from models.falls.scenes import fall_scene
 from models.falls.simulation import PhysicsConfig, simulate_fall
+from models.geometry.easing import minimum_jerk
 from models.geometry.transforms import axis_angle_from_matrix, matrix_from_axis_angle, transform, yaw
 from models.interactions.hand_holds import Hold, Side, held_share, offer_arms
-from models.mocap.retarget import body_joints
-from models.motion_sources.source import body_mass_kg
 from models.order import CAUSE_DIRECTIONS, Cause, Direction
 from models.physics.humanoid import Box, build_humanoid
 from models.text.captions import Facts

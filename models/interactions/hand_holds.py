@@ -13,11 +13,12 @@ from jaxtyping import Float
 from scipy.ndimage import gaussian_filter1d
 from scipy.spatial.transform import Rotation
 
-from models.animation.keyframes import minimum_jerk
 from models.animation.postures import Posture
+from models.body.kinematics import forward
 from models.body.limb_ik import LEGS, reach_ankles
 from models.body.model import BodyModel
-from models.body.two_bone_ik import LIMBS, Limb, forward, reach
+from models.body.two_bone_ik import LIMBS, Limb, reach
+from models.geometry.easing import minimum_jerk
 from models.geometry.transforms import axis_angle_from_matrix, matrix_from_axis_angle
 from models.physics.humanoid import Grip, joint_spec, segment_points
 from models.types import SMPL_JOINTS, SMPL_PARENTS, PersonTrack

@@ -4,8 +4,9 @@ import numpy as np
 from jaxtyping import Float
 from scipy.spatial import KDTree
 
-from models.body.model import BodyModel, rest_joints_of
-from models.body.two_bone_ik import forward
+from models.body.kinematics import forward
+from models.body.model import BodyModel
+from models.body.tracks import rest_joints_of
 from models.interactions.hand_holds import local_rotations_of
 from models.physics.humanoid import Grip, segment_points
 from models.types import SMPL_PARENTS, PersonTrack

@@ -19,7 +19,8 @@ from jaxtyping import Float
 from scipy.spatial.transform import Rotation
 
 from models.body.floor_contact import lowest_surface
-from models.body.model import BodyModel, BodyShape, load_body, rest_joints_of, track_joints
+from models.body.model import BodyModel, BodyShape, load_body
+from models.body.tracks import rest_joints_of, track_joints
 from models.errors import InputError
 from models.geometry.transforms import R_ZUP_YUP
 from models.mocap.importers.indexed_folder import index_takes

@@ -10,7 +10,8 @@ import torch
 from jaxtyping import Float
 from scipy.spatial.transform import Rotation, Slerp
 
-from models.body.model import BodyModel, rest_joints_of
+from models.body.model import BodyModel
+from models.body.tracks import rest_joints_of
 from models.errors import InputError
 from models.geometry.transforms import R_ZUP_YUP
 from models.mocap.gltf import Glb

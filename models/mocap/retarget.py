@@ -14,15 +14,16 @@ from dataclasses import dataclass, replace
 from itertools import pairwise
 
 import numpy as np
-import torch
 from jaxtyping import Bool, Float
 from scipy.spatial.transform import Rotation
 
 from models.body.floor_contact import stand_on_floor
 from models.body.limb_ik import reach_wrists
-from models.body.model import BodyModel, rest_joints_of, rest_root
+from models.body.model import BodyModel
+from models.body.resample import resample
+from models.body.tracks import canonicalise, rest_joints_of
 from models.errors import InputError
-from models.geometry.transforms import R_ZUP_YUP, axis_angle_from_matrix, matrix_from_axis_angle, rotation_between, yaw
+from models.geometry.transforms import R_ZUP_YUP, axis_angle_from_matrix, matrix_from_axis_angle, rotation_between
 from models.mocap.joint_names import SIDES, match_joints, spine_between
 from models.mocap.skeleton_motion import SkeletonMotion
 from models.types import SMPL_JOINTS, SMPL_PARENTS, Motion, PersonTrack, Role
@@ -350,40 +351,3 @@ def _leg_length(places: dict[str, Float[np.ndarray, "3"]]) -> float:
 def _arm_length(places: dict[str, Float[np.ndarray, "3"]], side: str) -> float:
     arm = [places[f"{side}_{name}"] for name in ("shoulder", "elbow", "wrist")]
     return sum(float(np.linalg.norm(b - a)) for a, b in pairwise(arm))
-
-
-def resample(
-    clock: Float[np.ndarray, "time"], rotations: Float[np.ndarray, "time 24 3 3"], times: Float[np.ndarray, "sample"]
-) -> Float[np.ndarray, "sample 24 3 3"]:
-    """Rotations at other times of the clock, by spherical interpolation."""
-    low = np.clip(np.searchsorted(clock, times, "right") - 1, 0, len(clock) - 2)
-    share = np.clip((times - clock[low]) / (clock[low + 1] - clock[low]), 0.0, 1.0)
-    step = axis_angle_from_matrix(np.swapaxes(rotations[low], -1, -2) @ rotations[low + 1])
-    return rotations[low] @ matrix_from_axis_angle(step * share[:, None, None])
-
-
-def body_joints(
-    body: BodyModel,
-    betas: Float[np.ndarray, "10"],
-    global_orient: Float[np.ndarray, "time 3"],
-    body_pose: Float[np.ndarray, "time 69"],
-    transl: Float[np.ndarray, "time 3"],
-) -> Float[np.ndarray, "time 24 3"]:
-    """The body's joints over time, metres, float64."""
-    arrays = (np.tile(betas, (len(transl), 1)), global_orient, body_pose, transl)
-    with torch.no_grad():
-        return body.joints(*(torch.as_tensor(array, dtype=torch.float32) for array in arrays)).double().numpy()
-
-
-def canonicalise(body: BodyModel, tracks: Sequence[PersonTrack]) -> tuple[PersonTrack, ...]:
-    """The tracks of one world turned and moved on its floor, so that the first one's pelvis begins at x = y = 0 facing +x."""
-    first = tracks[0]
-    facing = matrix_from_axis_angle(first.global_orient[0])[:, 2]
-    turn = yaw(-float(np.arctan2(facing[1], facing[0])))
-    start = (first.transl[0] + rest_root(body, first.betas)) * [1.0, 1.0, 0.0]
-    moved = []
-    for track in tracks:
-        rest = rest_root(body, track.betas)
-        orient = axis_angle_from_matrix(turn @ matrix_from_axis_angle(track.global_orient))
-        moved.append(replace(track, global_orient=orient, transl=(track.transl + rest - start) @ turn.T - rest))
-    return tuple(moved)

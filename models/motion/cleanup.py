@@ -5,43 +5,39 @@ bodies that act them. Out: features of a motion near by: low-pass filtered; limb
 says that they stand, by linear least squares over all frames and two-bone inverse kinematics; people moved out of each other.
 """
 
-import functools
 import itertools
 import math
-from dataclasses import dataclass
 
 import numpy as np
 import torch
 from jaxtyping import Bool, Float
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import Field
 from scipy.ndimage import binary_closing, binary_opening
 from scipy.signal import butter, sosfiltfilt
 from scipy.sparse import csr_array, eye_array, kron, vstack
 from scipy.sparse.linalg import spsolve
 from torch import Tensor
 
-from models.body.collision_spheres import SKIN_SHARE, InnerSpheres
+from models.body.collision_spheres import InnerSpheres
 from models.body.floor_contact import stand_on_floor
+from models.body.kinematics import forward_kinematics
 from models.body.model import BodyModel
-from models.body.rest_skeleton import PARENTS, forward_kinematics
-from models.corpus.reader import FPS
-from models.geometry.transforms import rotation_between
+from models.config import Config
+from models.geometry.rotations import matrix_from_columns
 from models.motion.features import CONTACTS, FEET, ROTATIONS, canonical, from_matrices
-from models.people3d.pose_prior import matrix_from_columns
-from models.types import SMPL_JOINTS
+from models.motion.floor_clearance import off_floor, solid_of
+from models.types import FPS, SMPL_JOINTS
 
 DIRECTIONS = 24
 """In which ways out of another person are looked for."""
 SOME = 8
 """Every how many-th disc tells how far it is at least."""
-HEAD = SMPL_JOINTS.index("head")
 ANKLES = (SMPL_JOINTS.index("left_ankle"), SMPL_JOINTS.index("right_ankle"))
 
 
-class CleanupConfig(BaseModel):
+class CleanupConfig(Config):
     """Spreads say how far a correction goes before it costs."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
     cutoff_hz: float = Field(default=4.0, gt=0.0, lt=FPS / 2.0)
     """Of the zero-lag low-pass filter (Butterworth, fourth order, there and back) over root and rotations."""
     leg_m: float = Field(default=0.05, gt=0.0)
@@ -115,72 +111,6 @@ def _smooth(config: CleanupConfig, values: Float[Tensor, "person time n"]) -> Fl
     sections = butter(4, config.cutoff_hz, fs=FPS, output="sos")
     filtered = sosfiltfilt(sections, values.double().numpy(), axis=1, padlen=min(9, values.shape[1] - 1))
     return torch.as_tensor(filtered.copy(), dtype=torch.float32)
-
-
-@dataclass(frozen=True)
-class Solid:
-    """What of a body is wanted off the floor: its joints, and the middle of the head, which has no joint at its end."""
-
-    head: Float[np.ndarray, "3"]
-    """From the head's joint, the body's own axes at rest, metres."""
-    radii: Float[np.ndarray, "23"]
-    """From each joint to the nearest skin of its limbs, and half the head's width: what is lower is too low, metres."""
-
-
-@functools.lru_cache(maxsize=1)
-def solid_of(body: BodyModel) -> Solid:
-    """Of the mean shape; remembered, since one body acts many motions."""
-    joints, skin, weights = body.J_template.numpy(), body.v_template.numpy(), body.weights.numpy()
-    of_head = skin[weights[:, HEAD] > 0.9]
-    low, high = of_head.min(axis=0), of_head.max(axis=0)
-    radii = [np.linalg.norm(skin[weights[:, joint] > SKIN_SHARE] - joints[joint], axis=1).min() for joint in range(22)]
-    return Solid((low + high) / 2.0 - joints[HEAD], np.array([*radii, (high - low).min() / 2.0]))
-
-
-def off_floor(
-    solid: Solid,
-    rest: Float[Tensor, "person 22 3"],
-    R: Float[Tensor, "person time 22 3 3"],
-    root: Float[Tensor, "person time 3"],
-) -> tuple[Float[Tensor, "person time 22 3 3"], Float[Tensor, "person time 3"]]:
-    """People bent so that no joint, and no head, is nearer to the floor than its skin allows: each that is too low is wanted just
-    high enough, and every bone turns by the shortest way to where its ends are wanted. Who is nowhere too low stays."""
-    local, world = R.double().numpy(), {}
-    for joint in range(22):
-        world[joint] = local[:, :, joint] if joint == 0 else world[PARENTS[joint]] @ local[:, :, joint]
-    joints = forward_kinematics(rest[:, None], R, root).double().numpy()
-    head = joints[:, :, HEAD] + world[HEAD] @ solid.head
-    wanted = np.concatenate([joints, head[:, :, None]], axis=2)
-    if not (wanted[..., 2] < solid.radii).any():
-        return R, root
-    wanted[..., 2] = np.maximum(wanted[..., 2], solid.radii)
-    bones = (rest - rest[:, list(PARENTS)]).double().numpy()
-    bones = np.concatenate([bones, np.broadcast_to(solid.head, (len(bones), 1, 3))], axis=1)
-    turned = []
-    for joint in range(22):
-        children = [child for child, above in enumerate((*PARENTS, HEAD)) if above == joint and child > 0]
-        swing = np.broadcast_to(np.eye(3), world[joint].shape)
-        if children:
-            now = [(world[joint] @ bones[:, None, child, :, None])[..., 0] for child in children]
-            goals = [wanted[:, :, child] - wanted[:, :, joint] for child in children]
-            swing = _swing(np.stack(now, axis=-2), np.stack(goals, axis=-2))
-        turned.append(swing @ world[joint])
-    found = [turned[0], *(np.swapaxes(turned[PARENTS[j]], -1, -2) @ turned[j] for j in range(1, 22))]
-    bent = torch.as_tensor(np.stack(found, axis=2), dtype=torch.float32)
-    return bent, torch.as_tensor(wanted[:, :, 0], dtype=torch.float32)
-
-
-def _swing(
-    now: Float[np.ndarray, "*batch bone 3"], goals: Float[np.ndarray, "*batch bone 3"]
-) -> Float[np.ndarray, "*batch 3 3"]:
-    """The turn that takes directions of bones nearest to their goals: the shortest of one bone, Kabsch's of several."""
-    now, goals = (v / np.maximum(np.linalg.norm(v, axis=-1, keepdims=True), 1e-9) for v in (now, goals))
-    if now.shape[-2] == 1:
-        return rotation_between(now[..., 0, :], goals[..., 0, :])
-    U, _, V = np.linalg.svd(np.swapaxes(goals, -1, -2) @ now)
-    mirror = np.ones((*now.shape[:-2], 3))
-    mirror[..., 2] = np.sign(np.linalg.det(U @ V))
-    return (U * mirror[..., None, :]) @ V
 
 
 def _stands(stated: Bool[Tensor, "time 4"]) -> Bool[np.ndarray, "time 4"]:

@@ -12,11 +12,12 @@ import torch
 from jaxtyping import Bool, Float, Int
 from torch import Tensor
 
-from models.body.rest_skeleton import RestSkeleton, bone_lengths
-from models.corpus.reader import FPS, Corpus, Row
+from models.body.kinematics import bone_lengths
+from models.body.rest_skeleton import RestSkeleton
+from models.corpus.reader import Corpus, Row
 from models.errors import InputError
 from models.motion.features import FEATURES, canonical, encode
-from models.types import Role
+from models.types import FPS, Role
 
 ROLES: tuple[str, ...] = Role.__args__
 POOL = 8

@@ -9,11 +9,11 @@ import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 
-from models.body.model import matrices_from_axis_angle
-from models.body.rest_skeleton import BODY_JOINTS, forward_kinematics
-from models.corpus.reader import FPS
+from models.body.kinematics import forward_kinematics
+from models.body.rest_skeleton import BODY_JOINTS
+from models.geometry.rotations import matrices_from_axis_angle, matrix_from_columns
 from models.geometry.transforms import axis_angle_from_matrix
-from models.people3d.pose_prior import matrix_from_columns
+from models.types import FPS
 
 POSITIONS = slice(0, 66)
 """22 joints, metres."""

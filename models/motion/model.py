@@ -2,23 +2,22 @@
 
 from pathlib import Path
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import Field
 from torch import nn
 
-from models.device import device_of
+from models.config import Config
 from models.errors import InputError
 from models.motion.denoisers import DenoiserConfig, build_denoiser
 from models.motion.features import LAYOUT, Normaliser
-from models.networks import STARTERS, load_network, network_digest
+from models.networks import STARTERS, device_of, load_network, network_digest
 
 STARTER = STARTERS / "motion"
 _KIND = ("motion model", "name a folder made by careclips train motion, or starter")
 
 
-class MotionModelConfig(BaseModel):
+class MotionModelConfig(Config):
     """What a checkpoint is."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
     denoiser: DenoiserConfig
     layout: str = LAYOUT
     """Of the features; another layout's weights mean nothing here."""

@@ -7,21 +7,16 @@ out as it would alone. Kept values replace the prediction of x_0 at each step (T
 import math
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, field, replace
-from typing import Literal
+from dataclasses import replace
 
-import numpy as np
 import torch
-from diffusers import DDIMScheduler, DDPMScheduler, DPMSolverMultistepScheduler
+from diffusers import DDPMScheduler
 from jaxtyping import Bool, Float, Int
-from pydantic import BaseModel, ConfigDict, Field
 from torch import Tensor
 
-from models.body.rest_skeleton import PARENTS, bone_lengths, forward_kinematics
-from models.corpus.reader import FPS
-from models.errors import InputError
-from models.motion.condition import Condition, both_branches
-from models.motion.dataset import ROLES, MotionData
+from models.body.kinematics import bone_lengths
+from models.motion.condition import Condition, Embed, both_branches
+from models.motion.dataset import ROLES
 from models.motion.features import (
     FEATURES,
     POSITIONS,
@@ -32,80 +27,14 @@ from models.motion.features import (
     heading,
     matrices,
     placed,
-    smpl_parameters,
 )
 from models.motion.model import MotionModel
-from models.motion.noise_schedule import STEPS, sampling_steps
-from models.training.motion.train import Embed, half_precision
-from models.types import Motion, PersonTrack, Role
+from models.motion.request import Ask, Kept, chain, check_ask
+from models.motion.schedulers import SamplingConfig, guided_steps, scheduler_of
+from models.networks import half_precision
 
-FEWEST_FRAMES, MOST_FRAMES = 4, 1200
-"""From a fifth of a second to a minute."""
 FADE_FRAMES = 10
 """After kept frames: what the prediction differs from them by at their end fades away over so many."""
-
-
-class SamplingConfig(BaseModel):
-    """How motion is sampled."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
-    scheduler: Literal["ddpm", "ddim", "dpm++", "sde-dpm++"] = "sde-dpm++"
-    """The last adds noise at every step, as ddpm does (Lu et al. 2022, "DPM-Solver++", §5), which mends what the steps before got
-    wrong: falls are done more often."""
-    steps: int = Field(default=10, ge=1, le=STEPS)
-    noise_shift: float = Field(default=4.0, ge=1.0)
-    """How much noisier than evenly spread steps are (`models.motion.noise_schedule.sampling_steps`): more heeds the caption more, and leaves
-    more jitter. Training at noisier steps needs less of it. ddim's are always even."""
-    classifier_free_guidance_scale: float = Field(default=1.5, ge=0.0)
-    guided: float = Field(default=0.6, ge=0.0, le=1.0)
-    """Share of the steps, the noisiest, in which the caption is guided by; the others cost half (Kynkäänniemi et al. 2024,
-    "Applying guidance in a limited interval improves sample and distribution quality in diffusion models")."""
-    precision: Literal["auto", "float32", "bfloat16"] = "auto"
-    compile: bool = False
-    """Compile the network first: worth it for thousands of clips."""
-    overlap_frames: int = Field(default=40, ge=4)
-    """Of neighbouring windows, where a motion is longer than the model's."""
-
-
-@dataclass(frozen=True)
-class Kept:
-    """Values that sampled motion must have, in the canonical frame of the first person's first frame."""
-
-    features: Float[Tensor, "person time 268"]
-    where: Bool[Tensor, "person time 268"]
-
-
-@dataclass(frozen=True)
-class Ask:
-    """One motion that is wanted."""
-
-    text: str
-    roles: tuple[Role, ...]
-    """One a person, one to as many as the model knows identities."""
-    rest: Float[Tensor, "person 22 3"]
-    """Joints at rest of each person's body."""
-    frames: int
-    """At 20 Hz."""
-    seed: int
-    kept: Kept | None = field(default=None)
-
-
-def check_ask(ask: Ask, model: MotionModel) -> None:
-    """InputError for what no model can answer, before anything is computed."""
-    can = model.config.denoiser.people
-    if not ask.text.strip():
-        raise InputError("text", "is empty", "say what happens, in a sentence")
-    if len(ask.roles) not in can:
-        known = " to ".join(str(number) for number in sorted({min(can), max(can)}))
-        raise InputError("people", f"must be {known}, got {len(ask.roles)}", "ask for as many as the model can do")
-    if not FEWEST_FRAMES <= ask.frames <= MOST_FRAMES:
-        raise InputError(
-            "frames", f"must be {FEWEST_FRAMES} to {MOST_FRAMES} (20 a second), got {ask.frames}", "ask again"
-        )
-    if ask.kept is not None and ask.frames > model.config.most_frames:
-        raise InputError(
-            "kept", f"needs a motion of at most {model.config.most_frames} frames, got {ask.frames}", "ask for less"
-        )
 
 
 def joint_features(joints: Sequence[int]) -> Bool[Tensor, "268"]:
@@ -114,14 +43,10 @@ def joint_features(joints: Sequence[int]) -> Bool[Tensor, "268"]:
     Motion is read from rotations and the root, so all joints above them are kept, too.
     """
     where = torch.zeros(FEATURES, dtype=torch.bool)
-    for joint in {above for one in joints for above in _chain(one)}:
+    for joint in {above for one in joints for above in chain(one)}:
         for part, width in ((POSITIONS, 3), (VELOCITIES, 3), (ROTATIONS, 6)):
             where[part.start + joint * width : part.start + (joint + 1) * width] = True
     return where
-
-
-def _chain(joint: int) -> list[int]:
-    return [joint] if joint == 0 else [joint, *_chain(PARENTS[joint])]
 
 
 def sample(
@@ -167,66 +92,6 @@ def _continued(ask: Ask, tail: Float[Tensor, "person overlap 268"], frames: int,
     # Seeds of parts must not meet those of other asks.
     seed = int(torch.randint(0, 2**62, (), generator=torch.Generator().manual_seed(ask.seed ^ (part << 40))))
     return replace(ask, frames=frames, seed=seed, kept=Kept(features, where))
-
-
-def motion_of(ask: Ask, betas: Float[np.ndarray, "person 10"], features: Float[Tensor, "person time 268"]) -> Motion:
-    """Features as a motion of these bodies at 20 Hz, hands at rest; actions are unknown (-1) until kinematics tell them."""
-    orient, pose, transl = smpl_parameters(features, ask.rest)
-    frames = features.shape[1]
-    people = [
-        PersonTrack(
-            f"person_{number}", role, betas[number], orient[number], pose[number], transl[number],
-            np.ones(frames, dtype=bool), np.ones(frames),
-        )
-        for number, role in enumerate(ask.roles)
-    ]  # fmt: skip
-    details = {"caption": ask.text, "seed": ask.seed}
-    return Motion(np.arange(frames) / FPS, tuple(people), np.full((len(people), frames), -1), "motion model", details)
-
-
-def samples_of_held_out(
-    model: MotionModel, data: MotionData, embed: Embed
-) -> tuple[list[Float[np.ndarray, "person time 22 3"]], list[str]]:
-    """What the model makes of a few held-out captions, one of each kind and number of people it learns; with the captions."""
-    held = data.where(lambda row: row.split == "val" and len(row.people) in model.config.people)
-    first = {(data.rows[item].kind, len(data.rows[item].people)): item for item in held[::-1]}
-    batches = [data.batch([piece]) for piece in data.held_out(np.array(sorted(first.values())))]
-    asks = [
-        Ask(
-            batch.texts[0], tuple(ROLES[role] for role in batch.roles[0]), batch.rest[0], batch.features.shape[2], number  # type: ignore[misc]
-        )
-        for number, batch in enumerate(batches)
-    ]  # fmt: skip
-    found = sample(model, embed, asks, SamplingConfig())
-    joints = [
-        forward_kinematics(ask.rest[:, None], matrices(features), features[..., :3]).numpy()
-        for ask, features in zip(asks, found, strict=True)
-    ]
-    return joints, [ask.text for ask in asks]
-
-
-def scheduler_of(config: SamplingConfig) -> DDPMScheduler | DDIMScheduler | DPMSolverMultistepScheduler:
-    """diffusers' scheduler for networks that predict x_0 of features that know no bounds, its steps set."""
-    common = {
-        "num_train_timesteps": STEPS, "beta_schedule": "squaredcos_cap_v2", "prediction_type": "sample",
-        "timestep_spacing": "trailing",
-    }  # fmt: skip
-    if config.scheduler == "ddim":
-        even = DDIMScheduler(**common, clip_sample=False)
-        even.set_timesteps(config.steps)
-        return even
-    if config.scheduler == "ddpm":
-        scheduler = DDPMScheduler(**common, clip_sample=False)
-    else:
-        kind = "dpmsolver++" if config.scheduler == "dpm++" else "sde-dpmsolver++"
-        scheduler = DPMSolverMultistepScheduler(**common, algorithm_type=kind, solver_order=2)
-    scheduler.set_timesteps(timesteps=sampling_steps(config.steps, config.noise_shift))
-    return scheduler
-
-
-def guided_steps(config: SamplingConfig) -> int:
-    """In how many steps the network runs with and without the caption."""
-    return math.ceil(config.guided * config.steps)
 
 
 @torch.no_grad()

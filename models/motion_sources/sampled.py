@@ -9,16 +9,17 @@ import torch
 from models.body.model import BodyModel
 from models.body.resample import retimed
 from models.body.rest_skeleton import skeleton_of
-from models.corpus.reader import FPS
 from models.errors import Rejected
 from models.motion.cleanup import CleanupConfig, cleaned
 from models.motion.model import check_text_encoder, load_motion_model
-from models.motion.sampling import Ask, SamplingConfig, motion_of, sample
+from models.motion.request import Ask, motion_of
+from models.motion.sampling import sample
+from models.motion.schedulers import SamplingConfig
 from models.motion_sources.source import betas_of
 from models.order import ClipOrder
 from models.text.captions import Facts, age_of, captions, sex_of
 from models.text.encoder import ClipConfig, SentenceConfig, TextEncoder
-from models.types import Motion, Role, Room
+from models.types import FPS, Motion, Role, Room
 
 STANDING = ("A person stands idle, naturally.", "Here a person stands idle, naturally.")
 """As captures of it are captioned: "stands" alone means somebody who rises."""

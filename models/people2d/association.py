@@ -12,9 +12,9 @@ import numpy as np
 from jaxtyping import Float
 from scipy.optimize import linear_sum_assignment
 
-from models.people2d.crop_tracker import FORETOLD_S, Tracklet, distance, size_px, unlike, velocity_px_s
-from models.people2d.movenet import Pose2D
+from models.people2d.pose2d import Pose2D
 from models.people2d.pose_nms import DuplicatesConfig, distinct
+from models.people2d.tracklets import FORETOLD_S, Tracklet, distance, size_px, unlike, velocity_px_s
 
 Seen = tuple[float, list[Pose2D], list[Float[np.ndarray, "bin"] | None]]
 """Time in seconds, the poses of one frame and the look of each."""

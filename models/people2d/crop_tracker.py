@@ -6,18 +6,16 @@ person are resolved by the look of the torso; pieces of one person's track, befo
 and look.
 """
 
-import itertools
 from collections import deque
-from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Callable, Iterable
 
 import cv2
 import numpy as np
 from jaxtyping import Float, UInt8
-from scipy.ndimage import gaussian_filter
-from scipy.optimize import linear_sum_assignment
 
-from models.people2d.movenet import TURNS, Crop, Pose2D, TflitePose
+from models.people2d.movenet import TURNS, TflitePose
+from models.people2d.pose2d import Crop, Pose2D
+from models.people2d.tracklets import Tracklet, distance, size_px, torso_look, unlike
 
 SURE = 0.5
 """Mean score above which the first look is believed."""
@@ -25,83 +23,6 @@ SURE = 0.5
 
 SMALL_PX = 160
 """Width of the small frames that places are compared in."""
-FORETOLD_S = 0.7
-"""A walk is foretold this far at full speed; who is hidden for longer may have stopped."""
-OVERLAP_FRAMES = 8
-"""A person found again is followed back a little: so many frames of two pieces may be the same ones."""
-
-
-@dataclass
-class Tracklet:
-    """One person from when they were found until they were lost."""
-
-    poses: dict[int, Pose2D] = field(default_factory=dict)
-    """By frame number; frames in which the person was not found are missing."""
-    looks: list[Float[np.ndarray, "bin"]] = field(default_factory=list)
-    """Colour histograms of the torso."""
-    crop: Crop | None = None
-    """Where to look next."""
-
-    @property
-    def first(self) -> int:
-        return min(self.poses)
-
-    @property
-    def last(self) -> int:
-        return max(self.poses)
-
-    @property
-    def score(self) -> float:
-        return float(np.mean([pose.score for pose in self.poses.values()]))
-
-    @property
-    def look(self) -> Float[np.ndarray, "bin"]:
-        return np.mean(self.looks, axis=0)
-
-
-def size_px(keypoints_px: Float[np.ndarray, "17 2"], scores: Float[np.ndarray, "17"]) -> float:
-    """Extent of a person in the image: the diagonal of the box of the keypoints that count."""
-    good = scores >= min(0.2, float(np.median(scores)))
-    return float(np.linalg.norm(np.ptp(keypoints_px[good], axis=0))) + 1e-6
-
-
-def distance(a: Pose2D, b: Pose2D) -> float:
-    """Median distance of two skeletons' keypoints, as a share of the larger one's extent."""
-    apart = np.linalg.norm(a.keypoints_px - b.keypoints_px, axis=-1)
-    weight = np.minimum(a.scores, b.scores) >= 0.15
-    apart = apart[weight] if weight.sum() >= 4 else apart
-    return float(np.median(apart)) / max(size_px(a.keypoints_px, a.scores), size_px(b.keypoints_px, b.scores))
-
-
-def torso_look(rgb: UInt8[np.ndarray, "height width 3"], pose: Pose2D) -> Float[np.ndarray, "bin"] | None:
-    """Square root of the blurred colour histogram (Lab, 6 x 10 x 10 bins) of the torso; None if it is hardly in view."""
-    corners = pose.keypoints_px[[5, 6, 12, 11]]
-    centre = corners.mean(0)
-    # Shoulders seen from the side leave a sliver: widen it.
-    corners = (
-        centre
-        + (corners - centre) * [1.2, 1.0]
-        + np.sign(corners - centre) * 0.03 * size_px(pose.keypoints_px, pose.scores)
-    )
-    mask = np.zeros(rgb.shape[:2], np.uint8)
-    cv2.fillConvexPoly(mask, cv2.convexHull(corners.round().astype(np.int32)), 1)
-    if mask.sum() < 30:
-        return None
-    x0, y0, w, h = cv2.boundingRect(mask)
-    lab = cv2.cvtColor(rgb[y0 : y0 + h, x0 : x0 + w], cv2.COLOR_RGB2LAB)
-    # Strong colours go to the outermost bins rather than to none.
-    lab[..., 1:] = np.clip(lab[..., 1:], 64, 191)
-    ranges = [0, 256, 64, 192, 64, 192]
-    histogram = cv2.calcHist([lab], [0, 1, 2], mask[y0 : y0 + h, x0 : x0 + w], [6, 10, 10], ranges)
-    # Without blur, one colour in slightly other light would share no bin with itself.
-    histogram = gaussian_filter(histogram, 1.2, mode="nearest").ravel()
-    return np.sqrt(histogram / max(float(histogram.sum()), 1.0)).astype(np.float64)
-
-
-def unlike(a: Float[np.ndarray, "bin"], b: Float[np.ndarray, "bin"]) -> float:
-    """Hellinger distance of two looks, 0 the same to 1 nothing in common."""
-    a, b = a / (np.linalg.norm(a) + 1e-9), b / (np.linalg.norm(b) + 1e-9)
-    return float(np.sqrt(max(0.0, 1.0 - float(a @ b))))
 
 
 class Tracker:
@@ -320,68 +241,3 @@ def _paint_out(rgb: UInt8[np.ndarray, "height width 3"], pose: Pose2D) -> None:
     pad_x, pad_y = 0.08 * (x1 - x0) + 4.0, 0.08 * (y1 - y0) + 4.0
     rows = slice(max(0, int(y0 - 1.5 * pad_y)), max(0, int(y1 + pad_y)))
     rgb[rows, max(0, int(x0 - pad_x)) : max(0, int(x1 + pad_x))] = 128
-
-
-def velocity_px_s(
-    track: Tracklet, times_s: Sequence[float] | Float[np.ndarray, "time"], at_start: bool = False
-) -> Float[np.ndarray, "2"]:
-    """How the person moves in the image at the end (or start) of a track: the median slope of the keypoints over 0.5 s."""
-    edge = times_s[track.first if at_start else track.last]
-    frames = [frame for frame in track.poses if abs(times_s[frame] - edge) <= 0.5]
-    elapsed = np.array([times_s[frame] for frame in frames]) - edge
-    if np.ptp(elapsed) < 0.1:
-        return np.zeros(2)
-    points = np.array([track.poses[frame].keypoints_px for frame in frames])
-    weights = np.array([track.poses[frame].scores for frame in frames]) + 1e-6
-    weights = weights / weights.sum(axis=0)
-    centred = elapsed[:, None] - (weights * elapsed[:, None]).sum(axis=0)
-    slopes = (weights * centred)[..., None] * (points - (weights[..., None] * points).sum(axis=0))
-    slopes = slopes.sum(axis=0) / ((weights * centred**2).sum(axis=0)[:, None] + 1e-9)
-    # A short look says little of a speed.
-    return np.median(slopes, axis=0) * (np.ptp(elapsed) / (np.ptp(elapsed) + 0.1))
-
-
-def join(tracklets: list[Tracklet], times_s: Float[np.ndarray, "time"]) -> list[list[Tracklet]]:
-    """Group tracklets that are one person: hardly at the same time, and near in place after a short gap or alike.
-
-    Each piece has at most one piece after it; of all ways to link them the one of least total cost is taken. Of frames that
-    two pieces share, the later piece's are dropped.
-    """
-    pieces = sorted(tracklets, key=lambda track: track.first)
-    cost = np.full((len(pieces), len(pieces)), np.inf)
-    for i, j in itertools.combinations(range(len(pieces)), 2):
-        cost[i, j] = _link_cost(pieces[i], pieces[j], times_s)
-    after = {
-        int(i): int(j) for i, j in zip(*linear_sum_assignment(np.minimum(cost, 1.0)), strict=True) if cost[i, j] < 1.0
-    }
-    people = []
-    for first in sorted(set(range(len(pieces))) - set(after.values())):
-        group, index = [pieces[first]], first
-        while index in after:
-            index = after[index]
-            later = {frame: pose for frame, pose in pieces[index].poses.items() if frame > group[-1].last}
-            group.append(Tracklet(later, pieces[index].looks, pieces[index].crop))
-        people.append(group)
-    return people
-
-
-def _link_cost(end: Tracklet, start: Tracklet, times_s: Float[np.ndarray, "time"]) -> float:
-    """Below 1 where the second piece may be the first one's person, later."""
-    later = [frame for frame in start.poses if frame > end.last]
-    if not later or len(start.poses) - len(later) > OVERLAP_FRAMES:
-        return np.inf
-    look = unlike(start.look, end.look) if start.looks and end.looks else 0.4
-    if look > 0.5:
-        return np.inf
-    alike = look / 0.3
-    gap = float(times_s[min(later)] - times_s[end.last])
-    if gap > 2.0:
-        return alike
-    a, b = end.poses[end.last], start.poses[min(later)]
-    apart = (b.box_px[:2] + b.box_px[2:] - a.box_px[:2] - a.box_px[2:]) / 2.0
-    size = max(size_px(a.keypoints_px, a.scores), size_px(b.keypoints_px, b.scores))
-    # Who went on walking unseen is where both ends foretell; who stopped is where they were seen last.
-    speeds = velocity_px_s(end, times_s), velocity_px_s(start, times_s, at_start=True)
-    walked = np.mean([np.linalg.norm(apart - speed * min(gap, FORETOLD_S)) for speed in speeds]) / size
-    near = min(float(walked), float(np.linalg.norm(apart)) / size + 0.25)
-    return min(alike, near / (0.5 + gap) + 0.3 * alike)

@@ -10,8 +10,9 @@ from dataclasses import dataclass
 
 import numpy as np
 from jaxtyping import Bool, Float
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import Field
 
+from models.config import Config
 from models.types import Person2D
 
 # Bones between keypoints and their lengths on a standing body of the average shape (models/body/model.py), metres.
@@ -28,10 +29,9 @@ TALL = 1.5
 """Height over width of keypoints of who stands or walks."""
 
 
-class KeypointOrderConfig(BaseModel):
+class KeypointOrderConfig(Config):
     """When an order is wrong."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
     check: bool = True
     least_frames: int = Field(default=15, ge=1)
     """Fewer say nothing."""

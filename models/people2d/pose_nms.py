@@ -12,16 +12,16 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 from jaxtyping import Bool, Float
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import Field
 from scipy.optimize import linear_sum_assignment
 
+from models.config import Config
 from models.types import Person2D, PersonTrack
 
 
-class DuplicatesConfig(BaseModel):
+class DuplicatesConfig(Config):
     """When two are one. Distances are shares of the larger person's extent in the image."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
     least_score: float = Field(default=0.2, ge=0.0, le=1.0)
     """Keypoints scoring less were not seen."""
     coincide: float = Field(default=0.05, gt=0.0)

@@ -13,8 +13,8 @@ from PIL import Image
 
 from models.errors import InputError
 from models.people2d.association import Seen
-from models.people2d.crop_tracker import torso_look
-from models.people2d.movenet import Pose2D
+from models.people2d.pose2d import Pose2D
+from models.people2d.tracklets import torso_look
 
 
 class TransformersPose:

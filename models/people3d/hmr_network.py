@@ -24,27 +24,27 @@ import cv2
 import numpy as np
 import torch
 from jaxtyping import Float, UInt8
-from pydantic import BaseModel, ConfigDict, Field, model_validator
+from pydantic import Field, model_validator
 from torch import Tensor, nn
 from transformers import VitPoseBackbone, VitPoseBackboneConfig
 
 from models.body.mirror import mirrored
 from models.body.model import relaxed_pose
+from models.config import Config
 from models.errors import InputError
 from models.geometry.camera import Camera, intrinsics_from_focal
+from models.geometry.rotations import matrix_from_columns, nearest_rotations
 from models.geometry.transforms import matrix_from_axis_angle, rotation_between, transform
 from models.networks import load_network, network_digest
-from models.people3d.pose_prior import matrix_from_columns
 
 IMAGENET_MEAN, IMAGENET_STD = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)
 LEAST_SCALE = 0.05
 """Of the weak camera: less would put the body tens of metres away, and 0 nowhere."""
 
 
-class HmrConfig(BaseModel):
+class HmrConfig(Config):
     """Sizes of the network; the defaults are HMR2.0's."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
     rows_px: int = Field(default=256, ge=8)
     """Side of the square crop."""
     columns_px: int = Field(default=192, ge=8)
@@ -229,14 +229,6 @@ def normalised(crops: UInt8[Tensor, "*batch rows columns 3"]) -> Float[Tensor, "
     """Crops as the network wants them: channels first, less ImageNet's mean, by its deviation."""
     pixels = crops.movedim(-1, -3).float() / 255.0
     return (pixels - torch.tensor(IMAGENET_MEAN)[:, None, None]) / torch.tensor(IMAGENET_STD)[:, None, None]
-
-
-def nearest_rotations(matrices: Float[Tensor, "*batch 3 3"]) -> Float[Tensor, "*batch 3 3"]:
-    """Nearest rotations in the Frobenius norm (Kabsch)."""
-    u, _, vh = torch.linalg.svd(matrices)
-    signs = torch.ones_like(matrices[..., 0])
-    signs[..., 2] = torch.linalg.det(u @ vh)
-    return (u * signs[..., None, :]) @ vh
 
 
 def crop_camera(camera: Camera, box_px: Float[np.ndarray, "4"], config: HmrConfig) -> Camera:

@@ -14,15 +14,17 @@ from pathlib import Path
 import numpy as np
 import torch
 from jaxtyping import Bool, Float, UInt8
-from pydantic import BaseModel, ConfigDict, Field, model_validator
+from pydantic import Field, model_validator
 from scipy.spatial.transform import Rotation, Slerp
 from torch import Tensor, nn
 
 from models.body.model import BodyModel
 from models.body.shape_space import ShapeSpace
+from models.config import Config
 from models.geometry.camera import Camera
+from models.geometry.rotations import matrix_from_columns
 from models.networks import STARTERS, load_network, network_digest
-from models.people3d.pose_prior import PRIOR_JOINTS, matrix_from_columns
+from models.people3d.pose_prior import PRIOR_JOINTS
 from models.people3d.regressor import Regression
 
 STARTER = STARTERS / "pose_lift"
@@ -33,10 +35,9 @@ NEAR_M, FAR_M = 0.4, 25.0
 FRAME_FEATURES = 17 * 5 + 9
 
 
-class PoseLiftConfig(BaseModel):
+class PoseLiftConfig(Config):
     """Sizes of the network."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
     width: int = Field(default=192, ge=8)
     layers: int = Field(default=5, ge=1)
     heads: int = Field(default=6, ge=1)

@@ -9,19 +9,20 @@ from dataclasses import dataclass
 import numpy as np
 import torch
 from jaxtyping import Bool, Float
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import Field
 
-from models.body.model import BodyModel, standing_pelvis_height, track_joints, track_parameters
+from models.body.model import BodyModel
+from models.body.tracks import standing_pelvis_height, track_joints, track_parameters
+from models.config import Config
 from models.errors import InputError
 from models.types import SMPL_JOINTS, PersonTrack
 
 FEET = tuple(tuple(SMPL_JOINTS.index(f"{side}_{joint}") for joint in ("ankle", "foot")) for side in ("left", "right"))
 
 
-class WorldConfig(BaseModel):
+class WorldConfig(Config):
     """What counts as contact and rest, and what a track may do before it fails."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
     contact_m: float = Field(default=0.05, gt=0.0)
     """A point of a foot that is lower than this over its support in two frames was in contact between them."""
     rest_m_s: float = Field(default=0.1, gt=0.0)

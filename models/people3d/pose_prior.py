@@ -9,9 +9,11 @@ from pathlib import Path
 
 import torch
 from jaxtyping import Float
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import Field
 from torch import Tensor, nn
 
+from models.config import Config
+from models.geometry.rotations import matrix_from_columns
 from models.networks import STARTERS, load_network, network_digest
 
 STARTER = STARTERS / "pose_prior"
@@ -19,10 +21,9 @@ PRIOR_JOINTS = 21
 """SMPL joints 1 to 21: the body without root and hands."""
 
 
-class PosePriorConfig(BaseModel):
+class PosePriorConfig(Config):
     """Sizes of the network."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
     latent: int = Field(default=32, ge=1)
     hidden: int = Field(default=384, ge=1)
     layers: int = Field(default=2, ge=1)
@@ -76,20 +77,6 @@ def _perceptron(inputs: int, hidden: int, outputs: int, layers: int) -> nn.Seque
     for layer in range(layers):
         parts += [nn.Linear(hidden if layer else inputs, hidden), nn.SiLU()]
     return nn.Sequential(*parts, nn.Linear(hidden, outputs))
-
-
-def matrix_from_columns(columns: Float[Tensor, "*batch 6"]) -> Float[Tensor, "*batch 3 3"]:
-    """Gram-Schmidt of two columns to a rotation matrix (Zhou et al. 2019, eq. 15)."""
-    # Number by number: of many matrices at once, sums over three and cross products take twice as long.
-    a0, a1, a2, b0, b1, b2 = columns.unbind(-1)
-    scale = (a0 * a0 + a1 * a1 + a2 * a2).clamp(min=1e-24).rsqrt()
-    x0, x1, x2 = a0 * scale, a1 * scale, a2 * scale
-    along = x0 * b0 + x1 * b1 + x2 * b2
-    b0, b1, b2 = b0 - along * x0, b1 - along * x1, b2 - along * x2
-    scale = (b0 * b0 + b1 * b1 + b2 * b2).clamp(min=1e-24).rsqrt()
-    y0, y1, y2 = b0 * scale, b1 * scale, b2 * scale
-    rows = ((x0, y0, x1 * y2 - x2 * y1), (x1, y1, x2 * y0 - x0 * y2), (x2, y2, x0 * y1 - x1 * y0))
-    return torch.stack([torch.stack(row, dim=-1) for row in rows], dim=-2)
 
 
 _KIND = ("pose prior", "name a folder made by train_pose_prior, or starter")

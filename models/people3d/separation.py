@@ -11,21 +11,21 @@ from dataclasses import dataclass, replace
 import numpy as np
 import torch
 from jaxtyping import Float
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import Field
 from torch import Tensor
 
 from models.body.collision_spheres import InnerSpheres, depths
 from models.body.model import BodyModel
+from models.config import Config
 from models.types import PersonTrack
 
 CHUNK = 256
 """Frames that are compared at a time."""
 
 
-class SeparationConfig(BaseModel):
+class SeparationConfig(Config):
     """Spreads say how far a shift goes before it costs."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
     allowed_m: float = Field(default=0.01, ge=0.0)
     """People who hold each other press into the skin."""
     overlap_m: float = Field(default=0.01, gt=0.0)

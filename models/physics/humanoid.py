@@ -384,3 +384,7 @@ def _add_joint(spec: mujoco.MjSpec, part: mujoco.MjsBody, name: str, right: bool
         actuator.set_to_position(kp=kind.stiffness)
         actuator.forcelimited = 1
         actuator.forcerange = [-kind.torque, kind.torque]
+
+
+UNSTABLE = (mujoco.mjtWarning.mjWARN_BADQPOS, mujoco.mjtWarning.mjWARN_BADQVEL, mujoco.mjtWarning.mjWARN_BADQACC)
+"""After any of these MuJoCo has reset the state: what follows is not the same fall."""

@@ -15,12 +15,12 @@ from dataclasses import replace
 import mujoco
 import numpy as np
 from jaxtyping import Float, Int
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import Field
 from scipy.spatial.transform import Rotation
 
+from models.config import Config
 from models.errors import Rejected
-from models.falls.controller import UNSTABLE
-from models.physics.humanoid import Humanoid, joint_spec
+from models.physics.humanoid import UNSTABLE, Humanoid, joint_spec
 from models.types import SMPL_JOINTS, PersonTrack
 
 GRIP, GLIDE = 0.8, 0.1
@@ -34,10 +34,9 @@ FOLLOW_S = 0.6
 """How soon the motion's place on the floor follows the body's: nobody is dragged back to where a roll should have ended."""
 
 
-class TrackingConfig(BaseModel):
+class TrackingConfig(Config):
     """How hard a motion is followed, and what ends the try."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
     gain: float = Field(default=3.0, gt=0.0)
     """Stiffness of the joints over that of `models.physics.humanoid.JOINTS`."""
     damping: float = Field(default=3.0, gt=0.0)

@@ -13,7 +13,8 @@ import numpy as np
 import torch
 from jaxtyping import Float, Int, UInt8
 
-from models.body.model import BodyModel, track_parameters
+from models.body.model import BodyModel
+from models.body.tracks import track_parameters
 from models.geometry.camera import Camera
 from models.rendering.appearance import Dress
 from models.rendering.gl_scene import Light

@@ -6,14 +6,15 @@ from dataclasses import replace
 import numpy as np
 from jaxtyping import Float, Int, UInt8
 
-from models.body.model import BodyModel, track_joints
+from models.body.model import BodyModel
+from models.body.tracks import track_joints
 from models.geometry.camera import Camera, intrinsics_from_focal
 from models.geometry.transforms import transform, yaw
 from models.rendering.appearance import dress
 from models.rendering.compositor import Backdrop, film
 from models.rendering.gl_scene import Light, Surface
+from models.rendering.primitives import box
 from models.rendering.renderer import Renderer
-from models.sample_footage.furniture import box
 from models.seeds import generator
 from models.types import BodyLook, Motion, take
 

@@ -7,7 +7,7 @@ import numpy as np
 from jaxtyping import Float
 
 from models.body.rest_skeleton import PARENTS
-from models.corpus.reader import FPS
+from models.types import FPS
 
 COLOURS = ("#1f77b4", "#d62728", "#2ca02c", "#9467bd")
 """Of the people, by slot; darker with time."""

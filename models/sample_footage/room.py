@@ -10,12 +10,13 @@ import cv2
 import numpy as np
 from jaxtyping import Bool, Float, Float32, Int, UInt8
 
+from models.animation.support import Support
 from models.geometry.camera import Camera, intrinsics_from_focal, normal_from_angles, pose_over_floor
 from models.geometry.transforms import apply, invert, transform, yaw
 from models.rendering.gl_scene import Light, Surface
 from models.rendering.renderer import Renderer
 from models.rendering.shadow_map import Lamp
-from models.sample_footage.furniture import FURNITURE, Piece, Support, moved, moved_support
+from models.sample_footage.furniture import FURNITURE, Piece, moved, moved_support
 from models.sample_footage.shell import (
     Opening,
     door_parts,

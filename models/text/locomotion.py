@@ -9,7 +9,8 @@ import numpy as np
 from jaxtyping import Float
 from scipy.ndimage import gaussian_filter1d
 
-from models.body.model import BodyModel, rest_root, track_joints
+from models.body.model import BodyModel
+from models.body.tracks import rest_root, track_joints
 from models.geometry.transforms import matrix_from_axis_angle
 from models.order import Direction
 from models.text.vocabulary import Pace, Side

@@ -9,8 +9,8 @@ from typing import cast, get_args
 import numpy as np
 from jaxtyping import Bool
 
-from models.body.mirror import MIRRORED
 from models.body.model import BodyModel
+from models.corpus.mirror import MIRRORED
 from models.corpus.reader import read_corpus
 from models.corpus.writer import Kind
 from models.errors import InputError

@@ -14,8 +14,8 @@ from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
 
 from models.errors import InputError
+from models.files import file_digest, write_text
 from models.networks import WEIGHTS_DIGEST
-from pipeline.store import file_digest, write_text
 
 logger = logging.getLogger(__name__)
 

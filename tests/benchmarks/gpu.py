@@ -21,7 +21,9 @@ from torch.utils.flop_counter import FlopCounterMode
 from models.motion.denoisers import DenoiserConfig
 from models.motion.denoisers.intergen import InterGenConfig
 from models.motion.model import MotionModel, MotionModelConfig, load_motion_model
-from models.motion.sampling import Ask, SamplingConfig, guided_steps, sample
+from models.motion.request import Ask
+from models.motion.sampling import sample
+from models.motion.schedulers import SamplingConfig, guided_steps
 
 PEOPLE, FRAMES = 2, 210
 TEXT = 576

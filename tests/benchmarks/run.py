@@ -16,10 +16,13 @@ sys.path.insert(0, str(ROOT))
 
 import numpy as np
 
-import flows
+from models.files import write_text
+from pipeline.generate import generate
+from pipeline.reconstruct import reconstruct
 from pipeline.runner import PeakMemory, load_value, plain_runner
+from pipeline.sample_footage import make_sample_footage
 from pipeline.settings import Settings
-from pipeline.store import Store, write_text
+from pipeline.store import Store
 
 MOVENET = ROOT.parent / "shared" / "weights" / "movenet_lightning_ptq.tflite"
 SETTINGS = {
@@ -58,7 +61,7 @@ def lifting_costs(footage: Path) -> dict[str, float]:
 
     from stages import evaluate_people, people3d
 
-    body = flows.body_model(None)
+    body = pipeline.loaders.body_model(None)
     clip = evaluate_people.true_clip(sorted((footage / "truth").iterdir())[0], 640, 480)
     person = clip.people[0]
     frames = len(clip.timestamps_s)
@@ -95,7 +98,7 @@ def render_frames_per_s(store: Path, dataset: Path) -> float:
     rooms = json.loads((dataset / "dataset.json").read_text())["rooms"]
     room = load_value(Store(store), "room", rooms[labelled.room])
     scene = Scene(room, labelled.motion, (BodyLook(0, 80.0),), render.light_direction(room))
-    body = flows.body_model(None)
+    body = pipeline.loaders.body_model(None)
     started = time.perf_counter()
     rendered = render.run(render.RenderConfig.model_validate({}), scene, body, generator(0, "bench", "render"))
     return len(rendered.frames) / (time.perf_counter() - started)
@@ -108,7 +111,7 @@ def import_realtime_factor(folder: Path) -> float:
     from models.mocap.export import track_bvh
     from models.mocap.importers import IMPORTERS
 
-    body = flows.body_model(None)
+    body = pipeline.loaders.body_model(None)
     walk = procedural_walking(body, np.zeros(10), 60.0, 30.0, np.random.default_rng(0))
     folder.mkdir(parents=True)
     write_bvh(track_bvh(body, walk.people[0], walk.timestamps_s), folder / "walk.bvh")
@@ -121,13 +124,14 @@ def import_realtime_factor(folder: Path) -> float:
 
 def corpus_batch_ms(folder: Path) -> float:
     """Time to read 64 windows of 80 frames of a corpus in memory, people in four slots; median of 20 batches."""
-    from models.corpus.reader import FPS, read_corpus
+    from models.corpus.reader import read_corpus
     from models.corpus.writer import Item, write_corpus
-    from models.motion_sources.source import ProceduralEveryday
+    from models.motion_sources.procedural import ProceduralEveryday
     from models.order import ClipOrder
     from models.seeds import generator
+    from models.types import FPS
 
-    body = flows.body_model(None)
+    body = pipeline.loaders.body_model(None)
     order = ClipOrder(
         event="walk", cause=None, direction=None, start="walking", seconds=10.0, fps=FPS, role="resident", age_years=80.0,
         stature_m=1.65, build=0.5, sex=0.0, text="",
@@ -161,10 +165,12 @@ def motion_costs() -> dict[str, float]:
     from models.body.rest_skeleton import skeleton_of
     from models.motion.cleanup import CleanupConfig, cleaned
     from models.motion.model import load_motion_model
-    from models.motion.sampling import Ask, SamplingConfig, sample
+    from models.motion.request import Ask
+    from models.motion.sampling import sample
+    from models.motion.schedulers import SamplingConfig
     from models.text.encoder import SentenceConfig, TextEncoder
 
-    model, body = load_motion_model("starter"), flows.body_model(None)
+    model, body = load_motion_model("starter"), pipeline.loaders.body_model(None)
     rest = skeleton_of(body).rest_joints(torch.zeros(1, 10))
     text = "A carer walks beside a resident and holds her by the arm."
     told = TextEncoder(SentenceConfig()).encode([text])
@@ -205,15 +211,15 @@ def main() -> None:
     """Run the chain once from nothing and write the figures."""
     folder = ROOT / "out" / "bench"
     shutil.rmtree(folder, ignore_errors=True)
-    settings = Settings(SETTINGS, flows.SECTIONS)
+    settings = Settings(SETTINGS)
     runner = plain_runner(SETTINGS["run"]["workers"], show_progress=True)
     footage, store, dataset = folder / "footage", folder / "store", folder / "dataset"
     figures: dict[str, float] = {}
     with PeakMemory() as memory:
-        made = flows.make_sample_footage(footage, settings, runner)
+        made = make_sample_footage(footage, settings, runner)
         started = time.perf_counter()
-        rebuilt = flows.reconstruct(footage, store, settings, runner)
-        generated = flows.generate_dataset(store, ROOT / "configs" / "falls.yaml", 6, dataset, settings, runner)
+        rebuilt = reconstruct(footage, store, settings, runner)
+        generated = generate(store, ROOT / "configs" / "falls.yaml", 6, dataset, settings, runner)
         chain_s = time.perf_counter() - started
     frames = sum(round(clip["clip_seconds"] * 15) + 1 for clip in rebuilt["clips"])
     figures["sample_footage.frames_per_s"] = made["frames"] / made["seconds"]

@@ -7,10 +7,10 @@ import pytest
 from torch import nn
 
 from models.errors import InputError
+from models.files import file_digest
 from models.motion.denoisers.layers import Sizes
 from models.networks import load_network
 from models.training.state import write_starter
-from pipeline.store import file_digest
 
 STARTERS = Path(__file__).parents[2] / "models" / "starter"
 

@@ -12,8 +12,9 @@ from pydantic import BaseModel
 
 from models import codec
 from models.errors import InputError
+from models.files import check_replaceable, digest, file_digest, replaced, write_bytes
 from models.types import Footage
-from pipeline.store import Store, artefact_folder, check_replaceable, digest, file_digest, replaced, write_bytes
+from pipeline.store import Store, artefact_folder
 
 
 @pytest.fixture

@@ -5,12 +5,12 @@ import pytest
 import torch
 
 from models.body.model import BodyShape, load_body, relaxed_pose
+from models.calibration.sticks import CalibrateConfig
 from models.geometry.camera import Camera, intrinsics_from_focal, normal_from_angles, pose_over_floor
 from models.geometry.transforms import R_ZUP_YUP, yaw
 from models.sample_footage.room import RoomRenderer, sample_room, watching_camera
 from models.types import Person2D
 from stages import calibrate
-from stages.calibrate import CalibrateConfig
 
 CONFIG = CalibrateConfig(replicates=20)
 ADULT_NOSE_M = CalibrateConfig().nose_m

@@ -4,8 +4,9 @@ import numpy as np
 import pytest
 
 from models.animation.gait_curves import procedural_standing, procedural_walking
-from models.body.model import load_body, rest_root, track_joints, track_keypoints
+from models.body.model import load_body
 from models.body.placement import place_track
+from models.body.tracks import rest_root, track_joints, track_keypoints
 from models.compare_falls.real_falls import Fall, LiftedClip
 from models.geometry.camera import Camera, intrinsics_from_focal, normal_from_angles, pose_over_floor
 from models.geometry.transforms import transform, yaw

@@ -9,7 +9,8 @@ import cv2
 import numpy as np
 import pytest
 
-from models.body.model import BodyModel, load_body, track_joints
+from models.body.model import BodyModel, load_body
+from models.body.tracks import track_joints
 from models.corpus.reader import read_corpus
 from models.corpus.writer import Item, write_corpus
 from models.errors import InputError

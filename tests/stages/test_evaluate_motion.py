@@ -7,8 +7,9 @@ import numpy as np
 import pytest
 import torch
 
-from models.body.model import load_body, standing_pelvis_height
+from models.body.model import load_body
 from models.body.rest_skeleton import skeleton_of
+from models.body.tracks import standing_pelvis_height
 from models.corpus.reader import read_corpus
 from models.corpus.writer import write_corpus
 from models.errors import InputError
@@ -155,7 +156,7 @@ def test_what_cannot_be_judged_is_refused(scenes, judge, audit):
 def test_a_model_answers_the_captions_with_scenes_of_their_own_shape(scenes, judge):
     from models.motion.denoisers.identity import IdentityConfig
     from models.motion.model import MotionModel, MotionModelConfig
-    from models.motion.sampling import SamplingConfig
+    from models.motion.schedulers import SamplingConfig
 
     encoder = judge[1]
     torch.manual_seed(0)

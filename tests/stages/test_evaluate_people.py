@@ -7,7 +7,8 @@ import pytest
 import torch
 from scipy.spatial.transform import Rotation
 
-from models.body.model import BodyShape, load_body, relaxed_pose, track_joints, track_parameters
+from models.body.model import BodyShape, load_body, relaxed_pose
+from models.body.tracks import track_joints, track_parameters
 from models.compare_falls.real_falls import Fall, LiftedClip, read_falls
 from models.errors import InputError
 from models.geometry.camera import Camera, intrinsics_from_focal, normal_from_angles, pose_over_floor, write_camera

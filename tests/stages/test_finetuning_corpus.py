@@ -6,7 +6,8 @@ import numpy as np
 import pytest
 
 from models.animation.gait_curves import procedural_walking
-from models.body.model import load_body, track_joints
+from models.body.model import load_body
+from models.body.tracks import track_joints
 from models.types import ACTIONS, take
 from stages import finetuning_corpus as own_motion
 from stages.finetuning_corpus import OwnMotionConfig

@@ -7,8 +7,9 @@ import pytest
 
 from models.errors import Rejected
 from models.geometry.camera import Camera, intrinsics_from_focal, normal_from_angles, pose_over_floor
+from models.geometry.plane_fit import FloorConfig, floor_depth, points_camera
 from models.types import Calibration
-from stages.floor import FloorConfig, corrected, fit_to_floor, floor_depth, points_camera, run
+from stages.floor import corrected, fit_to_floor, run
 
 WIDTH, HEIGHT = 160, 120
 

@@ -310,7 +310,8 @@ def test_movenet_follows_the_one_who_falls_and_the_one_who_sits(fall_frames):
 
 @needs_shared
 def test_movenet_does_not_care_which_way_up_the_image_is(fall_frames):
-    from models.people2d.movenet import Crop, TflitePose
+    from models.people2d.movenet import TflitePose
+    from models.people2d.pose2d import Crop
 
     network = TflitePose(MOVENET, threads=1)
     image = fall_frames[0][1][60:340, 200:440]

@@ -6,12 +6,13 @@ import numpy as np
 import pytest
 
 from models.animation.gait_curves import procedural_standing, procedural_walking
-from models.body.model import BodyModel, BodyShape, load_body, track_keypoints
+from models.body.model import BodyModel, BodyShape, load_body
+from models.body.tracks import track_keypoints
 from models.geometry.camera import Camera, intrinsics_from_focal, normal_from_angles, pose_over_floor
 from models.geometry.transforms import yaw
 from models.people2d.association import associate
 from models.people2d.clear_mot import identity_switches, match
-from models.people2d.movenet import Pose2D
+from models.people2d.pose2d import Pose2D
 from models.types import Footage, Person2D
 from stages import people2d
 from stages.people2d import People2DConfig

@@ -4,7 +4,8 @@ import cv2
 import numpy as np
 import pytest
 
-from models.body.model import BodyShape, load_body, relaxed_pose, standing_pelvis_height
+from models.body.model import BodyShape, load_body, relaxed_pose
+from models.body.tracks import standing_pelvis_height
 from models.geometry.camera import Camera, intrinsics_from_focal, normal_from_angles, pose_over_floor
 from models.geometry.lens import Lens
 from models.geometry.transforms import R_ZUP_YUP, axis_angle_from_matrix, invert
@@ -41,7 +42,7 @@ def room_with(wall_m=None, occlusion=True, brightness=150):
 
 def scene_with(body, room, x=4.0, y=0.0, frames=2):
     betas = body.betas_from_shape(BodyShape(age_years=70.0, sex=0.5, stature_m=1.7, build=0.5)).astype(np.float64)
-    from models.body.model import rest_root
+    from models.body.tracks import rest_root
 
     pelvis = np.array([x, y, standing_pelvis_height(body, betas)])
     orient = axis_angle_from_matrix(R_ZUP_YUP)

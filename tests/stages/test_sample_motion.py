@@ -4,11 +4,12 @@ import numpy as np
 import pytest
 import torch
 
-from models.body.model import load_body, track_joints
+from models.body.model import load_body
+from models.body.tracks import track_joints
 from models.errors import InputError
 from models.motion.denoisers.identity import IdentityConfig
 from models.motion.model import MotionModel, MotionModelConfig
-from models.motion.sampling import SamplingConfig
+from models.motion.schedulers import SamplingConfig
 from models.text.encoder import SentenceConfig, TextEncoder
 from stages import sample_motion
 from stages.sample_motion import SampleMotionConfig, roles_of, wanted

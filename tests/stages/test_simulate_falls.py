@@ -6,7 +6,8 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from models.body.model import load_body, track_joints
+from models.body.model import load_body
+from models.body.tracks import track_joints
 from models.errors import Rejected
 from models.falls.sampling import FallsConfig, draw_kind
 from models.geometry.camera import Camera, intrinsics_from_focal, normal_from_angles, pose_over_floor

@@ -9,8 +9,9 @@ import numpy as np
 from jaxtyping import Float
 
 from models.body.model import BodyModel
+from models.body.resample import resample
+from models.body.tracks import canonicalise
 from models.geometry.transforms import axis_angle_from_matrix, matrix_from_axis_angle
-from models.mocap.retarget import canonicalise, resample
 from models.types import Motion, PersonTrack
 
 

@@ -4,19 +4,19 @@ import math
 
 import torch
 from jaxtyping import Bool, Float, Int
-from pydantic import BaseModel, ConfigDict, Field, model_validator
+from pydantic import Field, model_validator
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from models.config import Config
 from models.motion.condition import Condition
 from models.motion.dataset import ROLES
 from models.motion.features import FEATURES
 
 
-class Sizes(BaseModel):
+class Sizes(Config):
     """Sizes that every denoiser has."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
     width: int = Field(default=256, ge=8)
     layers: int = Field(default=7, ge=1)
     heads: int = Field(default=8, ge=1)

@@ -14,10 +14,11 @@ from typing import Any
 
 import torch
 from jaxtyping import Bool, Float, Int
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import Field
 from torch import Tensor, nn
 from torch.nn.functional import cross_entropy, normalize, pad
 
+from models.config import Config
 from models.corpus.reader import Row
 from models.errors import InputError
 from models.motion.dataset import ROLES
@@ -32,10 +33,9 @@ _SAYS = ("composition", "kind", "cause", "direction", "side", "recovered", "afte
 _LABEL = re.compile(r"^(a person: |playground - )")
 
 
-class MotionEvaluatorConfig(BaseModel):
+class MotionEvaluatorConfig(Config):
     """Sizes, and what the network was made for."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
     width: int = Field(default=160, ge=8)
     layers: int = Field(default=4, ge=1)
     heads: int = Field(default=4, ge=1)

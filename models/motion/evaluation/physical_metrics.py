@@ -12,10 +12,10 @@ from torch import Tensor
 
 from models.body.collision_spheres import InnerSpheres, depths
 from models.body.floor_contact import lowest_surface
+from models.body.kinematics import forward_kinematics
 from models.body.model import BodyModel
-from models.body.rest_skeleton import forward_kinematics
-from models.corpus.reader import FPS
 from models.motion.features import CONTACTS, FEET, decode, smpl_parameters
+from models.types import FPS
 
 
 def joints_of(

@@ -8,8 +8,8 @@ from typing import Any
 
 import matplotlib
 
+from models.files import write_text
 from models.motion.evaluation import memorisation as memorised
-from pipeline.store import write_text
 
 SHOWN = (
     "fid", "kid", "r_precision_1", "r_precision_3", "mm_dist", "diversity", "multimodality", "foot_skate_cm_s",

@@ -6,7 +6,8 @@ import numpy as np
 import torch
 from jaxtyping import Bool, Float, Int
 
-from models.body.model import BodyModel, matrices_from_axis_angle
+from models.body.model import BodyModel
+from models.geometry.rotations import matrices_from_axis_angle
 
 
 @dataclass(frozen=True)

@@ -9,16 +9,17 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from models.body.model import BodyModel, matrices_from_axis_angle
+from models.body.model import BodyModel
 from models.body.shape_space import ShapeSpace
-from models.device import device_of
+from models.geometry.rotations import matrices_from_axis_angle, matrix_from_columns
 from models.geometry.transforms import invert, rotation_6d_from_matrix
+from models.networks import device_of
 from models.people3d.fitting.fit import Fit
 from models.people3d.fitting.initialisation import Start
 from models.people3d.fitting.objective import FitConfig, FitObjective
 from models.people3d.fitting.observations import FAR_S, FitFrames, Seen, stillness, together
 from models.people3d.fitting.support_surfaces import FurnitureTops, furniture_tops
-from models.people3d.pose_prior import PosePrior, matrix_from_columns
+from models.people3d.pose_prior import PosePrior
 
 
 class Fitter:

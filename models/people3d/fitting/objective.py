@@ -11,22 +11,23 @@ import copy
 
 import torch
 from jaxtyping import Float
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import Field
 from torch import Tensor
 
 from models.body.joint_limits import joint_limits
-from models.body.model import BodyModel, matrices_from_axis_angle, trunk_points
+from models.body.model import BodyModel, trunk_points
 from models.body.shape_space import ShapeSpace
+from models.config import Config
+from models.geometry.rotations import matrices_from_axis_angle, matrix_from_columns
 from models.people3d.fitting.observations import FitFrames
 from models.people3d.fitting.support_surfaces import clearance
-from models.people3d.pose_prior import PRIOR_JOINTS, PosePrior, matrix_from_columns
+from models.people3d.pose_prior import PRIOR_JOINTS, PosePrior
 from models.types import SMPL_JOINTS
 
 
-class FitConfig(BaseModel):
+class FitConfig(Config):
     """Weights of the objective: spreads in metres, radians or shares are where a term starts to count."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
     steps: int = Field(default=150, ge=1)
     """Of Adam, while the reprojection grows stricter."""
     last_steps: int = Field(default=30, ge=0)

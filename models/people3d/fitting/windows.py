@@ -10,10 +10,11 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 from jaxtyping import Float, Int
-from pydantic import BaseModel, ConfigDict, Field, model_validator
+from pydantic import Field, model_validator
 from scipy.spatial.transform import Rotation, Slerp
 
 from models.body.model import BodyModel
+from models.config import Config
 from models.people3d.fitting.fit import Fit, rest_pelvis
 from models.people3d.fitting.fitter import Fitter
 from models.people3d.fitting.initialisation import Start, find_start
@@ -23,10 +24,9 @@ from models.people3d.pose_prior import PosePrior
 from models.people3d.regressor import Regression
 
 
-class PiecewiseConfig(BaseModel):
+class PiecewiseConfig(Config):
     """How motions are fitted."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
     fit: FitConfig = FitConfig()
     coarse_frames: int = Field(240, ge=8)
     """People seen in more frames are first fitted on every n-th."""

@@ -31,9 +31,9 @@ from torch import Tensor, nn
 from models.body.model import BodyModel, load_body
 from models.depth import DepthNetwork
 from models.errors import InputError
+from models.geometry.rotations import matrix_from_columns, nearest_rotations
 from models.networks import STARTERS
-from models.people3d.hmr_network import Hmr, HmrConfig, load_hmr, nearest_rotations
-from models.people3d.pose_prior import matrix_from_columns
+from models.people3d.hmr_network import Hmr, HmrConfig, load_hmr
 from models.training.hmr.dataset import Batch, Skeleton, Views, batch_of, read_views, save_views, varied
 from models.training.hmr.views import draw_views
 from models.training.pose_prior.poses import read_poses

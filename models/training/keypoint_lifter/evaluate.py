@@ -14,13 +14,14 @@ from jaxtyping import Bool, Float, Int
 from matplotlib.figure import Figure
 
 from models.body.model import load_body
+from models.files import file_digest
+from models.people2d.simulated_detector import FaultConfig
 from models.people3d.keypoint_lifter import PoseLift, load_pose_lift
 from models.people3d.metrics import BODY_JOINTS, mpjpe_mm, pa_mpjpe_mm
 from models.seeds import generator
 from models.training.keypoint_lifter.motions import Motions
-from models.training.keypoint_lifter.views import FaultConfig, WindowSource
+from models.training.keypoint_lifter.views import WindowSource
 from models.types import SMPL_JOINTS
-from pipeline.store import file_digest
 
 POSTURES = ("standing", "sitting", "falling", "lying", "other")
 BATCH = 50

@@ -18,16 +18,16 @@ from scipy.spatial.transform import Rotation, Slerp
 
 from models.animation.actor import Actor
 from models.animation.rig import rig_of
+from models.animation.support import Support
 from models.body.floor_contact import lowest_surface
-from models.body.model import BodyModel, BodyShape, rest_root
-from models.corpus.reader import FPS
+from models.body.model import BodyModel, BodyShape
+from models.body.posture_library import posture_library
+from models.body.tracks import rest_root
 from models.errors import InputError
 from models.geometry.transforms import R_ZUP_YUP, axis_angle_from_matrix, matrix_from_axis_angle, yaw
-from models.people3d.fitting.initialisation import posture_library
-from models.sample_footage.furniture import Support
 from models.seeds import generator
 from models.training.corpus_tracks import KINDS, CorpusTrack
-from models.types import SMPL_JOINTS, PersonTrack
+from models.types import FPS, SMPL_JOINTS, PersonTrack
 
 SOURCES = (*KINDS, "acted", "postures")
 MOTION_HZ = FPS

@@ -22,6 +22,7 @@ from jaxtyping import Float
 from torch import Tensor
 
 from models.body.model import BodyModel, load_body
+from models.people2d.simulated_detector import FaultConfig
 from models.people3d.keypoint_lifter import (
     Lifted,
     PoseLift,
@@ -34,7 +35,7 @@ from models.people3d.keypoint_lifter import (
 from models.training.corpus_tracks import corpus_tracks
 from models.training.keypoint_lifter.evaluate import write_card
 from models.training.keypoint_lifter.motions import Motions, collect, read_motions, save_motions
-from models.training.keypoint_lifter.views import FaultConfig, Windows, WindowSource
+from models.training.keypoint_lifter.views import Windows, WindowSource
 from models.training.state import resume_state, save_state, write_starter
 
 logger = logging.getLogger(__name__)

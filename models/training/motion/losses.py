@@ -5,13 +5,14 @@ Joints are those of the predicted rotations by forward kinematics: they are what
 
 import torch
 from jaxtyping import Bool, Float, Int
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import Field
 from torch import Tensor
 
-from models.body.rest_skeleton import bone_lengths, forward_kinematics
-from models.corpus.reader import FPS
+from models.body.kinematics import bone_lengths, forward_kinematics
+from models.config import Config
 from models.motion.dataset import MotionBatch
 from models.motion.features import CONTACTS, FEET, VELOCITIES, Normaliser, heading, matrices, positions, root_matrices
+from models.types import FPS
 
 UNDER_M = 0.02
 """Joints lie inside the body: below this its skin is in the floor."""
@@ -19,10 +20,9 @@ NEAR_M = 1.0
 """People whose floor distance is below this are held to their distances."""
 
 
-class LossWeights(BaseModel):
+class LossWeights(Config):
     """Of each term; metres and seconds throughout."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
     joints: float = Field(default=10.0, ge=0.0)
     velocity: float = Field(default=0.3, ge=0.0)
     foot: float = Field(default=1.0, ge=0.0)

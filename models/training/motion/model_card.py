@@ -19,13 +19,15 @@ from PIL import Image
 
 from models.body.model import BodyModel, BodyShape, load_body
 from models.body.rest_skeleton import skeleton_of
+from models.files import file_digest
 from models.motion.cleanup import CleanupConfig, cleaned
 from models.motion.model import MotionModel, check_text_encoder, load_motion_model
-from models.motion.sampling import Ask, SamplingConfig, motion_of, sample
+from models.motion.request import Ask, motion_of
+from models.motion.sampling import sample
+from models.motion.schedulers import SamplingConfig
 from models.rendering.film_strip import motion_strip
 from models.text.encoder import SentenceConfig, TextEncoder
 from models.types import BodyLook
-from pipeline.store import file_digest
 
 PROMPTS: tuple[tuple[str, int], ...] = (
     ("A person kicks with their left leg.", 1),

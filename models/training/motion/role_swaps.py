@@ -21,14 +21,17 @@ from torch import Tensor
 
 from models.body.model import load_body
 from models.body.rest_skeleton import skeleton_of
-from models.corpus.reader import FPS, Corpus, read_corpus
+from models.corpus.reader import Corpus, read_corpus
 from models.errors import InputError
+from models.motion.condition import Embed
 from models.motion.dataset import ROLES, MotionData
 from models.motion.evaluation.physical_metrics import joints_of
 from models.motion.model import STARTER, MotionModel, check_text_encoder, load_motion_model
-from models.motion.sampling import Ask, SamplingConfig, sample
+from models.motion.request import Ask
+from models.motion.sampling import sample
+from models.motion.schedulers import SamplingConfig
 from models.text.encoder import SentenceConfig, TextEncoder
-from models.training.motion.train import Embed
+from models.types import FPS
 
 BATCH = 16
 FIGURES: dict[str, Callable[[Float[np.ndarray, "time 22 3"]], float]] = {

@@ -19,36 +19,37 @@ from typing import Any, Literal
 import numpy as np
 import torch
 from jaxtyping import Float, Int
-from pydantic import BaseModel, ConfigDict, Field, model_validator
+from pydantic import Field, model_validator
 from torch import Tensor
 
+from models.config import Config
 from models.corpus.reader import Row
 from models.errors import InputError
-from models.motion.condition import Condition
+from models.files import write_text
+from models.motion.condition import Embed, condition_of
 from models.motion.dataset import POOL, ROLES, MotionBatch, MotionData, slots_of, to
 from models.motion.denoisers import DenoiserConfig
 from models.motion.denoisers.identity import IdentityConfig
 from models.motion.model import MotionModel, MotionModelConfig
 from models.motion.noise_schedule import STEPS, draw_steps, noised
+from models.networks import half_precision
 from models.training.motion.losses import LossWeights, losses
 from models.training.state import resume_state, save_state, write_starter
-from pipeline.store import write_text
 
 logger = logging.getLogger(__name__)
 
-Embed = Callable[[Sequence[str]], Float[Tensor, "text dim"]]
 
-
-class MotionTrainConfig(BaseModel):
+class MotionTrainConfig(Config):
     """How a motion model is trained."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
     denoiser: DenoiserConfig = IdentityConfig()
     people: tuple[int, ...] = (1, 2)
     """Scenes of how many people are learned."""
-    kinds: dict[str, float] = {"fall": 0.40, "look_alike": 0.25, "mocap": 0.20, "composed": 0.15, "own": 0.30}
+    kinds: dict[str, float] = Field(
+        default={"fall": 0.40, "look_alike": 0.25, "mocap": 0.20, "composed": 0.15, "own": 0.30}
+    )
     """Weight of each kind of item in what is seen; kinds that the corpus has not are not missed."""
-    causes: dict[str, float] = {}
+    causes: dict[str, float] = Field(default={})
     """How many times as often as other falls those of some causes are seen (`cause` in an item's details)."""
     most_frames: int = Field(default=200, ge=4)
     steps: int = Field(default=20000, ge=1)
@@ -123,12 +124,6 @@ def veiled_roles(
     other = torch.where(people == 1, drawn, torch.full_like(drawn, ROLES.index("person")))
     veiled = (torch.rand((len(roles), 1), generator=generator) < share).to(roles.device)
     return torch.where(veiled & (roles >= 0), other, roles)
-
-
-def condition_of(batch: MotionBatch, embed: Embed, slots: Tensor, dropped: Tensor) -> Condition:
-    """What the network is told of a batch."""
-    text = embed(batch.texts).to(batch.features.device)
-    return Condition(text, dropped, batch.roles, batch.bones, slots)
 
 
 def train(
@@ -273,13 +268,6 @@ def rate_at(config: MotionTrainConfig, step: int) -> float:
     """Warm-up, then half a cosine down to a hundredth."""
     warm = min(1.0, (step + 1) / config.warm_up)
     return config.rate * warm * (0.01 + 0.99 * 0.5 * (1.0 + math.cos(math.pi * step / config.steps)))
-
-
-def half_precision(precision: str, device: torch.device) -> bool:
-    """Whether to multiply in bfloat16. Processors without instructions for it are ten times slower with it than without."""
-    if precision != "auto":
-        return precision == "bfloat16"
-    return device.type == "cuda" or torch.cpu._is_avx512_bf16_supported() or torch.cpu._is_amx_tile_supported()
 
 
 def _terms(

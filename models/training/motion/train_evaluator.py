@@ -23,6 +23,7 @@ from torch import Tensor
 from models.body.rest_skeleton import read_skeleton
 from models.corpus.reader import Row, read_corpus
 from models.errors import InputError
+from models.files import file_digest
 from models.motion.dataset import POOL, MotionBatch, MotionData, Piece, to
 from models.motion.evaluation.evaluator import (
     MotionEvaluator,
@@ -43,7 +44,6 @@ from models.motion.evaluation.metrics import (
 )
 from models.text.encoder import TextCache
 from models.training.state import resume_state, save_state, write_starter
-from pipeline.store import file_digest
 
 logger = logging.getLogger(__name__)
 

@@ -15,8 +15,8 @@ import numpy as np
 from jaxtyping import Bool, Float, Int
 
 from models.body.model import BodyModel, load_body
+from models.body.tracks import body_joints
 from models.errors import InputError
-from models.mocap.retarget import body_joints
 from models.people3d.pose_prior import PRIOR_JOINTS
 from models.training.corpus_tracks import KINDS, CorpusTrack, corpus_tracks
 from models.types import SMPL_JOINTS

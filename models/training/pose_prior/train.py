@@ -25,13 +25,13 @@ from models.body.joint_limits import joint_limits
 from models.body.mirror import mirrored
 from models.body.model import BodyModel, BodyShape, load_body
 from models.body.sides import swapped
+from models.files import file_digest
 from models.geometry.transforms import axis_angle_from_matrix, matrix_from_axis_angle
 from models.people3d.pose_prior import PRIOR_JOINTS, PosePrior, PosePriorConfig, load_pose_prior
 from models.training.corpus_tracks import KINDS
 from models.training.pose_prior.poses import Poses, read_poses
 from models.training.state import resume_state, save_state, write_starter
 from models.types import SMPL_JOINTS
-from pipeline.store import file_digest
 
 logger = logging.getLogger(__name__)
 

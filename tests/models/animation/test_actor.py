@@ -6,9 +6,10 @@ import torch
 
 from models.animation.actor import Actor
 from models.animation.rig import rig_of
-from models.body.model import BodyShape, load_body, track_joints, track_parameters
+from models.animation.support import Support
+from models.body.model import BodyShape, load_body
+from models.body.tracks import track_joints, track_parameters
 from models.errors import Rejected
-from models.sample_footage.furniture import Support
 from models.sample_footage.room import in_camera_world, sample_room, walkable, watching_camera
 from models.sample_footage.scenes import draw_act, draw_person, lowest_vertex
 from models.types import ACTIONS, SMPL_JOINTS

@@ -9,13 +9,15 @@ import pytest
 from scipy.spatial.transform import Rotation
 
 from models.animation.floor_transitions import FEET, down_to_a_knee, key, paced, upright
-from models.animation.keyframes import Performance, minimum_jerk, mirrored_key, perform
+from models.animation.keyframes import Performance, mirrored_key, perform
 from models.animation.postures import kneeling, squatting, standing, supine
 from models.body.floor_contact import lowest_surface
-from models.body.model import BodyModel, BodyShape, load_body, rest_joints_of
-from models.body.two_bone_ik import LIMBS, forward, reach
+from models.body.kinematics import forward
+from models.body.model import BodyModel, BodyShape, load_body
+from models.body.tracks import body_joints, rest_joints_of
+from models.body.two_bone_ik import LIMBS, reach
+from models.geometry.easing import minimum_jerk
 from models.geometry.transforms import matrix_from_axis_angle
-from models.mocap.retarget import body_joints
 from models.physics.humanoid import Humanoid, build_humanoid
 from models.types import ACTIONS, SMPL_JOINTS
 

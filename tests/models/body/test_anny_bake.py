@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 from threadpoolctl import threadpool_limits
 
+from models.body import anny_bake as body_bake
 from models.body.anny_bake import (
     BakedBody,
     bake,
@@ -20,9 +21,8 @@ from models.body.anny_bake import (
     write_baked,
 )
 from models.body.anny_reader import read_anny, smooth_hips
-from models.body.model import anny_bake as body_bake
+from models.files import cache_folder
 from models.types import SMPL_JOINTS, SMPL_PARENTS
-from pipeline.store import cache_folder
 
 
 @pytest.fixture(scope="module")

@@ -5,7 +5,8 @@ import pytest
 
 from models.body.floor_contact import surface_heights
 from models.body.hand_contact import lay_hands
-from models.body.model import REGIONS, BodyModel, load_body, rest_joints_of
+from models.body.model import REGIONS, BodyModel, load_body
+from models.body.tracks import rest_joints_of
 from models.geometry.transforms import R_ZUP_YUP, axis_angle_from_matrix, matrix_from_axis_angle
 from models.types import SMPL_JOINTS
 

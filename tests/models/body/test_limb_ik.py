@@ -5,7 +5,8 @@ import pytest
 from scipy.spatial.transform import Rotation
 
 from models.body.limb_ik import ARMS, LEGS, reach_ankles, reach_wrists
-from models.body.model import BodyModel, load_body, rest_joints_of
+from models.body.model import BodyModel, load_body
+from models.body.tracks import rest_joints_of
 from models.types import SMPL_PARENTS
 
 

@@ -4,9 +4,11 @@ import numpy as np
 import pytest
 import torch
 
-from models.body.mirror import mirrored, mirrored_item, mirrored_motion
-from models.body.model import BodyModel, load_body, relaxed_pose, track_joints
+from models.body.mirror import mirrored, mirrored_motion
+from models.body.model import BodyModel, load_body, relaxed_pose
 from models.body.sides import SWAPPED_JOINTS
+from models.body.tracks import track_joints
+from models.corpus.mirror import mirrored_item
 from models.corpus.writer import Item
 from models.geometry.transforms import matrix_from_axis_angle
 from models.types import Motion, PersonTrack

@@ -11,8 +11,9 @@ from smplx.utils import Struct
 from smplx.vertex_ids import vertex_ids
 
 from models.body.anny_bake import baked_body
-from models.body.model import REGIONS, BodyShape, load_body, local_rotations, matrices_from_axis_angle, relaxed_pose
+from models.body.model import REGIONS, BodyShape, load_body, local_rotations, relaxed_pose
 from models.errors import InputError
+from models.geometry.rotations import matrices_from_axis_angle
 from models.geometry.transforms import matrix_from_axis_angle
 from models.types import COCO_KEYPOINTS, SMPL_JOINTS, SMPL_PARENTS
 

@@ -3,8 +3,9 @@
 import numpy as np
 
 from models.animation.gait_curves import procedural_walking
-from models.body.model import load_body, track_joints
+from models.body.model import load_body
 from models.body.resample import retimed
+from models.body.tracks import track_joints
 from models.types import take
 
 

@@ -3,9 +3,11 @@
 import pytest
 import torch
 
-from models.body.model import load_body, matrices_from_axis_angle
-from models.body.rest_skeleton import bone_lengths, forward_kinematics, read_skeleton, save_skeleton, skeleton_of
+from models.body.kinematics import bone_lengths, forward_kinematics
+from models.body.model import load_body
+from models.body.rest_skeleton import read_skeleton, save_skeleton, skeleton_of
 from models.errors import InputError
+from models.geometry.rotations import matrices_from_axis_angle
 
 
 def test_joints_are_the_body_s():

@@ -125,5 +125,5 @@ print(*{name.partition(".")[0] for name in sys.modules if name != "__main__"} - 
     assert done.returncode == 0, done.stderr
     shape, imported = done.stdout.strip().split("\n")
     assert shape == "(880, 24, 3)"  # 8 walkers of 60 frames, 4 others of 100
-    assert {"numpy", "jaxtyping", "pipeline"} <= {*imported.split()}
+    assert {"numpy", "jaxtyping", "models"} <= {*imported.split()}
     assert not {"scipy", "cv2", "torch", "pydantic", "yaml"} & {*imported.split()}, imported

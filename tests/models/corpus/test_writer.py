@@ -7,7 +7,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from models.body.model import load_body, track_joints
+from models.body.model import load_body
+from models.body.tracks import track_joints
 from models.corpus.reader import read_corpus, read_index
 from models.corpus.writer import Item, motion_of, split_of, write_corpus, write_pack
 from models.errors import InputError

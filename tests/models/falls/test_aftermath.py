@@ -11,10 +11,10 @@ from models.animation.keyframes import mirrored_key, perform
 from models.animation.postures import on_side
 from models.body.floor_contact import lowest_surface
 from models.body.model import BodyModel, BodyShape, load_body
+from models.body.tracks import body_joints
 from models.errors import Rejected
 from models.falls.aftermath import aftermath
 from models.falls.simulation import PhysicsConfig, posture, simulate_fall
-from models.mocap.retarget import body_joints
 from models.physics.humanoid import Box, build_humanoid
 from models.physics.tracking import TrackingConfig, substeps_of, track_motion
 from models.types import ACTIONS, SMPL_JOINTS, Motion, PersonTrack

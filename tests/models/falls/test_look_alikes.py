@@ -8,8 +8,8 @@ import pytest
 
 from models.body.floor_contact import lowest_surface
 from models.body.model import BodyModel, BodyShape, load_body
+from models.body.tracks import body_joints
 from models.falls.look_alikes import LOOK_ALIKES, look_alike
-from models.mocap.retarget import body_joints
 from models.physics.humanoid import build_humanoid
 from models.types import ACTIONS, SMPL_JOINTS, Motion
 

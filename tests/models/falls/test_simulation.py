@@ -9,12 +9,12 @@ from scipy.spatial.transform import Rotation
 from models.animation.gait_curves import procedural_standing, procedural_walking
 from models.body.floor_contact import lowest_surface
 from models.body.model import BodyModel, BodyShape, load_body
+from models.body.tracks import body_joints
 from models.errors import Rejected
 from models.falls.causes import CAUSES
 from models.falls.scenes import fall_scene
 from models.falls.simulation import PhysicsConfig, as_asked, landing, posture, simulate_fall
 from models.geometry.transforms import R_ZUP_YUP
-from models.mocap.retarget import body_joints
 from models.order import CAUSE_DIRECTIONS
 from models.physics.humanoid import SIMULATED, Box, build_humanoid
 from models.types import ACTIONS, SMPL_JOINTS, Motion

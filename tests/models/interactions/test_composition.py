@@ -4,13 +4,13 @@ import numpy as np
 import pytest
 from scipy.spatial import KDTree
 
-from models.body.mirror import mirrored_item
-from models.body.model import BodyModel, load_body, track_parameters
+from models.body.model import BodyModel, load_body
+from models.body.tracks import body_joints, track_parameters
+from models.corpus.mirror import mirrored_item
 from models.corpus.writer import Item
 from models.errors import Rejected
 from models.interactions.acts import COMPOSITIONS
 from models.interactions.composition import INSIDE_M, TOUCH_M, composed, deepest_between
-from models.mocap.retarget import body_joints
 from models.text.captions import Facts, captions
 from models.types import ACTIONS, SMPL_JOINTS, Motion, take
 

@@ -11,7 +11,8 @@ import trimesh
 from scipy.spatial.transform import Rotation
 
 from models.animation.gait_curves import procedural_walking
-from models.body.model import BodyModel, BodyShape, load_body, track_joints, track_parameters
+from models.body.model import BodyModel, BodyShape, load_body
+from models.body.tracks import track_joints, track_parameters
 from models.errors import InputError
 from models.geometry.transforms import R_ZUP_YUP
 from models.mocap.bvh import read_bvh, write_bvh

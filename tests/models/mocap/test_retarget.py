@@ -11,12 +11,13 @@ import torch
 from models.animation.gait_curves import procedural_walking
 from models.body.floor_contact import lowest_surface
 from models.body.model import BodyModel, BodyShape, load_body
+from models.body.tracks import body_joints
 from models.errors import InputError
 from models.geometry.transforms import R_ZUP_YUP, matrix_from_axis_angle
 from models.mocap.bvh import read_bvh
 from models.mocap.evaluate_retargeting import figures
 from models.mocap.joint_names import match_joints
-from models.mocap.retarget import body_joints, retarget
+from models.mocap.retarget import retarget
 from models.mocap.skeleton_motion import SkeletonMotion
 from models.types import SMPL_JOINTS, Motion
 

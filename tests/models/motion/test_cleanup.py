@@ -5,13 +5,16 @@ import pytest
 import torch
 
 from models.body.floor_contact import lowest_surface
-from models.body.model import load_body, matrices_from_axis_angle
-from models.body.rest_skeleton import forward_kinematics, skeleton_of
-from models.corpus.reader import FPS
+from models.body.kinematics import forward_kinematics
+from models.body.model import load_body
+from models.body.rest_skeleton import skeleton_of
+from models.geometry.rotations import matrices_from_axis_angle
 from models.geometry.transforms import R_ZUP_YUP, matrix_from_axis_angle
-from models.motion.cleanup import CleanupConfig, cleaned, corrections, off_floor, solid_of
+from models.motion.cleanup import CleanupConfig, cleaned, corrections
 from models.motion.evaluation.physical_metrics import Flesh, foot_skate_cm_s, jerk_m_s3, joints_of, stated_contacts
 from models.motion.features import CONTACTS, canonical, from_matrices, heading, matrices
+from models.motion.floor_clearance import off_floor, solid_of
+from models.types import FPS
 
 CONFIG = CleanupConfig()
 
@@ -24,7 +27,7 @@ def body():
 @pytest.fixture(scope="module")
 def scene(body, items):
     """Of some items: betas, rest joints, features."""
-    from models.body.model import track_parameters
+    from models.body.tracks import track_parameters
     from models.motion.features import encode
 
     found = {}

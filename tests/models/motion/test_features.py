@@ -5,8 +5,10 @@ import pytest
 import torch
 
 from models.animation.gait_curves import procedural_standing, procedural_walking
-from models.body.model import load_body, matrices_from_axis_angle
-from models.body.rest_skeleton import forward_kinematics, skeleton_of
+from models.body.kinematics import forward_kinematics
+from models.body.model import load_body
+from models.body.rest_skeleton import skeleton_of
+from models.geometry.rotations import matrices_from_axis_angle
 from models.motion.features import (
     CONTACTS,
     FEATURES,

@@ -10,13 +10,17 @@ import pytest
 import torch
 from torch import nn
 
-from models.body.model import load_body, matrices_from_axis_angle
-from models.body.rest_skeleton import forward_kinematics, skeleton_of
+from models.body.kinematics import forward_kinematics
+from models.body.model import load_body
+from models.body.rest_skeleton import skeleton_of
 from models.errors import InputError
+from models.geometry.rotations import matrices_from_axis_angle
 from models.motion.denoisers.identity import IdentityConfig
 from models.motion.features import FEATURES, POSITIONS, from_matrices, matrices
 from models.motion.model import MotionModel, MotionModelConfig, load_motion_model
-from models.motion.sampling import Ask, Kept, SamplingConfig, joint_features, sample, scheduler_of
+from models.motion.request import Ask, Kept
+from models.motion.sampling import joint_features, sample
+from models.motion.schedulers import SamplingConfig, scheduler_of
 from models.text.encoder import SentenceConfig, TextEncoder
 
 ROOT = Path(__file__).parents[3]

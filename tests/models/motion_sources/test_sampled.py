@@ -4,14 +4,16 @@ import numpy as np
 import pytest
 import torch
 
-from models.body.model import load_body, track_joints
+from models.body.model import load_body
+from models.body.tracks import track_joints
 from models.errors import Rejected
 from models.falls.simulation import PhysicsConfig
 from models.motion.denoisers.identity import IdentityConfig
 from models.motion.model import MotionModel, MotionModelConfig
-from models.motion.sampling import SamplingConfig
+from models.motion.schedulers import SamplingConfig
+from models.motion_sources.draw import draw_motion
 from models.motion_sources.sampled import SampledMotion, acting_role, text_of
-from models.motion_sources.source import betas_of, draw_motion
+from models.motion_sources.source import betas_of
 from models.order import ClipOrder
 from models.text.encoder import SentenceConfig, TextEncoder
 from models.training.state import write_starter

@@ -6,15 +6,19 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from models.body.anthropometry import body_mass_kg
 from models.body.floor_contact import lowest_surface
 from models.body.model import BodyModel, load_body
+from models.body.tracks import body_joints
 from models.errors import InputError, Rejected
 from models.falls.simulation import PhysicsConfig
 from models.geometry.transforms import matrix_from_axis_angle
 from models.mocap.bvh import write_bvh
-from models.mocap.retarget import body_joints
 from models.mocap.skeleton_motion import SkeletonMotion
-from models.motion_sources.source import MocapClips, PhysicsFalls, ProceduralEveryday, body_mass_kg, draw_motion
+from models.motion_sources.captured import MocapClips
+from models.motion_sources.draw import draw_motion
+from models.motion_sources.procedural import ProceduralEveryday
+from models.motion_sources.simulated import PhysicsFalls
 from models.order import ClipOrder
 from models.types import ACTIONS, SMPL_JOINTS, Motion
 

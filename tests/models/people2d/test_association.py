@@ -3,9 +3,9 @@
 import numpy as np
 
 from models.people2d.association import associate
-from models.people2d.crop_tracker import velocity_px_s
-from models.people2d.movenet import Pose2D
+from models.people2d.pose2d import Pose2D
 from models.people2d.pose_nms import DuplicatesConfig
+from models.people2d.tracklets import velocity_px_s
 
 CONFIG = DuplicatesConfig()
 SHAPE = np.stack([np.tile([-15.0, 15.0, 0.0], 6)[:17], np.linspace(0.0, 160.0, 17)], axis=-1)

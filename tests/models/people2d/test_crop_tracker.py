@@ -3,8 +3,9 @@
 import numpy as np
 import pytest
 
-from models.people2d.crop_tracker import Tracker, Tracklet, distance, join, torso_look, unlike
-from models.people2d.movenet import Crop, Pose2D
+from models.people2d.crop_tracker import Tracker
+from models.people2d.pose2d import Crop, Pose2D
+from models.people2d.tracklets import Tracklet, distance, join, torso_look, unlike
 
 
 def figure(x: float, y: float, size: float = 100.0, score: float = 0.8) -> Pose2D:

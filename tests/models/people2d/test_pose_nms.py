@@ -6,7 +6,8 @@ import numpy as np
 import pytest
 import torch
 
-from models.body.model import BodyModel, BodyShape, load_body, relaxed_pose, track_keypoints
+from models.body.model import BodyModel, BodyShape, load_body, relaxed_pose
+from models.body.tracks import track_keypoints
 from models.geometry.camera import Camera, intrinsics_from_focal, normal_from_angles, pose_over_floor
 from models.geometry.transforms import R_ZUP_YUP, axis_angle_from_matrix, yaw
 from models.people2d.pose_nms import DuplicatesConfig, are_one, distinct, judge, without_duplicates, without_strayed

@@ -9,18 +9,10 @@ from safetensors.torch import save_file
 from models.body.model import BodyShape, load_body, relaxed_pose
 from models.errors import InputError
 from models.geometry.camera import Camera, intrinsics_from_focal, normal_from_angles, pose_over_floor
+from models.geometry.rotations import nearest_rotations
 from models.geometry.transforms import R_ZUP_YUP, apply, invert, matrix_from_axis_angle, yaw
 from models.people3d.hmr import HmrRegressor, betas_from_rest_joints, on_other_rest, pelvis_on_rays, rest_offsets
-from models.people3d.hmr_network import (
-    Bodies,
-    Hmr,
-    HmrConfig,
-    crop,
-    crop_camera,
-    hmr_digest,
-    load_hmr,
-    nearest_rotations,
-)
+from models.people3d.hmr_network import Bodies, Hmr, HmrConfig, crop, crop_camera, hmr_digest, load_hmr
 from models.types import SMPL_JOINTS, SMPL_PARENTS
 
 TINY = HmrConfig(

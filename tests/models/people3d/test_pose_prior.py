@@ -9,10 +9,10 @@ import torch
 
 from models.body.model import relaxed_pose
 from models.errors import InputError
+from models.files import file_digest
 from models.geometry.transforms import matrix_from_axis_angle
 from models.people3d.pose_prior import PosePrior, PosePriorConfig, load_pose_prior, pose_prior_digest
 from models.training.pose_prior.train import Kinematics, load_body
-from pipeline.store import file_digest
 
 STARTER = Path(__file__).parents[3] / "models" / "starter" / "pose_prior"
 

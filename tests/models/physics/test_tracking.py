@@ -10,8 +10,8 @@ from models.animation.keyframes import perform
 from models.animation.postures import Posture, squatting, standing, supine
 from models.body.floor_contact import lowest_surface
 from models.body.model import BodyModel, BodyShape, load_body
+from models.body.tracks import body_joints
 from models.errors import Rejected
-from models.mocap.retarget import body_joints
 from models.physics.humanoid import Box, build_humanoid
 from models.physics.tracking import TrackingConfig, substeps_of, track_motion
 from models.types import SMPL_JOINTS, PersonTrack

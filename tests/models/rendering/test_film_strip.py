@@ -5,7 +5,8 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from models.body.model import BodyModel, load_body, track_joints
+from models.body.model import BodyModel, load_body
+from models.body.tracks import track_joints
 from models.corpus.writer import Item
 from models.rendering.film_strip import camera_on, motion_strip
 from models.types import BodyLook, Motion

@@ -6,7 +6,8 @@ import numpy as np
 import pytest
 
 from models.body.mirror import mirrored_motion
-from models.body.model import BodyModel, load_body, relaxed_pose, rest_root
+from models.body.model import BodyModel, load_body, relaxed_pose
+from models.body.tracks import rest_root
 from models.geometry.transforms import R_ZUP_YUP, axis_angle_from_matrix, matrix_from_axis_angle, yaw
 from models.text.locomotion import Travel, fall_direction, travel_of
 from models.types import Motion, PersonTrack

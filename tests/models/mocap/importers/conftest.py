@@ -7,7 +7,8 @@ import numpy as np
 import pytest
 
 from models.animation.gait_curves import procedural_walking
-from models.body.model import BodyModel, BodyShape, load_body, track_joints
+from models.body.model import BodyModel, BodyShape, load_body
+from models.body.tracks import track_joints
 from models.geometry.transforms import R_ZUP_YUP, matrix_from_axis_angle
 from models.mocap.skeleton_motion import SkeletonMotion
 from models.mocap.smpl_skeleton import smpl_motion

@@ -6,7 +6,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from models.body.model import BodyModel, track_joints
+from models.body.model import BodyModel
+from models.body.tracks import track_joints
 from models.errors import InputError
 from models.geometry.transforms import R_ZUP_YUP, axis_angle_from_matrix
 from models.mocap.importers.amass import read

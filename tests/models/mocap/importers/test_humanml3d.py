@@ -7,7 +7,8 @@ import numpy as np
 import pytest
 from scipy.spatial.transform import Rotation
 
-from models.body.model import BodyModel, track_joints
+from models.body.model import BodyModel
+from models.body.tracks import track_joints
 from models.errors import InputError
 from models.mocap.importers.humanml3d import read, read_positions
 from models.mocap.retarget import retarget

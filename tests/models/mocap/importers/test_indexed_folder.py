@@ -7,7 +7,8 @@ import numpy as np
 import pytest
 
 from models.body.floor_contact import lowest_surface
-from models.body.model import BodyModel, track_joints
+from models.body.model import BodyModel
+from models.body.tracks import track_joints
 from models.errors import InputError
 from models.mocap.bvh import write_bvh
 from models.mocap.evaluate_retargeting import agreement, figures

@@ -7,7 +7,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from models.body.model import BodyModel, track_joints
+from models.body.model import BodyModel
+from models.body.tracks import track_joints
 from models.errors import InputError
 from models.geometry.transforms import R_ZUP_YUP
 from models.mocap.importers.interhuman import read

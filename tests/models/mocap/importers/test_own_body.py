@@ -9,7 +9,8 @@ import pytest
 
 from models import codec
 from models.animation.gait_curves import procedural_standing, procedural_walking
-from models.body.model import BodyModel, track_joints
+from models.body.model import BodyModel
+from models.body.tracks import track_joints
 from models.errors import InputError
 from models.geometry.transforms import matrix_from_axis_angle, yaw
 from models.mocap.importers import IMPORTERS

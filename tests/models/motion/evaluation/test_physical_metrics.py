@@ -2,8 +2,9 @@ import numpy as np
 import pytest
 import torch
 
-from models.body.model import load_body, standing_pelvis_height
+from models.body.model import load_body
 from models.body.rest_skeleton import skeleton_of
+from models.body.tracks import standing_pelvis_height
 from models.motion.evaluation.physical_metrics import (
     Flesh,
     closest_m,

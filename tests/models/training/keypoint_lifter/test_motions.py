@@ -4,7 +4,8 @@ import numpy as np
 import pytest
 
 from models.body.floor_contact import lowest_surface
-from models.body.model import load_body, rest_root
+from models.body.model import load_body
+from models.body.tracks import rest_root
 from models.errors import InputError
 from models.training.corpus_tracks import corpus_tracks
 from models.training.keypoint_lifter.motions import REFERENCE, SOURCES, collect, read_motions, save_motions

@@ -7,11 +7,12 @@ import pytest
 import torch
 
 from models.body.model import load_body
+from models.people2d.simulated_detector import FaultConfig
 from models.people3d.keypoint_lifter import Lifted, PoseLiftConfig, load_pose_lift, pose_lift_digest
 from models.training.keypoint_lifter.evaluate import POSTURES, measure, postures, table, write_card
 from models.training.keypoint_lifter.motions import collect
 from models.training.keypoint_lifter.train import loss_of, train
-from models.training.keypoint_lifter.views import FaultConfig, WindowSource
+from models.training.keypoint_lifter.views import WindowSource
 from models.training.state import save_state
 
 TINY = PoseLiftConfig(width=24, layers=1, heads=2)

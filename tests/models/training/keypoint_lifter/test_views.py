@@ -5,10 +5,11 @@ import pytest
 import torch
 
 from models.body.model import load_body
+from models.people2d.simulated_detector import LEGS, FaultConfig, detected
 from models.people3d.keypoint_lifter import view_of
 from models.training.corpus_tracks import corpus_tracks
 from models.training.keypoint_lifter.motions import collect
-from models.training.keypoint_lifter.views import LEGS, FaultConfig, WindowSource, _across_y, detected
+from models.training.keypoint_lifter.views import WindowSource, _across_y
 
 
 @pytest.fixture(scope="module")

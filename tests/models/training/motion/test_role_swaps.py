@@ -13,7 +13,8 @@ from models.motion.dataset import MotionData
 from models.motion.denoisers.identity import IdentityConfig
 from models.motion.features import from_matrices
 from models.motion.model import MotionModel, MotionModelConfig
-from models.motion.sampling import Ask, SamplingConfig
+from models.motion.request import Ask
+from models.motion.schedulers import SamplingConfig
 from models.training.motion import role_swaps as measure_swaps
 from models.training.motion.role_swaps import asks_of, by_role, measure, swapped
 

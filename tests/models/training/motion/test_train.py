@@ -19,7 +19,8 @@ from models.motion.denoisers.intergen import InterGenConfig
 from models.motion.denoisers.mdm import MdmConfig
 from models.motion.features import LAYOUT
 from models.motion.model import load_motion_model, motion_model_digest
-from models.training.motion.train import MotionTrainConfig, half_precision, rate_at, shares, train, veiled_roles
+from models.networks import half_precision
+from models.training.motion.train import MotionTrainConfig, rate_at, shares, train, veiled_roles
 
 SMALL = {"width": 32, "layers": 1, "heads": 2, "text": 12}
 CONFIG = MotionTrainConfig(

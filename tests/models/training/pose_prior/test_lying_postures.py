@@ -6,7 +6,7 @@ import numpy as np
 import torch
 
 from models.body.model import load_body, relaxed_pose
-from models.people3d.fitting.initialisation import LYING, posture_library
+from models.body.posture_library import LYING, posture_library
 from models.training.pose_prior.lying_postures import lying_postures, medoids
 from models.training.pose_prior.poses import Poses
 from models.training.pose_prior.train import Kinematics

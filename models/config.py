@@ -1,0 +1,40 @@
+"""What every section of a config file is: frozen values with a sentence each, strict about names, forgiving about old ones."""
+
+import logging
+from typing import Any
+
+from pydantic import AliasChoices, BaseModel, ConfigDict, Field, model_validator
+from pydantic.fields import FieldInfo
+
+log = logging.getLogger(__name__)
+
+
+class Config(BaseModel):
+    """Values of a config file: frozen, no unknown keys; what stands below a field is its description."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", use_attribute_docstrings=True)
+
+    def key_values(self) -> dict[str, Any]:
+        """JSON-like values by the names they were first known by, so that a renamed key makes no artefact anew."""
+        return self.model_dump(mode="json", by_alias=True)
+
+    @model_validator(mode="before")
+    @classmethod
+    def _warn_of_old_names(cls, values: Any) -> Any:
+        if isinstance(values, dict):
+            for name, field in cls.model_fields.items():
+                for old in old_names(field):
+                    if old in values and old != name:
+                        log.warning("%s: the key %s is now called %s", cls.__name__, old, name)
+        return values
+
+
+def renamed(old: str, new: str, default: Any = ..., **constraints: Any) -> Any:
+    """A field now called `new` that files written before call `old`; stored keys go on saying `old`."""
+    return Field(default, validation_alias=AliasChoices(new, old), serialization_alias=old, **constraints)
+
+
+def old_names(field: FieldInfo) -> tuple[str, ...]:
+    """What a field was called before; empty where it always had its name."""
+    alias = field.validation_alias
+    return tuple(str(choice) for choice in alias.choices[1:]) if isinstance(alias, AliasChoices) else ()

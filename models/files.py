@@ -1,0 +1,69 @@
+"""Files and folders: digests, whole or not at all, and what may be replaced."""
+
+import hashlib
+import json
+import os
+import shutil
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from models.errors import InputError
+
+
+def file_digest(path: Path) -> str:
+    """SHA-256 of a file's bytes, or of the names and bytes of a folder's files."""
+    if path.is_dir():
+        files = sorted(file for file in path.rglob("*") if file.is_file())
+        return digest({str(file.relative_to(path)): file_digest(file) for file in files})
+    with path.open("rb") as handle:
+        return hashlib.file_digest(handle, "sha256").hexdigest()
+
+
+def digest(value: Any) -> str:
+    """SHA-256 of a JSON-like value, independent of the order of dict keys."""
+    return hashlib.sha256(json.dumps(value, sort_keys=True, default=str).encode()).hexdigest()
+
+
+def cache_folder() -> Path:
+    """Where this machine keeps what can be made or fetched again: $CARECLIPS_CACHE, else careclips in the user's cache."""
+    if chosen := os.environ.get("CARECLIPS_CACHE"):
+        return Path(chosen)
+    return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "careclips"
+
+
+def write_bytes(path: Path, content: bytes) -> None:
+    """Write a whole file or none of it: under a temporary name, then renamed."""
+    temporary = path.with_name(f".{path.name}.{os.getpid()}.partial")
+    try:
+        temporary.write_bytes(content)
+        os.replace(temporary, path)
+    finally:
+        temporary.unlink(missing_ok=True)
+
+
+def write_text(path: Path, text: str) -> None:
+    """Write a whole text file or none of it."""
+    write_bytes(path, text.encode())
+
+
+def check_replaceable(folder: Path, mark: str) -> None:
+    """Raise InputError where a folder holds something that we did not write: it is not empty and lacks the file `mark`."""
+    if folder.exists() and not (folder / mark).exists() and (not folder.is_dir() or any(folder.iterdir())):
+        raise InputError(folder, f"is there already and holds no {mark}", "name a new folder, or remove it yourself")
+
+
+@contextmanager
+def replaced(folder: Path) -> Iterator[Path]:
+    """Give an empty folder to write into; on leaving without an error it takes the place of `folder`, whole."""
+    folder.parent.mkdir(parents=True, exist_ok=True)
+    partial, old = (folder.with_name(f".{folder.name}.{word}") for word in ("partial", "old"))
+    shutil.rmtree(partial, ignore_errors=True)
+    partial.mkdir()
+    yield partial
+    shutil.rmtree(old, ignore_errors=True)
+    if folder.exists():
+        os.rename(folder, old)
+    os.rename(partial, folder)
+    shutil.rmtree(old, ignore_errors=True)

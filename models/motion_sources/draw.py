@@ -1,0 +1,43 @@
+"""One ordered motion from the source that a run names."""
+
+from pathlib import Path
+
+import numpy as np
+
+from models.body.model import BodyModel
+from models.errors import Rejected
+from models.falls.simulation import PhysicsConfig
+from models.motion_sources.captured import MocapClips
+from models.motion_sources.procedural import ProceduralEveryday
+from models.motion_sources.simulated import PhysicsFalls
+from models.motion_sources.source import MotionSource, log
+from models.order import ClipOrder
+from models.types import Motion, Room
+
+
+def draw_motion(
+    body: BodyModel,
+    physics: PhysicsConfig,
+    mocap: Path | None,
+    order: ClipOrder,
+    room: Room | None,
+    rng: np.random.Generator,
+    model: MotionSource | None = None,
+) -> tuple[Motion, str]:
+    """The motion of the first source that can act the order, and that source's name; Rejected where none can.
+
+    `model` is asked alone where it is given. `mocap` is a folder of BVH files. What no capture is long enough for is made from joint-angle curves.
+    """
+    if model is not None:
+        return model.sample(order, room, rng), model.name
+    captured = MocapClips(body, mocap) if mocap else None
+    if order.event == "fall":
+        sources: list[MotionSource] = [PhysicsFalls(body, physics, captured)]
+    else:
+        sources = [*([captured] if captured else []), ProceduralEveryday(body)]
+    for source in sources[:-1]:
+        try:
+            return source.sample(order, room, rng), source.name
+        except Rejected as error:
+            log.info("%s: %s; the next source is asked", source.name, error)
+    return sources[-1].sample(order, room, rng), sources[-1].name

@@ -1,0 +1,34 @@
+"""Samples of held-out captions, to look at while a motion model learns."""
+
+import numpy as np
+from jaxtyping import Float
+
+from models.body.kinematics import forward_kinematics
+from models.motion.condition import Embed
+from models.motion.dataset import ROLES, MotionData
+from models.motion.features import matrices
+from models.motion.model import MotionModel
+from models.motion.request import Ask
+from models.motion.sampling import sample
+from models.motion.schedulers import SamplingConfig
+
+
+def samples_of_held_out(
+    model: MotionModel, data: MotionData, embed: Embed
+) -> tuple[list[Float[np.ndarray, "person time 22 3"]], list[str]]:
+    """What the model makes of a few held-out captions, one of each kind and number of people it learns; with the captions."""
+    held = data.where(lambda row: row.split == "val" and len(row.people) in model.config.people)
+    first = {(data.rows[item].kind, len(data.rows[item].people)): item for item in held[::-1]}
+    batches = [data.batch([piece]) for piece in data.held_out(np.array(sorted(first.values())))]
+    asks = [
+        Ask(
+            batch.texts[0], tuple(ROLES[role] for role in batch.roles[0]), batch.rest[0], batch.features.shape[2], number  # type: ignore[misc]
+        )
+        for number, batch in enumerate(batches)
+    ]  # fmt: skip
+    found = sample(model, embed, asks, SamplingConfig())
+    joints = [
+        forward_kinematics(ask.rest[:, None], matrices(features), features[..., :3]).numpy()
+        for ask, features in zip(asks, found, strict=True)
+    ]
+    return joints, [ask.text for ask in asks]

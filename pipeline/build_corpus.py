@@ -1,0 +1,117 @@
+"""`careclips corpus build`: captures, falls, look-alikes and interactions into one file to learn from; and people of own footage."""
+
+import json
+import tempfile
+from collections import Counter
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from models.body.rest_skeleton import save_skeleton, skeleton_of
+from models.body.tracks import standing_pelvis_height, track_joints
+from models.corpus.reader import read_index
+from models.corpus.statistics import index_rows, summary
+from models.corpus.writer import join_corpora, write_corpus, write_pack
+from models.errors import InputError
+from models.files import file_digest, write_text
+from models.mocap.importers.indexed_folder import index_takes
+from pipeline.loaders import body_model
+from pipeline.runner import Runner, cached, load_value
+from pipeline.settings import Settings
+from pipeline.store import Store, read_record
+from stages import corpus, corpus_report, finetuning_corpus, label
+
+
+def corpus_part(store: Store, settings: Settings, kind: str, numbers: list[int]) -> dict[str, Any]:
+    """One part of the corpus as an artefact: a small corpus file, and what was set aside."""
+    config, body = settings.corpus, body_model(settings.run.body)
+    inputs: dict[str, Any] = {"kind": kind, "numbers": numbers, "seed": settings.seed, "body": body.digest}
+    takes, mocap = [], config.mocap or Path()
+    if kind == "captured":
+        takes = [index_takes(mocap)[number] for number in numbers]
+        inputs["files"] = [[file_digest(path) for path in take.paths] for take in takes]
+
+    def compute() -> tuple[dict[str, Any], dict[str, Any]]:
+        make = {"falls": corpus.fall_part, "look_alikes": corpus.look_alike_part, "composed": corpus.composed_part}
+        if kind == "captured":
+            items, aside = corpus.captured_part(config, body, takes, mocap, settings.seed)
+        else:
+            items, aside = make[kind](config, body, numbers, settings.seed)
+        with tempfile.TemporaryDirectory() as folder:
+            path = Path(folder) / "part.bin"
+            if items:
+                write_corpus(path, items, body.name, aside)
+            content = np.frombuffer(path.read_bytes() if items else b"", dtype=np.uint8)
+        return {"file": content, "dropped": dict(aside)}, {"items": len(items)}
+
+    # How many parts there are, and how large, says nothing of what is in one.
+    stamp = config.model_copy(update={"falls": 0, "look_alikes": 0, "composed": 0, "part": 1, "mocap": None})
+    _, artefact, new = cached(store, "corpus_part", corpus.VERSIONS[kind], stamp, inputs, compute)
+    return {"key": artefact.key, "recomputed": new}
+
+
+def build_corpus(out: Path, settings: Settings, runner: Runner) -> dict:
+    """The motion corpus: `corpus.bin`, a training pack `pack.bin`, `skeleton.safetensors`, `index.csv`, `summary.json`, `report.html`."""
+    config, body = settings.corpus, body_model(settings.run.body)
+    out.mkdir(parents=True, exist_ok=True)
+    store = Store(out / "parts")
+    counts = {"falls": config.falls, "look_alikes": config.look_alikes, "composed": config.composed}
+    if config.mocap is not None:
+        counts = {"captured": len(index_takes(config.mocap))} | counts
+    work = []
+    for kind, count in counts.items():
+        for first in range(0, count, config.part):
+            numbers = list(range(first, min(first + config.part, count)))
+            work.append((f"{kind}/{first:05d}", (store, settings, kind, numbers)))
+    outcomes = runner("making the corpus", corpus_part, work)
+    failed = [f"{outcome.item}: {outcome.reason}" for outcome in outcomes if outcome.reason]
+    if failed:
+        raise InputError(
+            out, f"{len(failed)} parts of the corpus could not be made ({failed[0]})", "mend that, start again"
+        )
+    dropped: Counter[str] = Counter()
+    with tempfile.TemporaryDirectory() as folder:
+        parts = []
+        for outcome in outcomes:
+            value = load_value(store, "corpus_part", outcome.value["key"])
+            dropped.update(value["dropped"])
+            if len(value["file"]):
+                parts.append(Path(folder) / f"{len(parts):05d}.bin")
+                parts[-1].write_bytes(value["file"].tobytes())
+        join_corpora(parts, out / "corpus.bin", dropped)
+    write_pack(out / "corpus.bin", out / "pack.bin")
+    save_skeleton(skeleton_of(body), out / "skeleton.safetensors")
+    index = read_index(out / "corpus.bin")
+    result = summary(index) | {"pack_mib": (out / "pack.bin").stat().st_size / 2**20, "seed": settings.seed,
+                               "recomputed": sum(outcome.value["recomputed"] for outcome in outcomes)}  # fmt: skip
+    write_text(out / "index.csv", index_rows(index))
+    write_text(out / "summary.json", json.dumps(result, indent=1))
+    write_text(out / "report.html", corpus_report.run(out / "corpus.bin", body))
+    return result
+
+
+def own_corpus(store: Store, out: Path, settings: Settings) -> Path:
+    """What was seen well in a store of rebuilt rooms as a corpus file; InputError where nothing was."""
+    config, body = settings.own_motion, body_model(settings.run.body)
+    items, aside = [], Counter[str]()
+    for clip, record in read_record(store, "index.json")["clips"].items():
+        if "people3d" not in record:
+            continue
+        motion = load_value(store, "people3d", record["people3d"])
+        actions = [
+            label.run(
+                settings.label, track_joints(body, track), motion.timestamps_s,
+                standing_pelvis_height(body, track.betas),
+            )[0]
+            for track in motion.people
+        ]  # fmt: skip
+        labelled = replace(motion, actions=np.stack(actions))
+        found, left_out = finetuning_corpus.run(config, body, clip, labelled, record["figures"], settings.seed)
+        items += found
+        aside.update(left_out)
+    if not items:
+        raise InputError(store.root, f"shows nobody well enough to learn from: {dict(aside)}", "see own_motion's keys")
+    write_corpus(out, items, body.name, aside)
+    return out

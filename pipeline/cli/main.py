@@ -1,0 +1,54 @@
+"""The console script: every command, and what a user's mistake looks like."""
+
+import pipeline.environment  # noqa: F401, I001  (before numpy)
+
+import errno
+import importlib
+import logging
+import sys
+
+import typer
+
+from models.errors import InputError, Rejected
+from pipeline.cli.evaluation import evaluate_app
+from pipeline.cli.footage import add_footage_commands
+from pipeline.cli.motion import add_motion_commands
+from pipeline.cli.options import Config, Seed
+
+app = typer.Typer(
+    name="careclips", no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False,
+    help="Labelled clips of rare events, rendered in your own rooms, and a measured answer whether they help.",
+)  # fmt: skip
+add_footage_commands(app)
+add_motion_commands(app)
+app.add_typer(evaluate_app, name="evaluate")
+
+
+@app.command("serve")
+def serve(config: Config = None, seed: Seed = 0) -> None:
+    """Serve the nightly flow on its schedule; needs a Prefect server (PREFECT_API_URL), for schedules live there."""
+    importlib.import_module("flows").serve(config, seed)
+
+
+def main() -> None:
+    """Run the command line; a user's mistake ends in one line and exit code 1."""
+    logging.basicConfig(level=logging.WARNING, format="%(levelname)s %(name)s: %(message)s")
+    try:
+        app()
+    except (InputError, Rejected) as error:
+        typer.echo(f"careclips: {error}", err=True)
+        sys.exit(1)
+    except OSError as error:
+        if error.errno not in (errno.ENOSPC, errno.EFBIG, errno.EDQUOT):
+            raise
+        where = error.filename or "the output folder"
+        typer.echo(
+            f"careclips: {where}: no room to write ({error.strerror}); free some space and run the same command again: "
+            "what is finished is kept",
+            err=True,
+        )
+        sys.exit(1)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,85 @@
+"""`careclips falls report`: can simulated falls be told from the real ones of a store, and by what?"""
+
+import json
+from pathlib import Path
+from typing import Any
+
+from models.body.model import BodyShape
+from models.body.tracks import track_joints
+from models.compare_falls.real_falls import read_falls
+from models.files import write_text
+from models.mocap.importers.indexed_folder import index_takes, read_take
+from models.motion_sources.captured import UNUSUAL_WORDS
+from models.seeds import generator
+from pipeline.evaluate_people import lifted_clips
+from pipeline.loaders import body_model
+from pipeline.runner import Runner
+from pipeline.settings import Settings
+from pipeline.simulate_falls import simulate_falls
+from pipeline.store import Store, read_record
+from stages import compare_falls as stage
+from stages import people3d
+
+
+def compare_window(settings: Settings, window: Any, walks: list) -> dict[str, Any]:
+    """Kinematic figures of one real fall or walk and of its counterparts, all lifted by the same stage."""
+    config, body = settings.compare_falls, body_model(settings.run.body)
+    rng = generator(settings.seed, "compare_falls", f"{window.clip} {window.person.person} {window.times[-1]}")
+    kinds = ("real_falls", "simulated_falls") if window.fall is not None else ("real_walks", "captured_walks")
+    rows: list[tuple[str, str, dict[str, float]]] = []
+    people = [window.person, *stage.counterparts(config, body, window, walks, rng)]
+    for number, person in enumerate(people):
+        seen = people3d.Clip([person], window.times, window.camera)
+        ((tracks, _),) = people3d.run(settings.people3d, [seen], body)
+        if tracks:
+            event = f"{window.event} {window.clip} {number}" if number else window.event
+            found = stage.features(window, track_joints(body, tracks[0]))
+            rows.append((kinds[min(number, 1)], event, found))
+    return {"rows": rows, "not_lifted": len(people) - len(rows)}
+
+
+def captured_walks(mocap: Path, settings: Settings) -> list:
+    """Walks of an indexed folder of captured motion, on a grown body."""
+    body = body_model(settings.run.body)
+    betas = body.betas_from_shape(BodyShape(age_years=40.0, sex=0.5, stature_m=1.72, build=0.5)).astype("float64")
+    takes = [(take, " ".join(take.texts).lower()) for take in index_takes(mocap)]
+    walks = [take for take, text in takes if "walk" in text and not any(word in text for word in UNUSUAL_WORDS)]
+    return [read_take(take, body, betas, 30.0) for take in walks]
+
+
+def compare_falls(
+    stores: list[str], events: Path, out: Path, count: int, settings: Settings, runner: Runner, mocap: Path | None
+) -> dict:
+    """`falls.json`: figures of `count` simulated falls of all kinds, and how they compare with the real falls of stores.
+
+    `mocap` is a folder of captured motion, whose walks are compared with the real ones.
+    """
+    walks = captured_walks(mocap, settings) if mocap else []
+    config, table = settings.compare_falls, read_falls(events)
+    made = simulate_falls(out / "simulated", count, settings, runner)
+    work, dropped = [], []
+    for root in stores:
+        store = Store(root)
+        footage = Path(read_record(store, "index.json")["footage"])
+        # The table may name the footage's own folder first.
+        falls = {path.removeprefix(f"{footage.name}/"): fall for path, fall in table.items()}
+        clips = lifted_clips(store, settings)
+        windows, gone = stage.falls_of(config, clips, falls)
+        windows += stage.walks_of(config, clips, falls)
+        dropped += gone
+        work += [
+            (f"{w.clip} {w.person.person} {w.onset_s:.1f} {i}", (settings, w, walks)) for i, w in enumerate(windows)
+        ]
+    outcomes = runner("lifting falls and their counterparts", compare_window, work)
+    samples: dict[str, list] = {"real_falls": [], "simulated_falls": [], "real_walks": [], "captured_walks": []}
+    for outcome in outcomes:
+        if outcome.reason:
+            dropped.append({"item": outcome.item, "reason": outcome.reason})
+            continue
+        for kind, event, found in outcome.value["rows"]:
+            samples[kind].append((event, found))
+    compared = stage.run(config, samples, generator(settings.seed, "compare_falls", ""))
+    keep = ("impact_time_s", "hip_speed_m_s", "dropped_share", "realtime_factor", "recovered", "dropped")
+    summary = {key: made[key] for key in keep} | compared | {"rejected": dropped, "seed": settings.seed}
+    write_text(out / "falls.json", json.dumps(summary, indent=1))
+    return summary

@@ -1,0 +1,8 @@
+"""What has to be in the environment before numpy, OpenGL and Prefect are imported: import this first."""
+
+import os
+
+os.environ.setdefault("OMP_NUM_THREADS", "1")  # one thread a process: sums in one order give the same bytes
+os.environ.setdefault("PYOPENGL_PLATFORM", "egl")
+os.environ.setdefault("PREFECT_SERVER_ANALYTICS_ENABLED", "false")  # its heartbeat races the first migration
+os.environ.setdefault("PREFECT_SERVER_EPHEMERAL_STARTUP_TIMEOUT_SECONDS", "120")  # 20 s are too few beside other work

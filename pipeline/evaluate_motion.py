@@ -1,0 +1,78 @@
+"""`careclips evaluate motion`: how near generated motion is to real motion, and to its captions."""
+
+import functools
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from models.body.rest_skeleton import skeleton_of
+from models.body.tracks import standing_pelvis_height
+from models.corpus.reader import read_corpus
+from models.errors import InputError
+from models.files import check_replaceable, replaced
+from models.motion.dataset import MotionData
+from models.motion.evaluation.evaluator import STARTER, load_motion_evaluator
+from models.motion.evaluation.memorisation import embedded
+from models.motion.evaluation.physical_metrics import Flesh
+from models.motion.evaluation.report import write_motion_report
+from models.motion.model import check_text_encoder, load_motion_model
+from models.text.encoder import TextCache, TextEncoder
+from pipeline.loaders import body_model
+from pipeline.settings import Settings
+from stages import evaluate_motion as stage
+from stages import label
+
+
+def evaluate_motion(
+    corpus: Path, out: Path, arms: list[str], settings: Settings, texts: Path | None, evaluator: Path | None
+) -> dict[str, Any]:
+    """Judge motion generated for held-out captions beside real motion; figures, table and plot go to `out`."""
+    config, labelling = settings.evaluate_motion, settings.label
+    sampled = settings.sample_motion
+    named = dict(arm.split("=", 1) for arm in arms if "=" in arm)
+    if len(named) < len(arms):
+        raise InputError("--arm", f"got {' '.join(arms)}", "say NAME=FOLDER of a motion model, each name once")
+    check_replaceable(out, "summary.json")
+    judge = load_motion_evaluator(evaluator or STARTER)
+    captions = TextCache(texts) if texts else TextEncoder(sampled.text)
+    if captions.digest != judge.config.text_digest:
+        wanted = judge.config.text_digest[:12]
+        raise InputError(
+            texts or "text encoder", f"is {captions.digest[:12]}, the evaluator's is {wanted}", "train again"
+        )
+    for name, asked, most in (
+        ("people", max(config.people), judge.config.most_people),
+        ("frames", config.frames or 0, judge.config.most_frames),
+    ):
+        if asked > most:
+            raise InputError(f"evaluate_motion.{name}", f"names {asked}", f"the evaluator knows up to {most}")
+    body = body_model(settings.run.body)
+
+    held = read_corpus(corpus, lambda row: row.split in config.splits and len(row.people) in config.people)
+    data = MotionData(held, skeleton_of(body), config.frames or judge.config.most_frames)
+    real = stage.scenes_of(data, held, data.held_out(data.where(lambda _: True), config.stride))
+    taught = read_corpus(corpus, lambda row: row.split == "train" and len(row.people) in config.people)
+    windows = MotionData(taught, skeleton_of(body), data.most_frames)
+    stage.check(config, real, named)
+    models = {name: load_motion_model(folder, sampled.device) for name, folder in named.items()}
+    for model in models.values():
+        check_text_encoder(model, captions.digest)
+    made = {
+        name: stage.answers(config, model, captions, sampled.sampling, sampled.cleanup, body, real, settings.seed)
+        for name, model in models.items()
+    }
+
+    def standing_m(betas: np.ndarray) -> float:
+        return standing_pelvis_height(body, betas)
+
+    audit = stage.Audit(
+        functools.partial(label.find_fall, labelling.model_copy(update={"fall_drop": config.fall_drop})),
+        standing_m,
+        labelling.direction_tolerance_deg,
+    )
+    learned = embedded(judge, windows, windows.held_out(windows.where(lambda _: True), data.most_frames // 2))
+    summary = stage.run(config, judge, captions, Flesh(body), audit, real, made, settings.seed, learned)
+    with replaced(out) as folder:
+        write_motion_report(folder, summary)
+    return summary

@@ -1,0 +1,171 @@
+"""`careclips generate`: an order form and a store of rooms into a dataset of labelled clips."""
+
+import json
+import time
+from collections import Counter
+from dataclasses import asdict, replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from models import codec, types
+from models.body.placement import place
+from models.body.tracks import rest_root, standing_pelvis_height, track_joints
+from models.errors import InputError, Rejected
+from models.files import check_replaceable, digest, file_digest, replaced
+from models.footage.video import write_masks, write_video
+from models.motion.model import motion_model_digest
+from models.motion_sources.draw import draw_motion
+from models.order import OrderForm, draw_clip_order, read_order_form
+from models.seeds import generator
+from pipeline.loaders import body_model, sampled_motion
+from pipeline.runner import PeakMemory, Runner, find_made, load_value
+from pipeline.settings import RunConfig, Settings
+from pipeline.store import Store, read_record
+from stages import dataset, dataset_report, label, place_motion, render, sample_motion
+
+
+def make_clip(store: Store, settings: Settings, form_json: str, rooms: dict[str, str], index: int) -> dict:
+    """One accepted, rendered and labelled clip as an artefact; tries that were rejected are counted in its figures."""
+    form = OrderForm.model_validate_json(form_json)
+    run = settings.run
+    sections = ("physics", "generate", "label", "render", *(["sample_motion"] if run.motion == "model" else []))
+    configs = {name: getattr(settings, name) for name in sections}
+    clip = f"clip_{index:05d}"
+    inputs = {
+        "order": digest(form_json), "rooms": rooms, "index": index, "seed": settings.seed,
+        "body": body_model(run.body).digest, "mocap": file_digest(run.mocap) if run.mocap else None,
+        "model": motion_model_digest(configs["sample_motion"].model) if run.motion == "model" else None,
+        "minimum_visibility": run.minimum_visibility,
+        "configs": {name: config.key_values() for name, config in configs.items()},
+        "versions": [place_motion.VERSION, label.VERSION, render.VERSION, *([sample_motion.VERSION] if run.motion == "model" else [])],
+    }  # fmt: skip
+    key = store.key("clip", 1, None, inputs)
+    found = store.find("clip", key)
+    if found is not None:
+        return {"key": key, "recomputed": False, **found.meta["figures"]}
+    started = time.perf_counter()
+    rejected: Counter[str] = Counter()
+    source = labelled = rendered = None
+    for attempt_index in range(form.attempts_per_clip):
+        rng = generator(settings.seed, "generate", f"{clip}/{attempt_index}")
+        try:
+            labelled, rendered, source = _try_clip(store, configs, form, rooms, clip, run, rng)
+            break
+        except Rejected as error:
+            rejected[error.reason] += 1
+    figures = {"source": source, "rejected": rejected, "seconds": time.perf_counter() - started}
+    with store.write("clip", key, {"inputs": inputs, "figures": figures}) as folder:
+        if labelled is not None and rendered is not None:
+            write_video(folder / "clip.mp4", rendered.frames, form.fps)
+            write_masks(folder / "masks.mkv", rendered.masks, form.fps)
+            codec.save(labelled, folder, "value")
+    return {"key": key, "recomputed": True, **figures}
+
+
+def _try_clip(
+    store: Store, configs: dict, form: Any, rooms: dict[str, str], clip: str, run: RunConfig, rng: np.random.Generator
+) -> tuple[types.LabelledClip, Any, str]:
+    """Draw, place, audit and render one clip: with its pictures and the motion's source; Rejected with the reason."""
+    body = body_model(run.body)
+    order = draw_clip_order(form, rng)
+    name = str(rng.choice(sorted(rooms)))
+    room = load_value(store, "room", rooms[name])
+    model = None
+    if run.motion == "model":
+        model = sampled_motion(run.body, configs["sample_motion"].model_dump_json())
+    motion, source = draw_motion(body, configs["physics"], run.mocap, order, room, rng, model)
+    joints = np.stack([track_joints(body, person) for person in motion.people])
+    T_world_motion = place_motion.run(configs["generate"], room, joints, rng)
+    roots = np.stack([rest_root(body, person.betas) for person in motion.people])
+    motion = place(motion, roots, T_world_motion)
+    joints = np.stack([track_joints(body, person) for person in motion.people])
+    standing_m = [standing_pelvis_height(body, person.betas) for person in motion.people]
+    actions, falls = label.run_audited(configs["label"], order, joints, motion.timestamps_s, standing_m)
+    motion = replace(motion, actions=actions)
+    looks = tuple(types.BodyLook(int(rng.integers(2**31)), order.age_years) for _ in motion.people)
+    rendered = render.run(configs["render"], types.Scene(room, motion, looks, render.light_direction(room)), body, rng)
+    if float(rendered.visibility.mean()) < run.minimum_visibility:
+        raise Rejected("hidden by the room or out of the picture", f"{float(rendered.visibility.mean()):.2f} visible")
+    details = {"falls": [asdict(fall) if fall else None for fall in falls], "T_world_motion": T_world_motion.tolist()}
+    labelled = types.LabelledClip(
+        clip=clip, room=name, camera=room.camera, motion=motion, order=order.model_dump(mode="json") | details,
+        statures_m=tuple(body.stature(person.betas) for person in motion.people),
+        boxes_px=rendered.boxes_px, keypoints_px=rendered.keypoints_px, keypoints_visible=rendered.keypoints_visible,
+        joints_world=rendered.joints_world, visibility=rendered.visibility,
+    )  # fmt: skip
+    return labelled, rendered, source
+
+
+def generate(root: str | Path, order: Path, count: int, out: Path, settings: Settings, runner: Runner) -> dict:
+    """Ordered clips in the rooms of a store, as a dataset folder; returns what `summary.json` holds."""
+    started = time.perf_counter()
+    form = read_order_form(order)
+    check_replaceable(out, "dataset.json")
+    store = Store(root)
+    index, reconstruction = read_record(store, "index.json"), read_record(store, "summary.json")
+    missing = sorted(set(form.rooms) - set(index["rooms"]))
+    if missing:
+        raise InputError(
+            order, f"asks for room {missing[0]!r}, which the store lacks", f"use {', '.join(index['rooms'])}"
+        )
+    rooms = {name: key for name, key in index["rooms"].items() if not form.rooms or name in form.rooms}
+    if not rooms:
+        raise InputError(store.root, "holds no room", "see `rejected` in its summary.json")
+    with PeakMemory() as memory:
+        work = [(f"clip_{i:05d}", (store, settings, form.model_dump_json(), rooms, i)) for i in range(count)]
+        outcomes = runner("making clips", make_clip, work)
+    rejected: Counter[str] = Counter()
+    for outcome in outcomes:
+        rejected.update([outcome.reason] if outcome.reason else outcome.value["rejected"])
+    done = [outcome.value for outcome in outcomes if not outcome.reason]
+    made = [one for one in done if one["recomputed"]]
+    accepted = [one["key"] for one in done if one["source"]]
+    sources = Counter(one["source"] for one in done if one["source"])
+    seconds = time.perf_counter() - started
+    summary = {
+        "requested": count,
+        "accepted": len(accepted),
+        "rejected": rejected,
+        "seconds_per_clip": seconds / max(len(made), 1) if made else 0.0,
+        "peak_memory_mib": memory.mib,
+        "sources": sources,
+        "recomputed": len(made),
+        "seed": settings.seed,
+    }
+    if not accepted:
+        raise InputError(
+            order, f"gave no clip at all: {dict(rejected)}", "loosen the order or film a room with more free floor"
+        )
+    run, models = settings.run, settings.depth_models
+    depth = {"metric": models.metric, "relative": models.relative}
+    motion = "captured" if run.mocap else "procedural"
+    if run.motion == "model":
+        motion = settings.sample_motion.model
+    facts = {
+        "order": form.model_dump(mode="json"),
+        "seed": settings.seed,
+        "config": settings.values,
+        "rooms": rooms,
+        "clips": accepted,
+        "counts": summary,
+        "reconstruction": reconstruction,
+        "timings_s": {"reconstruction": reconstruction["total_seconds"], "generation": seconds},
+        "stand_ins": dataset_report.stand_ins(depth, run.body is not None, motion, reconstruction),
+        "licences": dataset_report.licences(run.body is not None),
+    }
+    _write_dataset(store, accepted, rooms, out, facts, summary)
+    return summary
+
+
+def _write_dataset(store: Store, clips: list[str], rooms: dict, out: Path, facts: dict, summary: dict) -> None:
+    """Write the dataset beside its place and swap it in when it is whole."""
+    folders = [find_made(store, "clip", key).folder for key in clips]
+    with replaced(out) as folder:
+        dataset.run([(codec.load(one, "value"), one) for one in folders], folder, facts)
+        (folder / "rooms").mkdir()
+        for name, key in rooms.items():
+            dataset.write_room_map(folder / "rooms", name, load_value(store, "room", key))
+        (folder / "summary.json").write_text(json.dumps(summary, indent=1))
+        (folder / "report.html").write_text(dataset_report.run(folder))

@@ -1,0 +1,165 @@
+"""Steps of reconstruct that work on clips: read them, find people in them, lift the people to 3D."""
+
+import time
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from models import types
+from models.body.tracks import track_keypoints
+from models.errors import InputError, Rejected
+from models.files import digest, file_digest
+from models.footage.coco_sidecar import clip_entries, find_sidecar, read_annotations
+from models.footage.undistorted import frames, frames_at
+from models.footage.video import read_frames
+from models.geometry.lens import read_lens
+from models.people2d.pose_nms import without_strayed
+from pipeline.loaders import body_model
+from pipeline.runner import Outcome, attempt, cached, load_value
+from pipeline.settings import Settings
+from pipeline.store import Store
+from stages import ingest, people2d, people3d
+
+
+def ingest_clip(store: Store, settings: Settings, clip: str, path: Path, row: dict, root: Path) -> dict:
+    """Read one clip and what its sidecar says of it."""
+    if not path.exists():
+        raise InputError(path, "is not there", "correct the path in footage.csv or remove the line")
+    config = settings.ingest
+    sha256 = file_digest(path)
+    sidecar = find_sidecar(path, root)
+    entries = clip_entries(sidecar, path) if sidecar else None
+    camera_file = path.parent / "camera.json"
+    inputs = {"video": sha256, "clip": clip, "row": row, "sidecar": digest(entries) if entries else None}
+    if read_lens(camera_file, 640, 480) is not None:  # at any size: whether there is one
+        inputs["camera_file"] = file_digest(camera_file)
+
+    def compute():
+        listing = ingest.Listing(clip, path.relative_to(root), row)
+        value = ingest.run(config, listing, read_frames(path), sha256)
+        lens = read_lens(camera_file, value.footage.width_px, value.footage.height_px)
+        footage = replace(value.footage, lens=lens)
+        annotations, set_aside = None, []
+        if sidecar and entries:
+            annotations, set_aside = read_annotations(sidecar, entries, footage)
+        figures = {
+            "frames": len(footage.timestamps_s),
+            "key_frames": len(value.key_frames),
+            "set_aside": set_aside,
+        }
+        return {
+            "footage": footage,
+            "key_frames": value.key_frames,
+            "background": value.background,
+            "annotations": annotations,
+        }, figures
+
+    value, artefact, new = cached(store, "ingest", ingest.VERSION, config, inputs, compute)
+    times = value["footage"].timestamps_s
+    set_aside = artefact.meta["figures"]["set_aside"]
+    return {"ingest": artefact.key, "seconds": float(times[-1] - times[0]), "recomputed": new, "set_aside": set_aside}
+
+
+def find_people(store: Store, settings: Settings, root: Path, ingest_key: str) -> dict:
+    """Boxes, keypoints and tracks of one clip."""
+    config = settings.people2d
+    clip = load_value(store, "ingest", ingest_key)
+    inputs = {"ingest": ingest_key, "models": people2d.weight_digests(config)}
+
+    def compute():
+        footage = clip["footage"]
+        people, figures = people2d.run(config, footage, frames(root, footage), clip["annotations"])
+        if not people:
+            raise Rejected("nobody in view", "no person was found long enough to follow")
+        return people, figures
+
+    value, artefact, new = cached(store, "people2d", people2d.VERSION, config, inputs, compute)
+    return {
+        "people2d": artefact.key, "people": len(value), "recomputed": new, "backend": artefact.meta["figures"]["backend"],
+        "people2d_s": artefact.meta["seconds"], "keypoint_order": artefact.meta["figures"]["keypoint_order"],
+    }  # fmt: skip
+
+
+@dataclass(frozen=True)
+class ToLift:
+    """A clip whose people are to be lifted, and what that depends on."""
+
+    clip: Any
+    inputs: dict[str, Any]
+
+
+def _to_lift(
+    store: Store, settings: Settings, footage: Path, ingest_key: str, people_key: str, room: dict
+) -> ToLift:  # fmt: skip
+
+    config = settings.people3d
+    clip = load_value(store, "ingest", ingest_key)
+    people = load_value(store, "people2d", people_key)
+    built = load_value(store, "room", room["key"])
+    inputs = {
+        "people2d": people_key,
+        "camera": digest({"K": built.camera.intrinsics.tolist(), "T": built.camera.T_world_camera.tolist()}),
+        "body": body_model(settings.run.body).digest,
+        "duplicates": settings.people2d.duplicates.key_values(),
+        "models": people3d.weight_digests(config),
+        # A depth that does not agree with the floor says nothing of how high a bed is, nor where the room ends.
+        "surroundings": room["key"] if built.occlusion else None,
+    }
+    supports, depth = (built.supports, built.depth) if built.occlusion else ((), None)
+
+    def pictures(wanted: Any) -> Any:
+        # A few dozen at a time: a long clip's frames do not fit into memory.
+        for part in np.array_split(wanted, -(-len(wanted) // 64)):
+            found = frames_at(footage, clip["footage"], part.tolist())
+            yield from (found[int(index)] for index in part)
+
+    times = clip["footage"].timestamps_s
+    return ToLift(people3d.Clip(people, times, built.camera, pictures, supports, depth), inputs)
+
+
+def fit_people(
+    store: Store, settings: Settings, footage: Path, clips: list[tuple[str, str, str, dict]]
+) -> list[Outcome]:
+    """SMPL motion of everybody in some clips, in their rooms' worlds; a clip is its name, its ingest and people2d, its room.
+
+    Clips that are not done yet are optimised together; what became of each is an outcome of its own.
+    """
+    config, body = settings.people3d, body_model(settings.run.body)
+    ready = [attempt(_to_lift, name, (store, settings, footage, *parts)) for name, *parts in clips]
+    asked = {one.item: one.value for one in ready if not one.reason}
+    keys = {name: store.key("people3d", people3d.VERSION, config, one.inputs) for name, one in asked.items()}
+    undone = [name for name, key in keys.items() if store.find("people3d", key) is None]
+    started = time.perf_counter()
+    found = people3d.run(config, [asked[name].clip for name in undone], body) if undone else []
+    lifted = dict(zip(undone, found, strict=True))
+    share_s = (time.perf_counter() - started) / max(len(undone), 1)
+
+    def keep(name: str) -> dict:
+        clip = asked[name].clip
+
+        def compute():
+            tracks, figures = lifted[name]
+            projected = [clip.camera.project(track_keypoints(body, track)) for track in tracks]
+            once = settings.people2d.duplicates
+            tracks, figures["strayed"] = without_strayed(tracks, clip.people, projected, once)
+            actions = np.full((len(tracks), len(clip.timestamps_s)), -1)
+            if not tracks:
+                gone = figures["dropped"] + [
+                    one | {"reason": "strayed"} for one in figures["strayed"] if one["dropped"]
+                ]
+                raise Rejected(
+                    "nobody could be lifted to 3D", "; ".join(f"{one['person']}: {one['reason']}" for one in gone)
+                )
+            return types.Motion(clip.timestamps_s, tuple(tracks), actions, "people3d"), figures
+
+        value, artefact, new = cached(
+            store, "people3d", people3d.VERSION, config, asked[name].inputs, compute, spent_s=share_s
+        )
+        return {
+            "people3d": artefact.key, "people": len(value.people), "figures": artefact.meta["figures"],
+            "recomputed": new, "people3d_s": artefact.meta["seconds"],
+        }  # fmt: skip
+
+    return [one if one.reason else attempt(keep, one.item, (one.item,)) for one in ready]

@@ -1,0 +1,145 @@
+"""The step of reconstruct that works on cameras: plate, calibration, depth, floor and room from all clips of one."""
+
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import numpy as np
+
+from models import types
+from models.depth import checkpoint_digests
+from models.files import file_digest
+from models.footage.coco_sidecar import merged_surfaces
+from models.footage.person_masks import feet_px, sample_frames, sample_key_frames
+from models.geometry.camera import read_camera
+from models.seeds import generator
+from pipeline.loaders import depth_models
+from pipeline.runner import cached, load_value
+from pipeline.settings import Settings
+from pipeline.store import Artefact, Store
+from stages import calibrate, dataset_report, depth, floor, people2d, plate, room
+
+
+@dataclass(frozen=True)
+class Watched:
+    """All clips of one fixed camera, as ingest and people2d left them."""
+
+    root: Path
+    clips: list[dict]
+    tracks: list[list[types.Person2D]]
+    seen: dict[str, list]
+    """Keys of what they were loaded from."""
+
+
+def build_room(
+    store: Store, settings: Settings, root: Path, camera: str, ingest_keys: list[str], people_keys: list[str | None],
+    camera_file: Path | None,
+) -> dict:  # fmt: skip
+    """Plate, calibration, depth, floor and room of one fixed camera from all its clips."""
+    clips = [load_value(store, "ingest", key) for key in ingest_keys]
+    tracks = [load_value(store, "people2d", key) if key else [] for key in people_keys]
+    watched = Watched(root, clips, tracks, {"ingest": ingest_keys, "people2d": people_keys})
+    plate, plated, new_plate = _make_plate(store, settings, watched)
+    calibration, calibrated, new_calibration = _calibrate(store, settings, watched, camera_file, plate, plated.key)
+    keys = {"plate": plated.key, "calibrate": calibrated.key}
+    scan, scanned, new_depth = _scan_depth(store, settings, watched, plate["image"], calibration, keys)
+    keys = {"depth": scanned.key, "calibrate": calibrated.key, **watched.seen}
+    value, artefact, new_room = _make_room(store, settings, watched, camera, plate["image"], calibration, scan, keys)
+    by_clip, sitters = calibrated.meta["figures"]["height_by_clip_m"], plated.meta["figures"]["sitters_removed"]
+    row = dataset_report.room_row(camera, value, calibration, by_clip, sitters)
+    keys = {"key": artefact.key, "calibrate": calibrated.key, "depth": scanned.key, "plate": plated.key}
+    return {"row": row, **keys, "recomputed": new_plate or new_calibration or new_depth or new_room}
+
+
+def _make_plate(store: Store, settings: Settings, watched: Watched) -> tuple[dict, Artefact, bool]:
+    """The picture of the empty room, and which of its pixels were ever seen."""
+    config, poses = settings.plate, settings.people2d
+    wanted = settings.run.plate_samples
+    footages = [clip["footage"] for clip in watched.clips]
+
+    def compute():
+        frames, masks = sample_frames(watched.root, list(zip(footages, watched.tracks, strict=True)), wanted)
+        image, valid = plate.run(config, frames, masks)
+        sitters = 0
+        if poses.backend.kind != "sidecar":  # a sidecar says nothing of a picture that nobody annotated
+            image, valid, sitters = plate.without_sitters(
+                image, valid, footages[0], lambda still, pictures: people2d.run(poses, still, pictures)[0]
+            )
+        lens = footages[0].lens
+        valid = valid if lens is None else valid & lens.covered
+        return {"image": image, "valid": valid}, {"valid_share": float(valid.mean()), "sitters_removed": sitters}
+
+    inputs = {**watched.seen, "samples": wanted, "models": people2d.weight_digests(poses)}
+    return cached(store, "plate", plate.VERSION, config, inputs, compute)
+
+
+def _calibrate(
+    store: Store, settings: Settings, watched: Watched, camera_file: Path | None, plate: dict, plate_key: str
+) -> tuple[types.Calibration, Artefact, bool]:
+    """Intrinsics and pose from the camera's file where it says both, else from the people seen and the room's lines."""
+    config = settings.calibrate
+    footages = [clip["footage"] for clip in watched.clips]
+    width, height = footages[0].width_px, footages[0].height_px
+
+    def compute():
+        by_clip: dict[str, float | None] = {}
+        known = read_camera(camera_file, width, height) if camera_file else None
+        if known is not None and not np.array_equal(known.T_world_camera, np.eye(4)):
+            value = types.Calibration(known, "file", (known.height_m, known.height_m), 0.0, 0, 1.0)
+        else:
+            times, intrinsics = [one.timestamps_s for one in footages], None if known is None else known.intrinsics
+            seen = (config, watched.tracks, times, width, height, intrinsics, plate["image"], plate["valid"])
+            value = calibrate.run(*seen)
+            value = replace(value, camera=replace(value.camera, lens=footages[0].lens))
+            by_clip = dict(zip([one.clip for one in footages], calibrate.heights_by_clip(*seen), strict=True))
+        return value, {
+            "residual_px": value.residual_px, "frames_used": value.frames_used, "condition": value.condition,
+            "lines_followed": value.lines_followed, "height_by_clip_m": by_clip,
+        }  # fmt: skip
+
+    inputs = {**watched.seen, "plate": plate_key, "camera_file": file_digest(camera_file) if camera_file else None}
+    return cached(store, "calibrate", calibrate.VERSION, config, inputs, compute)
+
+
+def _scan_depth(
+    store: Store, settings: Settings, watched: Watched, plate: np.ndarray, calibration: types.Calibration, keys: dict
+) -> tuple[types.DepthScan, Artefact, bool]:
+    """Depth of the plate, and of key frames with their people masked."""
+    config, models_config = settings.depth, settings.depth_models
+    wanted = settings.run.depth_frames
+
+    def compute():
+        pairs = zip(watched.clips, watched.tracks, strict=True)
+        views = [(clip["footage"], clip["key_frames"], people) for clip, people in pairs]
+        images, masks = sample_key_frames(watched.root, views, plate, wanted)
+        networks = depth_models(models_config.model_dump_json())
+        value = depth.run(config, images, masks, networks, calibration.camera.focal_px)
+        return value, {"residual": value.residual}
+
+    inputs = {**keys, "frames": wanted, "models": checkpoint_digests(models_config)}
+    return cached(store, "depth", depth.VERSION, config, inputs, compute)
+
+
+def _make_room(
+    store: Store, settings: Settings, watched: Watched, camera: str, plate: np.ndarray, calibration: types.Calibration,
+    scan: types.DepthScan, keys: dict,
+) -> tuple[types.Room, Artefact, bool]:  # fmt: skip
+    """The room over its floor, from depth, the surfaces that sidecars name, and where people stood."""
+    floor_config, room_config = settings.floor, settings.room
+
+    def compute():
+        labels = merged_surfaces((clip["annotations"] for clip in watched.clips), *scan.depth.shape)
+        feet = feet_px(person for people in watched.tracks for person in people)
+        rng = generator(settings.seed, "floor", camera)
+        mask = None if labels is None else np.isin(labels, [types.SURFACE_LABELS.index(n) for n in ("floor", "rug")])
+        fit = floor.run(floor_config, scan.depth, calibration.camera.intrinsics, mask, calibration, rng, feet)
+        placed = replace(calibration.camera, T_world_camera=fit.T_world_camera)
+        feet_world = placed.floor_points(feet)
+        feet_world = feet_world[np.isfinite(feet_world).all(axis=1)]
+        depth = floor.corrected(scan.depth, fit.scale, fit.offset)
+        value = room.run(room_config, camera, plate, depth, placed, labels, fit, feet_world)
+        return value, {
+            "floor_depth_height_m": fit.height_m, "scale": fit.scale, "offset": fit.offset, "shape": fit.shape_disagreement,
+        }  # fmt: skip
+
+    inputs = {**keys, "seed": settings.seed, "camera": camera, "floor": floor_config.key_values()}
+    return cached(store, "room", room.VERSION * 100 + floor.VERSION, room_config, inputs, compute)

@@ -1,0 +1,69 @@
+"""`careclips falls simulate`: falls by physics, on bare or furnished floor or in a room of a store."""
+
+import json
+import time
+from collections import Counter
+from pathlib import Path
+from typing import Any
+
+from models.errors import InputError
+from models.files import check_replaceable, replaced
+from models.order import CAUSE_DIRECTIONS, Cause, Direction
+from models.seeds import generator
+from pipeline.loaders import body_model
+from pipeline.runner import Runner, load_value
+from pipeline.settings import Settings
+from pipeline.store import Store, read_record
+from stages import dataset
+from stages import simulate_falls as stage
+
+
+def simulate_one_fall(
+    settings: Settings, cause: str | None, direction: str | None, item: str, folder: Path, room: Any
+) -> dict[str, Any]:
+    """One simulated fall, written to `folder/<item>.npz`, and what is to know of it."""
+    rng = generator(settings.seed, "falls", item)
+    kinds: list[tuple[Cause, Direction]] = [
+        (c, d) for c, ways in CAUSE_DIRECTIONS.items() for d in ways if cause in (None, c) and direction in (None, d)
+    ]
+    chosen = kinds[int(rng.integers(len(kinds)))]
+    started = time.process_time()
+    motion = stage.run(settings.falls, body_model(settings.run.body), *chosen, rng, room)
+    seconds = time.process_time() - started
+    dataset.write_motion(motion, folder / f"{item}.npz", None if room is None else room.camera)
+    return {"motion": motion, "seconds": seconds}
+
+
+def simulate_falls(
+    out: Path, count: int, settings: Settings, runner: Runner, cause: str | None = None, direction: str | None = None,
+    store: str | Path | None = None, room: str | None = None,
+) -> dict:  # fmt: skip
+    """Simulated falls as npz files, on a bare or furnished floor or in a room of a store; figures in `summary.json`."""
+    if cause is not None and cause not in CAUSE_DIRECTIONS:
+        raise InputError("cause", f"is {cause}", f"name one of {', '.join(CAUSE_DIRECTIONS)}")
+    known = CAUSE_DIRECTIONS[cause] if cause else sorted({d for ways in CAUSE_DIRECTIONS.values() for d in ways})
+    if direction is not None and direction not in known:
+        raise InputError("direction", f"is {direction}, and {cause or 'no cause'} throws nobody that way",
+                         f"name one of {', '.join(known)}")  # fmt: skip
+    check_replaceable(out, "summary.json")
+    built = None
+    if room is not None:
+        if store is None:
+            raise InputError("room", f"is {room}, and no store is named", "add --store STORE")
+        rooms = read_record(Store(store), "index.json")["rooms"]
+        if room not in rooms:
+            raise InputError(store, f"has no room {room!r}", f"use {', '.join(rooms)}")
+        built = load_value(Store(store), "room", rooms[room])
+    with replaced(out) as folder:
+        work = [(f"fall_{i:05d}", (settings, cause, direction, f"fall_{i:05d}", folder, built)) for i in range(count)]
+        outcomes = runner("simulating falls", simulate_one_fall, work)
+        made = {outcome.item: outcome.value for outcome in outcomes if not outcome.reason}
+        dropped = Counter((outcome.reason or "").split(":")[0] for outcome in outcomes if outcome.reason)
+        motions = [one["motion"] for one in made.values()]
+        summary = stage.figures(motions, dropped, sum(one["seconds"] for one in made.values())) | {
+            "falls": {item: one["motion"].details for item, one in made.items()}, "seed": settings.seed, "room": room,
+        }  # fmt: skip
+        (folder / "summary.json").write_text(json.dumps(summary, indent=1))
+    if not made:
+        raise InputError("falls", f"none could be simulated: {dict(dropped)}", "try another cause, direction or room")
+    return summary
