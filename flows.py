@@ -1,7 +1,8 @@
 """The pipeline as Prefect flows: what a scheduler runs, and what `careclips VERB --prefect` runs.
 
-A flow's parameters are those of its verb (`pipeline/<verb>.py`); the verb's steps run as tasks, a shard of items each. A step
-gets paths and keys, never arrays, finds its finished artefact by content key or makes it, and gives back a small record.
+A flow's parameters are those of its verb (`pipeline/<verb>.py`); the verb's steps run as tasks, a shard of items each.
+A step gets paths and keys, never arrays, finds its finished artefact by content key or makes it, and gives back a small
+record.
 """
 
 import pipeline.environment  # noqa: F401, I001  (before numpy and Prefect)
@@ -58,9 +59,14 @@ def generate(store: str, order: Path, count: int, dataset: Path, config: Path | 
 
 @flow(name="careclips-evaluate", persist_result=False)
 def evaluate(
-    real: str, synthetic: Path, out: Path, test: str | None = None, labels: _evaluate.LabelTable | None = None,
-    config: Path | None = None, seed: int = 0,
-) -> dict:  # fmt: skip
+    real: str,
+    synthetic: Path,
+    out: Path,
+    test: str | None = None,
+    labels: _evaluate.LabelTable | None = None,
+    config: Path | None = None,
+    seed: int = 0,
+) -> dict:
     """Measure whether the synthetic clips help a fall classifier on real footage."""
     return _evaluate.evaluate(real, synthetic, out, read_settings(config, seed), test, labels)
 
@@ -84,9 +90,15 @@ def build_corpus(out: Path, mocap: Path | None = None, config: Path | None = Non
 
 @flow(name="careclips-train-motion", persist_result=False)
 def train_motion(
-    corpus: Path, out: Path, texts: Path | None = None, start: str | None = None, finetune: str | None = None,
-    machine: _train_motion.Machine = _train_motion.ONE_CORE, config: Path | None = None, seed: int = 0,
-) -> dict:  # fmt: skip
+    corpus: Path,
+    out: Path,
+    texts: Path | None = None,
+    start: str | None = None,
+    finetune: str | None = None,
+    machine: _train_motion.Machine = _train_motion.ONE_CORE,
+    config: Path | None = None,
+    seed: int = 0,
+) -> dict:
     """Train a motion model; goes on where it was stopped."""
     settings = read_settings(config, seed)
     return _train_motion.train_motion(corpus, texts, out, settings, machine, start, finetune)
@@ -102,9 +114,10 @@ def serve(config: Path | None, seed: int) -> None:
     plan = read_settings(config, seed).serve
     if not PREFECT_API_URL.value():
         raise InputError(
-            "PREFECT_API_URL", "is not set, and Prefect cannot schedule without a server",
+            "PREFECT_API_URL",
+            "is not set, and Prefect cannot schedule without a server",
             "run `prefect server start` and set PREFECT_API_URL=http://127.0.0.1:4200/api",
-        )  # fmt: skip
+        )
     parameters = plan.model_dump(exclude={"cron"})
     parameters |= {"config": str(config.resolve()) if config else None, "seed": seed}
     nightly.serve(name="nightly", cron=plan.cron, parameters=parameters)

@@ -1,7 +1,7 @@
 """Dataclasses to files and back: arrays in one `.npz`, everything else in one `.json`. No pickle.
 
-A value is a tree of dataclasses of `models.types` and `models.geometry.camera`, dicts, tuples, lists, arrays and scalars.
-The same value gives the same bytes.
+A value is a tree of dataclasses of `models.types` and `models.geometry.camera`, dicts, tuples, lists, arrays and
+scalars. The same value gives the same bytes.
 """
 
 import dataclasses

@@ -1,4 +1,5 @@
-"""What every section of a config file is: frozen values with a sentence each, strict about names, forgiving about old ones."""
+"""What every section of a config file is: frozen values with a sentence each, strict about names, forgiving about old
+ones."""
 
 import logging
 from typing import Any

@@ -27,7 +27,8 @@ def digest(value: Any) -> str:
 
 
 def cache_folder() -> Path:
-    """Where this machine keeps what can be made or fetched again: $CARECLIPS_CACHE, else careclips in the user's cache."""
+    """Where this machine keeps what can be made or fetched again: $CARECLIPS_CACHE, else careclips in the user's
+    cache."""
     if chosen := os.environ.get("CARECLIPS_CACHE"):
         return Path(chosen)
     return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "careclips"
@@ -49,7 +50,8 @@ def write_text(path: Path, text: str) -> None:
 
 
 def check_replaceable(folder: Path, mark: str) -> None:
-    """Raise InputError where a folder holds something that we did not write: it is not empty and lacks the file `mark`."""
+    """Raise InputError where a folder holds something that we did not write: it is not empty and lacks the file
+    `mark`."""
     if folder.exists() and not (folder / mark).exists() and (not folder.is_dir() or any(folder.iterdir())):
         raise InputError(folder, f"is there already and holds no {mark}", "name a new folder, or remove it yourself")
 

@@ -1,4 +1,7 @@
-"""A trained network on disk: a folder with config.json and model.safetensors. What it is known by is the digest of both."""
+"""A trained network on disk: a folder with config.json and model.safetensors.
+
+What it is known by is the digest of both.
+"""
 
 import json
 from collections.abc import Callable
@@ -30,8 +33,8 @@ def network_digest(folder: Path, kind: str, remedy: str) -> str:
 def load_network(folder: Path, kind: str, remedy: str, build: Callable[[dict], Network]) -> Network:
     """The network that `build` makes of the settings, with its weights, float32 and frozen.
 
-    Shipped weights are float16 to be small. InputError where a file is missing, does not hold what `build` made, or is not the
-    one whose digest the settings state.
+    Shipped weights are float16 to be small. InputError where a file is missing, does not hold what `build` made, or is
+    not the one whose digest the settings state.
     """
     settings, weights = _files(folder, kind, remedy)
     try:
@@ -57,7 +60,10 @@ def _files(folder: Path, kind: str, remedy: str) -> tuple[Path, Path]:
 
 
 def half_precision(precision: str, device: torch.device) -> bool:
-    """Whether to multiply in bfloat16. Processors without instructions for it are ten times slower with it than without."""
+    """Whether to multiply in bfloat16.
+
+    Processors without instructions for it are ten times slower with it than without.
+    """
     if precision != "auto":
         return precision == "bfloat16"
     return device.type == "cuda" or torch.cpu._is_avx512_bf16_supported() or torch.cpu._is_amx_tile_supported()

@@ -13,11 +13,20 @@ from models.types import Role
 
 Direction = Literal["forward", "backward", "left", "right", "down"]
 Cause = Literal[
-    "push", "slip", "faint", "trip", "misstep", "sit_to_stand", "stand_to_sit", "roll_out_of_bed", "slide_out_of_bed",
-    "reach", "lean",
-]  # fmt: skip
-"""Why balance is lost: pushed, a foot slips, faints, a foot is caught, a step goes wrong in a turn, rising or sitting down
-fails, rolls or slides out of bed, reaches too far, what was leaned on gives way."""
+    "push",
+    "slip",
+    "faint",
+    "trip",
+    "misstep",
+    "sit_to_stand",
+    "stand_to_sit",
+    "roll_out_of_bed",
+    "slide_out_of_bed",
+    "reach",
+    "lean",
+]
+"""Why balance is lost: pushed, a foot slips, faints, a foot is caught, a step goes wrong in a turn, rising or sitting
+down fails, rolls or slides out of bed, reaches too far, what was leaned on gives way."""
 _SIDES: tuple[Direction, ...] = ("left", "right")
 CAUSE_DIRECTIONS: dict[Cause, tuple[Direction, ...]] = {
     "push": ("forward", "backward", *_SIDES),

@@ -53,7 +53,8 @@ class Footage:
     sha256: str
     """Digest of the video's bytes."""
     lens: Lens | None = None
-    """What bends the file's pictures; all else that is known of the clip is of straightened ones (`models.footage.undistorted`)."""
+    """What bends the file's pictures; all else that is known of the clip is of straightened ones
+    (`models.footage.undistorted`)."""
 
 
 @dataclass(frozen=True)

@@ -1,4 +1,5 @@
-"""`careclips corpus build`: captures, falls, look-alikes and interactions into one file to learn from; and people of own footage."""
+"""`careclips corpus build`: captures, falls, look-alikes and interactions into one file to learn from; and people of
+own footage."""
 
 import json
 import tempfile
@@ -53,7 +54,8 @@ def corpus_part(store: Store, settings: Settings, kind: str, numbers: list[int])
 
 
 def build_corpus(out: Path, settings: Settings, runner: Runner) -> dict:
-    """The motion corpus: `corpus.bin`, a training pack `pack.bin`, `skeleton.safetensors`, `index.csv`, `summary.json`, `report.html`."""
+    """The motion corpus: `corpus.bin`, a training pack `pack.bin`, `skeleton.safetensors`, `index.csv`, `summary.json`,
+    `report.html`."""
     config, body = settings.corpus, body_model(settings.run.body)
     out.mkdir(parents=True, exist_ok=True)
     store = Store(out / "parts")
@@ -84,8 +86,11 @@ def build_corpus(out: Path, settings: Settings, runner: Runner) -> dict:
     write_pack(out / "corpus.bin", out / "pack.bin")
     save_skeleton(skeleton_of(body), out / "skeleton.safetensors")
     index = read_index(out / "corpus.bin")
-    result = summary(index) | {"pack_mib": (out / "pack.bin").stat().st_size / 2**20, "seed": settings.seed,
-                               "recomputed": sum(outcome.value["recomputed"] for outcome in outcomes)}  # fmt: skip
+    result = summary(index) | {
+        "pack_mib": (out / "pack.bin").stat().st_size / 2**20,
+        "seed": settings.seed,
+        "recomputed": sum(outcome.value["recomputed"] for outcome in outcomes),
+    }
     write_text(out / "index.csv", index_rows(index))
     write_text(out / "summary.json", json.dumps(result, indent=1))
     write_text(out / "report.html", corpus_report.run(out / "corpus.bin", body))
@@ -102,11 +107,13 @@ def own_corpus(store: Store, out: Path, settings: Settings) -> Path:
         motion = load_value(store, "people3d", record["people3d"])
         actions = [
             label.run(
-                settings.label, track_joints(body, track), motion.timestamps_s,
+                settings.label,
+                track_joints(body, track),
+                motion.timestamps_s,
                 standing_pelvis_height(body, track.betas),
             )[0]
             for track in motion.people
-        ]  # fmt: skip
+        ]
         labelled = replace(motion, actions=np.stack(actions))
         found, left_out = finetuning_corpus.run(config, body, clip, labelled, record["figures"], settings.seed)
         items += found

@@ -27,10 +27,15 @@ class LabelTable:
 
 
 def evaluate(
-    real: str | Path, synthetic: Path, out: Path, settings: Settings, test: str | Path | None = None,
+    real: str | Path,
+    synthetic: Path,
+    out: Path,
+    settings: Settings,
+    test: str | Path | None = None,
     labels: LabelTable | None = None,
-) -> dict:  # fmt: skip
-    """Average precision of falls on real windows, with and without the synthetic clips; written to `out/summary.json`."""
+) -> dict:
+    """Average precision of falls on real windows, with and without the synthetic clips; written to
+    `out/summary.json`."""
     segments = None
     if labels is not None:
         mapping = read_mapping(labels.names or CONFIGS / "labels" / "omnifall.yaml")

@@ -38,9 +38,13 @@ def lift_sample_clip(footage: Path, clip: str, size: tuple[int, int], settings: 
 
 
 def evaluate_people(
-    footage: Path, out: Path, settings: Settings, runner: Runner, store: str | Path | None = None,
+    footage: Path,
+    out: Path,
+    settings: Settings,
+    runner: Runner,
+    store: str | Path | None = None,
     events: Path | None = None,
-) -> dict:  # fmt: skip
+) -> dict:
     """Errors of lifting on sample footage by variant, and what real footage shows; written to `out/summary.json`."""
     size = settings.sample_footage
     names = sorted(path.name for path in (footage / "truth").iterdir()) if (footage / "truth").is_dir() else []
@@ -50,9 +54,11 @@ def evaluate_people(
     outcomes = runner("lifting people", lift_sample_clip, work)
     lifted = [outcome.value["lifted"] for outcome in outcomes if not outcome.reason]
     summary: dict[str, Any] = {
-        "rejected": [{"item": o.item, "reason": o.reason} for o in outcomes if o.reason], "clips": len(lifted),
-        "footage": str(footage), "seed": settings.seed,
-    }  # fmt: skip
+        "rejected": [{"item": o.item, "reason": o.reason} for o in outcomes if o.reason],
+        "clips": len(lifted),
+        "footage": str(footage),
+        "seed": settings.seed,
+    }
     for keypoints in ("clean", "noisy"):
         summary[keypoints] = {}
         for variant in stage.VARIANTS:

@@ -34,13 +34,22 @@ def make_clip(store: Store, settings: Settings, form_json: str, rooms: dict[str,
     configs = {name: getattr(settings, name) for name in sections}
     clip = f"clip_{index:05d}"
     inputs = {
-        "order": digest(form_json), "rooms": rooms, "index": index, "seed": settings.seed,
-        "body": body_model(run.body).digest, "mocap": file_digest(run.mocap) if run.mocap else None,
+        "order": digest(form_json),
+        "rooms": rooms,
+        "index": index,
+        "seed": settings.seed,
+        "body": body_model(run.body).digest,
+        "mocap": file_digest(run.mocap) if run.mocap else None,
         "model": motion_model_digest(configs["sample_motion"].model) if run.motion == "model" else None,
         "minimum_visibility": run.minimum_visibility,
         "configs": {name: config.key_values() for name, config in configs.items()},
-        "versions": [place_motion.VERSION, label.VERSION, render.VERSION, *([sample_motion.VERSION] if run.motion == "model" else [])],
-    }  # fmt: skip
+        "versions": [
+            place_motion.VERSION,
+            label.VERSION,
+            render.VERSION,
+            *([sample_motion.VERSION] if run.motion == "model" else []),
+        ],
+    }
     key = store.key("clip", 1, None, inputs)
     found = store.find("clip", key)
     if found is not None:
@@ -90,11 +99,18 @@ def _try_clip(
         raise Rejected("hidden by the room or out of the picture", f"{float(rendered.visibility.mean()):.2f} visible")
     details = {"falls": [asdict(fall) if fall else None for fall in falls], "T_world_motion": T_world_motion.tolist()}
     labelled = types.LabelledClip(
-        clip=clip, room=name, camera=room.camera, motion=motion, order=order.model_dump(mode="json") | details,
+        clip=clip,
+        room=name,
+        camera=room.camera,
+        motion=motion,
+        order=order.model_dump(mode="json") | details,
         statures_m=tuple(body.stature(person.betas) for person in motion.people),
-        boxes_px=rendered.boxes_px, keypoints_px=rendered.keypoints_px, keypoints_visible=rendered.keypoints_visible,
-        joints_world=rendered.joints_world, visibility=rendered.visibility,
-    )  # fmt: skip
+        boxes_px=rendered.boxes_px,
+        keypoints_px=rendered.keypoints_px,
+        keypoints_visible=rendered.keypoints_visible,
+        joints_world=rendered.joints_world,
+        visibility=rendered.visibility,
+    )
     return labelled, rendered, source
 
 

@@ -77,9 +77,13 @@ def find_people(store: Store, settings: Settings, root: Path, ingest_key: str) -
 
     value, artefact, new = cached(store, "people2d", people2d.VERSION, config, inputs, compute)
     return {
-        "people2d": artefact.key, "people": len(value), "recomputed": new, "backend": artefact.meta["figures"]["backend"],
-        "people2d_s": artefact.meta["seconds"], "keypoint_order": artefact.meta["figures"]["keypoint_order"],
-    }  # fmt: skip
+        "people2d": artefact.key,
+        "people": len(value),
+        "recomputed": new,
+        "backend": artefact.meta["figures"]["backend"],
+        "people2d_s": artefact.meta["seconds"],
+        "keypoint_order": artefact.meta["figures"]["keypoint_order"],
+    }
 
 
 @dataclass(frozen=True)
@@ -90,9 +94,7 @@ class ToLift:
     inputs: dict[str, Any]
 
 
-def _to_lift(
-    store: Store, settings: Settings, footage: Path, ingest_key: str, people_key: str, room: dict
-) -> ToLift:  # fmt: skip
+def _to_lift(store: Store, settings: Settings, footage: Path, ingest_key: str, people_key: str, room: dict) -> ToLift:
 
     config = settings.people3d
     clip = load_value(store, "ingest", ingest_key)
@@ -122,7 +124,8 @@ def _to_lift(
 def fit_people(
     store: Store, settings: Settings, footage: Path, clips: list[tuple[str, str, str, dict]]
 ) -> list[Outcome]:
-    """SMPL motion of everybody in some clips, in their rooms' worlds; a clip is its name, its ingest and people2d, its room.
+    """SMPL motion of everybody in some clips, in their rooms' worlds; a clip is its name, its ingest and people2d, its
+    room.
 
     Clips that are not done yet are optimised together; what became of each is an outcome of its own.
     """
@@ -158,8 +161,11 @@ def fit_people(
             store, "people3d", people3d.VERSION, config, asked[name].inputs, compute, spent_s=share_s
         )
         return {
-            "people3d": artefact.key, "people": len(value.people), "figures": artefact.meta["figures"],
-            "recomputed": new, "people3d_s": artefact.meta["seconds"],
-        }  # fmt: skip
+            "people3d": artefact.key,
+            "people": len(value.people),
+            "figures": artefact.meta["figures"],
+            "recomputed": new,
+            "people3d_s": artefact.meta["seconds"],
+        }
 
     return [one if one.reason else attempt(keep, one.item, (one.item,)) for one in ready]

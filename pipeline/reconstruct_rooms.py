@@ -31,9 +31,14 @@ class Watched:
 
 
 def build_room(
-    store: Store, settings: Settings, root: Path, camera: str, ingest_keys: list[str], people_keys: list[str | None],
+    store: Store,
+    settings: Settings,
+    root: Path,
+    camera: str,
+    ingest_keys: list[str],
+    people_keys: list[str | None],
     camera_file: Path | None,
-) -> dict:  # fmt: skip
+) -> dict:
     """Plate, calibration, depth, floor and room of one fixed camera from all its clips."""
     clips = [load_value(store, "ingest", key) for key in ingest_keys]
     tracks = [load_value(store, "people2d", key) if key else [] for key in people_keys]
@@ -92,9 +97,12 @@ def _calibrate(
             value = replace(value, camera=replace(value.camera, lens=footages[0].lens))
             by_clip = dict(zip([one.clip for one in footages], calibrate.heights_by_clip(*seen), strict=True))
         return value, {
-            "residual_px": value.residual_px, "frames_used": value.frames_used, "condition": value.condition,
-            "lines_followed": value.lines_followed, "height_by_clip_m": by_clip,
-        }  # fmt: skip
+            "residual_px": value.residual_px,
+            "frames_used": value.frames_used,
+            "condition": value.condition,
+            "lines_followed": value.lines_followed,
+            "height_by_clip_m": by_clip,
+        }
 
     inputs = {**watched.seen, "plate": plate_key, "camera_file": file_digest(camera_file) if camera_file else None}
     return cached(store, "calibrate", calibrate.VERSION, config, inputs, compute)
@@ -120,9 +128,15 @@ def _scan_depth(
 
 
 def _make_room(
-    store: Store, settings: Settings, watched: Watched, camera: str, plate: np.ndarray, calibration: types.Calibration,
-    scan: types.DepthScan, keys: dict,
-) -> tuple[types.Room, Artefact, bool]:  # fmt: skip
+    store: Store,
+    settings: Settings,
+    watched: Watched,
+    camera: str,
+    plate: np.ndarray,
+    calibration: types.Calibration,
+    scan: types.DepthScan,
+    keys: dict,
+) -> tuple[types.Room, Artefact, bool]:
     """The room over its floor, from depth, the surfaces that sidecars name, and where people stood."""
     floor_config, room_config = settings.floor, settings.room
 
@@ -138,8 +152,11 @@ def _make_room(
         depth = floor.corrected(scan.depth, fit.scale, fit.offset)
         value = room.run(room_config, camera, plate, depth, placed, labels, fit, feet_world)
         return value, {
-            "floor_depth_height_m": fit.height_m, "scale": fit.scale, "offset": fit.offset, "shape": fit.shape_disagreement,
-        }  # fmt: skip
+            "floor_depth_height_m": fit.height_m,
+            "scale": fit.scale,
+            "offset": fit.offset,
+            "shape": fit.shape_disagreement,
+        }
 
     inputs = {**keys, "seed": settings.seed, "camera": camera, "floor": floor_config.key_values()}
     return cached(store, "room", room.VERSION * 100 + floor.VERSION, room_config, inputs, compute)

@@ -46,8 +46,15 @@ def sample(text: str, people: int, frames: int, count: int, out: Path, settings:
             picture = motion_strip(body, motion, shown, 240, 320, looks)
             Image.fromarray(picture).save(folder / f"motion_{number:04d}.jpg", quality=88)
         summary = {
-            "text": text, "roles": list(who), "people": people, "frames": frames, "count": count, "seed": settings.seed,
-            "model": config.model, "model_digest": motion_model_digest(config.model), "seconds_per_motion": seconds / count,
-        }  # fmt: skip
+            "text": text,
+            "roles": list(who),
+            "people": people,
+            "frames": frames,
+            "count": count,
+            "seed": settings.seed,
+            "model": config.model,
+            "model_digest": motion_model_digest(config.model),
+            "seconds_per_motion": seconds / count,
+        }
         (folder / "summary.json").write_text(json.dumps(summary, indent=1))
     return summary

@@ -14,7 +14,8 @@ from stages import sample_footage
 
 
 def make_sample_footage(out: Path, settings: Settings, runner: Runner) -> dict:
-    """Render sample footage with its truth into a folder; kept as it is where it was made from the same values before."""
+    """Render sample footage with its truth into a folder; kept as it is where it was made from the same values
+    before."""
     config = settings.sample_footage
     stamp = digest({"config": config.key_values(), "seed": settings.seed, "version": sample_footage.VERSION})
     if (out / "summary.json").exists():

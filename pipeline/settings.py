@@ -1,6 +1,7 @@
 """A config file's values: one section a stage, each checked by the class that lies beside the code it configures.
 
-`settings.people3d` is that section, checked; its class loads when it is asked for, so settings can be read without torch.
+`settings.people3d` is that section, checked; its class loads when it is asked for, so settings can be read without
+torch.
 """
 
 import importlib

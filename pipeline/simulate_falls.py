@@ -35,16 +35,25 @@ def simulate_one_fall(
 
 
 def simulate_falls(
-    out: Path, count: int, settings: Settings, runner: Runner, cause: str | None = None, direction: str | None = None,
-    store: str | Path | None = None, room: str | None = None,
-) -> dict:  # fmt: skip
+    out: Path,
+    count: int,
+    settings: Settings,
+    runner: Runner,
+    cause: str | None = None,
+    direction: str | None = None,
+    store: str | Path | None = None,
+    room: str | None = None,
+) -> dict:
     """Simulated falls as npz files, on a bare or furnished floor or in a room of a store; figures in `summary.json`."""
     if cause is not None and cause not in CAUSE_DIRECTIONS:
         raise InputError("cause", f"is {cause}", f"name one of {', '.join(CAUSE_DIRECTIONS)}")
     known = CAUSE_DIRECTIONS[cause] if cause else sorted({d for ways in CAUSE_DIRECTIONS.values() for d in ways})
     if direction is not None and direction not in known:
-        raise InputError("direction", f"is {direction}, and {cause or 'no cause'} throws nobody that way",
-                         f"name one of {', '.join(known)}")  # fmt: skip
+        raise InputError(
+            "direction",
+            f"is {direction}, and {cause or 'no cause'} throws nobody that way",
+            f"name one of {', '.join(known)}",
+        )
     check_replaceable(out, "summary.json")
     built = None
     if room is not None:
@@ -61,8 +70,10 @@ def simulate_falls(
         dropped = Counter((outcome.reason or "").split(":")[0] for outcome in outcomes if outcome.reason)
         motions = [one["motion"] for one in made.values()]
         summary = stage.figures(motions, dropped, sum(one["seconds"] for one in made.values())) | {
-            "falls": {item: one["motion"].details for item, one in made.items()}, "seed": settings.seed, "room": room,
-        }  # fmt: skip
+            "falls": {item: one["motion"].details for item, one in made.items()},
+            "seed": settings.seed,
+            "room": room,
+        }
         (folder / "summary.json").write_text(json.dumps(summary, indent=1))
     if not made:
         raise InputError("falls", f"none could be simulated: {dict(dropped)}", "try another cause, direction or room")

@@ -1,7 +1,7 @@
 """The artefact store: content keys, atomic writes, digests verified on read.
 
-An artefact is a folder `<root>/<stage>/<key>/` with data files and `meta.json`. Its key is a digest of everything that it
-was made from, so it is never out of date; it is written under `<root>/.partial/` and renamed last (or uploaded with
+An artefact is a folder `<root>/<stage>/<key>/` with data files and `meta.json`. Its key is a digest of everything that
+it was made from, so it is never out of date; it is written under `<root>/.partial/` and renamed last (or uploaded with
 `meta.json` last), so it is never half written. A damaged artefact (a file missing or changed) is set aside, and so
 computed again.
 """
@@ -37,7 +37,8 @@ class Artefact:
 
 
 def artefact_folder(place: str) -> Path:
-    """The folder of `STORE/<stage>/<key>`; fetched and verified where the store is a URL. InputError where it is none."""
+    """The folder of `STORE/<stage>/<key>`; fetched and verified where the store is a URL. InputError where it is
+    none."""
     if "://" not in place:
         return Path(place)
     root, stage, key = place.rstrip("/").rsplit("/", 2)
@@ -48,10 +49,11 @@ def artefact_folder(place: str) -> Path:
 
 
 class Store:
-    """Artefacts below one root, shared by any number of processes: a local folder, or an object store by its fsspec URL.
+    """Artefacts below one root, shared by any number of processes: a local folder, or an object store by its fsspec
+    URL.
 
-    Of an object store a copy is kept in `cache_folder()`, which may be removed at any time: artefacts are written there,
-    then uploaded, `meta.json` last; and downloaded there once, and verified.
+    Of an object store a copy is kept in `cache_folder()`, which may be removed at any time: artefacts are written
+    there, then uploaded, `meta.json` last; and downloaded there once, and verified.
     """
 
     def __init__(self, root: str | Path):

@@ -40,14 +40,19 @@ ONE_CORE = Machine()
 
 
 def train_motion(
-    corpus: Path, texts: Path | None, out: Path, settings: Settings, machine: Machine = ONE_CORE,
-    start: str | None = None, finetune: str | None = None,
-) -> dict:  # fmt: skip
+    corpus: Path,
+    texts: Path | None,
+    out: Path,
+    settings: Settings,
+    machine: Machine = ONE_CORE,
+    start: str | None = None,
+    finetune: str | None = None,
+) -> dict:
     """A motion model from a corpus file and what lies beside it: the skeleton, and the captions' encodings.
 
-    Encodings are made where there are none. `finetune` is a store whose people join the corpus, beginning with the weights of
-    `start`. Goes on where it was stopped; pictures of samples and losses come as it runs. Started on several devices, the first
-    process prepares and writes.
+    Encodings are made where there are none. `finetune` is a store whose people join the corpus, beginning with the
+    weights of `start`. Goes on where it was stopped; pictures of samples and losses come as it runs. Started on several
+    devices, the first process prepares and writes.
     """
 
     def encoder() -> TextEncoder:
@@ -103,9 +108,17 @@ def train_motion(
         log.warning("%s not installed: no pictures are drawn", " and ".join(missing))
     facts["items"] = len(read.index.rows)
     curve = training.train(
-        config, data, cache.encode, cache.digest, out, settings.seed, torch.device(machine.device), facts,
-        None if missing else look, begin,
-    )  # fmt: skip
+        config,
+        data,
+        cache.encode,
+        cache.digest,
+        out,
+        settings.seed,
+        torch.device(machine.device),
+        facts,
+        None if missing else look,
+        begin,
+    )
     if not first:
         return facts
     if not missing:

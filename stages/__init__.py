@@ -1,1 +1,4 @@
-"""One stage a file: its config and `run(inputs, ...) -> outputs`, values in and values out. Stages never import each other."""
+"""One stage a file: its config and `run(inputs, ...) -> outputs`, values in and values out.
+
+Stages never import each other.
+"""

@@ -1,11 +1,12 @@
 """A fixed camera's height, tilt and focal length from the people it saw and the straight lines of the room.
 
-In: the 2D tracks of all clips of one camera, and its background plate. Out: a `Calibration` with the world of DESIGN §2 and
-a 95 % interval of the camera's height. Each standing person is a vertical stick of known proportions: the floor point
-under the ankles, raised to the height of nose, shoulders and hips, must project onto them (FACTS, "Calibrating a
-room"). The room's lines run along three axes, one of them upright (`models.calibration.room_lines`): they fix tilt and focal length,
-the people the height. Solved together and robustly for focal length, pitch, roll, height, the room's yaw and one
-stature per person, with priors on all but height and yaw; the scale of the whole comes from the stature assumed.
+In: the 2D tracks of all clips of one camera, and its background plate. Out: a `Calibration` with the world of DESIGN §2
+and a 95 % interval of the camera's height. Each standing person is a vertical stick of known proportions: the floor
+point under the ankles, raised to the height of nose, shoulders and hips, must project onto them (FACTS, "Calibrating a
+room"). The room's lines run along three axes, one of them upright (`models.calibration.room_lines`): they fix tilt and
+focal length, the people the height. Solved together and robustly for focal length, pitch, roll, height, the room's yaw
+and one stature per person, with priors on all but height and yaw; the scale of the whole comes from the stature
+assumed.
 """
 
 from collections.abc import Sequence
@@ -29,13 +30,14 @@ def run(
     plate: UInt8[np.ndarray, "height width 3"] | None = None,
     plate_valid: Bool[np.ndarray, "height width"] | None = None,
 ) -> Calibration:
-    """Calibrate one camera from the people of all its clips and the lines of its plate; `intrinsics`, if given, are fixed.
+    """Calibrate one camera from the people of all its clips and the lines of its plate; `intrinsics`, if given, are
+    fixed.
 
     `plate_valid` marks what of the plate was seen, not painted in.
 
-    Every person of every clip has a stature of their own, but people of the same name in different clips may be one human
-    being, so the interval lets statures differ between names only. Where nobody stood up straight the height is the
-    prior's, `method` says so, and the interval is wide.
+    Every person of every clip has a stature of their own, but people of the same name in different clips may be one
+    human being, so the interval lets statures differ between names only. Where nobody stood up straight the height is
+    the prior's, `method` says so, and the interval is wide.
     """
     sticks = standing_sticks(config, tracks, timestamps_s, height_px)
     lines = lines_of_sight(config, plate, plate_valid)

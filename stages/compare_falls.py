@@ -1,8 +1,10 @@
-"""Simulated falls against real ones, like with like. In: clips of real footage as they were lifted, with their table of falls.
+"""Simulated falls against real ones, like with like. In: clips of real footage as they were lifted, with their table of
+falls.
 
-Each real fall is cut out and lifted again; simulated counterparts of it (models/compare_falls/counterparts.py) are seen by the same camera
-and lifted by the same stage; a classifier on kinematic figures then tries to tell the two apart. Beside that: captured walks
-against lifted walks, which says what lifting alone gives away, and one half of the real falls against the other.
+Each real fall is cut out and lifted again; simulated counterparts of it (models/compare_falls/counterparts.py) are seen
+by the same camera and lifted by the same stage; a classifier on kinematic figures then tries to tell the two apart.
+Beside that: captured walks against lifted walks, which says what lifting alone gives away, and one half of the real
+falls against the other.
 """
 
 from collections.abc import Sequence
@@ -121,9 +123,15 @@ def _window(config: CompareFallsConfig, clip: LiftedClip, who: str, onset_s: flo
         who, person.role, person.visible[rows], person.boxes_px[rows], person.keypoints_px[rows], person.scores[rows]
     )
     return Window(
-        clip.clip.split("_C")[0], clip.clip, part, times[rows] - times[rows[0]], onset_s - float(times[rows[0]]),
-        clip.joints_world[who][rows], clip.room.camera, fall,
-    )  # fmt: skip
+        clip.clip.split("_C")[0],
+        clip.clip,
+        part,
+        times[rows] - times[rows[0]],
+        onset_s - float(times[rows[0]]),
+        clip.joints_world[who][rows],
+        clip.room.camera,
+        fall,
+    )
 
 
 def counterparts(

@@ -1,7 +1,7 @@
 """The motion corpus, part by part: captured takes, simulated falls, look-alikes and compositions, each with captions.
 
-A part is a list of items and a count of what was set aside, by reason. Parts depend on the seed and their own numbers alone,
-so that they can be made in any order, and a build that was stopped goes on where it was. DESIGN §4, corpus.
+A part is a list of items and a count of what was set aside, by reason. Parts depend on the seed and their own numbers
+alone, so that they can be made in any order, and a build that was stopped goes on where it was. DESIGN §4, corpus.
 """
 
 import re
@@ -69,7 +69,8 @@ Part = tuple[list[Item], Counter[str]]
 
 
 def captured_part(config: CorpusConfig, body: BodyModel, takes: Sequence[IndexedTake], root: Path, seed: int) -> Part:
-    """Items of captured takes; of two people also windows and their mirrors. Takes that cannot be read are set aside."""
+    """Items of captured takes; of two people also windows and their mirrors. Takes that cannot be read are set
+    aside."""
     items: list[Item] = []
     aside: Counter[str] = Counter()
     betas = np.asarray(body.betas_from_shape(CAPTURED), dtype=np.float64)
@@ -165,7 +166,8 @@ def fall_facts(motion: Motion) -> Facts:
 
 
 def fall_way(details: dict[str, Any]) -> Direction:
-    """The way that a fall went: the quarter of its measured direction, or down where it was asked for and hardly went."""
+    """The way that a fall went: the quarter of its measured direction, or down where it was asked for and hardly
+    went."""
     if details["recovered"] or details["direction"] == "down":
         return details["direction"]
     ways: tuple[Direction, ...] = ("forward", "left", "backward", "right")

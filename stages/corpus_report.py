@@ -1,7 +1,8 @@
 """Corpus report: one self-contained HTML page over a motion corpus.
 
-Inputs: a corpus file (`models/corpus/reader.py`) and the body that its betas belong to. Output: the page as text, pictures inside.
-Falls are drawn from their details `onset_s`, `impact_s` and `rest_s`, by `cause` and `direction`; furniture from `boxes`.
+Inputs: a corpus file (`models/corpus/reader.py`) and the body that its betas belong to. Output: the page as text,
+pictures inside. Falls are drawn from their details `onset_s`, `impact_s` and `rest_s`, by `cause` and `direction`;
+furniture from `boxes`.
 """
 
 import hashlib
@@ -31,9 +32,13 @@ PICTURES, PICTURE_PX = 7, (196, 186)
 DRAWN_FALLS = 60
 """Of each cause in the phase plots: more are only ink."""
 _DIRECTIONS = {
-    "forward": "#1f77b4", "backward": "#d62728", "left": "#2ca02c", "right": "#ff7f0e", "down": "#9467bd",
+    "forward": "#1f77b4",
+    "backward": "#d62728",
+    "left": "#2ca02c",
+    "right": "#ff7f0e",
+    "down": "#9467bd",
     UNKNOWN: "#7f7f7f",
-}  # fmt: skip
+}
 _KINDS = {"fall": "#d62728", "look_alike": "#1f77b4", "composed": "#9467bd", "mocap": "#2ca02c"}
 
 
@@ -93,26 +98,33 @@ def _sources(rows: tuple[Row, ...]) -> list[dict]:
         groups[row.source, row.kind, row.licence].append(row)
     return [
         {
-            "source": source, "kind": kind, "licence": licence, "items": len(of), "takes": len({row.take for row in of}),
+            "source": source,
+            "kind": kind,
+            "licence": licence,
+            "items": len(of),
+            "takes": len({row.take for row in of}),
             "hours": sum(row.seconds for row in of) / 3600.0,
         }
         for (source, kind, licence), of in sorted(groups.items())
-    ]  # fmt: skip
+    ]
 
 
 def _splits(rows: tuple[Row, ...]) -> dict[str, dict]:
     return {
         split: {
-            "items": len(of), "takes": len({row.take for row in of}), "hours": sum(row.seconds for row in of) / 3600.0,
+            "items": len(of),
+            "takes": len({row.take for row in of}),
+            "hours": sum(row.seconds for row in of) / 3600.0,
             "falls": sum(row.kind == "fall" for row in of),
         }
         for split in ("train", "val", "test")
         for of in [[row for row in rows if row.split == split]]
-    }  # fmt: skip
+    }
 
 
 def _shown(rows: tuple[Row, ...], count: int) -> list[int]:
-    """Places of items to show: in turn of each cause, action and source of each kind, people in twos and threes first."""
+    """Places of items to show: in turn of each cause, action and source of each kind, people in twos and threes
+    first."""
     groups = defaultdict(list)
     for place, row in enumerate(rows):
         most = max(row.action_seconds, key=lambda name: row.action_seconds[name])
@@ -146,9 +158,13 @@ def _strip(corpus: Corpus, place: int, body: BodyModel) -> dict[str, str]:
         boxes=[tuple(one) for one in row.details.get("boxes", ())],
     )
     return {
-        "name": row.name, "kind": row.kind, "colour": _KINDS.get(row.kind, "#7f7f7f"), "text": row.texts[0],
-        "span": f"{first / FPS:.1f}–{last / FPS:.1f} s of {row.seconds:.1f} s", "picture": embedded_image(picture),
-    }  # fmt: skip
+        "name": row.name,
+        "kind": row.kind,
+        "colour": _KINDS.get(row.kind, "#7f7f7f"),
+        "text": row.texts[0],
+        "span": f"{first / FPS:.1f}–{last / FPS:.1f} s of {row.seconds:.1f} s",
+        "picture": embedded_image(picture),
+    }
 
 
 def drop_of(corpus: Corpus, place: int, body: BodyModel) -> Drop:

@@ -54,9 +54,14 @@ def write_room_map(folder: Path, name: str, room: Room) -> None:
     """A room's walkable and occupied cells and its camera, as the report draws them: `<name, / as _>.npz`."""
     with (folder / f"{name.replace('/', '_')}.npz").open("wb") as handle:
         np.savez_compressed(
-            handle, walkable=room.walkable, occupied=(room.occupancy == 1).any(axis=2), grid_origin=room.grid_origin,
-            grid_cell_m=room.grid_cell_m, T_world_camera=room.camera.T_world_camera, name=name,
-        )  # fmt: skip
+            handle,
+            walkable=room.walkable,
+            occupied=(room.occupancy == 1).any(axis=2),
+            grid_origin=room.grid_origin,
+            grid_cell_m=room.grid_cell_m,
+            T_world_camera=room.camera.T_world_camera,
+            name=name,
+        )
 
 
 def segments(actions: Int[np.ndarray, "time"]) -> list[tuple[int, int, int]]:
@@ -84,7 +89,8 @@ def write_clips_csv(clips: Sequence[LabelledClip], path: Path) -> None:
 
 
 def write_motion(motion: Motion, path: Path, camera: Camera | None = None) -> None:
-    """AMASS-style motion in its own frame: per person `poses` (time, 72), `betas`, `trans`; `mocap_framerate`; the camera."""
+    """AMASS-style motion in its own frame: per person `poses` (time, 72), `betas`, `trans`; `mocap_framerate`; the
+    camera."""
     times = motion.timestamps_s
     arrays: dict[str, Any] = {
         "timestamps_s": times,
@@ -195,9 +201,12 @@ def coco(clips: Sequence[LabelledClip]) -> dict[str, Any]:
                     }
                 )
     category = {
-        "id": 1, "name": "person", "supercategory": "person", "keypoints": list(COCO_KEYPOINTS),
+        "id": 1,
+        "name": "person",
+        "supercategory": "person",
+        "keypoints": list(COCO_KEYPOINTS),
         "skeleton": [list(limb) for limb in COCO_SKELETON],
-    }  # fmt: skip
+    }
     return {
         "info": {"description": "careclips"},
         "images": images,

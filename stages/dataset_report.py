@@ -1,6 +1,7 @@
 """Report: one self-contained HTML page over a generated dataset.
 
-Inputs: a dataset folder as `stages/dataset.py` wrote it, with `rooms/*.npz` maps. Output: the page as text, pictures inside.
+Inputs: a dataset folder as `stages/dataset.py` wrote it, with `rooms/*.npz` maps. Output: the page as text, pictures
+inside.
 """
 
 import json
@@ -139,9 +140,15 @@ def run(dataset: Path, clips_shown: int = 12) -> str:
     evaluation = json.loads(evaluated.read_text()) if evaluated.exists() else None
     return rendered(
         Path(__file__).parent / "templates" / "report.html.j2",
-        facts=facts, summary=summary, evaluation=evaluation, strips=strips, rooms=rooms, bars=action_bars(seconds), seconds=seconds,
+        facts=facts,
+        summary=summary,
+        evaluation=evaluation,
+        strips=strips,
+        rooms=rooms,
+        bars=action_bars(seconds),
+        seconds=seconds,
         hidden=max(0, rows["clip"].nunique() - clips_shown),
-    )  # fmt: skip
+    )
 
 
 def room_row(
@@ -195,8 +202,8 @@ def stand_ins(
 ) -> list[str]:
     """In words, which defaults stood in for something better.
 
-    `depth_models` names the checkpoint of each kind, `motion` the motion model (`procedural` and `captured`: physics, and that);
-    `reconstruction` is the summary of the rebuilt footage.
+    `depth_models` names the checkpoint of each kind, `motion` the motion model (`procedural` and `captured`: physics,
+    and that); `reconstruction` is the summary of the rebuilt footage.
     """
     lines = [
         f"Depth ({kind}): our small starter network, trained on sample rooms, in place of Depth Anything."

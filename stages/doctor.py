@@ -25,8 +25,8 @@ Poses = Callable[[Footage, Iterator[tuple[float, np.ndarray]]], tuple[list, dict
 def run(
     body: Path | None, depth: DepthModelsConfig, poses: Poses | None, motion: Callable[[], MotionSource] | None
 ) -> list[dict]:
-    """Run every check; a failure is written down, and the rest goes on. `poses` is None where only sidecars are used, `motion`,
-    which loads the motion model, where motion is simulated."""
+    """Run every check; a failure is written down, and the rest goes on. `poses` is None where only sidecars are used,
+    `motion`, which loads the motion model, where motion is simulated."""
     checks: list[dict] = []
 
     def check(name: str, function: Callable[[], str]) -> None:
@@ -128,9 +128,19 @@ def _motion(body: Path | None, source: MotionSource) -> str:
     from models.body.tracks import track_joints
 
     order = ClipOrder(
-        event="walk", cause=None, direction=None, start="walking", seconds=4.0, fps=20.0, role="resident", age_years=80.0,
-        stature_m=1.65, build=0.5, sex=0.0, text="",
-    )  # fmt: skip
+        event="walk",
+        cause=None,
+        direction=None,
+        start="walking",
+        seconds=4.0,
+        fps=20.0,
+        role="resident",
+        age_years=80.0,
+        stature_m=1.65,
+        build=0.5,
+        sex=0.0,
+        text="",
+    )
     pelvis = track_joints(load_body(body), source.sample(order, None, np.random.default_rng(0)).people[0])[:, 0]
     height, way = float(np.median(pelvis[:, 2])), float(np.linalg.norm(pelvis[-1, :2] - pelvis[0, :2]))
     fine = 0.7 < height < 1.1 and way > 0.5

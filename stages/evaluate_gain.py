@@ -1,8 +1,8 @@
 """Evaluate: do synthetic clips help a fall classifier on real footage?
 
-Inputs: 2D joints of real and synthetic clips with an action per frame. Outputs: average precision of `fall` over windows
-for the arms real, synthetic and real + synthetic, each with a bootstrap interval over clips, and the paired difference.
-Rooms are never in training and test at once. DESIGN §7 (thin: one classifier, one seed).
+Inputs: 2D joints of real and synthetic clips with an action per frame. Outputs: average precision of `fall` over
+windows for the arms real, synthetic and real + synthetic, each with a bootstrap interval over clips, and the paired
+difference. Rooms are never in training and test at once. DESIGN §7 (thin: one classifier, one seed).
 """
 
 from collections.abc import Sequence
@@ -121,7 +121,8 @@ class Windows:
 def windows(config: EvaluateConfig, clips: Sequence[PoseClip], mirror: bool = False) -> Windows:
     """Cut clips into windows: joints relative to the first hips, in units of the window's largest body extent.
 
-    Joints scored below `minimum_score` are read as missing (0, 0 with flag 0). `mirror` adds the left-right mirror image.
+    Joints scored below `minimum_score` are read as missing (0, 0 with flag 0). `mirror` adds the left-right mirror
+    image.
     """
     rows, positive, names, rooms = [], [], [], []
     for clip in clips:

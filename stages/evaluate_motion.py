@@ -1,12 +1,13 @@
 """Evaluate motion: how near generated motion is to real motion and to its captions, and whether bodies could do it.
 
-Inputs: real held-out scenes, and arms: scenes generated for held-out captions, each with the row of the item whose caption it was
-made for. Output: figures by arm, all as [figure, low, high], 95 % intervals over takes (`models.motion.evaluation.report` writes them).
-Beside the arms stand `real` (FID and KID of one half of the takes against the other) and `shuffled_text` (real motion with the captions of
-other items), so that a broken metric shows. `<arm>/<group>` is of single people, captured pairs or composed pairs alone.
+Inputs: real held-out scenes, and arms: scenes generated for held-out captions, each with the row of the item whose
+caption it was made for. Output: figures by arm, all as [figure, low, high], 95 % intervals over takes
+(`models.motion.evaluation.report` writes them). Beside the arms stand `real` (FID and KID of one half of the takes
+against the other) and `shuffled_text` (real motion with the captions of other items), so that a broken metric shows.
+`<arm>/<group>` is of single people, captured pairs or composed pairs alone.
 
-`scenes_of` makes scenes of real windows, `answers` what a motion model makes of their captions; `run` takes scenes from wherever.
-DESIGN §5, §7; seeds/timotion_supplement.txt §E.
+`scenes_of` makes scenes of real windows, `answers` what a motion model makes of their captions; `run` takes scenes from
+wherever. DESIGN §5, §7; seeds/timotion_supplement.txt §E.
 """
 
 from collections import Counter
@@ -66,7 +67,8 @@ class EvaluateMotionConfig(Config):
     stride: int | None = Field(None, ge=1)
     """Frames from one window of an item to its next; else an item is one scene, a fall's one that shows it."""
     samples: int = Field(1, ge=1)
-    """Of each scene's caption; multimodality is told of captions that are asked more than once, by this or by several items."""
+    """Of each scene's caption; multimodality is told of captions that are asked more than once, by this or by several
+    items."""
     batch: int = Field(16, ge=1)
     """Scenes sampled at a time."""
     repeats: int = Field(metrics.REPEATS, ge=2)
@@ -77,8 +79,8 @@ class EvaluateMotionConfig(Config):
     physical: int = Field(200, ge=1)
     """Scenes of an arm whose skin and flesh are looked at."""
     fall_drop: float = Field(0.35, gt=0.0, lt=1.0)
-    """As `label.fall_drop`; off beds and chairs people fall less deep than from standing. Of the corpus' held-out falls the audit
-    finds 92 % with this, 87 % with the labels' own 0.45, and of its look-alikes 1 % with either."""
+    """As `label.fall_drop`; off beds and chairs people fall less deep than from standing. Of the corpus' held-out falls
+    the audit finds 92 % with this, 87 % with the labels' own 0.45, and of its look-alikes 1 % with either."""
     apart_cm: float = Field(3.0, gt=0.0)
     """People who share no more than this are not inside each other."""
 
@@ -170,7 +172,8 @@ def answers(
     scenes: Sequence[Scene],
     seed: int,
 ) -> list[Scene]:
-    """What a model makes of the captions of real scenes: as long, of the same roles and bodies; for people that it knows.
+    """What a model makes of the captions of real scenes: as long, of the same roles and bodies; for people that it
+    knows.
 
     Cleaned up as motion is that leaves the product, unless `cleanup` is None.
 
@@ -200,7 +203,8 @@ def answers(
 
 
 def check(config: EvaluateMotionConfig, real: Sequence[Scene], names: Iterable[str]) -> None:
-    """What can be told before anything is sampled: InputError for too few real scenes, or arms with names that are taken."""
+    """What can be told before anything is sampled: InputError for too few real scenes, or arms with names that are
+    taken."""
     if len(real) < config.least:
         raise InputError("real", f"has {len(real)} scenes, at least {config.least} are needed", "hold out more items")
     for name in names:
@@ -219,9 +223,11 @@ def run(
     seed: int,
     learned: Float[np.ndarray, "window dims"] | None = None,
 ) -> dict[str, dict[str, Any]]:
-    """Figures by arm, and by arm and group. InputError for too few real scenes, an arm without any, or numbers not finite.
+    """Figures by arm, and by arm and group. InputError for too few real scenes, an arm without any, or numbers not
+    finite.
 
-    `learned` is the motion that models were trained on, in the evaluator's space: without it nobody asks who learned by heart.
+    `learned` is the motion that models were trained on, in the evaluator's space: without it nobody asks who learned by
+    heart.
     """
     check(config, real, arms)
     for name, scenes in arms.items():
@@ -273,12 +279,16 @@ def judge(
 ) -> Judged:
     """Scenes in the shared space, and what their joints and skin say."""
     captions = evaluator.captions(texts.encode([scene.text for scene in scenes])).double().numpy()
-    motions = np.stack([
-        evaluator.motions(
-            scene.features[None], torch.ones(1, *scene.features.shape[:2], dtype=torch.bool), scene.roles[None]
-        )[0].double().numpy()
-        for scene in scenes
-    ])  # fmt: skip
+    motions = np.stack(
+        [
+            evaluator.motions(
+                scene.features[None], torch.ones(1, *scene.features.shape[:2], dtype=torch.bool), scene.roles[None]
+            )[0]
+            .double()
+            .numpy()
+            for scene in scenes
+        ]
+    )
     looked_at = set(rng.permutation(len(scenes))[: config.physical].tolist())
     found = tuple(_found(scene, flesh if k in looked_at else None, audit) for k, scene in enumerate(scenes))
     return Judged(tuple(scenes), motions, captions, found)
@@ -290,10 +300,14 @@ def _found(scene: Scene, flesh: Flesh | None, audit: Audit) -> dict[str, float |
     overlap = flesh.overlap_cm(scene.features, scene.rest, scene.betas) if flesh else None
     action, direction = asked_and_done(scene, joints, audit)
     return {
-        "skate": foot_skate_cm_s(joints, stated_contacts(scene.features)), "jerk": jerk_m_s3(joints),
-        "closest": closest_m(joints), "penetration": penetration, "overlap": overlap, "action": action,
+        "skate": foot_skate_cm_s(joints, stated_contacts(scene.features)),
+        "jerk": jerk_m_s3(joints),
+        "closest": closest_m(joints),
+        "penetration": penetration,
+        "overlap": overlap,
+        "action": action,
         "direction": direction,
-    }  # fmt: skip
+    }
 
 
 def asked_and_done(
@@ -355,11 +369,13 @@ def figures(
     jerk = float(np.mean([row["jerk"] or 0.0 for row in real.found]))
     apart = config.apart_cm
     for name, key, told in (
-        ("foot_skate_cm_s", "skate", lambda value: value), ("penetration_cm", "penetration", lambda value: value),
-        ("jerk_ratio", "jerk", lambda value: value / jerk), ("apart_share", "overlap", lambda value: float(value <= apart)),
+        ("foot_skate_cm_s", "skate", lambda value: value),
+        ("penetration_cm", "penetration", lambda value: value),
+        ("jerk_ratio", "jerk", lambda value: value / jerk),
+        ("apart_share", "overlap", lambda value: float(value <= apart)),
         ("fall_action_agreement", "action", lambda value: value),
         ("fall_direction_agreement", "direction", lambda value: value),
-    ):  # fmt: skip
+    ):
         result[name] = _mean(judged.found, takes, key, told, rng, config.repeats)
     distances = [row["closest"] for row in judged.found if row["closest"] is not None]
     theirs = [row["closest"] for row in real.found if row["closest"] is not None]
@@ -368,9 +384,13 @@ def figures(
 
 
 def _mean(
-    found: Sequence[dict[str, float | None]], takes: Sequence[str], key: str, told: Callable[[float], float],
-    rng: np.random.Generator, repeats: int,
-) -> Figure:  # fmt: skip
+    found: Sequence[dict[str, float | None]],
+    takes: Sequence[str],
+    key: str,
+    told: Callable[[float], float],
+    rng: np.random.Generator,
+    repeats: int,
+) -> Figure:
     """Mean of what is known of some scenes, with its interval; None where nothing is known."""
     known = [(told(value), take) for row, take in zip(found, takes, strict=True) if (value := row[key]) is not None]
     if not known:

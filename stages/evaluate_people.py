@@ -1,7 +1,7 @@
 """Evaluate lifting: errors on sample footage by variant, and what can be told without truth on real footage.
 
-Inputs: the exact truth of sample footage and the tracks lifted from its keypoints, clean or spoiled as a detector would;
-lifted clips of real footage, with the table of falls. Output: figures. DESIGN §4 people3d.
+Inputs: the exact truth of sample footage and the tracks lifted from its keypoints, clean or spoiled as a detector
+would; lifted clips of real footage, with the table of falls. Output: figures. DESIGN §4 people3d.
 """
 
 from collections.abc import Sequence
@@ -151,10 +151,15 @@ def table(
         return float(values.mean()) if len(values) else None
 
     return {
-        "mpjpe_mm": mean("mpjpe"), "pa_mpjpe_mm": mean("pa_mpjpe"), "root_m": mean("root"), "accel": mean("accel"),
-        "skate_cm_s": mean("skate"), "frames": int(sum(len(one["root"]) for one in errors)), "people": people,
+        "mpjpe_mm": mean("mpjpe"),
+        "pa_mpjpe_mm": mean("pa_mpjpe"),
+        "root_m": mean("root"),
+        "accel": mean("accel"),
+        "skate_cm_s": mean("skate"),
+        "frames": int(sum(len(one["root"]) for one in errors)),
+        "people": people,
         "lifted": lifted,
-    }  # fmt: skip
+    }
 
 
 # ------------------------------------------------------------------------------------------------------ real footage
@@ -353,8 +358,8 @@ def _fallen_row(
 ) -> dict[str, Any]:
     """How the fallen body lies on what it fell on, or why it cannot be told.
 
-    A bed or mattress that the room does not know is as high as other falls onto one before the same camera came to rest: the
-    median of their trunks' undersides, the judged fall's own left out.
+    A bed or mattress that the room does not know is as high as other falls onto one before the same camera came to
+    rest: the median of their trunks' undersides, the judged fall's own left out.
     """
     own = landed[clip.clip]
     if own is None:

@@ -1,6 +1,7 @@
 """Score: how far a reconstruction of sample footage is from the exact truth beside it. Nothing else opens that truth.
 
-Inputs: the clip's truth folder (`camera.json`, `room.npz`, `people.npz`), the `Room`, the lifted joints. Output: figures.
+Inputs: the clip's truth folder (`camera.json`, `room.npz`, `people.npz`), the `Room`, the lifted joints. Output:
+figures.
 """
 
 from pathlib import Path

@@ -1,7 +1,8 @@
-"""Own motion: people lifted from a home's own footage as items to train on, so that its residents' gait gets into the model.
+"""Own motion: people lifted from a home's own footage as items to train on, so that its residents' gait gets into the
+model.
 
-In: the lifted motion of one clip with labelled actions, and its figures. Out: corpus items of what was seen well, at 20 Hz, with
-captions of what was measured, and a count of what was left out, by reason. Thesis §4.3.
+In: the lifted motion of one clip with labelled actions, and its figures. Out: corpus items of what was seen well, at 20
+Hz, with captions of what was measured, and a count of what was left out, by reason. Thesis §4.3.
 """
 
 from collections import Counter
@@ -50,7 +51,8 @@ EVENTS: dict[str, Event] = {
 def run(
     config: OwnMotionConfig, body: BodyModel, clip: str, motion: Motion, figures: dict[str, Any], seed: int
 ) -> tuple[list[Item], Counter[str]]:
-    """Items of one clip; `motion.actions` are labelled. Their licence is `own footage`: a model made with them stays at home."""
+    """Items of one clip; `motion.actions` are labelled. Their licence is `own footage`: a model made with them stays at
+    home."""
     share = figures.get("reprojection_box_share_median")
     if share is None or share > config.most_reprojection_box_share:
         return [], Counter({"lifted too far from the keypoints": len(motion.people)})

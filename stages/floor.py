@@ -3,8 +3,9 @@
 In: depth of the empty room, intrinsics, a mask of the floor if there is one, the camera's calibration (from a file or
 from the people seen) if there is one. Out: a `FloorFit`. The plane is found by RANSAC on point-to-plane distance, with
 a threshold that grows with depth (5 cm at 3 m), refined by total least squares on the inliers, and at last by least
-squares along the rays; the thesis regresses z on x and y, which has no solution for a level camera. The camera's place comes from the file, else from the people,
-else from this plane; in the first two cases the depth is scaled so that its floor lies where the calibrated one does.
+squares along the rays; the thesis regresses z on x and y, which has no solution for a level camera. The camera's place
+comes from the file, else from the people, else from this plane; in the first two cases the depth is scaled so that its
+floor lies where the calibrated one does.
 """
 
 from dataclasses import dataclass
@@ -62,7 +63,8 @@ class FloorFit:
 def corrected(
     depth: Float[np.ndarray, "*pixel"], scale: float, offset: float, far_m: float = 20.0
 ) -> Float[np.ndarray, "*pixel"]:
-    """Depth brought to a camera's floor, metres: a relative network knows 1/z up to a scale and an offset (thesis §5.1)."""
+    """Depth brought to a camera's floor, metres: a relative network knows 1/z up to a scale and an offset (thesis
+    §5.1)."""
     with np.errstate(divide="ignore"):
         return np.where(depth > 0, 1.0 / np.maximum(1.0 / (scale * depth) + offset, 1.0 / far_m), 0.0)
 

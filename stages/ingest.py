@@ -1,7 +1,8 @@
 """Ingest: what is in a folder of footage, clip by clip, and which clips were seen by the same fixed camera.
 
 Inputs: videos that PyAV opens or folders of images, optionally `footage.csv` (path, site, room, camera, start, labels).
-Outputs: `Clip` (true timestamps, key frames, background) per clip; the camera of every clip. Source: DESIGN §4, thesis §4.3.
+Outputs: `Clip` (true timestamps, key frames, background) per clip; the camera of every clip. Source: DESIGN §4, thesis
+§4.3.
 """
 
 import csv

@@ -1,8 +1,8 @@
 """Label: the action of every person in every frame, and whether the thing asked for happened, from kinematics alone.
 
-Inputs: joints in the world (metres, z up, floor at z = 0) on a clock. Outputs: indices into ACTIONS per frame, the fall's
-onset, impact and rest, and the audit of an order. A fall begins when support is lost and ends when the pelvis rests
-(< 0.1 m/s) on what it fell on; then `fallen`. DESIGN §2, §6.
+Inputs: joints in the world (metres, z up, floor at z = 0) on a clock. Outputs: indices into ACTIONS per frame, the
+fall's onset, impact and rest, and the audit of an order. A fall begins when support is lost and ends when the pelvis
+rests (< 0.1 m/s) on what it fell on; then `fallen`. DESIGN §2, §6.
 """
 
 from collections.abc import Sequence
@@ -78,7 +78,8 @@ def facing(joints_world: Float[np.ndarray, "time 24 3"]) -> Float[np.ndarray, "t
 
 
 def _facing_at(joints_world: Float[np.ndarray, "time 24 3"], frame: int) -> Float[np.ndarray, "2"]:
-    """Facing when the hips were last level: who rolls over the edge of a bed has one hip above the other, and faces nowhere."""
+    """Facing when the hips were last level: who rolls over the edge of a bed has one hip above the other, and faces
+    nowhere."""
     across = joints_world[: frame + 1, _HIPS[0]] - joints_world[: frame + 1, _HIPS[1]]
     level = np.flatnonzero(np.linalg.norm(across[:, :2], axis=-1) >= LEVEL_HIPS * np.linalg.norm(across, axis=-1))
     return facing(joints_world)[level[-1] if len(level) else frame]

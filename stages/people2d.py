@@ -1,9 +1,9 @@
 """People in the image: boxes, COCO-17 keypoints with scores, tracks. DESIGN §4, people2d.
 
 In: one clip's frames, and its annotations where a sidecar gave any. Out: one `Person2D` per person; of those a back end
-found, the one who moves most first. The sidecar wins, per person and frame, where it holds keypoints; where it has only a
-box, or does not list the frame, the back end that the config names fills in. Where both speak, the figures say how far
-they disagree, and how often the back end took one person for another.
+found, the one who moves most first. The sidecar wins, per person and frame, where it holds keypoints; where it has only
+a box, or does not list the frame, the back end that the config names fills in. Where both speak, the figures say how
+far they disagree, and how often the back end took one person for another.
 """
 
 import itertools
@@ -109,8 +109,8 @@ def run(
 ) -> tuple[list[Person2D], dict]:
     """Find and follow the people of one clip; the people and figures for the record.
 
-    `frames` is read once, and not at all where no back end is needed. Raises InputError where there is neither a sidecar
-    with keypoints nor a back end, or where a model cannot be loaded.
+    `frames` is read once, and not at all where no back end is needed. Raises InputError where there is neither a
+    sidecar with keypoints nor a back end, or where a model cannot be loaded.
     """
     annotated = () if annotations is None else annotations.people
     listed = np.zeros(len(footage.timestamps_s), dtype=bool)
@@ -167,8 +167,8 @@ def _merge(
 ) -> tuple[list[Person2D], dict]:
     """Annotated people with what a back end found where they lack keypoints, and how far the two agree.
 
-    A found track belongs to whom it was matched to nearest in time. Found people whom nobody annotated join in frames that
-    the sidecar does not list; in the others it knows better, and they are counted.
+    A found track belongs to whom it was matched to nearest in time. Found people whom nobody annotated join in frames
+    that the sidecar does not list; in the others it knows better, and they are counted.
     """
     times_s, frames = footage.timestamps_s, len(listed)
     matched = match(annotated, found)

@@ -1,9 +1,10 @@
 """People in 3D: one SMPL motion per person in the room's world, from 2D keypoints. Thesis §5.3, DESIGN §4 people3d.
 
-In: the people of each clip, true timestamps, the room's calibrated camera, the body. Out: one `PersonTrack` per person who
-could be lifted, and figures of quality. A regressor says where and how everyone is; that, or whichever posture of a
-library (models/people3d/fitting/initialisation.py) explains the keypoints better, is where all frames are optimised from at once
-(models/people3d/fitting/windows.py). The choice of postures is made for the whole clip at once, however long it is.
+In: the people of each clip, true timestamps, the room's calibrated camera, the body. Out: one `PersonTrack` per person
+who could be lifted, and figures of quality. A regressor says where and how everyone is; that, or whichever posture of a
+library (models/people3d/fitting/initialisation.py) explains the keypoints better, is where all frames are optimised
+from at once (models/people3d/fitting/windows.py). The choice of postures is made for the whole clip at once, however
+long it is.
 """
 
 from collections.abc import Callable, Iterable, Sequence
@@ -59,7 +60,8 @@ class People3DConfig(PiecewiseConfig):
     """How people are lifted."""
 
     variant: Literal["regress", "optimise", "hybrid"] = "hybrid"
-    """What a regressor says as it is; a fit that starts from a library of postures; or one that starts from the regressor."""
+    """What a regressor says as it is; a fit that starts from a library of postures; or one that starts from the
+    regressor."""
     regressor: Annotated[Keypoints | Crops, Field(discriminator="kind")] = Keypoints()
     """Not read by `optimise`."""
     pose_prior: str = "starter"
@@ -71,13 +73,14 @@ class People3DConfig(PiecewiseConfig):
     least_frames: int = Field(5, ge=1)
     """People placed in fewer frames are dropped, and counted."""
     world: WorldConfig = WorldConfig(most_float_m=1.0, most_skate_cm_s=50.0)
-    """What a track may do before it is dropped. Beds and chairs may not be known, so resting above the floor is allowed. On 63
-    real clips far walkers slid up to 45 cm/s, and what was nobody from 52 on."""
+    """What a track may do before it is dropped. Beds and chairs may not be known, so resting above the floor is
+    allowed. On 63 real clips far walkers slid up to 45 cm/s, and what was nobody from 52 on."""
     most_behind: float = Field(1.35, gt=1.0)
     """Who is so many times as far away as the room's depth (and 0.3 m more) is no person in the room."""
     separation: SeparationConfig = SeparationConfig()
     clips_at_once: int = Field(1, ge=1)
-    """Clips whose people are optimised together: worth it on a GPU (`fit.device`), together with `fit.frames_at_once`."""
+    """Clips whose people are optimised together: worth it on a GPU (`fit.device`), together with `fit.frames_at_once`.
+    """
 
 
 @dataclass(frozen=True)
@@ -96,13 +99,15 @@ class Clip:
 
 
 def run(config: People3DConfig, clips: Sequence[Clip], body: BodyModel) -> list[tuple[list[PersonTrack], dict]]:
-    """Lift everyone of some clips, all in one optimisation in which nobody sees the others, and then take those of each clip
-    apart who share space (models/people3d/separation.py). Clip by clip or all at once, the motion is the same up to rounding.
+    """Lift everyone of some clips, all in one optimisation in which nobody sees the others, and then take those of each
+    clip apart who share space (models/people3d/separation.py). Clip by clip or all at once, the motion is the same up
+    to rounding.
 
-    The figures of a clip hold, over all its people: median reprojection (pixels, and as a share of the box's longer side) of
-    keypoints scoring at least `judged_score`, the share of frames in view whose median is at most 10 px, each person's
-    stature, the median distance of the lower foot from the floor in standing frames (None where nobody stands), each
-    person's foot skate, sinking and floating (`models.people3d.plausibility`), who overlapped whom, and who was dropped and why.
+    The figures of a clip hold, over all its people: median reprojection (pixels, and as a share of the box's longer
+    side) of keypoints scoring at least `judged_score`, the share of frames in view whose median is at most 10 px, each
+    person's stature, the median distance of the lower foot from the floor in standing frames (None where nobody
+    stands), each person's foot skate, sinking and floating (`models.people3d.plausibility`), who overlapped whom, and
+    who was dropped and why.
     """
     regressor = None if config.variant == "optimise" else load_regressor(config, body)
     found = [_found(config, clip, regressor) for clip in clips]
@@ -212,7 +217,8 @@ def _as_regressed(body: BodyModel, regression: Regression) -> Fit:
 def _track(
     person: Person2D, fit: Fit, frames: Int[np.ndarray, "observed"], timestamps_s: Float[np.ndarray, "time"]
 ) -> PersonTrack:
-    """The motion on all frames of the clip: unobserved ones bridged, and trusted less the farther from an observed one."""
+    """The motion on all frames of the clip: unobserved ones bridged, and trusted less the farther from an observed
+    one."""
     whole = fit_at(fit, timestamps_s[frames], timestamps_s)
     visible = np.zeros(len(timestamps_s), dtype=bool)
     visible[frames] = True
@@ -242,7 +248,8 @@ def _elsewhere(
     body: BodyModel,
     depth: Float[np.ndarray, "height width"] | None,
 ) -> list[str]:
-    """Why somebody is not in the room, in words: a picture on a wall, of somebody smaller, is lifted far behind the wall."""
+    """Why somebody is not in the room, in words: a picture on a wall, of somebody smaller, is lifted far behind the
+    wall."""
     if depth is None:
         return []
     T_camera_world = invert(camera.T_world_camera)

@@ -1,8 +1,8 @@
 """Generate: put a motion where the room allows it.
 
-Inputs: a motion in its own frame (first root at x = y = 0, facing +x), its joints, a `Room`. Output: the rigid transform
-into the room's world, or Rejected with a reason. A place is good when the feet walk on walkable cells, no part of the
-body is inside furniture or where the camera has never seen, and the person is in view. DESIGN §6.
+Inputs: a motion in its own frame (first root at x = y = 0, facing +x), its joints, a `Room`. Output: the rigid
+transform into the room's world, or Rejected with a reason. A place is good when the feet walk on walkable cells, no
+part of the body is inside furniture or where the camera has never seen, and the person is in view. DESIGN §6.
 """
 
 import numpy as np

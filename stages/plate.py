@@ -1,10 +1,10 @@
 """The room without people: the median colour of a fixed camera over samples in which no person covers a pixel.
 
 In: frames sampled over all clips of one camera and the masks of the people in them. Out: the clean background plate and
-which of its pixels were ever seen. Each sample's exposure is first brought to the others' by a gain per channel, so that
-clips taken by day and by lamp mix. Pixels that people cover in every sample (somebody who never leaves a chair) are
-in-painted; there the masks are first grown to the person's outline, for what sticks out of them would stay in the room.
-DESIGN §4, depth.
+which of its pixels were ever seen. Each sample's exposure is first brought to the others' by a gain per channel, so
+that clips taken by day and by lamp mix. Pixels that people cover in every sample (somebody who never leaves a chair)
+are in-painted; there the masks are first grown to the person's outline, for what sticks out of them would stay in the
+room. DESIGN §4, depth.
 """
 
 from collections.abc import Callable, Iterator
@@ -36,7 +36,8 @@ class PlateConfig(Config):
     mask_margin_px: int = Field(3, ge=0)
     """The masks are widened by this much (at 640 px image width): their edge, and the person's contact shadow."""
     outline_reach: float = Field(0.6, ge=0.0)
-    """Somebody's outline is looked for this far around their mask, as a share of the mask's longer side; 0 leaves it."""
+    """Somebody's outline is looked for this far around their mask, as a share of the mask's longer side; 0 leaves it.
+    """
 
 
 def run(

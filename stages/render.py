@@ -1,8 +1,8 @@
 """Render: a scene to pictures through the room's own camera, with what is then true of each frame.
 
 Inputs: a `Scene`, a body model, a generator for the camera's noise. Outputs: RGB frames, instance masks, and per person
-and frame the box, COCO keypoints with their visibility, joints and the share of the body that is seen. `models/rendering/compositor.py`
-draws; here the light is matched to the plate.
+and frame the box, COCO keypoints with their visibility, joints and the share of the body that is seen.
+`models/rendering/compositor.py` draws; here the light is matched to the plate.
 """
 
 from dataclasses import dataclass
@@ -30,7 +30,8 @@ class RenderConfig(Config):
     noise: float = Field(2.0, ge=0)
     """Standard deviation of the sensor's noise, in 0..255; the median plate has none left."""
     depth_tolerance: float = Field(0.12, ge=0, lt=1)
-    """Relative error that the room's depth is given: a wall that was guessed too near must not make bodies see-through."""
+    """Relative error that the room's depth is given: a wall that was guessed too near must not make bodies see-through.
+    """
 
 
 @dataclass(frozen=True)

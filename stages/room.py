@@ -1,10 +1,10 @@
 """One fixed camera's room in metres: what is free, what is solid, where one can stand, sit and lie.
 
 In: the background plate, the depth of the empty room, the camera over its floor, labels of surfaces if there are any.
-Out: a `Room`. The depth's floor pixels are laid onto the floor exactly. Every cell of a grid is compared with the depth of the pixel it projects to: nearer is free, equal is occupied, farther is
-unseen. The floor itself is the plane z = 0, not a cell. Where depth and floor disagree too much, the depth hides nobody,
-no cell is occupied, and one can stand only where the floor mask says, or where people were seen to stand. DESIGN §4,
-room.
+Out: a `Room`. The depth's floor pixels are laid onto the floor exactly. Every cell of a grid is compared with the depth
+of the pixel it projects to: nearer is free, equal is occupied, farther is unseen. The floor itself is the plane z = 0,
+not a cell. Where depth and floor disagree too much, the depth hides nobody, no cell is occupied, and one can stand only
+where the floor mask says, or where people were seen to stand. DESIGN §4, room.
 """
 
 from pathlib import Path
@@ -88,9 +88,9 @@ def run(
 ) -> Room:
     """Build the room.
 
-    `depth` is already brought to the camera's scale (`stages.floor.corrected`). `surfaces` holds indices into SURFACE_LABELS, -1 unknown; None where nothing
-    labels the picture. `feet_world` are places where people stood. `statures_m` are the people's heights where they
-    bear witness: leave them out where the scale was taken from them.
+    `depth` is already brought to the camera's scale (`stages.floor.corrected`). `surfaces` holds indices into
+    SURFACE_LABELS, -1 unknown; None where nothing labels the picture. `feet_world` are places where people stood.
+    `statures_m` are the people's heights where they bear witness: leave them out where the scale was taken from them.
     """
     trusted = floor.found and floor.scale_disagreement <= config.max_scale_disagreement
     trusted &= floor.shape_disagreement <= config.max_shape_disagreement

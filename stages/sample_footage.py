@@ -98,8 +98,8 @@ def run(
 ) -> dict:
     """Film everything into `out`, a new or empty folder; returns counts. The same config and seed give the same bytes.
 
-    `each_room` calls a function for every room's number, in whatever order and processes, and gives the results in order.
-    Raises InputError where `out` already holds something.
+    `each_room` calls a function for every room's number, in whatever order and processes, and gives the results in
+    order. Raises InputError where `out` already holds something.
     """
     if out.exists() and (not out.is_dir() or any(out.iterdir())):
         raise InputError(out, "is not an empty folder", "name a new one")

@@ -1,6 +1,8 @@
-"""Sample motion: from a sentence to people who move. In: a text, how many people, how long, seeds. Out: one `Motion` a seed.
+"""Sample motion: from a sentence to people who move. In: a text, how many people, how long, seeds. Out: one `Motion` a
+seed.
 
-DESIGN §5. Motion stands in a world of its own: the first person begins at x = y = 0 facing +x, z up, floor at z = 0, 20 Hz.
+DESIGN §5. Motion stands in a world of its own: the first person begins at x = y = 0 facing +x, z up, floor at z = 0, 20
+Hz.
 """
 
 import re
@@ -26,10 +28,14 @@ from models.text.vocabulary import ROLE_WORDS
 from models.types import Motion, Role
 
 VERSION = 1
-"""Of how motion is sampled and cleaned up, the words it is asked in included: what was made by another is made again."""
+"""Of how motion is sampled and cleaned up, the words it is asked in included: what was made by another is made again.
+"""
 AGES: dict[Role, tuple[float, float]] = {
-    "resident": (70.0, 95.0), "carer": (22.0, 62.0), "visitor": (25.0, 80.0), "person": (25.0, 75.0)
-}  # fmt: skip
+    "resident": (70.0, 95.0),
+    "carer": (22.0, 62.0),
+    "visitor": (25.0, 80.0),
+    "person": (25.0, 75.0),
+}
 """Of bodies that are drawn for a role."""
 
 
@@ -83,11 +89,13 @@ def wanted(body: BodyModel, text: str, roles: Sequence[Role], frames: int, count
         rng = generator(seed, "sample_motion", f"{text} {number}")
         shapes = [
             BodyShape(
-                age_years=rng.uniform(*AGES[role]), sex=rng.uniform(), stature_m=rng.uniform(1.52, 1.85),
+                age_years=rng.uniform(*AGES[role]),
+                sex=rng.uniform(),
+                stature_m=rng.uniform(1.52, 1.85),
                 build=rng.uniform(0.2, 0.8),
             )
             for role in roles
-        ]  # fmt: skip
+        ]
         betas = np.array([body.betas_from_shape(shape) for shape in shapes], dtype=np.float64).reshape(len(roles), 10)
         asked.append(Wanted(text, tuple(roles), betas, frames, int(rng.integers(2**40))))
     return asked

@@ -1,6 +1,7 @@
 """Show: one artefact in words and one picture, without any network: a folder of a store, or a whole store.
 
-Input: the artefact's folder, or a store's index. Output: lines of text and, where there is something to see, an RGB picture.
+Input: the artefact's folder, or a store's index. Output: lines of text and, where there is something to see, an RGB
+picture.
 """
 
 import io

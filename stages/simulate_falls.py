@@ -1,4 +1,5 @@
-"""Falls in number. In: a body, a cause and a direction (or neither), a room (or none). Out: a motion a seed, and figures of all.
+"""Falls in number. In: a body, a cause and a direction (or neither), a room (or none). Out: a motion a seed, and
+figures of all.
 
 DESIGN §4, "falls, simulated".
 """
@@ -28,7 +29,8 @@ def run(
 
 
 def figures(motions: Sequence[Motion], dropped: Counter[str], compute_s: float) -> dict:
-    """Percentiles over falls from standing, the share dropped, and how many seconds of motion a second of computing gave."""
+    """Percentiles over falls from standing, the share dropped, and how many seconds of motion a second of computing
+    gave."""
     fell = [
         m.details
         for m in motions

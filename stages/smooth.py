@@ -1,8 +1,9 @@
-"""Smoothing: the motion of least change of velocity near the one given. Thesis §5.2, eq. 5.6 (models/people3d/smoothing.py).
+"""Smoothing: the motion of least change of velocity near the one given. Thesis §5.2, eq. 5.6
+(models/people3d/smoothing.py).
 
-In: any `PersonTrack`s on one true clock, the body. Out: the same tracks smoothed, and figures of what that did. Observed
-stretches are smoothed each for itself: gaps longer than `gap_s` are not crossed, and what bridges them is carried along.
-`ladder` shows what a weight costs: jitter against lag.
+In: any `PersonTrack`s on one true clock, the body. Out: the same tracks smoothed, and figures of what that did.
+Observed stretches are smoothed each for itself: gaps longer than `gap_s` are not crossed, and what bridges them is
+carried along. `ladder` shows what a weight costs: jitter against lag.
 """
 
 import io
@@ -45,8 +46,8 @@ def run(
 ) -> tuple[list[PersonTrack], dict]:
     """Smooth everyone, each alone. Raises InputError on a clock that does not run forward or a track off it.
 
-    The figures hold, per person: mean joint acceleration before and after (m/s^2), lag (ms), how far joints were moved on
-    average (mm), and the number of stretches.
+    The figures hold, per person: mean joint acceleration before and after (m/s^2), lag (ms), how far joints were moved
+    on average (mm), and the number of stretches.
     """
     if len(timestamps_s) < 2 or not (np.diff(timestamps_s) > 0.0).all():
         raise InputError("timestamps", "do not increase strictly over at least two frames", "give presentation times")
@@ -84,9 +85,15 @@ def _smooth(
         if len(frames) < 3 or config.weight == 0.0:
             continue
         moved, turned[:, frames] = smooth_curves(
-            track.transl[None, frames], rotations[:, frames], levers, timestamps_s[frames], trust[frames],
-            config.weight, config.spread_m, config.acceleration,
-        )  # fmt: skip
+            track.transl[None, frames],
+            rotations[:, frames],
+            levers,
+            timestamps_s[frames],
+            trust[frames],
+            config.weight,
+            config.spread_m,
+            config.acceleration,
+        )
         transl[frames] = moved[0]
     if inside.any() and not inside.all():
         known, wanted = timestamps_s[inside], timestamps_s[~inside]
@@ -189,8 +196,8 @@ def ladder(
 ) -> list[dict]:
     """Jitter (mean joint acceleration, m/s^2) against lag (ms) for each weight.
 
-    With the true motion also the mean distance from it (mm), the lag behind it, and `peak_share`: the largest mean joint
-    acceleration over the true one, which falls below 1 where an impact is smeared.
+    With the true motion also the mean distance from it (mm), the lag behind it, and `peak_share`: the largest mean
+    joint acceleration over the true one, which falls below 1 where an impact is smeared.
     """
     rows = []
     for weight in weights:

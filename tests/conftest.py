@@ -1,4 +1,5 @@
-"""Shapes are checked at run time in every test: jaxtyping + beartype over our packages; and a small corpus to test with."""
+"""Shapes are checked at run time in every test: jaxtyping + beartype over our packages; and a small corpus to test
+with."""
 
 from dataclasses import replace
 
@@ -25,10 +26,21 @@ def items() -> tuple:
 
     def order(event: str, seconds: float, role: str) -> ClipOrder:
         fall = {"cause": "push", "direction": "forward"} if event == "fall" else {"cause": None, "direction": None}
-        return ClipOrder.model_validate({
-            "event": event, "start": "walking", "seconds": seconds, "fps": 20.0, "role": role, "age_years": 80.0,
-            "stature_m": 1.62, "build": 0.5, "sex": 0.0, "text": "", **fall,
-        })  # fmt: skip
+        return ClipOrder.model_validate(
+            {
+                "event": event,
+                "start": "walking",
+                "seconds": seconds,
+                "fps": 20.0,
+                "role": role,
+                "age_years": 80.0,
+                "stature_m": 1.62,
+                "build": 0.5,
+                "sex": 0.0,
+                "text": "",
+                **fall,
+            }
+        )
 
     body = load_body()
     everyday, falls = ProceduralEveryday(body), PhysicsFalls(body)

@@ -1,4 +1,5 @@
-"""`careclips corpus build`, `careclips falls simulate`: what they write, what they do not do twice, what they refuse."""
+"""`careclips corpus build`, `careclips falls simulate`: what they write, what they do not do twice, what they
+refuse."""
 
 import json
 import shutil

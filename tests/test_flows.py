@@ -348,11 +348,32 @@ def test_an_object_store_takes_the_place_of_the_folder(night, tmp_path):
         "files.get(base, copy, recursive=True)\n"
     )
     commands = [
-        "reconstruct", folder / "footage", "--out", url, *config, ";",
-        "reconstruct", folder / "footage", "--out", url, *config, ";",
-        "generate", "--store", url, "--out", tmp_path / "dataset", *order, *config, ";",
-        "show", f"{url}/room/{room}", "--picture", tmp_path / "room.png", ";",
-    ]  # fmt: skip
+        "reconstruct",
+        folder / "footage",
+        "--out",
+        url,
+        *config,
+        ";",
+        "reconstruct",
+        folder / "footage",
+        "--out",
+        url,
+        *config,
+        ";",
+        "generate",
+        "--store",
+        url,
+        "--out",
+        tmp_path / "dataset",
+        *order,
+        *config,
+        ";",
+        "show",
+        f"{url}/room/{room}",
+        "--picture",
+        tmp_path / "room.png",
+        ";",
+    ]
     environment = {**os.environ, "PYTHONPATH": str(ROOT), "OMP_NUM_THREADS": "1"}
     words = [sys.executable, "-c", script, url, tmp_path / "copy", *commands]
     done = subprocess.run(list(map(str, words)), capture_output=True, text=True, env=environment, timeout=900)

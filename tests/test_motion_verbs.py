@@ -1,4 +1,5 @@
-"""`careclips train motion` and `careclips sample`: what they write, that a stopped training goes on, what they refuse."""
+"""`careclips train motion` and `careclips sample`: what they write, that a stopped training goes on, what they
+refuse."""
 
 import json
 import subprocess
@@ -163,9 +164,23 @@ def test_a_machine_with_next_to_nothing_trains_the_same_model(trained, tmp_path)
     """Pictures apart, torch, numpy, safetensors and pydantic are enough once captions are encoded."""
     (tmp_path / "c.yaml").write_text(CONFIG.split("sample_motion")[0])
     subprocess.run(
-        [sys.executable, "-c", BARE, "train", "motion", "--corpus", trained / "corpus.bin", "--out", tmp_path / "out",
-         "--config", tmp_path / "c.yaml"], cwd=ROOT, check=True, capture_output=True,
-    )  # fmt: skip
+        [
+            sys.executable,
+            "-c",
+            BARE,
+            "train",
+            "motion",
+            "--corpus",
+            trained / "corpus.bin",
+            "--out",
+            tmp_path / "out",
+            "--config",
+            tmp_path / "c.yaml",
+        ],
+        cwd=ROOT,
+        check=True,
+        capture_output=True,
+    )
     there, here = (path / "model.safetensors" for path in (tmp_path / "out", trained / "model"))
     assert there.read_bytes() == here.read_bytes()
 
@@ -177,7 +192,8 @@ def test_a_corpus_without_its_skeleton_is_refused(trained, tmp_path):
 
 
 def test_a_home_s_own_people_join_the_corpus(trained, tmp_path):
-    """The people of a store are learned beside the corpus, beginning with a model; its card says that it stays at home."""
+    """The people of a store are learned beside the corpus, beginning with a model; its card says that it stays at
+    home."""
     body = load_body()
     walk = procedural_walking(body, np.zeros(10), 5.0, 15.0, np.random.default_rng(3))
     store = Store(tmp_path / "store")
@@ -187,17 +203,37 @@ def test_a_home_s_own_people_join_the_corpus(trained, tmp_path):
         "index.json", json.dumps({"rooms": {}, "clips": {"home__c": record, "home__b": {}}, "footage": ""})
     )
     careclips(
-        "train", "motion", "--corpus", trained / "corpus.bin", "--out", tmp_path / "own", "--config", trained / "c.yaml",
-        "--start", trained / "model", "--finetune", tmp_path / "store",
-    )  # fmt: skip
+        "train",
+        "motion",
+        "--corpus",
+        trained / "corpus.bin",
+        "--out",
+        tmp_path / "own",
+        "--config",
+        trained / "c.yaml",
+        "--start",
+        trained / "model",
+        "--finetune",
+        tmp_path / "store",
+    )
     rows = read_index(tmp_path / "own" / "corpus.bin").rows
     assert len(rows) == 12 and [row.name for row in rows if row.kind == "own"] == ["own/home__c/person_0@0.0s"]
     (tmp_path / "none.yaml").write_text((trained / "c.yaml").read_text().replace(", own: 0.4", ""))
     with pytest.raises(InputError, match="own footage: has no weight; give `own` a weight in train_motion.kinds"):
         careclips(
-            "train", "motion", "--corpus", trained / "corpus.bin", "--out", tmp_path / "none", "--config",
-            tmp_path / "none.yaml", "--start", trained / "model", "--finetune", tmp_path / "store",
-        )  # fmt: skip
+            "train",
+            "motion",
+            "--corpus",
+            trained / "corpus.bin",
+            "--out",
+            tmp_path / "none",
+            "--config",
+            tmp_path / "none.yaml",
+            "--start",
+            trained / "model",
+            "--finetune",
+            tmp_path / "store",
+        )
     facts = json.loads((tmp_path / "own" / "training.json").read_text())
     assert "stays where that is" in facts["note"]
     assert facts["start"] == motion_model_digest(trained / "model") != motion_model_digest(tmp_path / "own")
@@ -208,9 +244,19 @@ def test_a_store_without_people_teaches_nothing(trained, tmp_path):
     Store(tmp_path / "empty").write_text("index.json", json.dumps({"rooms": {}, "clips": {}, "footage": ""}))
     with pytest.raises(InputError, match="shows nobody well enough to learn from"):
         careclips(
-            "train", "motion", "--corpus", trained / "corpus.bin", "--out", tmp_path / "own", "--config", trained / "c.yaml",
-            "--start", trained / "model", "--finetune", tmp_path / "empty",
-        )  # fmt: skip
+            "train",
+            "motion",
+            "--corpus",
+            trained / "corpus.bin",
+            "--out",
+            tmp_path / "own",
+            "--config",
+            trained / "c.yaml",
+            "--start",
+            trained / "model",
+            "--finetune",
+            tmp_path / "empty",
+        )
 
 
 def test_motion_is_judged_by_windows_of_scenes_of_the_people_asked_for(trained, tmp_path):
@@ -220,9 +266,19 @@ def test_motion_is_judged_by_windows_of_scenes_of_the_people_asked_for(trained, 
             json.dumps({"evaluate_motion": told, "sample_motion": {"sampling": {"steps": 2}}})
         )
         careclips(
-            "evaluate", "motion", "--corpus", trained / "corpus.bin", "--texts", trained / "texts.safetensors",
-            "--arm", f"own={trained / 'model'}", "--config", tmp_path / "e.yaml", "--out", tmp_path / "out",
-        )  # fmt: skip
+            "evaluate",
+            "motion",
+            "--corpus",
+            trained / "corpus.bin",
+            "--texts",
+            trained / "texts.safetensors",
+            "--arm",
+            f"own={trained / 'model'}",
+            "--config",
+            tmp_path / "e.yaml",
+            "--out",
+            tmp_path / "out",
+        )
         return json.loads((tmp_path / "out" / "summary.json").read_text())
 
     whole, windows = judged(people=[1]), judged(people=[1], frames=20, stride=10)

@@ -1,4 +1,5 @@
-"""The nightly deployment on a real Prefect server: `careclips serve` runs it on its schedule and when it is asked to."""
+"""The nightly deployment on a real Prefect server: `careclips serve` runs it on its schedule and when it is asked
+to."""
 
 import functools
 import json
@@ -34,9 +35,12 @@ def server(tmp_path):
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]
     environment = os.environ | {
-        "PREFECT_HOME": str(tmp_path / "prefect"), "PREFECT_SERVER_ANALYTICS_ENABLED": "false", "OMP_NUM_THREADS": "1",
-        "PYTHONPATH": str(ROOT), "PREFECT_API_URL": f"http://127.0.0.1:{port}/api",
-    }  # fmt: skip
+        "PREFECT_HOME": str(tmp_path / "prefect"),
+        "PREFECT_SERVER_ANALYTICS_ENABLED": "false",
+        "OMP_NUM_THREADS": "1",
+        "PYTHONPATH": str(ROOT),
+        "PREFECT_API_URL": f"http://127.0.0.1:{port}/api",
+    }
     command = [sys.executable, "-m", "prefect", "server", "start", "--host", "127.0.0.1", "--port", str(port)]
     with running(command, tmp_path / "server.log", environment):
         api = functools.partial(ask, environment["PREFECT_API_URL"])
@@ -104,7 +108,8 @@ def test_the_nightly_deployment_runs_on_a_server(server, tmp_path):
         return {f"{meta.parent.parent.name}/{meta.parent.name}": meta.stat().st_mtime_ns for meta in metas}
 
     def run_once(deployment):
-        # A busy server may not answer in time though it has heard: asked again under the same key, it starts nothing twice.
+        # A busy server may not answer in time though it has heard: asked again under the same key, it starts nothing
+        # twice.
         asked = {"state": {"type": "SCHEDULED"}, "idempotency_key": uuid.uuid4().hex}
         started = until(lambda: api(f"/deployments/{deployment['id']}/create_flow_run", asked), log)
 

@@ -206,7 +206,8 @@ class Actor:
         self._append(action, pelvis, root, *self._feet_here(count), **angles)
 
     def tip(self, way: float, metres: float, reaching: bool, seconds: float) -> None:
-        """Lean over: the pelvis goes so many metres the way of an angle from the front, the trunk with it, feet planted.
+        """Lean over: the pelvis goes so many metres the way of an angle from the front, the trunk with it, feet
+        planted.
 
         Who is `reaching` stretches the arms out that way; who is not leans on something with the arm of that side.
         """
@@ -271,9 +272,13 @@ class Actor:
         legs = legs * legs * (3 - 2 * legs)
         moved = start_ankles + (ankles - start_ankles) * legs[:, None, None]
         moved[..., 2] += 0.28 * np.sin(np.pi * legs)[:, None]
-        feet = np.stack([
-            Slerp([0.0, 1.0], Rotation.from_matrix(np.stack([start_feet[i], lying])))(legs).as_matrix() for i in (0, 1)
-        ], axis=1)  # fmt: skip
+        feet = np.stack(
+            [
+                Slerp([0.0, 1.0], Rotation.from_matrix(np.stack([start_feet[i], lying])))(legs).as_matrix()
+                for i in (0, 1)
+            ],
+            axis=1,
+        )
         fade = 1.0 - eased
         seated = self._seated(count + rest)
         angles = {name: seated[name] * fade for name in seated}
@@ -386,10 +391,15 @@ class Actor:
         vectors = axis_angle_from_matrix(local[keep])
         count = len(vectors)
         track = PersonTrack(
-            person, role, np.asarray(betas, dtype=np.float64), axis_angle_from_matrix(root[keep]),
-            vectors[:, 1:].reshape(count, 69), pelvis[keep] - self.rig.rest[0], np.ones(count, dtype=bool),
+            person,
+            role,
+            np.asarray(betas, dtype=np.float64),
+            axis_angle_from_matrix(root[keep]),
+            vectors[:, 1:].reshape(count, 69),
+            pelvis[keep] - self.rig.rest[0],
+            np.ones(count, dtype=bool),
             np.ones(count),
-        )  # fmt: skip
+        )
         return track, np.array(self.actions[keep])
 
     def _within_reach(self, pelvis: np.ndarray, root: np.ndarray, ankles: np.ndarray) -> np.ndarray:

@@ -1,7 +1,8 @@
 """Walking and standing from joint-angle curves, for want of motion capture.
 
 The gait curves are the sagittal joint angles of normal level walking as gait laboratories tabulate them (Winter,
-Biomechanics and Motor Control of Human Movement). The feet decide where the body goes: it moves as the stance foot demands.
+Biomechanics and Motor Control of Human Movement). The feet decide where the body goes: it moves as the stance foot
+demands.
 """
 
 import numpy as np

@@ -1,4 +1,5 @@
-"""Motion from posed key frames: minimum-jerk movements from pose to pose, carried by the body's own contact with the floor.
+"""Motion from posed key frames: minimum-jerk movements from pose to pose, carried by the body's own contact with the
+floor.
 
 Each movement adds its rotation, eased by the minimum-jerk course (Flash and Hogan 1985), to those before; movements
 between which nothing is held overlap and flow into one another (Flash and Henis 1991). Where the body is follows from
@@ -102,7 +103,8 @@ def perform(
 ) -> Performance:
     """Keys performed on the floor z = 0; the first frame's pelvis is over the origin. The floor is all there is.
 
-    `humanoid` tells where the body's mass is. `sway` scales what nobody can keep from doing: breathing, small corrections.
+    `humanoid` tells where the body's mass is. `sway` scales what nobody can keep from doing: breathing, small
+    corrections.
     """
     begins, ends, total = _times(keys)
     times = np.arange(max(2, round(total * fps))) / fps
@@ -218,7 +220,8 @@ def _carried(
     joints: Float[np.ndarray, "time 24 3"],
     fps: float,
 ) -> Float[np.ndarray, "time 2"]:
-    """Path of the pelvis over the floor along which what carries does not slide; skin and joints seen from the pelvis."""
+    """Path of the pelvis over the floor along which what carries does not slide; skin and joints seen from the
+    pelvis."""
     share = np.exp(-(points[..., 2] - points[..., 2].min(axis=1, keepdims=True)) / CONTACT_M)
     share /= share.sum(axis=1, keepdims=True)
     weights = (share[1:] + share[:-1]) / 2.0

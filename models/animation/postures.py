@@ -1,7 +1,8 @@
-"""Postures that people hold between movements, by flexion in degrees: standing, kneeling, squatting, on all fours, lying.
+"""Postures that people hold between movements, by flexion in degrees: standing, kneeling, squatting, on all fours,
+lying.
 
-Signs are those of clinics: flexion of a hip lifts the knee forward, of a knee bends it; dorsiflexion lifts the toes. Pairs
-are (left, right). Frames and limits are those of `models.physics.humanoid`.
+Signs are those of clinics: flexion of a hip lifts the knee forward, of a knee bends it; dorsiflexion lifts the toes.
+Pairs are (left, right). Frames and limits are those of `models.physics.humanoid`.
 """
 
 from dataclasses import dataclass, replace
@@ -87,10 +88,15 @@ def varied(posture: Posture, rng: np.random.Generator) -> Posture:
         return values[0] + rng.normal(0.0, degrees), values[1] + rng.normal(0.0, degrees)
 
     return replace(
-        posture, spine=posture.spine + rng.normal(0.0, 3.0), bend=posture.bend + rng.normal(0.0, 1.5),
-        neck=posture.neck + rng.normal(0.0, 4.0), arms=each(posture.arms, 5.0), aside=each(posture.aside, 3.0),
-        elbows=each(posture.elbows, 5.0), out=each(posture.out, 1.0),
-    )  # fmt: skip
+        posture,
+        spine=posture.spine + rng.normal(0.0, 3.0),
+        bend=posture.bend + rng.normal(0.0, 1.5),
+        neck=posture.neck + rng.normal(0.0, 4.0),
+        arms=each(posture.arms, 5.0),
+        aside=each(posture.aside, 3.0),
+        elbows=each(posture.elbows, 5.0),
+        out=each(posture.out, 1.0),
+    )
 
 
 def both(degrees: float) -> Pair:
@@ -106,54 +112,95 @@ def shin_down(hip: float, lean: float) -> float:
 def standing(old: float) -> Posture:
     """Upright; `old` in [0, 1] stoops and bends the knees."""
     return Posture(
-        lean=3.0 + 3.0 * old, hips=both(6.0 + 9.0 * old), knees=both(9.0 + 12.0 * old), spine=5.0 + 20.0 * old,
-        neck=-3.0 - 14.0 * old, arms=both(6.0 + 14.0 * old), elbows=both(18.0 + 10.0 * old),
-    )  # fmt: skip
+        lean=3.0 + 3.0 * old,
+        hips=both(6.0 + 9.0 * old),
+        knees=both(9.0 + 12.0 * old),
+        spine=5.0 + 20.0 * old,
+        neck=-3.0 - 14.0 * old,
+        arms=both(6.0 + 14.0 * old),
+        elbows=both(18.0 + 10.0 * old),
+    )
 
 
 def squatting(depth: float) -> Posture:
     """Both knees bent, soles flat; `depth` in [0, 1] is from a half squat to a deep one."""
     return Posture(
-        lean=28.0 + 8.0 * depth, hips=both(75.0 + 35.0 * depth), out=(12.0, 12.0), turn=(12.0, 12.0),
-        knees=both(75.0 + 35.0 * depth), spine=20.0, neck=-25.0, arms=(55.0, 55.0), aside=(15.0, 15.0),
+        lean=28.0 + 8.0 * depth,
+        hips=both(75.0 + 35.0 * depth),
+        out=(12.0, 12.0),
+        turn=(12.0, 12.0),
+        knees=both(75.0 + 35.0 * depth),
+        spine=20.0,
+        neck=-25.0,
+        arms=(55.0, 55.0),
+        aside=(15.0, 15.0),
         elbows=(25.0, 25.0),
-    )  # fmt: skip
+    )
 
 
 def lunging(old: float) -> Posture:
     """Half way down to one knee: the left foot in front, flat, the right behind on its toes."""
     return Posture(
-        lean=14.0 + 14.0 * old, hips=(72.0, 12.0), out=(7.0, 4.0), knees=(70.0, 58.0), ankles=(12.0, -8.0),
-        spine=15.0 + 12.0 * old, neck=-12.0, arms=(45.0, 45.0), elbows=(35.0, 35.0), aside=(6.0, 6.0),
-    )  # fmt: skip
+        lean=14.0 + 14.0 * old,
+        hips=(72.0, 12.0),
+        out=(7.0, 4.0),
+        knees=(70.0, 58.0),
+        ankles=(12.0, -8.0),
+        spine=15.0 + 12.0 * old,
+        neck=-12.0,
+        arms=(45.0, 45.0),
+        elbows=(35.0, 35.0),
+        aside=(6.0, 6.0),
+    )
 
 
 def half_kneeling(old: float) -> Posture:
     """The left foot in front, the right knee on the floor; hands on the front knee."""
     lean, hip = 8.0 + 14.0 * old, 2.0 + 6.0 * old
     return Posture(
-        lean=lean, hips=(92.0 + 14.0 * old, hip), out=(8.0, 4.0), knees=(84.0, shin_down(hip, lean)),
-        ankles=(0.0, -40.0), spine=15.0 + 12.0 * old, neck=-12.0, arms=(42.0, 42.0), elbows=(40.0, 40.0),
+        lean=lean,
+        hips=(92.0 + 14.0 * old, hip),
+        out=(8.0, 4.0),
+        knees=(84.0, shin_down(hip, lean)),
+        ankles=(0.0, -40.0),
+        spine=15.0 + 12.0 * old,
+        neck=-12.0,
+        arms=(42.0, 42.0),
+        elbows=(40.0, 40.0),
         aside=(2.0, -4.0),
-    )  # fmt: skip
+    )
 
 
 def drawing(old: float) -> Posture:
     """Between both knees and one: the left thigh drawn up, its foot off the floor behind; the right knee carries."""
     lean, hip = 26.0 + 14.0 * old, 27.0 + 14.0 * old
     return Posture(
-        lean=lean, hips=(84.0 + 14.0 * old, hip), out=(6.0, 4.0), knees=(134.0, shin_down(hip, lean)),
-        ankles=(5.0, -40.0), spine=14.0 + 10.0 * old, neck=-15.0, arms=(45.0, 60.0), elbows=(30.0, 30.0),
-    )  # fmt: skip
+        lean=lean,
+        hips=(84.0 + 14.0 * old, hip),
+        out=(6.0, 4.0),
+        knees=(134.0, shin_down(hip, lean)),
+        ankles=(5.0, -40.0),
+        spine=14.0 + 10.0 * old,
+        neck=-15.0,
+        arms=(45.0, 60.0),
+        elbows=(30.0, 30.0),
+    )
 
 
 def kneeling(low: float) -> Posture:
     """On both knees; `low` in [0, 1] sits down on the heels."""
     lean, hip = 4.0 + 24.0 * low, 4.0 + 70.0 * low
     return Posture(
-        lean=lean, hips=(hip, hip), out=(6.0, 6.0), knees=both(shin_down(hip, lean)), ankles=(-42.0, -42.0),
-        spine=6.0 + 14.0 * low, neck=-6.0, arms=both(10.0 + 30.0 * low), elbows=(35.0, 35.0),
-    )  # fmt: skip
+        lean=lean,
+        hips=(hip, hip),
+        out=(6.0, 6.0),
+        knees=both(shin_down(hip, lean)),
+        ankles=(-42.0, -42.0),
+        spine=6.0 + 14.0 * low,
+        neck=-6.0,
+        arms=both(10.0 + 30.0 * low),
+        elbows=(35.0, 35.0),
+    )
 
 
 def all_fours() -> Posture:
@@ -162,26 +209,45 @@ def all_fours() -> Posture:
 
 
 def crawling(stride: float, lifted: float) -> Posture:
-    """On all fours with the left knee and right hand in front for positive strides; `lifted` raises the ones that swing.
+    """On all fours with the left knee and right hand in front for positive strides; `lifted` raises the ones that
+    swing.
 
     At `stride` 0 with `lifted` 1 the left knee and right hand swing forward, with -1 the right knee and left hand.
     """
     left, right, lean = max(lifted, 0.0), max(-lifted, 0.0), 75.0
     hips = (75.0 + 16.0 * stride + 5.0 * left, 75.0 - 16.0 * stride + 5.0 * right)
     return Posture(
-        lean=lean, hips=hips, out=(4.0, 4.0), knees=(shin_down(hips[0], lean), shin_down(hips[1], lean)),
-        ankles=(-42.0, -42.0), spine=4.0, twist=-4.0 * stride, neck=-25.0,
-        arms=(78.0 - 15.0 * stride + 8.0 * right, 78.0 + 15.0 * stride + 8.0 * left), aside=(6.0, 6.0),
-        elbows=(20.0 + 15.0 * right, 20.0 + 15.0 * left), pronation=(65.0, 65.0), wrists=(55.0, 55.0),
-    )  # fmt: skip
+        lean=lean,
+        hips=hips,
+        out=(4.0, 4.0),
+        knees=(shin_down(hips[0], lean), shin_down(hips[1], lean)),
+        ankles=(-42.0, -42.0),
+        spine=4.0,
+        twist=-4.0 * stride,
+        neck=-25.0,
+        arms=(78.0 - 15.0 * stride + 8.0 * right, 78.0 + 15.0 * stride + 8.0 * left),
+        aside=(6.0, 6.0),
+        elbows=(20.0 + 15.0 * right, 20.0 + 15.0 * left),
+        pronation=(65.0, 65.0),
+        wrists=(55.0, 55.0),
+    )
 
 
 def supine() -> Posture:
     """On the back, arms beside the body."""
     return Posture(
-        lean=-90.0, hips=(2.0, 2.0), out=(8.0, 8.0), turn=(18.0, 18.0), knees=(5.0, 5.0), ankles=(-28.0, -28.0), neck=6.0,
-        arms=(-4.0, -4.0), aside=(16.0, 16.0), elbows=(18.0, 18.0), pronation=(45.0, 45.0),
-    )  # fmt: skip
+        lean=-90.0,
+        hips=(2.0, 2.0),
+        out=(8.0, 8.0),
+        turn=(18.0, 18.0),
+        knees=(5.0, 5.0),
+        ankles=(-28.0, -28.0),
+        neck=6.0,
+        arms=(-4.0, -4.0),
+        aside=(16.0, 16.0),
+        elbows=(18.0, 18.0),
+        pronation=(45.0, 45.0),
+    )
 
 
 def knees_up() -> Posture:
@@ -192,31 +258,66 @@ def knees_up() -> Posture:
 def on_side() -> Posture:
     """On the left side, knees drawn up, the left arm in front below, the right one over the chest."""
     return Posture(
-        lean=-90.0, roll=88.0, hips=(45.0, 65.0), out=(0.0, -16.0), turn=(0.0, -4.0), knees=(65.0, 80.0),
-        ankles=(-20.0, -20.0), spine=12.0, neck=4.0, arms=(70.0, 45.0), aside=(0.0, -15.0), spin=(0.0, -35.0), elbows=(70.0, 25.0),
-    )  # fmt: skip
+        lean=-90.0,
+        roll=88.0,
+        hips=(45.0, 65.0),
+        out=(0.0, -16.0),
+        turn=(0.0, -4.0),
+        knees=(65.0, 80.0),
+        ankles=(-20.0, -20.0),
+        spine=12.0,
+        neck=4.0,
+        arms=(70.0, 45.0),
+        aside=(0.0, -15.0),
+        spin=(0.0, -35.0),
+        elbows=(70.0, 25.0),
+    )
 
 
 def prone() -> Posture:
     """On the front, hands beside the shoulders (turned over the left side from `supine`)."""
     return Posture(
-        lean=-90.0, roll=180.0, hips=(0.0, 0.0), out=(7.0, 7.0), turn=(8.0, 8.0), knees=(6.0, 6.0), ankles=(-42.0, -42.0),
-        spine=-3.0, neck=-18.0, arms=(-8.0, -8.0), aside=(50.0, 50.0), spin=(72.0, 72.0), elbows=(105.0, 105.0),
-    )  # fmt: skip
+        lean=-90.0,
+        roll=180.0,
+        hips=(0.0, 0.0),
+        out=(7.0, 7.0),
+        turn=(8.0, 8.0),
+        knees=(6.0, 6.0),
+        ankles=(-42.0, -42.0),
+        spine=-3.0,
+        neck=-18.0,
+        arms=(-8.0, -8.0),
+        aside=(50.0, 50.0),
+        spin=(72.0, 72.0),
+        elbows=(105.0, 105.0),
+    )
 
 
 def propped(lies: str, share: float) -> Posture:
-    """Half risen from lying (`supine`, `left_side`, `prone`): the trunk raised on the arms, as far as the strength goes."""
+    """Half risen from lying (`supine`, `left_side`, `prone`): the trunk raised on the arms, as far as the strength
+    goes."""
     if lies == "supine":
         return replace(
-            supine(), lean=-90.0 + 30.0 * share, hips=(20.0 * share, 26.0 * share), knees=(20.0, 30.0), spine=40.0 * share,
-            neck=18.0, arms=(-30.0 * share, -30.0 * share), aside=(22.0, 22.0), elbows=(65.0, 65.0),
-        )  # fmt: skip
+            supine(),
+            lean=-90.0 + 30.0 * share,
+            hips=(20.0 * share, 26.0 * share),
+            knees=(20.0, 30.0),
+            spine=40.0 * share,
+            neck=18.0,
+            arms=(-30.0 * share, -30.0 * share),
+            aside=(22.0, 22.0),
+            elbows=(65.0, 65.0),
+        )
     if lies == "left_side":
         return replace(
-            on_side(), roll=100.0, lean=-90.0 + 10.0 * share, bend=-30.0 * share, neck=6.0, aside=(30.0, -20.0),
+            on_side(),
+            roll=100.0,
+            lean=-90.0 + 10.0 * share,
+            bend=-30.0 * share,
+            neck=6.0,
+            aside=(30.0, -20.0),
             elbows=(85.0, 30.0),
-        )  # fmt: skip
+        )
     return replace(
         prone(), spine=-26.0 * share, neck=-22.0, arms=(14.0 * share, 14.0 * share), elbows=both(105.0 - 35.0 * share)
     )

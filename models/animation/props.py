@@ -42,7 +42,8 @@ def bed_behind(actor: Actor, height_m: float, edge: float) -> tuple[Support, Box
 
 
 def lowered(body: BodyModel, track: PersonTrack, box: Box, frame: int, more_m: float = 0.0) -> Box:
-    """Bed or seat lowered to the lowest skin over it, and by `more_m`: mattresses give way, boxes would throw people off."""
+    """Bed or seat lowered to the lowest skin over it, and by `more_m`: mattresses give way, boxes would throw people
+    off."""
     at = take(track, np.array([frame]))
     with torch.no_grad():
         skin = body.surface_points(*track_parameters(at))[0].double().numpy()

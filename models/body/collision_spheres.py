@@ -1,7 +1,8 @@
 """Spheres inside a body, moved by its bones: what of one person cannot be inside another.
 
-Every sphere lies on a bone (or, for the head, in its middle) and reaches as far as the nearest skin of that bone's limbs, so
-the spheres are inside the body and a little smaller than it: people who touch do not overlap, people who share space do.
+Every sphere lies on a bone (or, for the head, in its middle) and reaches as far as the nearest skin of that bone's
+limbs, so the spheres are inside the body and a little smaller than it: people who touch do not overlap, people who
+share space do.
 """
 
 import numpy as np
@@ -61,7 +62,8 @@ class InnerSpheres:
         body_pose: Float[np.ndarray, "time ..."],
         transl: Float[np.ndarray, "time 3"],
     ) -> Float[Tensor, "time sphere 3"]:
-        """Where they are, in the frame of the motion; rotations as axis-angle or as matrices, as `BodyModel` takes them."""
+        """Where they are, in the frame of the motion; rotations as axis-angle or as matrices, as `BodyModel` takes
+        them."""
         orient, pose, way = (torch.as_tensor(v, dtype=torch.float32) for v in (global_orient, body_pose, transl))
         rotations, _, joints, _ = self.body._pose(self.betas[None], orient, pose, way)
         return joints[:, self.owners] + (rotations[:, self.owners] @ self.offsets[..., None])[..., 0]

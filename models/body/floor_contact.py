@@ -1,7 +1,9 @@
-"""Feet and floor: where the skin is lowest, and people brought to stand on z = 0 with the feet that the source has planted.
+"""Feet and floor: where the skin is lowest, and people brought to stand on z = 0 with the feet that the source has
+planted.
 
-Planted feet get their soles onto the floor, each by its own leg; between contacts the correction is interpolated, so that
-jumps stay jumps. Feet that would sink are lifted by their legs, hands bend back, and whoever still sinks is lifted as a whole.
+Planted feet get their soles onto the floor, each by its own leg; between contacts the correction is interpolated, so
+that jumps stay jumps. Feet that would sink are lifted by their legs, hands bend back, and whoever still sinks is lifted
+as a whole.
 """
 
 from collections.abc import Sequence
@@ -21,7 +23,8 @@ SMOOTH_S = 0.06
 FADE_S = 0.6
 """Time in which a foot that left the floor forgets by what its correction differed from the body's."""
 FOOT_S, BODY_S = 0.06, 0.1
-"""How long before they are needed feet and the whole body begin to rise: a runner's foot leaves the floor in an instant."""
+"""How long before they are needed feet and the whole body begin to rise: a runner's foot leaves the floor in an
+instant."""
 FAR_M = 0.08
 """A planted foot farther than this from the floor stands on something else."""
 
@@ -38,9 +41,9 @@ def stand_on_floor(
 ) -> tuple[Float[np.ndarray, "time 24 3 3"], Float[np.ndarray, "time 3"]]:
     """Rotations and `transl` of a person whose ankles (left, right) go given ways, brought onto the floor z = 0.
 
-    `local` turns the root to the world (z up) and the others to their parents; `pelvis` and `ankles` are places, metres.
-    Where the source's floor is not known (`floor_m`, a height), it is where soles of planted feet usually are; where none is
-    planted, where the lowest skin usually is.
+    `local` turns the root to the world (z up) and the others to their parents; `pelvis` and `ankles` are places,
+    metres. Where the source's floor is not known (`floor_m`, a height), it is where soles of planted feet usually are;
+    where none is planted, where the lowest skin usually is.
     """
     rest = rest_joints_of(body, betas)
     reached = reach_ankles(rest, local, pelvis, ankles)
@@ -50,7 +53,8 @@ def stand_on_floor(
         floor_m = float(np.median(soles[planted]) if planted.any() else np.percentile(heights.min(axis=1), 10.0))
     soles = soles - floor_m
     planted = planted & (np.abs(soles) < FAR_M)
-    # The body goes along with its planted feet, and a foot in the air with the body; what feet differ by, the legs take up.
+    # The body goes along with its planted feet, and a foot in the air with the body; what feet differ by, the legs take
+    # up.
     both = np.where(planted, -soles, 0.0).sum(axis=1) / np.maximum(planted.sum(axis=1), 1)
     body_down = _bridged(both, planted[:, 0] | planted[:, 1], fps)
     apart = -soles - body_down[:, None]
@@ -106,7 +110,8 @@ def surface_heights(
     body_pose: Float[np.ndarray, "time ..."],
     transl: Float[np.ndarray, "time 3"],
 ) -> Float[np.ndarray, "time point"]:
-    """Heights of the contact points of the skin, metres; rotations as axis-angle or as matrices, as `BodyModel` takes them."""
+    """Heights of the contact points of the skin, metres; rotations as axis-angle or as matrices, as `BodyModel` takes
+    them."""
     shape = torch.as_tensor(betas, dtype=torch.float32)[None]
     heights = np.empty((len(transl), len(body.surface_vertices)))
     # 128 frames at a time stay in the processor's cache: twice as fast as all at once.

@@ -26,10 +26,11 @@ def lay_hands(
     pelvis: Float[np.ndarray, "time 3"],
     fps: float,
 ) -> Float[np.ndarray, "time 24 3 3"]:
-    """The rotations with wrists bent back so far that fingers stay over the floor z = 0, if bending back gets them there.
+    """The rotations with wrists bent back so far that fingers stay over the floor z = 0, if bending back gets them
+    there.
 
-    `rest` are the joints of the T-pose; `local` turns the root to the world (z up) and the others to their parents. In the
-    T-pose palms face down and fingers point along x, so the tip of a hand of length L, bent by t, is at height
+    `rest` are the joints of the T-pose; `local` turns the root to the world (z up) and the others to their parents. In
+    the T-pose palms face down and fingers point along x, so the tip of a hand of length L, bent by t, is at height
     wrist + L (a cos t + b sin t), a and b being how far the hand's fingers and its back point up.
     """
     laid = local.copy()

@@ -6,8 +6,8 @@ from torch import Tensor
 
 from models.types import SMPL_JOINTS
 
-# Limits of the left side's axis-angle components, radians: ((x low, x high), (y ...), (z ...)). The right side mirrors y and
-# z. +x turns up to forward (a knee bends by +x, a hip flexes by -x), +z lifts the left arm or leg sideways.
+# Limits of the left side's axis-angle components, radians: ((x low, x high), (y ...), (z ...)). The right side mirrors
+# y and z. +x turns up to forward (a knee bends by +x, a hip flexes by -x), +z lifts the left arm or leg sideways.
 LIMITS = {
     "hip": ((-2.3, 0.5), (-0.7, 0.7), (-0.4, 0.9)), "knee": ((0.0, 2.5), (-0.15, 0.15), (-0.15, 0.15)),
     "ankle": ((-0.5, 0.8), (-0.4, 0.4), (-0.4, 0.4)), "foot": ((-0.3, 0.3), (-0.1, 0.1), (-0.1, 0.1)),

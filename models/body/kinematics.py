@@ -30,7 +30,10 @@ def bone_lengths(rest: Float[Tensor, "*batch 22 3"]) -> Float[Tensor, "*batch 21
 def forward_kinematics(
     rest: Float[Tensor, "*#batch 22 3"], rotations: Float[Tensor, "*batch 22 3 3"], root: Float[Tensor, "*batch 3"]
 ) -> Float[Tensor, "*batch 22 3"]:
-    """Joints of a posed skeleton. `rotations`: the root's to the world, the others' to their parents; `root`: the pelvis, world."""
+    """Joints of a posed skeleton.
+
+    `rotations`: the root's to the world, the others' to their parents; `root`: the pelvis, world.
+    """
     # Products of many small matrices are slow; with the batch as the last axis they are sums of long vectors.
     bones = (rest[..., 1:, :] - rest[..., list(PARENTS[1:]), :]).expand(*root.shape[:-1], -1, -1)
     bones = bones.movedim((-2, -1), (0, 1)).contiguous()

@@ -1,7 +1,8 @@
 """Captured legs and arms that reach given ends: two bones and a hinge that stays where it is, for all frames at once.
 
-The knee or elbow opens or closes until the limb's end is as far from its beginning as the goal, then the limb swings there by
-the shortest way. So knees and elbows point where they pointed, and feet and hands keep their orientation in the world.
+The knee or elbow opens or closes until the limb's end is as far from its beginning as the goal, then the limb swings
+there by the shortest way. So knees and elbows point where they pointed, and feet and hands keep their orientation in
+the world.
 """
 
 from collections.abc import Sequence
@@ -28,8 +29,9 @@ def reach_ankles(
 ) -> Float[np.ndarray, "time 24 3 3"]:
     """The rotations with hips, knees and ankles turned so that the left and the right ankle come to their goals.
 
-    `rest` are the joints of the T-pose, `pelvis` and goals are places in the world, metres; `local` turns the root to the
-    world and the others to their parents. A goal out of reach is approached by the leg as straight as in the T-pose.
+    `rest` are the joints of the T-pose, `pelvis` and goals are places in the world, metres; `local` turns the root to
+    the world and the others to their parents. A goal out of reach is approached by the leg as straight as in the
+    T-pose.
     """
     reached = local.copy()
     for leg, goal in zip(LEGS, goals, strict=True):
@@ -44,7 +46,8 @@ def reach_wrists(
     ways: Sequence[Float[np.ndarray, "time 3"]],
     leeway_m: float = 0.0,
 ) -> Float[np.ndarray, "time 24 3 3"]:
-    """As `reach_ankles` for arms; `ways` lead from the left and the right shoulder to where its wrist shall be, world axes.
+    """As `reach_ankles` for arms; `ways` lead from the left and the right shoulder to where its wrist shall be, world
+    axes.
 
     Wrists within `leeway_m` of there stay where they are, the others come just as near.
     """
@@ -71,7 +74,8 @@ def _reach(
     limb: tuple[int, ...],
     way: Float[np.ndarray, "time 3"],
 ) -> None:
-    """Turn a limb of `local` in place so that its end is `way` from its beginning; `above` turns its parent to the world."""
+    """Turn a limb of `local` in place so that its end is `way` from its beginning; `above` turns its parent to the
+    world."""
     first, hinge, end = limb
     long_bone, short_bone = rest[hinge] - rest[first], rest[end] - rest[hinge]
     long, short = np.linalg.norm(long_bone), np.linalg.norm(short_bone)

@@ -331,10 +331,22 @@ def vertex_regions(
 ) -> Int[np.ndarray, "vertex"]:
     """Region (index into REGIONS) of each vertex, by the joint that moves it most; hair is the head's upper back."""
     region_of = {
-        "pelvis": "hips", "hip": "thigh", "spine1": "torso", "spine2": "torso", "spine3": "torso", "knee": "shin",
-        "ankle": "foot", "foot": "foot", "neck": "head", "head": "head", "collar": "torso", "shoulder": "upper_arm",
-        "elbow": "forearm", "wrist": "hand", "hand": "hand",
-    }  # fmt: skip
+        "pelvis": "hips",
+        "hip": "thigh",
+        "spine1": "torso",
+        "spine2": "torso",
+        "spine3": "torso",
+        "knee": "shin",
+        "ankle": "foot",
+        "foot": "foot",
+        "neck": "head",
+        "head": "head",
+        "collar": "torso",
+        "shoulder": "upper_arm",
+        "elbow": "forearm",
+        "wrist": "hand",
+        "hand": "hand",
+    }
     of_joint = np.array([REGIONS.index(region_of[name.split("_")[-1]]) for name in SMPL_JOINTS])
     regions = of_joint[weights.argmax(axis=1)]
     skull = weights[:, SMPL_JOINTS.index("head")] > 0.9

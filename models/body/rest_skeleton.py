@@ -1,7 +1,8 @@
-"""Where a body's joints are at rest, for any shape, and its forward kinematics: what machines that train motion need of it.
+"""Where a body's joints are at rest, for any shape, and its forward kinematics: what machines that train motion need of
+it.
 
-A body model is large and baked from other packages; its joints are two small tensors. They travel beside a corpus as one file,
-so that training needs neither the body model nor what bakes it.
+A body model is large and baked from other packages; its joints are two small tensors. They travel beside a corpus as
+one file, so that training needs neither the body model nor what bakes it.
 """
 
 from pathlib import Path
@@ -22,7 +23,10 @@ PARENTS = SMPL_PARENTS[:BODY_JOINTS]
 
 
 class RestSkeleton(nn.Module):
-    """Rest joints linear in the shape, J(betas) = template + shapedirs betas (SMPL, eq. 10), metres, the body's own axes."""
+    """Rest joints linear in the shape, J(betas) = template + shapedirs betas (SMPL, eq.
+
+    10), metres, the body's own axes.
+    """
 
     template: Tensor
     shapedirs: Tensor

@@ -18,9 +18,12 @@ SWAPPED_JOINTS = swapped(SMPL_JOINTS)
 SWAPPED_KEYPOINTS = swapped(COCO_KEYPOINTS)
 
 _OTHER_WORDS = {
-    "left": "right", "right": "left", "clockwise": "counterclockwise", "counterclockwise": "clockwise",
+    "left": "right",
+    "right": "left",
+    "clockwise": "counterclockwise",
+    "counterclockwise": "clockwise",
     "anticlockwise": "clockwise",
-}  # fmt: skip
+}
 _WORDS = re.compile(rf"(?<![a-z])({'|'.join(_OTHER_WORDS)})(?![a-z])", re.IGNORECASE)
 
 

@@ -1,4 +1,5 @@
-"""Tracks of people read as SMPL: parameters, joints, keypoints, resting root and standing height; and moved to a canonical place."""
+"""Tracks of people read as SMPL: parameters, joints, keypoints, resting root and standing height; and moved to a
+canonical place."""
 
 from collections.abc import Sequence
 from dataclasses import replace
@@ -67,7 +68,8 @@ def body_joints(
 
 
 def canonicalise(body: BodyModel, tracks: Sequence[PersonTrack]) -> tuple[PersonTrack, ...]:
-    """The tracks of one world turned and moved on its floor, so that the first one's pelvis begins at x = y = 0 facing +x."""
+    """The tracks of one world turned and moved on its floor, so that the first one's pelvis begins at x = y = 0 facing
+    +x."""
     first = tracks[0]
     facing = matrix_from_axis_angle(first.global_orient[0])[:, 2]
     turn = yaw(-float(np.arctan2(facing[1], facing[0])))

@@ -46,9 +46,8 @@ def reach(
     target: Float[np.ndarray, "time 3"],
     turned: Float[np.ndarray, "time 3 3"],
 ) -> None:
-    """Turn a limb of `local` in place so that its end (ankle, wrist) lies at `target`, world metres, as near as it is long
-    enough, with the world rotation `turned`. `rotations` and `positions` are what `forward` says of the trunk.
-    """
+    """Turn a limb of `local` in place so that its end (ankle, wrist) lies at `target`, world metres, as near as it is
+    long enough, with the world rotation `turned`. `rotations` and `positions` are what `forward` says of the trunk."""
     upper_bone, lower_bone = rest[limb.middle] - rest[limb.upper], rest[limb.end] - rest[limb.middle]
     line = target - positions[:, limb.upper]
     length = np.linalg.norm(line, axis=-1)

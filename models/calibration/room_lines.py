@@ -16,7 +16,8 @@ WORKING_WIDTH_PX = 640
 def line_segments(
     image: UInt8[np.ndarray, "height width 3"], valid: Bool[np.ndarray, "height width"], most: int, least_share: float
 ) -> Float[np.ndarray, "line 2 2"]:
-    """End points (x, y), pixels, of the longest segments; none shorter than that share of the width, none in-painted."""
+    """End points (x, y), pixels, of the longest segments; none shorter than that share of the width, none
+    in-painted."""
     scale = min(1.0, WORKING_WIDTH_PX / image.shape[1])
     grey = cv2.resize(cv2.cvtColor(image, cv2.COLOR_RGB2GRAY), None, fx=scale, fy=scale, interpolation=cv2.INTER_AREA)
     found = cv2.createLineSegmentDetector().detect(grey)[0]

@@ -27,8 +27,8 @@ class CalibrateConfig(Config):
     """What is assumed of people and lenses before anyone is seen."""
 
     nose_m: float = Field(1.51, gt=0.0)
-    """Height of a standing adult's nose above the floor: 0.91 of the stature (between the chin's 0.87 and the eyes' 0.936 of
-    Drillis and Contini 1966) of a person of 1.66 m, between the world's women and men."""
+    """Height of a standing adult's nose above the floor: 0.91 of the stature (between the chin's 0.87 and the eyes'
+    0.936 of Drillis and Contini 1966) of a person of 1.66 m, between the world's women and men."""
     shoulder_share: float = 0.885
     """Height of the shoulder keypoints as a share of the nose's."""
     hip_share: float = 0.57
@@ -324,7 +324,8 @@ class Solver:
         return J
 
     def quality(self, x: Float[np.ndarray, "parameter"]) -> tuple[float, float]:
-        """Median vertical miss of the heads, pixels, and the condition number of what people and lines say of pitch and height."""
+        """Median vertical miss of the heads, pixels, and the condition number of what people and lines say of pitch and
+        height."""
         rows, lines = np.arange(len(self.sticks.person)), np.arange(len(self.lines))
         if not len(rows):
             return 0.0, float("inf")

@@ -1,8 +1,8 @@
 """What a real fall would look like if it had been simulated: the same camera, clock, place, direction and support.
 
 A simulated fall is put where the real one happened, seen by the same camera on the same frames, with an imagined
-detector's faults (models/training/keypoint_lifter/views.py), and lifted by the same stage, so that what tells the two apart afterwards is the
-motion.
+detector's faults (models/training/keypoint_lifter/views.py), and lifted by the same stage, so that what tells the two
+apart afterwards is the motion.
 """
 
 import numpy as np
@@ -85,17 +85,33 @@ def _fall(
     stature, age, build = rng.uniform(1.6, 1.85), rng.uniform(20.0, 60.0), rng.uniform(0.2, 0.7)
     betas = body.betas_from_shape(BodyShape(age_years=age, sex=rng.uniform(), stature_m=stature, build=build))
     scene = fall_scene(
-        body, np.asarray(betas, dtype=np.float64), cause, direction, "walking" if walks else "standing", after_s + 4.0, SIMULATED_HZ,
-        age, "person", rng,
-    )  # fmt: skip
+        body,
+        np.asarray(betas, dtype=np.float64),
+        cause,
+        direction,
+        "walking" if walks else "standing",
+        after_s + 4.0,
+        SIMULATED_HZ,
+        age,
+        "person",
+        rng,
+    )
     boxes = scene.boxes
     if support in SUPPORTS_M:
         track, frame = scene.source.people[0], round(scene.onset_s * SIMULATED_HZ)
         boxes = (*boxes, _support(body, track, frame, direction, support, rng))
     motion = simulate_fall(
-        body, scene.source, cause, direction, scene.onset_s, body_mass_kg(stature, build), float(rng.uniform(0.0, 0.3)),
-        PhysicsConfig(), rng, boxes,
-    )  # fmt: skip
+        body,
+        scene.source,
+        cause,
+        direction,
+        scene.onset_s,
+        body_mass_kg(stature, build),
+        float(rng.uniform(0.0, 0.3)),
+        PhysicsConfig(),
+        rng,
+        boxes,
+    )
     track = motion.people[0]
     as_asked(motion, body_joints(body, track.betas, track.global_orient, track.body_pose, track.transl))
     return track, scene.onset_s
@@ -142,10 +158,14 @@ def seen_by(
     trunk = world[:, 5:7].mean(axis=1) - world[:, 11:13].mean(axis=1)
     upright = trunk[:, 2] / np.maximum(np.linalg.norm(trunk, axis=-1), 1e-9)
     places, scores = detected(
-        _batch(np.nan_to_num(image)), torch.as_tensor(depth > 0.1)[None],
-        torch.tensor([camera.height_px / camera.width_px], dtype=torch.float32), _batch(upright), _batch(times),
-        DETECTOR, rng,
-    )  # fmt: skip
+        _batch(np.nan_to_num(image)),
+        torch.as_tensor(depth > 0.1)[None],
+        torch.tensor([camera.height_px / camera.width_px], dtype=torch.float32),
+        _batch(upright),
+        _batch(times),
+        DETECTOR,
+        rng,
+    )
     keypoints = places[0].double().numpy() * camera.width_px + middle
     found = scores[0].double().numpy() * person.visible[:, None]
     visible = person.visible & ((found > 0.0).sum(axis=1) >= 5)

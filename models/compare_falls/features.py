@@ -1,4 +1,5 @@
-"""What a fall looks like in figures: how the pelvis sinks, the trunk tips, joints move and limbs spread, against time."""
+"""What a fall looks like in figures: how the pelvis sinks, the trunk tips, joints move and limbs spread, against
+time."""
 
 import numpy as np
 from jaxtyping import Float
@@ -29,9 +30,9 @@ def fall_features(
 ) -> dict[str, float]:
     """Figures of one fall, or of any motion about a moment; in leg lengths, seconds and cosines; world z is up.
 
-    Curves are read against the moment at which the pelvis is half-way down, which motion itself tells: eyes and a simulation
-    put the onset at different moments of one fall. Of what hardly sinks it is the onset itself. Before the first and after
-    the last frame the body is taken to be as it was then.
+    Curves are read against the moment at which the pelvis is half-way down, which motion itself tells: eyes and a
+    simulation put the onset at different moments of one fall. Of what hardly sinks it is the onset itself. Before the
+    first and after the last frame the body is taken to be as it was then.
     """
     clock = times[0] + np.arange(round((times[-1] - times[0]) * HZ) + 1) / HZ
     flat = joints[:, BODY].reshape(len(joints), -1)

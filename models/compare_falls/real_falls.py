@@ -58,13 +58,17 @@ def read_falls(path: Path) -> dict[str, Fall]:
     try:
         return {
             row["path"]: Fall(
-                float(row["at_rest_s"]), row["landing_support"], row["final_posture"], row["body_fully_in_view"],
-                float(row["fall_onset_s"]) if row.get("fall_onset_s") else None, row.get("direction") or "",
+                float(row["at_rest_s"]),
+                row["landing_support"],
+                row["final_posture"],
+                row["body_fully_in_view"],
+                float(row["fall_onset_s"]) if row.get("fall_onset_s") else None,
+                row.get("direction") or "",
                 row.get("started_from") or "",
             )
             for row in rows
             if row["at_rest_s"]
-        }  # fmt: skip
+        }
     except ValueError as error:
         raise InputError(
             path, f"at_rest_s or fall_onset_s is not a number ({error})", "give seconds from the clip's first frame"

@@ -1,4 +1,5 @@
-"""Whether two samples can be told apart: a classifier's area under the curve, by cross-validation, with its interval."""
+"""Whether two samples can be told apart: a classifier's area under the curve, by cross-validation, with its
+interval."""
 
 from dataclasses import dataclass
 

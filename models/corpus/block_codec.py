@@ -11,7 +11,10 @@ import numpy as np
 from jaxtyping import Bool, Float32, Int8, Int32, UInt8
 
 ROTATION_STEP = 0.0004
-"""Radians per component. Errors add along the limbs: with this, wrists and feet stay within 1 mm and 0.1 degrees of the world."""
+"""Radians per component.
+
+Errors add along the limbs: with this, wrists and feet stay within 1 mm and 0.1 degrees of the world.
+"""
 TRANSL_STEP_M = 0.00025
 CONFIDENCE_STEPS = 255
 # Bytes of motion have no alignment and no words: contexts of neighbouring bytes only dilute the statistics.

@@ -1,8 +1,8 @@
 """The motion corpus: many motions in one file, read into memory at once (DESIGN §4, corpus).
 
 A corpus file is `MAGIC`, the SHA-256 of all that follows, the length of the index, the index (JSON, LZMA) and one
-compressed block an item (`models/corpus/block_codec.py`). Reading needs numpy and the standard library alone: machines that
-train hold little else. `models/corpus/writer.py` writes it.
+compressed block an item (`models/corpus/block_codec.py`). Reading needs numpy and the standard library alone: machines
+that train hold little else. `models/corpus/writer.py` writes it.
 """
 
 import hashlib
@@ -186,7 +186,8 @@ def read_corpus(path: Path, keep: Callable[[Row], bool] = lambda _: True) -> Cor
 
 
 def file_content(index: Index, blocks: Sequence[bytes]) -> bytes:
-    """The bytes of a corpus file; `read_blocks` gives back both (but for `file_bytes`, which is these bytes' number)."""
+    """The bytes of a corpus file; `read_blocks` gives back both (but for `file_bytes`, which is these bytes'
+    number)."""
     head = {"body": index.body, "actions": index.actions, "dropped": index.dropped}
     rows = [vars(row) for row in index.rows]
     text = json.dumps(head | {"rows": rows}, sort_keys=True, allow_nan=False, ensure_ascii=False)

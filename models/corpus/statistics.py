@@ -15,9 +15,9 @@ UNKNOWN = "unknown"
 def summary(index: Index) -> dict[str, Any]:
     """What `summary.json` says of a corpus.
 
-    `hours` and `by_source` count time once however many people are there; `by_action_hours` counts each person's. `falls`
-    are items of that kind by the cause and direction in their details; `falls_from_standing` says how those go down that
-    begin on the feet (`descents`).
+    `hours` and `by_source` count time once however many people are there; `by_action_hours` counts each person's.
+    `falls` are items of that kind by the cause and direction in their details; `falls_from_standing` says how those go
+    down that begin on the feet (`descents`).
     """
     by_action: dict[str, float] = defaultdict(float)
     by_source: dict[str, float] = defaultdict(float)
@@ -43,7 +43,8 @@ def summary(index: Index) -> dict[str, Any]:
 
 
 def descents(index: Index) -> dict[str, Any]:
-    """Falls of who stood or walked: seconds from the onset to the impact of hips or trunk, the hips' vertical speed there.
+    """Falls of who stood or walked: seconds from the onset to the impact of hips or trunk, the hips' vertical speed
+    there.
 
     Both as 5th, 50th and 95th percentile, mean and standard deviation; `clear` is of falls that strike no furniture.
     """
@@ -73,8 +74,18 @@ def index_rows(index: Index) -> str:
     table = csv.writer(text, lineterminator="\n")
     table.writerow(("name", "kind", "source", "licence", "take", "split", "seconds", "people", "actions", "captions"))
     for row in index.rows:
-        table.writerow((
-            row.name, row.kind, row.source, row.licence, row.take, row.split, f"{row.seconds:g}", len(row.people),
-            " ".join(row.action_seconds), " | ".join(row.texts),
-        ))  # fmt: skip
+        table.writerow(
+            (
+                row.name,
+                row.kind,
+                row.source,
+                row.licence,
+                row.take,
+                row.split,
+                f"{row.seconds:g}",
+                len(row.people),
+                " ".join(row.action_seconds),
+                " | ".join(row.texts),
+            )
+        )
     return text.getvalue()

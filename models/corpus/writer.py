@@ -40,8 +40,8 @@ class Item:
     """The data set or the maker: cmu_salsa, physics, ..."""
     licence: str
     take: str
-    """The independent take or seed it comes from: its windows and mirrors share it. Compositions join takes of one split
-    only (`split_of`) and are named after one of them."""
+    """The independent take or seed it comes from: its windows and mirrors share it. Compositions join takes of one
+    split only (`split_of`) and are named after one of them."""
     kind: Kind
 
 
@@ -73,7 +73,8 @@ def write_corpus(path: Path, items: Iterable[Item], body: str, dropped: Mapping[
 
 
 def join_corpora(parts: Sequence[Path], path: Path, dropped: Mapping[str, int]) -> Index:
-    """One corpus file of several; blocks are copied. `dropped` is of all parts. InputError where bodies differ or a name comes twice."""
+    """One corpus file of several; blocks are copied. `dropped` is of all parts. InputError where bodies differ or a
+    name comes twice."""
     bodies: set[str] = set()
     blocks: dict[str, tuple[Row, bytes]] = {}
     for part in parts:
@@ -110,10 +111,16 @@ def motion_of(corpus: Corpus, item: int) -> Motion:
             confidence.astype(np.float64),
         )
         for name, role, betas, rotations, transl, visible, confidence in zip(
-            row.people, row.roles, tracks.betas, tracks.rotations, tracks.transl, tracks.visible, tracks.confidence,
+            row.people,
+            row.roles,
+            tracks.betas,
+            tracks.rotations,
+            tracks.transl,
+            tracks.visible,
+            tracks.confidence,
             strict=True,
         )
-    )  # fmt: skip
+    )
     return Motion(np.arange(row.frames) / FPS, people, numbers[tracks.actions], row.source, row.details)
 
 
@@ -150,9 +157,10 @@ def write_pack(
             spent[kind, action] += row.block_bytes
     if not taken:
         raise InputError(
-            corpus, f"none of its {len(index.rows)} items may be packed into {max_bytes} bytes",
+            corpus,
+            f"none of its {len(index.rows)} items may be packed into {max_bytes} bytes",
             f"ask for other licences (it has {', '.join(sorted({row.licence for row in index.rows}))}) or for more room",
-        )  # fmt: skip
+        )
     rows = tuple(sorted(taken, key=lambda row: row.name))
     return _write(path, Index(index.body, index.actions, index.dropped, rows, 0), [block_of[row.name] for row in rows])
 

@@ -47,8 +47,8 @@ def aftermath(
 ) -> Motion:
     """`seconds` at `fps` (30 Hz or more) from one lying pose on; its first frame is that pose, at rest.
 
-    Labelled fallen while lying, stand_up while rising, crawl, and standing at the end of who got up. Who lies on furniture,
-    or sits, can only lie still: Rejected otherwise, and where physics will not have it.
+    Labelled fallen while lying, stand_up while rising, crawl, and standing at the end of who got up. Who lies on
+    furniture, or sits, can only lie still: Rejected otherwise, and where physics will not have it.
     """
     old = float(np.clip((age_years - 50.0) / 40.0, 0.0, 1.0))
     joints = body_joints(body, betas, global_orient[None], body_pose[None], transl[None])[0]
@@ -77,9 +77,7 @@ def aftermath(
     lift = np.ones(count) if kind == "lies_still" else _fading(count, fps)
     moved = done.transl + np.stack([np.full(count, shift[0]), np.full(count, shift[1]), shift[2] * lift], axis=-1)
     seen = np.ones(count, dtype=bool)
-    wanted = PersonTrack(
-        "person_0", role, betas, done.global_orient, done.body_pose, moved, seen, np.ones(count)
-    )  # fmt: skip
+    wanted = PersonTrack("person_0", role, betas, done.global_orient, done.body_pose, moved, seen, np.ones(count))
     track = track_motion(humanoid, wanted, fps, TrackingConfig(settle_s=0.0))
     track = _begun_as(track, global_orient, body_pose, transl, _fading(count, fps))
     details = {"kind": kind, "posture": lies, "side": side, "age_years": age_years, "caption": CAPTIONS[kind]}

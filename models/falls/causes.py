@@ -29,7 +29,8 @@ class CauseSpec:
     chest: float = 0.5
     """Share of the push that meets the chest; the rest meets the pelvis."""
     foot: Literal["", "slides", "caught", "rolls"] = ""
-    """What happens to a foot: the standing one slides away, the swinging one is caught, the standing one's ankle rolls."""
+    """What happens to a foot: the standing one slides away, the swinging one is caught, the standing one's ankle rolls.
+    """
     foot_m_s: tuple[float, float] = (0.0, 0.0)
     """Speed with which a sliding foot is pulled away."""
     awake: bool = True

@@ -1,9 +1,9 @@
 """One simulated fall, frame by frame: what the muscles do, what the cause does, and what is watched for.
 
-Gains of proportional-derivative control decay from the moment balance is lost; arms reach for the ground and knees yield
-after a reaction time; after the impact the body relaxes and comes to rest. Who recovers keeps the strength, takes a step
-the way that balance goes, and is steadied at the pelvis by a bounded force, which stands for the ankle and hip strategies
-that these joints are too simple for.
+Gains of proportional-derivative control decay from the moment balance is lost; arms reach for the ground and knees
+yield after a reaction time; after the impact the body relaxes and comes to rest. Who recovers keeps the strength, takes
+a step the way that balance goes, and is steadied at the pelvis by a bounded force, which stands for the ankle and hip
+strategies that these joints are too simple for.
 """
 
 # pyright: reportAttributeAccessIssue=false
@@ -25,8 +25,8 @@ from models.order import Cause, Direction
 from models.physics.humanoid import TRUNK, UNSTABLE, Box, Humanoid, joint_spec
 from models.types import SMPL_JOINTS
 
-# Protective reflexes: joint angles in degrees (left, right sides mirrored unless named). Shoulders: flexion (forward) and
-# abduction from hanging; other joints: rotation about x, with y and z for the trunk.
+# Protective reflexes: joint angles in degrees (left, right sides mirrored unless named). Shoulders: flexion (forward)
+# and abduction from hanging; other joints: rotation about x, with y and z for the trunk.
 REFLEXES: dict[str, dict[str, tuple[float, ...]]] = {
     "forward": {
         "shoulder": (80.0, 15.0), "elbow": (35.0,), "hip": (-35.0,), "knee": (80.0,), "ankle": (-5.0,),
@@ -116,8 +116,8 @@ class FallControl:
         self.caught_at = self.data.body(self.feet[0]).xpos.copy()
         joints = [SMPL_JOINTS[joint] for joint in humanoid.actuator_start for _ in range(3)]
         self.stiffness = np.array([joint_spec(name).stiffness for name in joints]) * strength
-        # Legs give way at the knee first, while the trunk still holds together: people topple, they do not fold or telescope,
-        # unless they go straight down.
+        # Legs give way at the knee first, while the trunk still holds together: people topple, they do not fold or
+        # telescope, unless they go straight down.
         core = np.array([name.split("_")[-1].startswith(("hip", "spine")) for name in joints])
         slow = core | np.array([not spec.awake and "knee" not in name for name in joints])
         if direction == "down" or spec.from_posture == "bed_edge":

@@ -1,8 +1,9 @@
-"""What people do on purpose that looks like a fall for a moment: sitting and lying down, kneeling, squatting, picking up.
+"""What people do on purpose that looks like a fall for a moment: sitting and lying down, kneeling, squatting, picking
+up.
 
 A classifier that has seen only walks and falls calls every low body a fall; these are the counterexamples. Keys
-(models/animation/floor_transitions.py) or an `Actor` say what is done, and the humanoid does it (models/physics/tracking.py), so that
-falls and look-alikes carry the same traces of physics.
+(models/animation/floor_transitions.py) or an `Actor` say what is done, and the humanoid does it
+(models/physics/tracking.py), so that falls and look-alikes carry the same traces of physics.
 """
 
 from collections.abc import Callable
@@ -67,9 +68,9 @@ def look_alike(
 ) -> Motion:
     """One look-alike of a fall (of LOOK_ALIKES), 4 to 9 s at `fps` (30 Hz or more), floor at z = 0.
 
-    It begins near the origin; who stands, sits or crawls faces +x, who lies has the head at -x (at +y after `lie_down_bed`).
-    Details: kind, age_years, caption, side, and furniture as label, height_m, centre, half_sizes and yaw in the same frame.
-    Raises Rejected where physics will not have it.
+    It begins near the origin; who stands, sits or crawls faces +x, who lies has the head at -x (at +y after
+    `lie_down_bed`). Details: kind, age_years, caption, side, and furniture as label, height_m, centre, half_sizes and
+    yaw in the same frame. Raises Rejected where physics will not have it.
     """
     old = float(np.clip((age_years - 50.0) / 40.0, 0.0, 1.0))
     scene = Scene(body, betas, fps, age_years, old, role, rng)
@@ -84,9 +85,15 @@ def look_alike(
         count = len(done.transl)
         transl = done.transl + np.array([0.0, 0.0, act.height_m])
         track = PersonTrack(
-            "person_0", role, betas, done.global_orient, done.body_pose, transl, np.ones(count, dtype=bool),
+            "person_0",
+            role,
+            betas,
+            done.global_orient,
+            done.body_pose,
+            transl,
+            np.ones(count, dtype=bool),
             np.ones(count),
-        )  # fmt: skip
+        )
         actions = done.actions
     track = track_motion(humanoid, track, fps, TrackingConfig())
     details = {

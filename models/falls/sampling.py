@@ -62,8 +62,8 @@ def simulated(
 ) -> Motion:
     """One fall at `config.hz`, labelled as it happened; with a room, in the room's world and against its furniture.
 
-    Details: those of `simulate_fall`, and age_years, stature_m, build, sex, and start: standing, walking, seat, bed or bed_edge. Rejected where the simulation breaks, or the room
-    has nowhere to begin.
+    Details: those of `simulate_fall`, and age_years, stature_m, build, sex, and start: standing, walking, seat, bed or
+    bed_edge. Rejected where the simulation breaks, or the room has nowhere to begin.
     """
     age, stature, build, sex = (
         float(rng.uniform(*span)) for span in (config.age_years, config.stature_m, config.build, (0.0, 1.0))
@@ -83,9 +83,18 @@ def simulated(
         scene = replace(scene, boxes=(_in_the_way(body, scene, direction, rng),))
     frailty = float(np.clip((age - 55.0) / 40.0 + rng.normal(0.0, 0.1), 0.0, 1.0))
     motion = simulate_fall(
-        body, scene.source, cause, direction, scene.onset_s, body_mass_kg(stature, build), frailty, config.physics, rng,
-        scene.boxes, recovers,
-    )  # fmt: skip
+        body,
+        scene.source,
+        cause,
+        direction,
+        scene.onset_s,
+        body_mass_kg(stature, build),
+        frailty,
+        config.physics,
+        rng,
+        scene.boxes,
+        recovers,
+    )
     # In a room the furniture is the room's.
     around = [] if room is not None else [[b.centre.tolist(), b.half_sizes.tolist(), b.yaw] for b in scene.boxes]
     facts = {"boxes": around, "age_years": age, "stature_m": stature, "build": build, "sex": sex}
@@ -122,9 +131,20 @@ def _followed(
     fps = 1.0 / float(motion.timestamps_s[1] - motion.timestamps_s[0])
     try:
         more = aftermath(
-            body, track.betas, details["mass_kg"], track.global_orient[-1], track.body_pose[-1], track.transl[-1], kind,
-            seconds, fps, age, track.role, rng, boxes,
-        )  # fmt: skip
+            body,
+            track.betas,
+            details["mass_kg"],
+            track.global_orient[-1],
+            track.body_pose[-1],
+            track.transl[-1],
+            kind,
+            seconds,
+            fps,
+            age,
+            track.role,
+            rng,
+            boxes,
+        )
     except Rejected:
         return replace(motion, details=details | {"after": "lies_still"})
     after = more.people[0]

@@ -1,4 +1,5 @@
-"""What somebody does before a fall, and the furniture around: the source motion of each cause, until balance is lost and on.
+"""What somebody does before a fall, and the furniture around: the source motion of each cause, until balance is lost
+and on.
 
 The source goes on after the onset with what the muscles go on aiming at. Furniture is solid and does not move.
 """
@@ -42,7 +43,8 @@ def fall_scene(
 ) -> FallScene:
     """The source motion of a fall, `seconds` long at `fps`, and when balance is lost.
 
-    `start` is standing or walking where the cause leaves a choice. Rejected where the cause does not throw people that way.
+    `start` is standing or walking where the cause leaves a choice. Rejected where the cause does not throw people that
+    way.
     """
     posture = CAUSES[cause].from_posture
     if posture == "upright" and cause not in ("misstep", "reach", "lean"):

@@ -1,8 +1,8 @@
 """Falls, simulated (DESIGN §4): a humanoid follows a source motion until balance is lost, then physics has it.
 
-Before the onset the body is where the source puts it. At the onset the root is released with the source's velocity, and a
-cause acts (models/falls/causes.py) against what the muscles still do (models/falls/controller.py). What came of it is measured
-afterwards: which way, onto what, in which posture, or not at all.
+Before the onset the body is where the source puts it. At the onset the root is released with the source's velocity, and
+a cause acts (models/falls/causes.py) against what the muscles still do (models/falls/controller.py). What came of it is
+measured afterwards: which way, onto what, in which posture, or not at all.
 """
 
 from collections.abc import Sequence
@@ -51,9 +51,9 @@ def simulate_fall(
     """One person's source motion, losing balance at `onset_s`; same clock (regular, 30 Hz or more), same first frames.
 
     `direction` is relative to the facing at the onset. `frailty` in [0, 1] weakens and slows. `boxes` is furniture. Who
-    `recovers` meets a weaker cause and steps. The details say what came of it: `recovered` and how it `ends`, or touch, impact and
-    rest, what was struck and landed on, the posture and the way it went; `as_asked` holds that against the order.
-    Raises Rejected when the simulation breaks, or has not come to rest at the source's end.
+    `recovers` meets a weaker cause and steps. The details say what came of it: `recovered` and how it `ends`, or touch,
+    impact and rest, what was struck and landed on, the posture and the way it went; `as_asked` holds that against the
+    order. Raises Rejected when the simulation breaks, or has not come to rest at the source's end.
     """
     track = source.people[0]
     frame_s = float(np.mean(np.diff(source.timestamps_s)))
@@ -62,9 +62,20 @@ def simulate_fall(
     source_qpos = humanoid.qpos_from_pose(track.global_orient, track.body_pose, track.transl)
     onset = int(np.clip(round(onset_s / frame_s), 1, len(source_qpos) - 2))
     control = FallControl(
-        humanoid, source_qpos, onset, frame_s, cause, direction, mass_kg, frailty, recovers, config.penetration_m,
-        config.limit_slack_deg, boxes, rng,
-    )  # fmt: skip
+        humanoid,
+        source_qpos,
+        onset,
+        frame_s,
+        cause,
+        direction,
+        mass_kg,
+        frailty,
+        recovers,
+        config.penetration_m,
+        config.limit_slack_deg,
+        boxes,
+        rng,
+    )
     qpos = np.concatenate([source_qpos[: onset + 1], control.simulate(len(source_qpos) - onset - 1, substeps)])
     global_orient, body_pose, transl = humanoid.pose_from_qpos(qpos)
     joints = body_joints(body, track.betas, global_orient, body_pose, transl)

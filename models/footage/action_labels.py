@@ -35,8 +35,8 @@ def read_mapping(path: Path) -> dict[str, str]:
 def read_segments(path: Path, mapping: Mapping[str, str], events: Path | None = None) -> Segments:
     """Read `path,label,start,end` (also start_s, end_s), and where given the falls' `fall_onset_s` and `at_rest_s`.
 
-    A clip in `events` keeps no whole-clip fall label: it falls from onset to rest, is fallen after, and before the onset
-    is whatever else its labels say, `other` where they say nothing.
+    A clip in `events` keeps no whole-clip fall label: it falls from onset to rest, is fallen after, and before the
+    onset is whatever else its labels say, `other` where they say nothing.
     """
     segments: Segments = {}
     with path.open(newline="", encoding="utf-8") as handle:

@@ -1,8 +1,9 @@
 """COCO sidecars: boxes, keypoints, actions and masks that people drew on the footage.
 
-A sidecar is a file `annotations.json` in the clip's folder or above it. `images[].file_name` is the clip's path relative to
-the sidecar, `images[].frame` the frame's number as `read_frames` counts. Categories `person`, `staff` and `patient` are
-people (`bbox`, `keypoints`, `action`, `person_id`); the names of SURFACE_LABELS are masks of floor, wall and furniture.
+A sidecar is a file `annotations.json` in the clip's folder or above it. `images[].file_name` is the clip's path
+relative to the sidecar, `images[].frame` the frame's number as `read_frames` counts. Categories `person`, `staff` and
+`patient` are people (`bbox`, `keypoints`, `action`, `person_id`); the names of SURFACE_LABELS are masks of floor, wall
+and furniture.
 """
 
 import functools
@@ -55,7 +56,8 @@ def _read(path: Path, stamp: int) -> dict[str, Any]:
 
 
 def clip_entries(sidecar: Path, clip: Path) -> dict[str, Any] | None:
-    """What the sidecar says of one clip alone (images, annotations, categories), or None; its digest is the clip's own."""
+    """What the sidecar says of one clip alone (images, annotations, categories), or None; its digest is the clip's
+    own."""
     content = _read(sidecar, sidecar.stat().st_mtime_ns)
     images = content["files"].get(clip.relative_to(sidecar.parent).as_posix())
     if not images:
@@ -135,7 +137,8 @@ def _straightened(annotations: Annotations, lens: Lens) -> Annotations:
 def merged_surfaces(
     annotations: Iterable[Annotations | None], height_px: int, width_px: int
 ) -> Int[np.ndarray, "height width"] | None:
-    """Index into SURFACE_LABELS per pixel by vote of a camera's clips, -1 where none says anything; None without any."""
+    """Index into SURFACE_LABELS per pixel by vote of a camera's clips, -1 where none says anything; None without
+    any."""
     votes = np.zeros((len(SURFACE_LABELS), height_px, width_px), dtype=np.uint16)
     for one in annotations:
         for label, mask in (one.surfaces if one else {}).items():
@@ -163,9 +166,10 @@ def _add(sidecar: Path, person: dict[str, Any], frame: int, entry: dict[str, Any
         points = np.asarray(entry.get("keypoints", [0] * 51), dtype=np.float64).reshape(17, 3)
     except (KeyError, TypeError, ValueError) as error:
         raise InputError(
-            sidecar, f"annotation {entry.get('id')}: bbox or keypoints have the wrong shape ({error})",
+            sidecar,
+            f"annotation {entry.get('id')}: bbox or keypoints have the wrong shape ({error})",
             "write bbox as [x, y, width, height] and keypoints as 51 numbers",
-        ) from error  # fmt: skip
+        ) from error
     if not (np.isfinite(points).all() and np.isfinite([x, y, width, height]).all()):
         raise InputError(sidecar, f"annotation {entry.get('id')} holds a number that is not finite", "correct it")
     person["visible"][frame] = True
@@ -198,7 +202,8 @@ def _mask(sidecar: Path, entry: dict[str, Any], footage: Footage) -> Bool[np.nda
         ) from error
     if mask.shape != size:
         raise InputError(
-            sidecar, f"annotation {entry.get('id')}: the mask is {mask.shape[1]}x{mask.shape[0]}, the clip {size[1]}x{size[0]}",
+            sidecar,
+            f"annotation {entry.get('id')}: the mask is {mask.shape[1]}x{mask.shape[0]}, the clip {size[1]}x{size[0]}",
             "annotate at the clip's own size",
-        )  # fmt: skip
+        )
     return mask

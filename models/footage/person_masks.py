@@ -103,7 +103,8 @@ def sample_key_frames(
     plate: UInt8[np.ndarray, "height width 3"],
     wanted: int,
 ) -> tuple[UInt8[np.ndarray, "sample height width 3"], Bool[np.ndarray, "sample height width"]]:
-    """The plate, then `wanted` key frames (fewer where there are fewer), spread over the clips; and where people cover them."""
+    """The plate, then `wanted` key frames (fewer where there are fewer), spread over the clips; and where people cover
+    them."""
     images, masks = [plate], [np.zeros(plate.shape[:2], dtype=bool)]
     chosen = [(footage, people, int(frame)) for footage, key_frames, people in clips for frame in key_frames]
     step = max(1, len(chosen) // wanted) if wanted else len(chosen) + 1

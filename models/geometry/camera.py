@@ -110,8 +110,9 @@ def read_camera(path: Path, width_px: int, height_px: int) -> Camera:
     """Read `camera.json`: `intrinsics` (3x3) for `width_px` x `height_px`, optional `T_world_camera` and `distortion`.
 
     Without `T_world_camera` (4x4) the returned pose is the identity, to be replaced by calibration. With `distortion`
-    (see `models.geometry.lens`) the returned camera is that of the straight picture, with its lens. The camera is scaled to
-    the size asked for. Raises InputError on a missing key, a wrong shape, a non-finite number or an unknown lens model.
+    (see `models.geometry.lens`) the returned camera is that of the straight picture, with its lens. The camera is
+    scaled to the size asked for. Raises InputError on a missing key, a wrong shape, a non-finite number or an unknown
+    lens model.
     """
     try:
         raw = json.loads(path.read_text())

@@ -1,7 +1,8 @@
 """Lenses that bend straight lines: OpenCV's radial-tangential and fisheye models, there and back.
 
-Everything inside works in the straight (pinhole) picture of the same size that `Lens.straight_intrinsics` describes; frames
-and annotations are straightened on the way in, pictures, masks and keypoints are bent again on the way out (DESIGN §4).
+Everything inside works in the straight (pinhole) picture of the same size that `Lens.straight_intrinsics` describes;
+frames and annotations are straightened on the way in, pictures, masks and keypoints are bent again on the way out
+(DESIGN §4).
 """
 
 import json
@@ -141,8 +142,8 @@ def _remapped(
 def lens_from_json(raw: dict, intrinsics: Float[np.ndarray, "3 3"], size: tuple[int, int], path: Path) -> Lens | None:
     """The lens of a camera file's content, or None where it has no `distortion`, or one of zeros.
 
-    `distortion` is `{"model": "opencv" or "fisheye", "coefficients": [...]}`, for `intrinsics` and `size` (width, height)
-    of the bent picture. Raises InputError on an unknown model, a wrong count or a number that is not finite.
+    `distortion` is `{"model": "opencv" or "fisheye", "coefficients": [...]}`, for `intrinsics` and `size` (width,
+    height) of the bent picture. Raises InputError on an unknown model, a wrong count or a number that is not finite.
     """
     given = raw.get("distortion")
     if given is None:

@@ -1,4 +1,5 @@
-"""The floor as a plane in depth: RANSAC by point-to-plane distance, refined by total least squares, with a prior on tilt."""
+"""The floor as a plane in depth: RANSAC by point-to-plane distance, refined by total least squares, with a prior on
+tilt."""
 
 from collections.abc import Callable
 

@@ -1,7 +1,8 @@
 """What two people do together, before physics: who acts when and where, and which hand of the carer holds what.
 
-A carer walks beside a resident, walks up to one who fell and kneels down, catches one who stumbles, or helps one up from a
-chair. Each acts alone, in one world and on one clock; `models.interactions.composition` brings their hands together.
+A carer walks beside a resident, walks up to one who fell and kneels down, catches one who stumbles, or helps one up
+from a chair. Each acts alone, in one world and on one clock; `models.interactions.composition` brings their hands
+together.
 """
 
 from collections.abc import Callable
@@ -272,7 +273,8 @@ ACTS: dict[Composition, Callable[[Person, Person, float, np.random.Generator], T
 def _access(
     lying: Float[np.ndarray, "joint 3"], rng: np.random.Generator
 ) -> tuple[Side, str, float, Float[np.ndarray, "3"], float]:
-    """Where somebody who lies can be reached: side and part, world angle outwards, the place, and how far out the body is.
+    """Where somebody who lies can be reached: side and part, world angle outwards, the place, and how far out the body
+    is.
 
     Shoulders before arms, and from where the rest of the body is least in the way.
     """
@@ -307,7 +309,8 @@ def _reach_m(carer: Person, down: PersonTrack, hand: Side, height_m: float) -> f
 
 
 def _down(carer: Person, foot: Side, fps: float, rng: np.random.Generator) -> Acted:
-    """From standing at the origin, facing +x, onto one knee, with that foot in front, or into a squat; about 4 s down there."""
+    """From standing at the origin, facing +x, onto one knee, with that foot in front, or into a squat; about 4 s down
+    there."""
     _, first = upright(carer.old, CHANGE_S + 0.1, rng)
     if rng.random() < 0.6:
         keys = [first, *down_to_a_knee(carer.old)]
@@ -321,9 +324,15 @@ def _down(carer: Person, foot: Side, fps: float, rng: np.random.Generator) -> Ac
     done = perform(carer.body, humanoid, carer.betas, paced(keys, float(rng.uniform(0.85, 1.1)), 9.0), fps, 0.6, rng)
     count = len(done.transl)
     track = PersonTrack(
-        carer.name, carer.role, carer.betas, done.global_orient, done.body_pose, done.transl, np.ones(count, dtype=bool),
+        carer.name,
+        carer.role,
+        carer.betas,
+        done.global_orient,
+        done.body_pose,
+        done.transl,
+        np.ones(count, dtype=bool),
         np.ones(count),
-    )  # fmt: skip
+    )
     return track, done.actions
 
 
@@ -366,12 +375,29 @@ def _falls(resident: Person, recovers: bool, rng: np.random.Generator) -> Motion
     ways: list[Direction] = [way for way in CAUSE_DIRECTIONS[cause] if way != "down"]
     direction = ways[int(rng.integers(len(ways)))]
     scene = fall_scene(
-        resident.body, resident.betas, cause, direction, "walking", 7.5, SIMULATED_HZ, resident.age_years, "resident", rng
-    )  # fmt: skip
+        resident.body,
+        resident.betas,
+        cause,
+        direction,
+        "walking",
+        7.5,
+        SIMULATED_HZ,
+        resident.age_years,
+        "resident",
+        rng,
+    )
     motion = simulate_fall(
-        resident.body, scene.source, cause, direction, scene.onset_s, resident.mass_kg, 0.5, PhysicsConfig(), rng,
+        resident.body,
+        scene.source,
+        cause,
+        direction,
+        scene.onset_s,
+        resident.mass_kg,
+        0.5,
+        PhysicsConfig(),
+        rng,
         recovers=recovers,
-    )  # fmt: skip
+    )
     if motion.details["recovered"] != recovers:
         raise Rejected("composed_fall_went_another_way")
     return replace(motion, people=(replace(motion.people[0], person=resident.name),))

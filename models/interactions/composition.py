@@ -1,8 +1,9 @@
-"""Two people together where nothing was captured: composed by time and place, performed by physics, and marked as composed.
+"""Two people together where nothing was captured: composed by time and place, performed by physics, and marked as
+composed.
 
 The acts (`models.interactions.acts`) say who does what and which hand of the carer holds what; arms reach for it
-(`models.interactions.hand_holds`). Then both are humanoids in one simulation: they follow their motions by their own joints, cannot pass
-through each other, and hands that hold on are drawn to where they hold.
+(`models.interactions.hand_holds`). Then both are humanoids in one simulation: they follow their motions by their own
+joints, cannot pass through each other, and hands that hold on are drawn to where they hold.
 """
 
 import numpy as np
@@ -31,8 +32,9 @@ LATE_S, LEAST_S = 1.0, 1.0
 def composed(body: BodyModel, kind: Composition, fps: float, rng: np.random.Generator) -> tuple[Motion, Facts]:
     """Two people (resident, carer) at `fps`, and what a caption may say.
 
-    Details: composition, composed, `touches` (hand and part of whom, from_s, until_s), and of some kinds cause, direction,
-    onset and boxes. Rejected where physics will not have it, or they share space, or a hand does not get there.
+    Details: composition, composed, `touches` (hand and part of whom, from_s, until_s), and of some kinds cause,
+    direction, onset and boxes. Rejected where physics will not have it, or they share space, or a hand does not get
+    there.
     """
     resident = Person(body, "person_0", "resident", (68.0, 95.0), rng)
     carer = Person(body, "person_1", "carer", (22.0, 62.0), rng)
@@ -97,6 +99,10 @@ def _touch(
         worst = 100.0 * float(away[first : last + 1].max())
         raise Rejected("composed_hand_off", f"{hold.hand} hand up to {worst:.1f} cm from {hold.part}")
     return {
-        "person": tracks[grip.holder].person, "hand": f"{hold.hand} hand", "other": tracks[grip.held].person,
-        "part": hold.part.replace("_", " "), "from_s": begins / fps, "until_s": last / fps,
-    }  # fmt: skip
+        "person": tracks[grip.holder].person,
+        "hand": f"{hold.hand} hand",
+        "other": tracks[grip.held].person,
+        "part": hold.part.replace("_", " "),
+        "from_s": begins / fps,
+        "until_s": last / fps,
+    }

@@ -1,7 +1,8 @@
 """Hands that hold on to somebody else: an arm reaches out, its palm lies on the other's skin, stays there, and lets go.
 
-A hold names a place on the other's body; the carer's arm follows that place by inverse kinematics, its trunk leans where
-the arm is too short, and hand and forearm turn as far as a wrist can. Reaching out and letting go are minimum jerk.
+A hold names a place on the other's body; the carer's arm follows that place by inverse kinematics, its trunk leans
+where the arm is too short, and hand and forearm turn as far as a wrist can. Reaching out and letting go are minimum
+jerk.
 """
 
 from collections.abc import Sequence
@@ -266,7 +267,8 @@ def _reach(
     normals: Float[np.ndarray, "time 3"],
     share: Float[np.ndarray, "time"],
 ) -> None:
-    """Bring one palm onto the points, as far as `share` says, in place; the elbow is where shoulder and wrist like it."""
+    """Bring one palm onto the points, as far as `share` says, in place; the elbow is where shoulder and wrist like
+    it."""
     limb = LIMBS[f"{side}_hand"]
     held = np.flatnonzero(share > 0.5)
     some = held[np.linspace(0, len(held) - 1, 9).astype(int)]

@@ -1,4 +1,5 @@
-"""The motion of a made clip: DATASET/clips/<id>.npz as `stages/dataset.py` writes it, AMASS-style for one person and more."""
+"""The motion of a made clip: DATASET/clips/<id>.npz as `stages/dataset.py` writes it, AMASS-style for one person and
+more."""
 
 from pathlib import Path
 from zipfile import BadZipFile
@@ -21,9 +22,15 @@ def read_motion(path: Path) -> Motion:
         raise InputError(path, f"is no motion of a dataset ({error})", "give DATASET/clips/<id>.npz") from error
     people = tuple(
         PersonTrack(
-            name, role, b.astype(np.float64), p[:, :3].astype(np.float64), p[:, 3:].astype(np.float64),
-            t.astype(np.float64), seen, seen.astype(np.float64),
+            name,
+            role,
+            b.astype(np.float64),
+            p[:, :3].astype(np.float64),
+            p[:, 3:].astype(np.float64),
+            t.astype(np.float64),
+            seen,
+            seen.astype(np.float64),
         )
         for name, role, b, p, t, seen in zip(names, roles, betas, poses, transl, visible, strict=True)
-    )  # fmt: skip
+    )
     return Motion(times, people, np.array(actions, dtype=int).reshape(len(people), len(times)), path.name)

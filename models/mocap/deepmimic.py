@@ -1,7 +1,7 @@
 """DeepMimic's clips: a json of frames that pose its humanoid, x forward, y up, metres.
 
-A frame is its duration in seconds, the root's place and its quaternion (w x y z), then the joints: a quaternion where the
-joint is a ball, one angle about z where it is a hinge. Skeleton: data/characters/humanoid3d.txt of
+A frame is its duration in seconds, the root's place and its quaternion (w x y z), then the joints: a quaternion where
+the joint is a ball, one angle about z where it is a hinge. Skeleton: data/characters/humanoid3d.txt of
 github.com/xbpeng/DeepMimic (MIT), X. B. Peng et al. (2018).
 """
 

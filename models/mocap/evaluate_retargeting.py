@@ -1,11 +1,13 @@
-"""What retargeting does to motion capture: what feet slide and sink more than in the source, and where hands and feet go.
+"""What retargeting does to motion capture: what feet slide and sink more than in the source, and where hands and feet
+go.
 
     python -m models.mocap.evaluate_retargeting --mocap path/to/mocap --out figures.json
 
 Every figure is of the source's frames brought to the motion's clock. A foot is in contact between two frames where the
-source's ball of the foot (its ankle, where it has no toes) is within 5 cm of the floor of the take, the 5th percentile of
-heights, and moves by less than 0.4 m/s. Ankles are compared from the middle of the hips after the person's one scale, wrists
-from the shoulder after that of the arm: trunks and arms are as long as the target's are. Takes with the same subject and take number in two formats are compared.
+source's ball of the foot (its ankle, where it has no toes) is within 5 cm of the floor of the take, the 5th percentile
+of heights, and moves by less than 0.4 m/s. Ankles are compared from the middle of the hips after the person's one
+scale, wrists from the shoulder after that of the arm: trunks and arms are as long as the target's are. Takes with the
+same subject and take number in two formats are compared.
 """
 
 import argparse
@@ -124,7 +126,8 @@ def _heading(
 
 
 def agreement(one: Float[np.ndarray, "time joint 3"], other: Float[np.ndarray, "time joint 3"]) -> tuple[float, float]:
-    """Mean joint distance in millimetres after one similarity for the whole take, and mean angle of limbs in degrees."""
+    """Mean joint distance in millimetres after one similarity for the whole take, and mean angle of limbs in
+    degrees."""
     count = min(len(one), len(other))
     a, b = one[:count].reshape(-1, 3), other[:count].reshape(-1, 3)
     from_a, from_b = a - a.mean(axis=0), b - b.mean(axis=0)
@@ -146,9 +149,11 @@ def summary(rows: dict[str, dict[str, float]]) -> dict[str, dict[str, float | st
         values = np.array([row[name] for row in rows.values()])
         worst = list(rows)[int(np.argmax(values))]
         told[name] = {
-            "median": float(np.median(values)), "p95": float(np.percentile(values, 95)), "worst": float(values.max()),
+            "median": float(np.median(values)),
+            "p95": float(np.percentile(values, 95)),
+            "worst": float(values.max()),
             "worst_of": worst,
-        }  # fmt: skip
+        }
     return told
 
 
@@ -187,9 +192,13 @@ def main() -> None:
     pairs = [(key, agreement(joints["amc", key], joints["bvh", key])) for key in both]
     same = {key: {"joint_distance_mm": distance, "limb_direction_deg": angle} for key, (distance, angle) in pairs}
     told = {
-        "files": len(rows), "failures": failures, "realtime_factor": sum(r["seconds"] for r in rows.values()) / spent,
-        "summary": summary(rows), "bvh_and_amc": {"takes": same, "summary": summary(same) if same else {}}, "rows": rows,
-    }  # fmt: skip
+        "files": len(rows),
+        "failures": failures,
+        "realtime_factor": sum(r["seconds"] for r in rows.values()) / spent,
+        "summary": summary(rows),
+        "bvh_and_amc": {"takes": same, "summary": summary(same) if same else {}},
+        "rows": rows,
+    }
     arguments.out.write_text(json.dumps(told, indent=1))
     print(json.dumps({key: value for key, value in told.items() if key != "rows"}, indent=1))
 

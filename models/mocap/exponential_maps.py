@@ -1,9 +1,10 @@
 """CMU motion capture as exponential maps: rows of 117 numbers, as papers on motion prediction share it.
 
 A row is the root's place, then one rotation vector for each of 38 joints. The clock is not in the file. Tree, bones and
-the direction of the turns are those of `fkl` and `_some_variables_cmu` in W. Mao et al., "Learning Trajectory Dependencies
-for Human Motion Prediction" (2019), github.com/wei-mao-2019/LearnTrajDep, utils/forward_kinematics.py, after C. Li et al. (2018).
-It multiplies rows from the left, so that a joint turns by the rotation vector's opposite. Joints are named as in CMU's BVH files.
+the direction of the turns are those of `fkl` and `_some_variables_cmu` in W. Mao et al., "Learning Trajectory
+Dependencies for Human Motion Prediction" (2019), github.com/wei-mao-2019/LearnTrajDep, utils/forward_kinematics.py,
+after C. Li et al. (2018). It multiplies rows from the left, so that a joint turns by the rotation vector's opposite.
+Joints are named as in CMU's BVH files.
 """
 
 from pathlib import Path

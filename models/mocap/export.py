@@ -55,8 +55,8 @@ def track_bvh(body: BodyModel, track: PersonTrack, timestamps_s: Float[np.ndarra
 def motion_glb(body: BodyModel, motion: Motion, mesh: bool = True) -> Glb:
     """Everyone of a motion as one glTF animation on its own timestamps: 24 joints each, and a skinned mesh if wanted.
 
-    glTF blends four joints a vertex, so the skin is the body's to a few millimetres; pose corrections of a SMPL file are
-    left out. A person's first node says in `extras` who they are and in which frames they were observed.
+    glTF blends four joints a vertex, so the skin is the body's to a few millimetres; pose corrections of a SMPL file
+    are left out. A person's first node says in `extras` who they are and in which frames they were observed.
     """
     glb = Glb()
     turn = Rotation.from_matrix(R_YUP_ZUP).as_quat()
@@ -78,13 +78,16 @@ def motion_glb(body: BodyModel, motion: Motion, mesh: bool = True) -> Glb:
             offset = rest[joint] - (rest[parent] if parent >= 0 else 0.0)
             children = [first + child for child in range(24) if SMPL_PARENTS[child] == joint]
             glb.node(
-                name=f"{track.person}:{SMPL_JOINTS[joint]}", translation=offset.tolist(),
+                name=f"{track.person}:{SMPL_JOINTS[joint]}",
+                translation=offset.tolist(),
                 **({"children": children} if children else {}),
-            )  # fmt: skip
+            )
         glb.tree["nodes"][world]["children"].append(first)
         glb.tree["nodes"][first]["extras"] = {
-            "person": track.person, "role": track.role, "visible": track.visible.astype(int).tolist(),
-        }  # fmt: skip
+            "person": track.person,
+            "role": track.role,
+            "visible": track.visible.astype(int).tolist(),
+        }
         animate(first, "translation", track.transl + rest[0])
         vectors = np.concatenate([track.global_orient[:, None], track.body_pose.reshape(-1, 23, 3)], axis=1)
         for joint in range(24):

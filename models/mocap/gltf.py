@@ -20,9 +20,13 @@ class Glb:
 
     def __init__(self) -> None:
         self.tree: dict[str, Any] = {
-            "asset": {"version": "2.0", "generator": "careclips"}, "scene": 0, "scenes": [{"nodes": []}],
-            "nodes": [], "accessors": [], "bufferViews": [],
-        }  # fmt: skip
+            "asset": {"version": "2.0", "generator": "careclips"},
+            "scene": 0,
+            "scenes": [{"nodes": []}],
+            "nodes": [],
+            "accessors": [],
+            "bufferViews": [],
+        }
         self._data = bytearray()
 
     def node(self, **content: Any) -> int:
@@ -44,9 +48,11 @@ class Glb:
         self._data += stored.tobytes()
         self.tree["bufferViews"].append(view)
         accessor = {
-            "bufferView": len(self.tree["bufferViews"]) - 1, "componentType": _COMPONENTS[values.dtype.name],
-            "count": len(values), "type": kind,
-        }  # fmt: skip
+            "bufferView": len(self.tree["bufferViews"]) - 1,
+            "componentType": _COMPONENTS[values.dtype.name],
+            "count": len(values),
+            "type": kind,
+        }
         if kind != "MAT4":
             # Required of positions and of times, and harmless elsewhere.
             flat = values.reshape(len(values), -1)

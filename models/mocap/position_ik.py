@@ -1,8 +1,8 @@
 """Rotations of SMPL's joints from their positions alone, for data sets that give no rotations, or none of SMPL's.
 
-Bones give directions; what turns about them comes from elsewhere: the pelvis from hips and spine, the chest from neck and
-collars with the spine between them, thighs and upper arms from the plane in which knee and elbow bend, straight legs from
-the feet, straight arms from the collar. Wrists, head and toes go along with the bone before them.
+Bones give directions; what turns about them comes from elsewhere: the pelvis from hips and spine, the chest from neck
+and collars with the spine between them, thighs and upper arms from the plane in which knee and elbow bend, straight
+legs from the feet, straight arms from the collar. Wrists, head and toes go along with the bone before them.
 """
 
 import numpy as np

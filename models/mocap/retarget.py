@@ -2,10 +2,10 @@
 
 A source joint's rotation since a reference pose (the file's rest pose where that stands upright, else its most upright
 frame) is applied to the target's rotation in that same pose, found by turning the target's limbs, with no twist, onto
-the source's. So limbs keep the source's directions, twists are the source's own, and bone lengths are the target's. Arms and
-legs then bend the little it takes (`limb_ik`) for the wrists to go the source's ways from the shoulders, scaled by the length
-of the arm, and for the ankles to go the source's ways, so that feet slide as little as there; and for planted feet to
-stand on the floor (`floor_contact`).
+the source's. So limbs keep the source's directions, twists are the source's own, and bone lengths are the target's.
+Arms and legs then bend the little it takes (`limb_ik`) for the wrists to go the source's ways from the shoulders,
+scaled by the length of the arm, and for the ankles to go the source's ways, so that feet slide as little as there; and
+for planted feet to stand on the floor (`floor_contact`).
 """
 
 import logging
@@ -33,7 +33,8 @@ logger = logging.getLogger(__name__)
 UPRIGHT = 0.85
 """Least cosine with the vertical of trunk and leg bones for a pose to count as standing."""
 WRIST_LEEWAY_M = 0.02
-"""How far wrists may stay from the source's ways: closing the last of it would turn forearms of other proportions too far."""
+"""How far wrists may stay from the source's ways: closing the last of it would turn forearms of other proportions too
+far."""
 SLOW_M_S = 0.3
 """A planted foot hardly moves."""
 
@@ -50,7 +51,8 @@ class _Source:
     wrists_m: Float[np.ndarray, "time 2 3"]
     """From the shoulder, left and right, in metres of the target, whose arm is as much stretched as the source's."""
     lean_m: Float[np.ndarray, "time 2 3"]
-    """What the ankles give way to feet longer or shorter than the source's, so that planted balls do not slide, metres."""
+    """What the ankles give way to feet longer or shorter than the source's, so that planted balls do not slide, metres.
+    """
     planted: Bool[np.ndarray, "time 2"]
     """Whether the ball of the foot stands on the floor."""
     scale: float
@@ -67,10 +69,10 @@ def retarget(
 ) -> Motion:
     """The motion of one or more people in one world on our body, sampled at `fps`; feet on the floor z = 0.
 
-    z is up; the first person's pelvis begins at x = y = 0 facing +x, the others keep their places to it. Ways on the floor
-    are scaled alike for all, heights by each one's legs. `window_s` keeps a part (start, end) of the files. Actions are
-    unknown (-1). `details` tells the metres that a unit of each file was taken for, by the length of the legs. Raises
-    InputError when joints cannot be matched by name, people's clocks differ, or the part is not there.
+    z is up; the first person's pelvis begins at x = y = 0 facing +x, the others keep their places to it. Ways on the
+    floor are scaled alike for all, heights by each one's legs. `window_s` keeps a part (start, end) of the files.
+    Actions are unknown (-1). `details` tells the metres that a unit of each file was taken for, by the length of the
+    legs. Raises InputError when joints cannot be matched by name, people's clocks differ, or the part is not there.
     """
     lengths = {len(source.timestamps_s) for source in sources}
     if len(lengths) > 1 or any(
@@ -116,15 +118,23 @@ def retarget(
         vectors = axis_angle_from_matrix(local)
         tracks.append(
             PersonTrack(
-                f"person_{number}", role, np.asarray(betas), vectors[:, 0], vectors[:, 1:].reshape(-1, 69), transl,
-                np.ones(len(times), dtype=bool), np.ones(len(times)),
+                f"person_{number}",
+                role,
+                np.asarray(betas),
+                vectors[:, 0],
+                vectors[:, 1:].reshape(-1, 69),
+                transl,
+                np.ones(len(times), dtype=bool),
+                np.ones(len(times)),
             )
-        )  # fmt: skip
+        )
     return Motion(
-        times, canonicalise(body, tracks), np.full((len(tracks), len(times)), -1),
+        times,
+        canonicalise(body, tracks),
+        np.full((len(tracks), len(times)), -1),
         " + ".join(source.path.name for source in sources),
         {"calibration_frames_dropped": first, "metres_per_unit": [one.scale for one in taken]},
-    )  # fmt: skip
+    )
 
 
 def _take_over(source: SkeletonMotion, rest: Float[np.ndarray, "24 3"], kept: slice) -> _Source:
@@ -178,9 +188,14 @@ def _take_over(source: SkeletonMotion, rest: Float[np.ndarray, "24 3"], kept: sl
     ]
     upright = R_ZUP_YUP.T
     return _Source(
-        local, hips @ upright, np.stack(ankles, axis=1) @ upright, np.stack(wrists, axis=1) @ upright,
-        np.moveaxis(lean, 0, 1) @ upright, (near > 0.9) & (np.stack(speed, axis=1) < SLOW_M_S), scale,
-    )  # fmt: skip
+        local,
+        hips @ upright,
+        np.stack(ankles, axis=1) @ upright,
+        np.stack(wrists, axis=1) @ upright,
+        np.moveaxis(lean, 0, 1) @ upright,
+        (near > 0.9) & (np.stack(speed, axis=1) < SLOW_M_S),
+        scale,
+    )
 
 
 def _nearness(balls: Sequence[Float[np.ndarray, "time 3"]]) -> Float[np.ndarray, "time 2"]:
@@ -196,7 +211,8 @@ def _nearness(balls: Sequence[Float[np.ndarray, "time 3"]]) -> Float[np.ndarray,
 def _lean(
     turn: Float[np.ndarray, "time 3 3"], longer: Float[np.ndarray, "3"], near: Float[np.ndarray, "time"]
 ) -> Float[np.ndarray, "time 3"]:
-    """What an ankle gives way to a foot that is `longer` than the source's, where its ball is near the floor; y up, metres.
+    """What an ankle gives way to a foot that is `longer` than the source's, where its ball is near the floor; y up,
+    metres.
 
     While the ball stands, it goes the source's way at a constant distance, the one at which the flat foot has its ankle
     where the source has it: the mean of yaw @ longer over the contact.
@@ -260,8 +276,8 @@ def _reference(
         across = positions[:, joint_of["left_hip"]] - positions[:, joint_of["right_hip"]]
         for side in SIDES:
             if f"{side}_foot" in joint_of:
-                # A dancer may be most upright on tiptoe: feet are taken from where they stand flat, and turned by as much
-                # as the hips have turned until then.
+                # A dancer may be most upright on tiptoe: feet are taken from where they stand flat, and turned by as
+                # much as the hips have turned until then.
                 ankle, ball = joint_of[f"{side}_ankle"], joint_of[f"{side}_foot"]
                 flat = _flat(positions[:, ankle], positions[:, ball], across)
                 angle = np.arctan2(across[best, 0], across[best, 2]) - np.arctan2(across[flat, 0], across[flat, 2])
@@ -327,7 +343,8 @@ def _unbend_knees(local: Float[np.ndarray, "time 24 3 3"]) -> None:
 
 
 def _begins_apart(source: SkeletonMotion, joint_of: dict[str, int]) -> bool:
-    """Whether the first frame is a pose of its own: some limb's step away from it dwarfs all steps of the next frames."""
+    """Whether the first frame is a pose of its own: some limb's step away from it dwarfs all steps of the next
+    frames."""
     begin = replace(
         source,
         translations=source.translations[:12],

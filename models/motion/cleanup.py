@@ -1,8 +1,9 @@
 """Sampled motion cleaned up: no jitter, standing feet that stand, nobody inside the floor or inside another.
 
-A denoiser's frames are each off by centimetres, which no eye forgives where a foot stands. In: features as sampled, and the
-bodies that act them. Out: features of a motion near by: low-pass filtered; limbs bent out of the floor; feet held where the motion
-says that they stand, by linear least squares over all frames and two-bone inverse kinematics; people moved out of each other.
+A denoiser's frames are each off by centimetres, which no eye forgives where a foot stands. In: features as sampled, and
+the bodies that act them. Out: features of a motion near by: low-pass filtered; limbs bent out of the floor; feet held
+where the motion says that they stand, by linear least squares over all frames and two-bone inverse kinematics; people
+moved out of each other.
 """
 
 import itertools
@@ -126,8 +127,9 @@ def corrections(
 ) -> Float[np.ndarray, "time 3 2"]:
     """By what to move body, left and right ankle over the floor so that what stands does not slip, metres.
 
-    `feet` are the ways of FEET. Least squares over all frames of what slips while it stands, of how the ankles' corrections
-    differ from the body's, and of how far, how fast and how suddenly corrections go; each in units of its spread.
+    `feet` are the ways of FEET. Least squares over all frames of what slips while it stands, of how the ankles'
+    corrections differ from the body's, and of how far, how fast and how suddenly corrections go; each in units of its
+    spread.
     """
     count = len(feet)
     if count < 3 or not stands.any():
@@ -137,9 +139,11 @@ def corrections(
     bend = FPS * (ahead[1:] - ahead[:-1])
     body, each = np.eye(3)[:1], np.eye(3)
     blocks = [
-        kron(body, same) / config.body_m, kron(body, ahead) / config.body_m_s, kron(each, bend) / config.change_m_s2,
+        kron(body, same) / config.body_m,
+        kron(body, ahead) / config.body_m_s,
+        kron(each, bend) / config.change_m_s2,
         kron(np.array([[-1.0, 1.0, 0.0], [-1.0, 0.0, 1.0]]), same) / config.leg_m,
-    ]  # fmt: skip
+    ]
     wanted = [np.zeros((count + count - 1 + 3 * (count - 2) + 2 * count, 2))]
     for foot in (0, 1):
         ankle, toe = (stands[1:, 2 * foot + part] & stands[:-1, 2 * foot + part] for part in (0, 1))
@@ -161,8 +165,9 @@ def _apart(
     R: Float[Tensor, "person time 22 3 3"],
     root: Float[Tensor, "person time 3"],
 ) -> Float[Tensor, "person 2"]:
-    """By what to move each person over the floor, at all times alike, so that nobody is inside another: feet that stand still
-    stand then. Two who meet are moved the least way that takes them apart, half of it each; again while others then meet."""
+    """By what to move each person over the floor, at all times alike, so that nobody is inside another: feet that stand
+    still stand then. Two who meet are moved the least way that takes them apart, half of it each; again while others
+    then meet."""
     spheres = [InnerSpheres(body, shape) for shape in betas]
     hands = np.tile(np.eye(3), (R.shape[1], 2, 1, 1))
     centres = []
@@ -194,8 +199,8 @@ def _discs(
     other_radii: Float[Tensor, "n"],
     least_m: float,
 ) -> tuple[Float[np.ndarray, "disc 2"], Float[np.ndarray, "disc"]]:
-    """By what the other must not be moved over the floor: centres and radii of discs, one for each two spheres at each time that
-    share a height."""
+    """By what the other must not be moved over the floor: centres and radii of discs, one for each two spheres at each
+    time that share a height."""
     between = other[:, None] - one[:, :, None]
     reach = one_radii[:, None] + other_radii - least_m
     square = reach.square() - between[..., 2].square()

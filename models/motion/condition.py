@@ -1,4 +1,7 @@
-"""What a motion model is told beside the noisy motion. A typed set: architectures use what they know, and more can join it."""
+"""What a motion model is told beside the noisy motion.
+
+A typed set: architectures use what they know, and more can join it.
+"""
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass

@@ -1,7 +1,8 @@
-"""Batches of motion out of a corpus: features in the first person's frame, captions, roles and bones. Needs what `models/training/motion/train.py` needs.
+"""Batches of motion out of a corpus: features in the first person's frame, captions, roles and bones. Needs what
+`models/training/motion/train.py` needs.
 
-Items of about one length and one number of people come together, so that little of a batch is padding. What step n sees depends
-on the seed and n alone.
+Items of about one length and one number of people come together, so that little of a batch is padding. What step n sees
+depends on the seed and n alone.
 """
 
 from collections.abc import Callable, Sequence
@@ -70,9 +71,10 @@ class MotionData:
     def __init__(self, corpus: Corpus, skeleton: RestSkeleton, most_frames: int):
         if corpus.index.body != skeleton.name:
             raise InputError(
-                "corpus", f"its bodies are {corpus.index.body}, the skeleton is of {skeleton.name}",
+                "corpus",
+                f"its bodies are {corpus.index.body}, the skeleton is of {skeleton.name}",
                 "name the skeleton that was written with the corpus",
-            )  # fmt: skip
+            )
         for name in ("rotations", "transl", "betas"):
             if not np.isfinite(getattr(corpus, name)).all():
                 raise InputError("corpus", f"holds {name} that are not finite", "build it again")
@@ -149,9 +151,12 @@ class MotionData:
             row = self.rows[item]
             low, high = self._starts(row)
             piece = Piece(
-                int(item), int(rng.integers(low, high + 1)), min(row.frames, self.most_frames),
-                tuple(int(person) for person in rng.permutation(len(row.people))), int(rng.integers(len(row.texts))),
-            )  # fmt: skip
+                int(item),
+                int(rng.integers(low, high + 1)),
+                min(row.frames, self.most_frames),
+                tuple(int(person) for person in rng.permutation(len(row.people))),
+                int(rng.integers(len(row.texts))),
+            )
             pieces.append(piece)
         pieces.sort(key=lambda piece: (len(piece.order), piece.frames))
         place = int(rng.permutation(POOL)[place])

@@ -1,7 +1,9 @@
-"""What the motion model sees of a person in a frame: 268 numbers, clean and redundant. DESIGN §5; InterGen's layout plus rotations.
+"""What the motion model sees of a person in a frame: 268 numbers, clean and redundant. DESIGN §5; InterGen's layout
+plus rotations.
 
-Joint positions and velocities (world, z up), rotations as two columns (Zhou et al. 2019) and contacts of the feet. Everything
-follows from rotations, root and the person's own rest joints; sampled motion is read back from rotations and root alone.
+Joint positions and velocities (world, z up), rotations as two columns (Zhou et al. 2019) and contacts of the feet.
+Everything follows from rotations, root and the person's own rest joints; sampled motion is read back from rotations and
+root alone.
 """
 
 import numpy as np
@@ -53,7 +55,8 @@ def encode(
     rotations: Float[Tensor, "*batch time 24 3"],
     transl: Float[Tensor, "*batch time 3"],
 ) -> Float[Tensor, "*batch time 268"]:
-    """Features of motion in SMPL's parameters (axis-angle, SMPL's `transl`), in the same world. `rest`: of each person."""
+    """Features of motion in SMPL's parameters (axis-angle, SMPL's `transl`), in the same world. `rest`: of each
+    person."""
     R = matrices_from_axis_angle(rotations[..., :BODY_JOINTS, :])
     return from_matrices(rest, R, transl + rest[..., None, 0, :])
 
@@ -147,7 +150,10 @@ def _turned(features: Tensor, yaw: Float[Tensor, "batch"]) -> Tensor:
 
 
 class Normaliser(nn.Module):
-    """Features to about unit spread and back. Horizontal axes share a spread, so that turning a scene changes nothing."""
+    """Features to about unit spread and back.
+
+    Horizontal axes share a spread, so that turning a scene changes nothing.
+    """
 
     mean: Tensor
     spread: Tensor

@@ -44,8 +44,9 @@ def off_floor(
     R: Float[Tensor, "person time 22 3 3"],
     root: Float[Tensor, "person time 3"],
 ) -> tuple[Float[Tensor, "person time 22 3 3"], Float[Tensor, "person time 3"]]:
-    """People bent so that no joint, and no head, is nearer to the floor than its skin allows: each that is too low is wanted just
-    high enough, and every bone turns by the shortest way to where its ends are wanted. Who is nowhere too low stays."""
+    """People bent so that no joint, and no head, is nearer to the floor than its skin allows: each that is too low is
+    wanted just high enough, and every bone turns by the shortest way to where its ends are wanted. Who is nowhere too
+    low stays."""
     local, world = R.double().numpy(), {}
     for joint in range(22):
         world[joint] = local[:, :, joint] if joint == 0 else world[PARENTS[joint]] @ local[:, :, joint]

@@ -56,7 +56,8 @@ def folder_of(name: Path | str) -> Path:
 def load_motion_model(name: Path | str = "starter", device: str = "cpu") -> MotionModel:
     """The model of a folder with config.json and model.safetensors, float32, frozen.
 
-    InputError where it is none, is damaged, or its features are laid out in another way, and for a device that is not there.
+    InputError where it is none, is damaged, or its features are laid out in another way, and for a device that is not
+    there.
     """
     return load_network(folder_of(name), *_KIND, _build).to(device_of("device", device))
 
@@ -66,9 +67,10 @@ def check_text_encoder(model: MotionModel, digest: str) -> None:
     if model.config.text_encoder != digest:
         known = model.config.text_encoder[:12]
         raise InputError(
-            "text encoder", f"is {digest[:12]}, the motion model learned its captions from {known}",
+            "text encoder",
+            f"is {digest[:12]}, the motion model learned its captions from {known}",
             "name the one of its card as sample_motion.text",
-        )  # fmt: skip
+        )
 
 
 def motion_model_digest(name: Path | str = "starter") -> str:

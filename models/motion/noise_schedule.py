@@ -31,12 +31,13 @@ def noised(
 
 
 def draw_steps(count: int, noisier: float, shift: float, generator: torch.Generator) -> Int[Tensor, "{count}"]:
-    """Steps to train at: evenly over all, but for the share `noisier`, whose ratio of noise to signal is `shift` times as large.
+    """Steps to train at: evenly over all, but for the share `noisier`, whose ratio of noise to signal is `shift` times
+    as large.
 
-    A motion is tens of thousands of numbers that say much the same, so that which way somebody falls shows through nearly all
-    noise: drawn evenly, one step in a hundred is noisy enough to need the caption for it, and what is sampled hardly heeds it.
-    Images of high resolution need a schedule shifted by their resolution for the same reason (Hoogeboom et al. 2023, "Simple
-    diffusion").
+    A motion is tens of thousands of numbers that say much the same, so that which way somebody falls shows through
+    nearly all noise: drawn evenly, one step in a hundred is noisy enough to need the caption for it, and what is
+    sampled hardly heeds it. Images of high resolution need a schedule shifted by their resolution for the same reason
+    (Hoogeboom et al. 2023, "Simple diffusion").
     """
     angle = torch.rand(count, generator=generator) * (math.pi / 2.0)
     shifted = torch.rand(count, generator=generator) < noisier

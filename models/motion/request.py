@@ -62,15 +62,22 @@ def chain(joint: int) -> list[int]:
 
 
 def motion_of(ask: Ask, betas: Float[np.ndarray, "person 10"], features: Float[Tensor, "person time 268"]) -> Motion:
-    """Features as a motion of these bodies at 20 Hz, hands at rest; actions are unknown (-1) until kinematics tell them."""
+    """Features as a motion of these bodies at 20 Hz, hands at rest; actions are unknown (-1) until kinematics tell
+    them."""
     orient, pose, transl = smpl_parameters(features, ask.rest)
     frames = features.shape[1]
     people = [
         PersonTrack(
-            f"person_{number}", role, betas[number], orient[number], pose[number], transl[number],
-            np.ones(frames, dtype=bool), np.ones(frames),
+            f"person_{number}",
+            role,
+            betas[number],
+            orient[number],
+            pose[number],
+            transl[number],
+            np.ones(frames, dtype=bool),
+            np.ones(frames),
         )
         for number, role in enumerate(ask.roles)
-    ]  # fmt: skip
+    ]
     details = {"caption": ask.text, "seed": ask.seed}
     return Motion(np.arange(frames) / FPS, tuple(people), np.full((len(people), frames), -1), "motion model", details)

@@ -1,7 +1,8 @@
 """Sample motion from a trained model: denoise, guided by text, with whatever frames or joints are to be kept.
 
-Schedulers are diffusers'. Every item has a seed of its own, a number of people, a length and a text of its own; in a batch it comes
-out as it would alone. Kept values replace the prediction of x_0 at each step (TIMotion's supplement, Algorithm 1).
+Schedulers are diffusers'. Every item has a seed of its own, a number of people, a length and a text of its own; in a
+batch it comes out as it would alone. Kept values replace the prediction of x_0 at each step (TIMotion's supplement,
+Algorithm 1).
 """
 
 import math
@@ -54,7 +55,8 @@ def sample(
 ) -> list[Float[Tensor, "person time 268"]]:
     """One motion an ask, features in the canonical frame, on the CPU.
 
-    What is longer than the model's longest motion is made of windows that keep the end of the one before. Raises InputError as `check_ask`.
+    What is longer than the model's longest motion is made of windows that keep the end of the one before. Raises
+    InputError as `check_ask`.
     """
     for ask in asks:
         check_ask(ask, model)
@@ -157,8 +159,9 @@ def _led_on(
     kept: Float[Tensor, "batch person time 268"],
     lead: Int[Tensor, "batch person"],
 ) -> Float[Tensor, "batch person time 268"]:
-    """Where a person's first frames are kept, what is predicted of the others is turned and moved over the floor so that it begins
-    where the kept ones end, and as they end. While there is next to no signal the network cannot see that."""
+    """Where a person's first frames are kept, what is predicted of the others is turned and moved over the floor so
+    that it begins where the kept ones end, and as they end. While there is next to no signal the network cannot see
+    that."""
     last = (lead - 1).clamp(min=0)[..., None, None].expand(-1, -1, 1, FEATURES)
     ours, theirs = (of.gather(2, last).flatten(0, 1)[:, None] for of in (predicted, kept))
     yaws = []
@@ -178,7 +181,8 @@ def _led_on(
 def _noise(asks: Sequence[Ask], generators: Sequence[torch.Generator]) -> Float[Tensor, "batch person time 268"]:
     """Each item's, drawn by its own generator; zero where nobody is.
 
-    On the processor, so that every device has the same, by as many threads as torch has: a thousand items are soon drawn.
+    On the processor, so that every device has the same, by as many threads as torch has: a thousand items are soon
+    drawn.
     """
     noise = torch.zeros(len(asks), max(len(ask.roles) for ask in asks), max(ask.frames for ask in asks), FEATURES)
 

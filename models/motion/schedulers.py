@@ -14,16 +14,16 @@ class SamplingConfig(Config):
     """How motion is sampled."""
 
     scheduler: Literal["ddpm", "ddim", "dpm++", "sde-dpm++"] = "sde-dpm++"
-    """The last adds noise at every step, as ddpm does (Lu et al. 2022, "DPM-Solver++", §5), which mends what the steps before got
-    wrong: falls are done more often."""
+    """The last adds noise at every step, as ddpm does (Lu et al. 2022, "DPM-Solver++", §5), which mends what the steps
+    before got wrong: falls are done more often."""
     steps: int = Field(default=10, ge=1, le=STEPS)
     noise_shift: float = Field(default=4.0, ge=1.0)
-    """How much noisier than evenly spread steps are (`models.motion.noise_schedule.sampling_steps`): more heeds the caption more, and leaves
-    more jitter. Training at noisier steps needs less of it. ddim's are always even."""
+    """How much noisier than evenly spread steps are (`models.motion.noise_schedule.sampling_steps`): more heeds the
+    caption more, and leaves more jitter. Training at noisier steps needs less of it. ddim's are always even."""
     classifier_free_guidance_scale: float = Field(default=1.5, ge=0.0)
     guided: float = Field(default=0.6, ge=0.0, le=1.0)
-    """Share of the steps, the noisiest, in which the caption is guided by; the others cost half (Kynkäänniemi et al. 2024,
-    "Applying guidance in a limited interval improves sample and distribution quality in diffusion models")."""
+    """Share of the steps, the noisiest, in which the caption is guided by; the others cost half (Kynkäänniemi et al.
+    2024, "Applying guidance in a limited interval improves sample and distribution quality in diffusion models")."""
     precision: Literal["auto", "float32", "bfloat16"] = "auto"
     compile: bool = False
     """Compile the network first: worth it for thousands of clips."""
@@ -34,9 +34,11 @@ class SamplingConfig(Config):
 def scheduler_of(config: SamplingConfig) -> DDPMScheduler | DDIMScheduler | DPMSolverMultistepScheduler:
     """diffusers' scheduler for networks that predict x_0 of features that know no bounds, its steps set."""
     common = {
-        "num_train_timesteps": STEPS, "beta_schedule": "squaredcos_cap_v2", "prediction_type": "sample",
+        "num_train_timesteps": STEPS,
+        "beta_schedule": "squaredcos_cap_v2",
+        "prediction_type": "sample",
         "timestep_spacing": "trailing",
-    }  # fmt: skip
+    }
     if config.scheduler == "ddim":
         even = DDIMScheduler(**common, clip_sample=False)
         even.set_timesteps(config.steps)

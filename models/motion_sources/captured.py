@@ -29,7 +29,8 @@ UNUSUAL_WORDS = ("uneven", "dance", "salsa", "playground", "jump", "climb", "run
 
 
 class MocapClips:
-    """Everyday motion from a folder of BVH files: by its `index.csv` (file, description), or every *.bvh by its name."""
+    """Everyday motion from a folder of BVH files: by its `index.csv` (file, description), or every *.bvh by its
+    name."""
 
     name = "mocap"
 
@@ -63,9 +64,13 @@ class MocapClips:
                     continue
                 start = 0.25 + float(rng.uniform(0.0, spare))
                 motion = retarget(
-                    [bvh], self.body, betas_of(self.body, order), order.fps, role=order.role,
+                    [bvh],
+                    self.body,
+                    betas_of(self.body, order),
+                    order.fps,
+                    role=order.role,
                     window_s=(start, start + order.seconds + 0.1),
-                )  # fmt: skip
+                )
             except InputError as error:
                 reasons.append(str(error))
                 continue

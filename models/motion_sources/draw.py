@@ -26,7 +26,8 @@ def draw_motion(
 ) -> tuple[Motion, str]:
     """The motion of the first source that can act the order, and that source's name; Rejected where none can.
 
-    `model` is asked alone where it is given. `mocap` is a folder of BVH files. What no capture is long enough for is made from joint-angle curves.
+    `model` is asked alone where it is given. `mocap` is a folder of BVH files. What no capture is long enough for is
+    made from joint-angle curves.
     """
     if model is not None:
         return model.sample(order, room, rng), model.name

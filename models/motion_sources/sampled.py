@@ -28,21 +28,27 @@ FURNISHED = ("sit", "sit_to_stand", "roll_out_of_bed", "slide_out_of_bed")
 
 
 class SampledMotion:
-    """Any event, by the motion model; InputError where a folder holds none, or one that learned from another text encoder."""
+    """Any event, by the motion model; InputError where a folder holds none, or one that learned from another text
+    encoder."""
 
     name = "motion model"
 
     def __init__(
-        self, body: BodyModel, model: Path | str, text: SentenceConfig | ClipConfig, sampling: SamplingConfig,
-        cleanup: CleanupConfig | None, device: str = "cpu",
-    ):  # fmt: skip
+        self,
+        body: BodyModel,
+        model: Path | str,
+        text: SentenceConfig | ClipConfig,
+        sampling: SamplingConfig,
+        cleanup: CleanupConfig | None,
+        device: str = "cpu",
+    ):
         self.body, self.sampling, self.cleanup = body, sampling, cleanup
         self.model, self.encoder = load_motion_model(model, device), TextEncoder(text)
         check_text_encoder(self.model, self.encoder.digest)
 
     def sample(self, order: ClipOrder, room: Room | None, rng: np.random.Generator) -> Motion:
-        """One motion; what came of it is for the audit to tell. Rejected where it is longer than what the model learned, or begins
-        on furniture: it is made on a bare floor before it has a place in the room."""
+        """One motion; what came of it is for the audit to tell. Rejected where it is longer than what the model
+        learned, or begins on furniture: it is made on a bare floor before it has a place in the room."""
         for what in (order.event, order.cause):
             if what in FURNISHED and not order.text:
                 raise Rejected("cause_needs_furniture", f"{what} on a bare floor")
@@ -66,8 +72,9 @@ class SampledMotion:
 
 
 def acting_role(order: ClipOrder) -> Role:
-    """As whom the model is asked to move somebody: as a `person` in everyday motion, since captures, which it is learned from,
-    are of nobody in particular. Residents and carers are seen to fall and to rise from seats, and would do so."""
+    """As whom the model is asked to move somebody: as a `person` in everyday motion, since captures, which it is
+    learned from, are of nobody in particular. Residents and carers are seen to fall and to rise from seats, and would
+    do so."""
     return order.role if order.event == "fall" or order.text else "person"
 
 

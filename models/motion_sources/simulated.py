@@ -45,9 +45,16 @@ class PhysicsFalls:
         source, onset_s = self._source(order, betas, seconds, fps, rng)
         frailty = float(np.clip((order.age_years - 55.0) / 40.0 + rng.normal(0.0, 0.1), 0.0, 1.0))
         motion = simulate_fall(
-            self.body, source, order.cause, order.direction, onset_s, body_mass_kg(order.stature_m, order.build),
-            frailty, self.config, rng,
-        )  # fmt: skip
+            self.body,
+            source,
+            order.cause,
+            order.direction,
+            onset_s,
+            body_mass_kg(order.stature_m, order.build),
+            frailty,
+            self.config,
+            rng,
+        )
         track = motion.people[0]
         as_asked(motion, body_joints(self.body, track.betas, track.global_orient, track.body_pose, track.transl))
         return replace(

@@ -1,8 +1,8 @@
 """Detections of many frames chained to people, by motion, size and pose; appearance helps where there is any.
 
-A track foretells where its skeleton is now: moved at constant velocity, less surely the longer it was unseen. Frame by frame,
-detections go to tracks by least total distance; what is left over begins a track. Pieces of one person before and after
-being hidden are joined later, over the whole clip at once (`pose2d_tracks.join`).
+A track foretells where its skeleton is now: moved at constant velocity, less surely the longer it was unseen. Frame by
+frame, detections go to tracks by least total distance; what is left over begins a track. Pieces of one person before
+and after being hidden are joined later, over the whole clip at once (`pose2d_tracks.join`).
 """
 
 from collections.abc import Iterable
@@ -54,7 +54,8 @@ def associate(frames: Iterable[Seen], lost_after_s: float, duplicates: Duplicate
 def _cost(
     track: Tracklet, times: list[float], time_s: float, pose: Pose2D, look: Float[np.ndarray, "bin"] | None
 ) -> float:
-    """Below 1 where a detection may be the track's person, in shares of the extent: how far it is from where the track foretells it."""
+    """Below 1 where a detection may be the track's person, in shares of the extent: how far it is from where the track
+    foretells it."""
     last = track.poses[track.last]
     gap = time_s - times[track.last]
     foretold = replace(last, keypoints_px=last.keypoints_px + velocity_px_s(track, times) * min(gap, FORETOLD_S))

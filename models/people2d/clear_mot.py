@@ -1,7 +1,7 @@
 """Two accounts of who is in the image, held against each other: who is whom, identity switches, how far they disagree.
 
-The correspondence is that of CLEAR MOT (Bernardin and Stiefelhagen 2008): frame by frame, who was matched stays matched while
-it still holds, the others by least total distance.
+The correspondence is that of CLEAR MOT (Bernardin and Stiefelhagen 2008): frame by frame, who was matched stays matched
+while it still holds, the others by least total distance.
 """
 
 from collections.abc import Sequence
@@ -13,8 +13,8 @@ from scipy.optimize import linear_sum_assignment
 from models.types import Person2D
 
 APART, UNLIKE = 0.3, 0.7
-"""Mean distance of keypoints as a share of the box's longer side, and share of the boxes not shared: together at these, two
-are no longer one person."""
+"""Mean distance of keypoints as a share of the box's longer side, and share of the boxes not shared: together at these,
+two are no longer one person."""
 
 
 def box_iou(a: Float[np.ndarray, "4"], b: Float[np.ndarray, "4"]) -> float:
@@ -26,7 +26,8 @@ def box_iou(a: Float[np.ndarray, "4"], b: Float[np.ndarray, "4"]) -> float:
 
 
 def keypoint_distance(a: Person2D, b: Person2D, frame: int, least_score: float = 0.2) -> float | None:
-    """Mean distance of keypoints that both have, as a share of the first one's box; None where they share less than three."""
+    """Mean distance of keypoints that both have, as a share of the first one's box; None where they share less than
+    three."""
     both = (a.scores[frame] >= least_score) & (b.scores[frame] >= least_score)
     if both.sum() < 3:
         return None

@@ -1,8 +1,8 @@
 """Do 2D keypoints come in the order they should? What a body looks like over a whole clip tells wrong orders apart.
 
-Three statistics, none of which a single odd frame decides: the skeleton's bones have a body's proportions (else the order is
-another one); who is tall in the image has the head up (else the image's y, or the order, is upside down); who walks
-walks forwards (else left and right are exchanged).
+Three statistics, none of which a single odd frame decides: the skeleton's bones have a body's proportions (else the
+order is another one); who is tall in the image has the head up (else the image's y, or the order, is upside down); who
+walks walks forwards (else left and right are exchanged).
 """
 
 from collections.abc import Sequence
@@ -99,7 +99,8 @@ def keypoint_order(
 
 
 def complaint(orders: Sequence[KeypointOrder], config: KeypointOrderConfig) -> str | None:
-    """What all clips together say is wrong, in words; None where nothing does. One clip alone may hold odd people only."""
+    """What all clips together say is wrong, in words; None where nothing does. One clip alone may hold odd people
+    only."""
     odd = [o.misproportion for o in orders if o.misproportion is not None and o.frames >= config.least_frames]
     if odd and float(np.median(odd)) > config.most_misproportion:
         return (

@@ -71,7 +71,8 @@ class TflitePose:
     def zoom(
         self, rgb: UInt8[np.ndarray, "height width 3"], crop: Crop, sure: float = 0.5, turns: tuple[int, ...] = TURNS
     ) -> Pose2D:
-        """Look in the crop; while the mean score is below `sure`, look at the other turns and once more where joints were found."""
+        """Look in the crop; while the mean score is below `sure`, look at the other turns and once more where joints
+        were found."""
         best = self(rgb, crop)
         if best.score >= sure:
             return best

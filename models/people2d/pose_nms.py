@@ -1,10 +1,11 @@
 """One person seen twice: poses that explain the same keypoints. Thesis §5.2, DESIGN §4 people3d.
 
-The thesis compares every projected pose with everybody's annotated keypoints and masks out who comes closer to another's
-than the other does: so it lost a carer half hidden behind a bed (§6). Here two questions are kept apart. Whether two people
-are one is asked of what was *seen*: they are, where most keypoints of the one seen less coincide with the other's. And
-whether a lifted pose is its person's is an assignment of poses to seen keypoints with a threshold: who explains another's
-keypoints and not her own has strayed in that frame, and is not a duplicate, because nobody else explains hers.
+The thesis compares every projected pose with everybody's annotated keypoints and masks out who comes closer to
+another's than the other does: so it lost a carer half hidden behind a bed (§6). Here two questions are kept apart.
+Whether two people are one is asked of what was *seen*: they are, where most keypoints of the one seen less coincide
+with the other's. And whether a lifted pose is its person's is an assignment of poses to seen keypoints with a
+threshold: who explains another's keypoints and not her own has strayed in that frame, and is not a duplicate, because
+nobody else explains hers.
 """
 
 from collections.abc import Sequence
@@ -69,7 +70,8 @@ def are_one(
 def distinct(
     keypoints_px: Float[np.ndarray, "pose 17 2"], scores: Float[np.ndarray, "pose 17"], config: DuplicatesConfig
 ) -> list[int]:
-    """Indices of one frame's poses that are different people, of each the pose of the highest sum of scores; in order."""
+    """Indices of one frame's poses that are different people, of each the pose of the highest sum of scores; in
+    order."""
     kept: list[int] = []
     for i in np.argsort(-scores.sum(axis=1), kind="stable"):
         if not any(are_one(keypoints_px[i], scores[i], keypoints_px[k], scores[k], config) for k in kept):
@@ -80,10 +82,11 @@ def distinct(
 def judge(
     people: Sequence[Person2D], projected_px: Float[np.ndarray, "person time 17 2"] | None, config: DuplicatesConfig
 ) -> Verdicts:
-    """Per person and frame, whether somebody is seen twice; and where their lifted poses are projected too, who strayed.
+    """Per person and frame, whether somebody is seen twice; and where their lifted poses are projected too, who
+    strayed.
 
-    Of two who are one, the one of less total score is the duplicate, in all frames alike. Projections that are not finite
-    explain nothing.
+    Of two who are one, the one of less total score is the duplicate, in all frames alike. Projections that are not
+    finite explain nothing.
     """
     frames = len(people[0].visible) if people else 0
     duplicate, strayed = np.zeros((len(people), frames), dtype=bool), np.zeros((len(people), frames), dtype=bool)
@@ -111,7 +114,8 @@ def judge(
 
 
 def _misfit(projected_px: Float[np.ndarray, "17 2"], person: Person2D, frame: int, config: DuplicatesConfig) -> float:
-    """Mean distance of a projected pose from the keypoints that were seen, as a share of their extent; each at most 1."""
+    """Mean distance of a projected pose from the keypoints that were seen, as a share of their extent; each at most
+    1."""
     seen = person.scores[frame] >= config.least_score
     away = np.linalg.norm(projected_px[seen] - person.keypoints_px[frame][seen], axis=-1)
     size = max(extent_px(person.keypoints_px[frame], person.scores[frame], config.least_score), 1.0)
@@ -119,7 +123,8 @@ def _misfit(projected_px: Float[np.ndarray, "17 2"], person: Person2D, frame: in
 
 
 def without_duplicates(people: Sequence[Person2D], config: DuplicatesConfig) -> tuple[list[Person2D], list[dict]]:
-    """The people, each once: a duplicate's frames are emptied, or the whole person dropped; and what was done, in words."""
+    """The people, each once: a duplicate's frames are emptied, or the whole person dropped; and what was done, in
+    words."""
     verdicts = judge(people, None, config)
     kept, report = [], []
     for person, twice in zip(people, verdicts.duplicate, strict=True):
@@ -153,8 +158,8 @@ def without_strayed(
 ) -> tuple[list[PersonTrack], list[dict]]:
     """Lifted tracks without the frames that show another's body; and what was done, in words.
 
-    Such frames count as unobserved, at half their confidence; a track of little else is dropped. `people` holds everyone of
-    `tracks` by name; `projected_px` are the tracks' COCO-17 in the image.
+    Such frames count as unobserved, at half their confidence; a track of little else is dropped. `people` holds
+    everyone of `tracks` by name; `projected_px` are the tracks' COCO-17 in the image.
     """
     by_name = {person.person: person for person in people}
     seen = [by_name[track.person] for track in tracks]

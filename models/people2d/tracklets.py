@@ -63,7 +63,8 @@ def distance(a: Pose2D, b: Pose2D) -> float:
 
 
 def torso_look(rgb: UInt8[np.ndarray, "height width 3"], pose: Pose2D) -> Float[np.ndarray, "bin"] | None:
-    """Square root of the blurred colour histogram (Lab, 6 x 10 x 10 bins) of the torso; None if it is hardly in view."""
+    """Square root of the blurred colour histogram (Lab, 6 x 10 x 10 bins) of the torso; None if it is hardly in
+    view."""
     corners = pose.keypoints_px[[5, 6, 12, 11]]
     centre = corners.mean(0)
     # Shoulders seen from the side leave a sliver: widen it.
@@ -96,7 +97,8 @@ def unlike(a: Float[np.ndarray, "bin"], b: Float[np.ndarray, "bin"]) -> float:
 def velocity_px_s(
     track: Tracklet, times_s: Sequence[float] | Float[np.ndarray, "time"], at_start: bool = False
 ) -> Float[np.ndarray, "2"]:
-    """How the person moves in the image at the end (or start) of a track: the median slope of the keypoints over 0.5 s."""
+    """How the person moves in the image at the end (or start) of a track: the median slope of the keypoints over 0.5
+    s."""
     edge = times_s[track.first if at_start else track.last]
     frames = [frame for frame in track.poses if abs(times_s[frame] - edge) <= 0.5]
     elapsed = np.array([times_s[frame] for frame in frames]) - edge
@@ -115,8 +117,8 @@ def velocity_px_s(
 def join(tracklets: list[Tracklet], times_s: Float[np.ndarray, "time"]) -> list[list[Tracklet]]:
     """Group tracklets that are one person: hardly at the same time, and near in place after a short gap or alike.
 
-    Each piece has at most one piece after it; of all ways to link them the one of least total cost is taken. Of frames that
-    two pieces share, the later piece's are dropped.
+    Each piece has at most one piece after it; of all ways to link them the one of least total cost is taken. Of frames
+    that two pieces share, the later piece's are dropped.
     """
     pieces = sorted(tracklets, key=lambda track: track.first)
     cost = np.full((len(pieces), len(pieces)), np.inf)

@@ -1,13 +1,14 @@
-"""The regressor `hmr`: crops of a person to bodies in the room's world, frame by frame (network: `models/people3d/hmr_network.py`).
+"""The regressor `hmr`: crops of a person to bodies in the room's world, frame by frame (network:
+`models/people3d/hmr_network.py`).
 
-The network's rotations, in the axes of each crop's camera, are turned to the world by `T_world_camera` and the crop's own
-turn. Its depth is poor (people differ in size, and a weak camera knows no perspective), so the pelvis is solved again: the
-body's keypoints are laid on the rays of those seen, rotations kept, by linear least squares (`pelvis_on_rays`). Where too
-few keypoints are seen, the weak camera's place stays.
+The network's rotations, in the axes of each crop's camera, are turned to the world by `T_world_camera` and the crop's
+own turn. Its depth is poor (people differ in size, and a weak camera knows no perspective), so the pelvis is solved
+again: the body's keypoints are laid on the rays of those seen, rotations kept, by linear least squares
+(`pelvis_on_rays`). Where too few keypoints are seen, the weak camera's place stays.
 
 Confidence is agreement with keypoints that the network did not look at: exp(-e / 0.05) x min(1, n / 8), with e the mean
-distance of its body's keypoints from those seen, in longer sides of the box, and n how many are seen. Nobody's keypoints,
-no confidence.
+distance of its body's keypoints from those seen, in longer sides of the box, and n how many are seen. Nobody's
+keypoints, no confidence.
 
 Betas never cross body models. A network made for another body than the one asked with (the published checkpoint: SMPL)
 has its betas refit to that body's rest joints, and its rotations corrected by how the two rest poses differ.
@@ -87,9 +88,12 @@ class HmrRegressor:
         pelvis = np.where(sure[:, None], solved @ R_world_camera.T + place, pelvis)
         off = np.linalg.norm(camera.project(limbs + pelvis[:, None]) - keypoints_px, axis=-1) / sides[:, None]
         return Regression(
-            global_orient, axis_angle_from_matrix(rotations[:, 1:]).reshape(-1, 69), pelvis, betas,
+            global_orient,
+            axis_angle_from_matrix(rotations[:, 1:]).reshape(-1, 69),
+            pelvis,
+            betas,
             agreement(np.nan_to_num(off, nan=np.inf), weights),
-        )  # fmt: skip
+        )
 
     def _predict(
         self, frames: Iterable[UInt8[np.ndarray, "height width 3"]], camera: Camera, views: list[Camera]
@@ -198,6 +202,7 @@ def rest_offsets(own: Float[np.ndarray, "24 3"], theirs: Float[np.ndarray, "24 3
 def on_other_rest(
     rotations: Float[np.ndarray, "*batch 24 3 3"], offsets: Float[np.ndarray, "24 3 3"]
 ) -> Float[np.ndarray, "*batch 24 3 3"]:
-    """The same posture counted from our rest pose: in the world every joint turns by its own rotation times its offset."""
+    """The same posture counted from our rest pose: in the world every joint turns by its own rotation times its
+    offset."""
     parents = np.concatenate([np.eye(3)[None], offsets[list(SMPL_PARENTS[1:])]])
     return np.swapaxes(parents, -1, -2) @ rotations @ offsets

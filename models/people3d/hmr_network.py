@@ -4,16 +4,16 @@ A ViT (`transformers`' VitPoseBackbone) turns a crop of 256 x 192 pixels, the mi
 tokens. A decoder with one query token attends to them and says what to add to mean parameters: SMPL rotations (6D, 24
 joints), betas, and a weak camera (s, tx, ty).
 
-The crop is seen by a camera of its own, turned so that its axis meets the middle of the box (`crop_camera`): a person at
-the picture's edge then looks to the network as one in its middle would, and the answer is turned back exactly. In the
-axes of that camera (x right, y down, z forward), with focal length f and a side of n pixels, a point p of the body model
-at transl 0 projects to n/2 (1 + s (p_x + tx)), counted from the crop's left edge, if depth within the body is neglected,
-and so downwards; hence the translation is
+The crop is seen by a camera of its own, turned so that its axis meets the middle of the box (`crop_camera`): a person
+at the picture's edge then looks to the network as one in its middle would, and the answer is turned back exactly. In
+the axes of that camera (x right, y down, z forward), with focal length f and a side of n pixels, a point p of the body
+model at transl 0 projects to n/2 (1 + s (p_x + tx)), counted from the crop's left edge, if depth within the body is
+neglected, and so downwards; hence the translation is
 
     (tx, ty, z) with z = 2 f / (n s), and the pelvis lies at J0(betas) + (tx, ty, z).
 
-Weights: a folder with config.json and model.safetensors, made by `models/training/hmr/train.py`, or by `models/training/hmr/convert_4dhumans.py` from
-the published checkpoint.
+Weights: a folder with config.json and model.safetensors, made by `models/training/hmr/train.py`, or by
+`models/training/hmr/convert_4dhumans.py` from the published checkpoint.
 """
 
 from dataclasses import dataclass, replace
@@ -158,10 +158,14 @@ class Hmr(nn.Module):
         self.config = config
         """SHA-256 of config and weights, where they came from a file."""
         backbone = VitPoseBackboneConfig(
-            image_size=[config.rows_px, config.columns_px], patch_size=[config.patch_px] * 2, hidden_size=config.width,
-            num_hidden_layers=config.layers, num_attention_heads=config.heads, mlp_ratio=config.mlp_ratio,
+            image_size=[config.rows_px, config.columns_px],
+            patch_size=[config.patch_px] * 2,
+            hidden_size=config.width,
+            num_hidden_layers=config.layers,
+            num_attention_heads=config.heads,
+            mlp_ratio=config.mlp_ratio,
             layer_norm_eps=1e-6,
-        )  # fmt: skip
+        )
         backbone.out_indices = [config.layers]
         self.backbone = VitPoseBackbone(backbone)
         width, state = config.decoder_width, 24 * 6 + 10 + 3
@@ -219,8 +223,9 @@ class Hmr(nn.Module):
                 other = self(pixels.flip(-1)).mirrored()
                 found = Bodies(
                     nearest_rotations(found.rotations + other.rotations),
-                    0.5 * (found.betas + other.betas), 0.5 * (found.camera + other.camera),
-                )  # fmt: skip
+                    0.5 * (found.betas + other.betas),
+                    0.5 * (found.camera + other.camera),
+                )
             parts.append((found.rotations.cpu().float(), found.betas.cpu().float(), found.camera.cpu().float()))
         return Bodies(*(torch.cat(part) for part in zip(*parts, strict=True)))
 
@@ -250,9 +255,13 @@ def crop_camera(camera: Camera, box_px: Float[np.ndarray, "4"], config: HmrConfi
     across, down = np.abs(turned[:2, 0] / turned[:2, 2]).max(), np.abs(turned[2:, 1] / turned[2:, 2]).max()
     focal = config.rows_px / 2.0 / max(down, across * config.rows_px / config.columns_px)
     return replace(
-        camera, intrinsics=intrinsics_from_focal(focal, config.rows_px, config.rows_px), width_px=config.rows_px,
-        height_px=config.rows_px, T_world_camera=camera.T_world_camera @ transform(R_camera_crop, np.zeros(3)), lens=None,
-    )  # fmt: skip
+        camera,
+        intrinsics=intrinsics_from_focal(focal, config.rows_px, config.rows_px),
+        width_px=config.rows_px,
+        height_px=config.rows_px,
+        T_world_camera=camera.T_world_camera @ transform(R_camera_crop, np.zeros(3)),
+        lens=None,
+    )
 
 
 def crop(

@@ -1,10 +1,11 @@
 """From 2D keypoints over time to a body over the floor: the `keypoints` regressor. DESIGN §4 people3d, thesis §5.3.
 
-A temporal transformer that sees no pixels, so that it learns from motion alone (models/training/keypoint_lifter/train.py). Each frame is
-one token: the keypoints' rays in a frame that stands upright and looks at the person, with the place where each ray would
-meet the floor, which says how far and how large a person is who stands or lies there. Out come the root's rotation in
-that same frame, the joints' rotations, the pelvis as a direction and a distance, the shape and how sure it is. Time enters
-as seconds by rotary encoding, so that frame rates may differ and nothing depends on when a window begins.
+A temporal transformer that sees no pixels, so that it learns from motion alone
+(models/training/keypoint_lifter/train.py). Each frame is one token: the keypoints' rays in a frame that stands upright
+and looks at the person, with the place where each ray would meet the floor, which says how far and how large a person
+is who stands or lies there. Out come the root's rotation in that same frame, the joints' rotations, the pelvis as a
+direction and a distance, the shape and how sure it is. Time enters as seconds by rotary encoding, so that frame rates
+may differ and nothing depends on when a window begins.
 """
 
 from collections.abc import Iterable
@@ -231,7 +232,8 @@ class PoseLift(nn.Module):
         root = view.R_world_view @ local[..., 0, :, :]
         hands = torch.eye(3).to(x).expand(*local.shape[:-3], 23 - PRIOR_JOINTS, 3, 3)
         way = view.direction(rest[..., None, :2])[..., 0, :]
-        # A body whose keypoints lie 0.45 m from their middle, root mean square, is as large as it looks at this distance.
+        # A body whose keypoints lie 0.45 m from their middle, root mean square, is as large as it looks at this
+        # distance.
         distance = 0.45 / view.extent * rest[..., 2].clamp(-2.5, 2.5).exp()
         return Lifted(
             torch.cat([root[..., None, :, :], local[..., 1:, :, :], hands], dim=-3),
@@ -242,14 +244,14 @@ class PoseLift(nn.Module):
 
 
 class KeypointRegressor:
-    """`models.people3d.regressor.Regressor` from a network and a body; frames closer than `least_spacing_s` are interpolated."""
+    """`models.people3d.regressor.Regressor` from a network and a body; frames closer than `least_spacing_s` are
+    interpolated."""
 
     reads_frames = False
 
     def __init__(
-        self, network: PoseLift, body: BodyModel,
-        window: int = 32, overlap: int = 16, least_spacing_s: float = 0.055,
-    ):  # fmt: skip
+        self, network: PoseLift, body: BodyModel, window: int = 32, overlap: int = 16, least_spacing_s: float = 0.055
+    ):
         self.network, self.body = network, body
         self.window, self.overlap, self.least_spacing_s = window, overlap, least_spacing_s
         self.shapes = ShapeSpace(body, STATURE_M, STATURE_SPREAD_M)
@@ -264,7 +266,10 @@ class KeypointRegressor:
         camera: Camera,
         frames: Iterable[UInt8[np.ndarray, "height width 3"]] = (),
     ) -> Regression:
-        """See `Regressor`. Windows overlap and are cross-faded, so a long clip has no seams; cost is linear in frames."""
+        """See `Regressor`.
+
+        Windows overlap and are cross-faded, so a long clip has no seams; cost is linear in frames.
+        """
         kept = _spaced(timestamps_s, self.least_spacing_s)
         rays = camera.rays_camera(keypoints_px[kept]) @ camera.T_world_camera[:3, :3].T
         seconds = timestamps_s[kept]
@@ -342,7 +347,8 @@ _KIND = ("keypoint regressor", "name a folder made by train_pose_lift, or starte
 
 
 def load_pose_lift(name: Path | str = "starter") -> PoseLift:
-    """The network of a folder with config.json and model.safetensors, or the shipped `starter`; InputError if it is none."""
+    """The network of a folder with config.json and model.safetensors, or the shipped `starter`; InputError if it is
+    none."""
     return load_network(_folder(name), *_KIND, lambda settings: PoseLift(PoseLiftConfig.model_validate(settings)))
 
 

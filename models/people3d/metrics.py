@@ -10,7 +10,8 @@ BODY_JOINTS = 22
 def align(
     source: Float[np.ndarray, "*batch point 3"], target: Float[np.ndarray, "*batch point 3"]
 ) -> Float[np.ndarray, "*batch point 3"]:
-    """`source` under the similarity transform that brings it closest to `target` (Umeyama 1991), each of a batch alone."""
+    """`source` under the similarity transform that brings it closest to `target` (Umeyama 1991), each of a batch
+    alone."""
     mean_source, mean_target = source.mean(axis=-2, keepdims=True), target.mean(axis=-2, keepdims=True)
     a, b = source - mean_source, target - mean_target
     u, s, vt = np.linalg.svd(np.swapaxes(b, -1, -2) @ a)

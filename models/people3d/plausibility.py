@@ -1,7 +1,7 @@
 """Does a lifted person obey the world: feet that carry stay put, nothing sinks into the floor, nobody rests on air.
 
-In: a track in the room's world (z up, floor at z = 0), its true timestamps, the body; where the person rests on furniture,
-the height of what is below them. Out: figures per track, and the reasons for which a track fails.
+In: a track in the room's world (z up, floor at z = 0), its true timestamps, the body; where the person rests on
+furniture, the height of what is below them. Out: figures per track, and the reasons for which a track fails.
 """
 
 from dataclasses import dataclass
@@ -65,7 +65,8 @@ def measure(
 ) -> WorldFigures:
     """Figures of one track; `support_m` is the height of what is below the person, the floor where not given.
 
-    Sinking is measured against the floor alone: a limb may hang beside a bed. Raises InputError where nothing was observed.
+    Sinking is measured against the floor alone: a limb may hang beside a bed. Raises InputError where nothing was
+    observed.
     """
     if not track.visible.any():
         raise InputError(track.person, "was observed in no frame", "measure tracks that were observed")
@@ -84,8 +85,8 @@ def measure(
         higher = np.maximum(over[1:], over[:-1])
         step = np.linalg.norm(np.diff(foot[..., :2], axis=0), axis=-1)
         slide[:] = np.where(higher < config.contact_m, step, np.inf).min(axis=1)
-    # A foot rolls over a still point, and a swinging one clears the floor by a centimetre, less than a lifted track knows: the
-    # stillest point in contact carries.
+    # A foot rolls over a still point, and a swinging one clears the floor by a centimetre, less than a lifted track
+    # knows: the stillest point in contact carries.
     slide = slides.min(axis=0)
     carried = both & upright[1:] & upright[:-1] & np.isfinite(slide)
     held = float(dt[carried].sum())

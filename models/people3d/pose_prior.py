@@ -31,7 +31,10 @@ class PosePriorConfig(Config):
 
 
 class PosePrior(nn.Module):
-    """Encoder and decoder. Poses are rotation matrices [*b, 21, 3, 3] of SMPL joints 1 to 21 in their parents' frames."""
+    """Encoder and decoder.
+
+    Poses are rotation matrices [*b, 21, 3, 3] of SMPL joints 1 to 21 in their parents' frames.
+    """
 
     mean: Tensor
     spread: Tensor
@@ -83,7 +86,8 @@ _KIND = ("pose prior", "name a folder made by train_pose_prior, or starter")
 
 
 def load_pose_prior(name: Path | str = "starter", device: str = "cpu", dtype: torch.dtype = torch.float32) -> PosePrior:
-    """The prior of a folder with config.json and model.safetensors, or the shipped `starter`; InputError if it is none."""
+    """The prior of a folder with config.json and model.safetensors, or the shipped `starter`; InputError if it is
+    none."""
     prior = load_network(_folder(name), *_KIND, lambda settings: PosePrior(PosePriorConfig.model_validate(settings)))
     return prior.to(device=torch.device(device), dtype=dtype)
 

@@ -1,7 +1,8 @@
 """What a regressor of people says, and the one interface behind which there are two: `keypoints` and `hmr`.
 
-`keypoints` (models/people3d/keypoint_lifter.py) sees 2D keypoints over time and no pixels; `hmr` (models/people3d/hmr.py) sees crops, frame by
-frame. Both answer in the room's world, and a fit (models/people3d/fitting/fitter.py) starts from the answer and stays near it.
+`keypoints` (models/people3d/keypoint_lifter.py) sees 2D keypoints over time and no pixels; `hmr`
+(models/people3d/hmr.py) sees crops, frame by frame. Both answer in the room's world, and a fit
+(models/people3d/fitting/fitter.py) starts from the answer and stays near it.
 """
 
 from collections.abc import Iterable

@@ -1,7 +1,9 @@
-"""People lifted from one camera may share space, because their distance is what a single view knows least: move them apart.
+"""People lifted from one camera may share space, because their distance is what a single view knows least: move them
+apart.
 
-In: the tracks of one clip in the room's world and the camera's place. Out: the same tracks, those that overlap shifted over
-the floor, mostly along the line of sight, as little and as smoothly as takes them apart. Nobody else changes by a bit.
+In: the tracks of one clip in the room's world and the camera's place. Out: the same tracks, those that overlap shifted
+over the floor, mostly along the line of sight, as little and as smoothly as takes them apart. Nobody else changes by a
+bit.
 """
 
 import itertools
@@ -97,10 +99,12 @@ def _overlap(
 
 @torch.no_grad()
 def _deepest(a: Tensor, a_radii: Tensor, b: Tensor, b_radii: Tensor) -> Float[Tensor, "time"]:
-    return torch.cat([
-        depths(a[first : first + CHUNK], a_radii, b[first : first + CHUNK], b_radii).amax((1, 2))
-        for first in range(0, len(a), CHUNK)
-    ])  # fmt: skip
+    return torch.cat(
+        [
+            depths(a[first : first + CHUNK], a_radii, b[first : first + CHUNK], b_radii).amax((1, 2))
+            for first in range(0, len(a), CHUNK)
+        ]
+    )
 
 
 def _shifts(
@@ -124,9 +128,7 @@ def _shifts(
         sure.append(0.25 + float(tracks[one].confidence.mean()))
     spread = torch.tensor([config.along_m, config.across_m])
     # Near frames decide: elsewhere a shift only fades, so distant frames need not be compared.
-    near = torch.stack([
-        _deepest(centres[a], radii[a] + 0.1, centres[b], radii[b] + 0.1) > 0.0 for a, b in touching
-    ])  # fmt: skip
+    near = torch.stack([_deepest(centres[a], radii[a] + 0.1, centres[b], radii[b] + 0.1) > 0.0 for a, b in touching])
     frames = [torch.nonzero(of)[:, 0] for of in near]
     # In units of the spreads, so that both directions are as stiff.
     moves = torch.zeros(len(movers), len(timestamps_s), 2, requires_grad=True)
@@ -143,9 +145,10 @@ def _shifts(
         total = torch.zeros(())
         for (a, b), rows in zip(touching, frames, strict=True):
             i, k = movers.index(a), movers.index(b)
-            deep = depths(
-                centres[a][rows] + places[i][rows], radii[a], centres[b][rows] + places[k][rows], radii[b]
-            ) - config.allowed_m  # fmt: skip
+            deep = (
+                depths(centres[a][rows] + places[i][rows], radii[a], centres[b][rows] + places[k][rows], radii[b])
+                - config.allowed_m
+            )
             total = total + (deep.clamp(min=0.0) / config.overlap_m).square().sum()
         for move, weight in zip(moves, sure, strict=True):
             total = total + weight * move.square().sum()

@@ -1,7 +1,7 @@
 """A motion made smooth: least change of velocity that what was observed allows. Thesis §5.2, eq. 5.6.
 
-The thesis sums |j_hat_t - j_t| with j_hat_t = j_{t-1} + v_{t-1}, and the distance from what was first estimated. Here both
-are integrals over true time, of
+The thesis sums |j_hat_t - j_t| with j_hat_t = j_{t-1} + v_{t-1}, and the distance from what was first estimated. Here
+both are integrals over true time, of
 
     c_t rho(|x_t - observed_t| / spread)   and   weight rho(|a_t| / acceleration),   rho(r) = 2 (sqrt(1 + r^2) - 1),
 
@@ -32,7 +32,8 @@ def smooth_curves(
 ) -> tuple[Float[np.ndarray, "curve time 3"], Float[np.ndarray, "joint time 3 3"]]:
     """Places (metres) and rotations of least objective; each curve and joint for itself.
 
-    `trust` is the confidence c_t; frames of trust 0 are bridged. At least two frames need trust, and three must be given.
+    `trust` is the confidence c_t; frames of trust 0 are bridged. At least two frames need trust, and three must be
+    given.
     """
     count, still = len(places), np.eye(3)
     scale = np.concatenate([np.ones(count), levers_m])[:, None]

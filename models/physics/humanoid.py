@@ -1,9 +1,9 @@
 """A MuJoCo humanoid that is the body: its skeleton, its skin as convex hulls, human masses, joint limits and strength.
 
 Bodies carry SMPL's axes in the rest pose (y up, facing z), so that a joint's rotation is SMPL's rotation and the root's
-quaternion is `global_orient`; nothing is fitted on the way back. Joints are three hinges in series (their product is the
-rotation) except the shoulders, which have no harmless place for a singularity and are balls. Toes and fingers move with
-foot and hand.
+quaternion is `global_orient`; nothing is fitted on the way back. Joints are three hinges in series (their product is
+the rotation) except the shoulders, which have no harmless place for a singularity and are balls. Toes and fingers move
+with foot and hand.
 
 Segment masses: de Leva 1964, Adjustments to Zatsiorsky-Seluyanov's segment inertia parameters (mean of women and men);
 the trunk's share is split over the spine's joints by height.
@@ -164,7 +164,8 @@ class Humanoid:
         return global_orient, body_pose, qpos[:, root : root + 3] - self.pelvis_rest
 
     def targets(self, qpos: Float[np.ndarray, "time position"]) -> Float[np.ndarray, "time actuator"]:
-        """What the actuators steer to for these coordinates: hinge angles, rotation vectors of the balls; 0 for others'."""
+        """What the actuators steer to for these coordinates: hinge angles, rotation vectors of the balls; 0 for
+        others'."""
         controls = np.zeros((len(qpos), self.model.nu))
         for joint, start in self.actuator_start.items():
             first = self.qpos_start[joint]
@@ -260,9 +261,14 @@ def build_humanoids(
     )
     for index, box in enumerate(boxes):
         spec.worldbody.add_geom(
-            name=f"furniture_{index}", type=mujoco.mjtGeom.mjGEOM_BOX, size=box.half_sizes, pos=box.centre,
-            quat=[np.cos(box.yaw / 2.0), 0.0, 0.0, np.sin(box.yaw / 2.0)], contype=1, conaffinity=0,
-        )  # fmt: skip
+            name=f"furniture_{index}",
+            type=mujoco.mjtGeom.mjGEOM_BOX,
+            size=box.half_sizes,
+            pos=box.centre,
+            quat=[np.cos(box.yaw / 2.0), 0.0, 0.0, np.sin(box.yaw / 2.0)],
+            contype=1,
+            conaffinity=0,
+        )
     prefixes = [f"{index}_" if len(people) > 1 else "" for index in range(len(people))]
     roots, added = [], []
     everybody = sum(2 << index for index in range(len(people)))
@@ -277,17 +283,24 @@ def build_humanoids(
         for name, (person, joint, place) in zip(("palm", "place"), ends, strict=True):
             added[person][joint].add_site(name=f"{name}_{index}", pos=place)
         spec.add_equality(
-            name=f"grip_{index}", type=mujoco.mjtEq.mjEQ_CONNECT, objtype=mujoco.mjtObj.mjOBJ_SITE, active=False,
-            name1=f"palm_{index}", name2=f"place_{index}", solref=[GRIP_S, 1.0], solimp=[0.97, 0.99, 0.01, 0.5, 2.0],
-        )  # fmt: skip
+            name=f"grip_{index}",
+            type=mujoco.mjtEq.mjEQ_CONNECT,
+            objtype=mujoco.mjtObj.mjOBJ_SITE,
+            active=False,
+            name1=f"palm_{index}",
+            name2=f"place_{index}",
+            solref=[GRIP_S, 1.0],
+            solimp=[0.97, 0.99, 0.01, 0.5, 2.0],
+        )
         # A hand lies on skin, which its core and that of what it holds would keep it from.
         above = [grip.joint, SMPL_PARENTS[grip.joint], SMPL_PARENTS[SMPL_PARENTS[grip.joint]]]
         around = {*above, *(joint for joint in SIMULATED if SMPL_PARENTS[joint] == grip.joint)}
         for joint in sorted(around - {-1}):
             spec.add_exclude(
-                name=f"grip_{index}_{joint}", bodyname1=f"{prefixes[grip.holder]}{SMPL_JOINTS[grip.wrist]}",
+                name=f"grip_{index}_{joint}",
+                bodyname1=f"{prefixes[grip.holder]}{SMPL_JOINTS[grip.wrist]}",
                 bodyname2=f"{prefixes[grip.held]}{SMPL_JOINTS[joint]}",
-            )  # fmt: skip
+            )
     model = spec.compile()
     return tuple(_humanoid(model, prefix, root) for prefix, root in zip(prefixes, roots, strict=True))
 
@@ -314,19 +327,35 @@ def _add_person(
             _add_joint(spec, part, name, SMPL_JOINTS[joint].startswith("right_"), kind)
         parts[joint] = part
         spec.add_mesh(
-            name=name, uservert=hull_points(skins[joint] - joints[joint]).flatten(),
+            name=name,
+            uservert=hull_points(skins[joint] - joints[joint]).flatten(),
             inertia=mujoco.mjtMeshInertia.mjMESH_INERTIA_CONVEX,
-        )  # fmt: skip
+        )
         # priority 1: the friction of the body counts, so that one foot can lose it.
         part.add_geom(
-            name=name, type=mujoco.mjtGeom.mjGEOM_MESH, meshname=name, mass=mass_kg * kind.mass / total, contype=0,
-            conaffinity=1, priority=1, friction=[0.7, 0.005, 0.0001], condim=3, solref=[0.006, 1.0], solimp=[0.95, 0.99, 0.002, 0.5, 2.0],
-        )  # fmt: skip
+            name=name,
+            type=mujoco.mjtGeom.mjGEOM_MESH,
+            meshname=name,
+            mass=mass_kg * kind.mass / total,
+            contype=0,
+            conaffinity=1,
+            priority=1,
+            friction=[0.7, 0.005, 0.0001],
+            condim=3,
+            solref=[0.006, 1.0],
+            solimp=[0.95, 0.99, 0.002, 0.5, 2.0],
+        )
         axis = core_capsule(skins[joint] - joints[joint])
         core = part.add_geom(
-            name=f"{prefix}core_{SMPL_JOINTS[joint]}", type=mujoco.mjtGeom.mjGEOM_CAPSULE, fromto=np.concatenate(axis[:2]),
-            size=[axis[2], 0, 0], mass=0.0, contype=meets[0], conaffinity=meets[1], group=3,
-        )  # fmt: skip
+            name=f"{prefix}core_{SMPL_JOINTS[joint]}",
+            type=mujoco.mjtGeom.mjGEOM_CAPSULE,
+            fromto=np.concatenate(axis[:2]),
+            size=[axis[2], 0, 0],
+            mass=0.0,
+            contype=meets[0],
+            conaffinity=meets[1],
+            group=3,
+        )
         if meets[0]:
             core.friction = [BETWEEN_PEOPLE, 0.005, 0.0001]
     for first, second in COLLIDING:
@@ -363,24 +392,36 @@ def _add_joint(spec: mujoco.MjSpec, part: mujoco.MjsBody, name: str, right: bool
     armature = 0.01 + kind.torque * 1e-4
     if not kind.axes:
         part.add_joint(
-            name=name, type=mujoco.mjtJoint.mjJNT_BALL, range=np.radians([0.0, kind.ranges_deg[0][1]]), limited=1,
-            damping=kind.damping, armature=armature, solref_limit=[0.008, 1.0],
-        )  # fmt: skip
+            name=name,
+            type=mujoco.mjtJoint.mjJNT_BALL,
+            range=np.radians([0.0, kind.ranges_deg[0][1]]),
+            limited=1,
+            damping=kind.damping,
+            armature=armature,
+            solref_limit=[0.008, 1.0],
+        )
     for axis_name, (low, high) in zip(kind.axes, kind.ranges_deg if kind.axes else (), strict=True):
         if right and axis_name != "x":
             low, high = -high, -low
         part.add_joint(
-            name=f"{name}_{axis_name}", type=mujoco.mjtJoint.mjJNT_HINGE, axis=np.eye(3)["xyz".index(axis_name)],
-            range=np.radians([low, high]), limited=1, damping=kind.damping, armature=armature,
+            name=f"{name}_{axis_name}",
+            type=mujoco.mjtJoint.mjJNT_HINGE,
+            axis=np.eye(3)["xyz".index(axis_name)],
+            range=np.radians([low, high]),
+            limited=1,
+            damping=kind.damping,
+            armature=armature,
             solref_limit=[0.008, 1.0],
-        )  # fmt: skip
+        )
     for axis_name in kind.axes or "xyz":
         gear = np.zeros(6)
         gear[0 if kind.axes else "xyz".index(axis_name)] = 1.0
         actuator = spec.add_actuator(
-            name=f"{name}_{axis_name}", target=f"{name}_{axis_name}" if kind.axes else name,
-            trntype=mujoco.mjtTrn.mjTRN_JOINT, gear=gear,
-        )  # fmt: skip
+            name=f"{name}_{axis_name}",
+            target=f"{name}_{axis_name}" if kind.axes else name,
+            trntype=mujoco.mjtTrn.mjTRN_JOINT,
+            gear=gear,
+        )
         actuator.set_to_position(kp=kind.stiffness)
         actuator.forcelimited = 1
         actuator.forcerange = [-kind.torque, kind.torque]

@@ -1,4 +1,5 @@
-"""A reconstructed room as solid boxes that physics can collide with: tops of furniture, and whatever else stands there."""
+"""A reconstructed room as solid boxes that physics can collide with: tops of furniture, and whatever else stands
+there."""
 
 import cv2
 import numpy as np

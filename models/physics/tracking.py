@@ -1,9 +1,9 @@
 """A motion made physical: the humanoid follows it by its own joints' strength, against gravity, floor and furniture.
 
-Proportional-derivative control at full strength steers every joint; what the upper body's weight asks of the joints that
-carry it is added. A bounded residual force and torque on the pelvis stand for balance, which these feet are too simple
-for: they draw the pelvis to where the motion has it, but can neither carry the body nor throw it. Contacts are solved,
-so nothing passes through the floor, the furniture or the own trunk, and planted feet hold by friction.
+Proportional-derivative control at full strength steers every joint; what the upper body's weight asks of the joints
+that carry it is added. A bounded residual force and torque on the pelvis stand for balance, which these feet are too
+simple for: they draw the pelvis to where the motion has it, but can neither carry the body nor throw it. Contacts are
+solved, so nothing passes through the floor, the furniture or the own trunk, and planted feet hold by friction.
 """
 
 # pyright: reportAttributeAccessIssue=false
@@ -24,14 +24,15 @@ from models.physics.humanoid import UNSTABLE, Humanoid, joint_spec
 from models.types import SMPL_JOINTS, PersonTrack
 
 GRIP, GLIDE = 0.8, 0.1
-"""Friction of skin that the motion keeps in place, and of skin that it moves faster than 0.3 m/s or that is 10 cm from where
-it should be: who slides a foot over the floor takes the weight off it."""
+"""Friction of skin that the motion keeps in place, and of skin that it moves faster than 0.3 m/s or that is 10 cm from
+where it should be: who slides a foot over the floor takes the weight off it."""
 LONGEST_STEP_S = 0.0042
 """Of the simulation; joints and pelvis get a command at every step, else they tremble."""
 STRAY_S = 0.4
 """Who turns over on an arm may lag for a moment."""
 FOLLOW_S = 0.6
-"""How soon the motion's place on the floor follows the body's: nobody is dragged back to where a roll should have ended."""
+"""How soon the motion's place on the floor follows the body's: nobody is dragged back to where a roll should have
+ended."""
 
 
 class TrackingConfig(Config):
@@ -61,8 +62,8 @@ def substeps_of(fps: float) -> int:
 def track_motion(humanoid: Humanoid, track: PersonTrack, fps: float, config: TrackingConfig) -> PersonTrack:
     """The motion of a track (regular clock, 30 Hz or more) as the humanoid performs it, on the same clock.
 
-    It begins at rest, where the first pose has settled; with no time to settle, in the first pose itself (but for joints
-    beyond their limits). Raises Rejected when the simulation breaks, sinks in, or strays from the motion.
+    It begins at rest, where the first pose has settled; with no time to settle, in the first pose itself (but for
+    joints beyond their limits). Raises Rejected when the simulation breaks, sinks in, or strays from the motion.
     """
     return track_together([humanoid], [track], fps, config)[0]
 
@@ -77,8 +78,8 @@ def track_together(
 ) -> tuple[PersonTrack, ...]:
     """The same of several people at once, whose humanoids share one model and meet in it.
 
-    `grips` says from when until when, in seconds, each grip of the model holds. Until `given_s` a person does exactly what
-    the motion says, as who has been simulated already does.
+    `grips` says from when until when, in seconds, each grip of the model holds. Until `given_s` a person does exactly
+    what the motion says, as who has been simulated already does.
     """
     held = round(config.settle_s * fps)
     wanted = np.sum(

@@ -1,8 +1,8 @@
 """Films dressed bodies over a room's plate: pictures as the room's camera would give them, and what is true of each.
 
-In: plate and depth of an empty room through its camera, SMPL tracks, dresses, a light. Out, frame by frame: the picture,
-instance masks, COCO keypoint flags and the share of each body that is seen. Bodies are hidden where the room is nearer,
-throw a soft shadow from the lamp and a contact shadow under them.
+In: plate and depth of an empty room through its camera, SMPL tracks, dresses, a light. Out, frame by frame: the
+picture, instance masks, COCO keypoint flags and the share of each body that is seen. Bodies are hidden where the room
+is nearer, throw a soft shadow from the lamp and a contact shadow under them.
 """
 
 from collections.abc import Iterator, Sequence
@@ -65,8 +65,8 @@ def film(
 ) -> Iterator[Frame]:
     """Film every frame of the tracks (world frame, one clock).
 
-    `noise` is the sensor's deviation in 0..255; `vignette` the share of light the lens loses at the image's edges, 0 for
-    a plate that was filmed and so has its own.
+    `noise` is the sensor's deviation in 0..255; `vignette` the share of light the lens loses at the image's edges, 0
+    for a plate that was filmed and so has its own.
     """
     camera = backdrop.camera
     meshes = [BodyMesh(one.faces, one.colours) for one in dresses]

@@ -16,7 +16,8 @@ COLOURS = ("#1f77b4", "#d62728", "#2ca02c", "#9467bd")
 def stick_figures(
     motions: Sequence[Float[np.ndarray, "person time 22 3"]], titles: Sequence[str], poses: int = 8
 ) -> bytes:
-    """PNG: a row a motion, `poses` moments side by side, seen from the right and a little above (x to the right, z up)."""
+    """PNG: a row a motion, `poses` moments side by side, seen from the right and a little above (x to the right, z
+    up)."""
     # Loaded here: training machines need not have it.
     from matplotlib.backends.backend_agg import FigureCanvasAgg
     from matplotlib.figure import Figure

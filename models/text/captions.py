@@ -72,7 +72,8 @@ class Facts:
     """What comes after a fall."""
     pace: Pace | None = None
     side: Side | None = None
-    """Of the foot or hand that fails, the knee, the side lain on, the hand that picks up, where the other is walked beside."""
+    """Of the foot or hand that fails, the knee, the side lain on, the hand that picks up, where the other is walked
+    beside."""
     turns: Side | None = None
     """The way that somebody who walks or crawls turns."""
     distance_m: float | None = None
@@ -163,7 +164,8 @@ def pace_of(event: Event, seconds: float) -> Pace | None:
 
 
 def with_travel(facts: Facts, travel: Travel) -> Facts:
-    """Facts of somebody walking or crawling, with what was measured of the way; that it leads ahead goes without saying."""
+    """Facts of somebody walking or crawling, with what was measured of the way; that it leads ahead goes without
+    saying."""
     way = None if travel.direction == "forward" else travel.direction
     return replace(
         facts,
@@ -235,12 +237,15 @@ def _fall(facts: Facts, rng: np.random.Generator) -> str:
     if facts.cause is None:
         return _pick(rng, (f"{who} {falls}{ending}", f"here {who} {falls}{ending}"))
     cause = _cause(facts, rng)
-    return _pick(rng, (
-        f"{who} {cause}, {falls}{ending}" if then else f"{who} {cause} and {falls}",
-        f"after {ing_form(cause)}, {who} {falls}{ending}",
-        f"{who} {falls} after {ing_form(cause)}{', then ' + then if then else ''}",
-        f"{ing_form(cause)}, {who} {falls}{ending}",
-    ))  # fmt: skip
+    return _pick(
+        rng,
+        (
+            f"{who} {cause}, {falls}{ending}" if then else f"{who} {cause} and {falls}",
+            f"after {ing_form(cause)}, {who} {falls}{ending}",
+            f"{who} {falls} after {ing_form(cause)}{', then ' + then if then else ''}",
+            f"{ing_form(cause)}, {who} {falls}{ending}",
+        ),
+    )
 
 
 def _deed(facts: Facts, rng: np.random.Generator) -> str:
@@ -261,7 +266,14 @@ def _deed(facts: Facts, rng: np.random.Generator) -> str:
     before, behind = ("" if short or not pace else f"{pace} "), (f" {pace}" if short else "")
     present = f"{before}{verb}{behind}{rest}" + (f" and {turn}" if turn else "") + touch
     participle = f"{before}{ing_form(verb)}{behind}{rest}" + (f", {ing_form(turn)}" if turn else "") + touch
-    return _pick(rng, (
-        f"{who} {present}", f"{who} {present}", f"{who} is {participle}", f"{who} can be seen {participle}",
-        f"we see {who} {participle}", f"here {who} is {participle}",
-    ))  # fmt: skip
+    return _pick(
+        rng,
+        (
+            f"{who} {present}",
+            f"{who} {present}",
+            f"{who} is {participle}",
+            f"{who} can be seen {participle}",
+            f"we see {who} {participle}",
+            f"here {who} is {participle}",
+        ),
+    )

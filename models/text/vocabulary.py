@@ -1,8 +1,8 @@
 """The words of captions: who, what, how and where, in everyday English, third person, present tense.
 
-{their} and {themself} become the person's own words, {side} left or right, {whom} the other person; nothing else is filled
-in. Words here must be true of every motion of their kind: no wet floors, no pain. The first word of a verb phrase, and the
-word after an "and" in it, is a verb whose -ing form `ING_FORMS` holds.
+{their} and {themself} become the person's own words, {side} left or right, {whom} the other person; nothing else is
+filled in. Words here must be true of every motion of their kind: no wet floors, no pain. The first word of a verb
+phrase, and the word after an "and" in it, is a verb whose -ing form `ING_FORMS` holds.
 """
 
 from typing import Literal
@@ -115,8 +115,11 @@ SINK_VERBS = ("collapses", "drops", "crumples")
 """Of falls straight down."""
 NEAR_FALLS = ("nearly falls", "almost falls", "is about to fall")
 RECOVERIES = (
-    "catches {themself}", "gets {their} balance back", "stays on {their} feet", "recovers {their} balance in time",
-)  # fmt: skip
+    "catches {themself}",
+    "gets {their} balance back",
+    "stays on {their} feet",
+    "recovers {their} balance in time",
+)
 
 DIRECTION_WORDS: dict[Direction, tuple[str, ...]] = {
     "forward": ("forward", "forwards"),

@@ -55,9 +55,14 @@ def corpus_tracks(path: Path, body: BodyModel, without: Collection[str] = ()) ->
                 continue
             rotations = tracks.rotations[number, first:].astype(np.float64)
             track = PersonTrack(
-                person, cast(Role, row.roles[number]), tracks.betas[number].astype(np.float64), rotations[:, 0],
-                rotations[:, 1:].reshape(-1, 69), tracks.transl[number, first:].astype(np.float64),
-                tracks.visible[number, first:], tracks.confidence[number, first:].astype(np.float64),
-            )  # fmt: skip
+                person,
+                cast(Role, row.roles[number]),
+                tracks.betas[number].astype(np.float64),
+                rotations[:, 0],
+                rotations[:, 1:].reshape(-1, 69),
+                tracks.transl[number, first:].astype(np.float64),
+                tracks.visible[number, first:],
+                tracks.confidence[number, first:].astype(np.float64),
+            )
             falling = tracks.actions[number, first:] == corpus.index.actions.index("fall")
             yield CorpusTrack(track, falling, row.kind, row.take, row.split != "train")

@@ -1,9 +1,10 @@
-"""What an encoding of captions keeps: negations, sides, directions, and who does what to whom, read back by logistic regression.
+"""What an encoding of captions keeps: negations, sides, directions, and who does what to whom, read back by logistic
+regression.
 
     python -m models.training.probe_text_encoder [--corpus corpus.bin]
 
-Probes of words of our own come in templates, and whole templates are held out: what is told must be told in sentences unlike
-those learnt from. Of a corpus' captions, two hundred are learnt from and others asked.
+Probes of words of our own come in templates, and whole templates are held out: what is told must be told in sentences
+unlike those learnt from. Of a corpus' captions, two hundred are learnt from and others asked.
 """
 
 import argparse
@@ -27,9 +28,15 @@ LEARNT = 200
 """Captions of a corpus that are learnt from; half of them where there are fewer than twice as many."""
 ASKED = 1500
 _WHO = (
-    "a resident", "an old man", "an elderly woman", "somebody", "a young female visitor", "an older male resident", "she",
+    "a resident",
+    "an old man",
+    "an elderly woman",
+    "somebody",
+    "a young female visitor",
+    "an older male resident",
+    "she",
     "he",
-)  # fmt: skip
+)
 _CARERS = ("a carer", "a care worker", "a caregiver", "a nurse")
 _CARED = ("a resident", "an old man", "an elderly resident", "a care home resident")
 _NEGATIONS = (
@@ -43,21 +50,45 @@ _NEGATIONS = (
     ("topples to the right", "avoids toppling to the right"),
 )  # fmt: skip
 _SIDES = (
-    "falls to the {}", "walks and turns {}", "slips on the {} foot and falls backward", "lies down on the {} side",
-    "picks something up with the {} hand", "leans too far to the {}", "kneels on the {} knee",
-    "falls sideways onto the {} hip", "trips, tumbling to the {}", "raises the {} arm",
-    "stumbles towards the {} and recovers", "topples to the {} after being pushed",
-)  # fmt: skip
+    "falls to the {}",
+    "walks and turns {}",
+    "slips on the {} foot and falls backward",
+    "lies down on the {} side",
+    "picks something up with the {} hand",
+    "leans too far to the {}",
+    "kneels on the {} knee",
+    "falls sideways onto the {} hip",
+    "trips, tumbling to the {}",
+    "raises the {} arm",
+    "stumbles towards the {} and recovers",
+    "topples to the {} after being pushed",
+)
 _WAYS = (
-    "falls {}", "topples {} onto the ground", "walks {}", "after a trip tumbles {}", "slips and falls down {}",
-    "is pushed and falls {}", "stumbles {}", "faints and falls {} onto the mattress", "steps {} and sits down",
-    "nearly falls {} but recovers", "crawls {}", "collapses {} and lies still",
-)  # fmt: skip
+    "falls {}",
+    "topples {} onto the ground",
+    "walks {}",
+    "after a trip tumbles {}",
+    "slips and falls down {}",
+    "is pushed and falls {}",
+    "stumbles {}",
+    "faints and falls {} onto the mattress",
+    "steps {} and sits down",
+    "nearly falls {} but recovers",
+    "crawls {}",
+    "collapses {} and lies still",
+)
 _DEEDS = (
-    "helps {} up", "helps {} to stand up from a chair", "catches {}, who stumbles", "walks up to {} lying on the floor",
-    "steadies {}", "approaches {} after a fall", "supports {} in getting up from a chair", "lifts {} from the ground",
-    "holds on to {} who stumbles backward", "pushes {}",
-)  # fmt: skip
+    "helps {} up",
+    "helps {} to stand up from a chair",
+    "catches {}, who stumbles",
+    "walks up to {} lying on the floor",
+    "steadies {}",
+    "approaches {} after a fall",
+    "supports {} in getting up from a chair",
+    "lifts {} from the ground",
+    "holds on to {} who stumbles backward",
+    "pushes {}",
+)
 _VOICES = (
     ("helps {} up", "is helped up by {}"), ("catches {}", "is caught by {}"), ("steadies {}", "is steadied by {}"),
     ("supports {}", "is supported by {}"), ("lifts {} from the floor", "is lifted from the floor by {}"),
@@ -66,10 +97,15 @@ _VOICES = (
     ("leads {} to a chair", "is led to a chair by {}"),
 )  # fmt: skip
 _FALLERS = (
-    "falls and lies on the floor while {} watches", "falls to the left and {} comes", "slips and falls as {} walks past",
-    "collapses and {} approaches", "trips over; {} helps", "faints, {} runs up", "tumbles backward in front of {}",
+    "falls and lies on the floor while {} watches",
+    "falls to the left and {} comes",
+    "slips and falls as {} walks past",
+    "collapses and {} approaches",
+    "trips over; {} helps",
+    "faints, {} runs up",
+    "tumbles backward in front of {}",
     "lies still after a fall and {} kneels beside",
-)  # fmt: skip
+)
 
 Probe = list[tuple[str, int, int]]
 """Sentence, answer (0 or 1), number of its template."""
@@ -79,20 +115,28 @@ def probes() -> dict[str, Probe]:
     """The sentences; of each kind, half have either answer."""
     pairs = [(a, b) for a in _CARERS for b in _CARED]
     return {
-        "falls / does not fall": [(_said(w, t[k]), k, i) for i, t in enumerate(_NEGATIONS) for w in _WHO for k in (0, 1)],
+        "falls / does not fall": [
+            (_said(w, t[k]), k, i) for i, t in enumerate(_NEGATIONS) for w in _WHO for k in (0, 1)
+        ],
         "left / right": _filled(_SIDES, ("left", "right")),
         "forwards / backwards": _filled(_WAYS, ("forwards", "backwards")),
         "carer does / resident does": _turned(_DEEDS, pairs),
         "who falls": _turned(_FALLERS, [(b, a) for a, b in pairs]),
         "helps / is helped": [
             (_said(one, t[k].format(other)), k, i)
-            for i, t in enumerate(_VOICES) for pair in pairs for one, other in (pair, pair[::-1]) for k in (0, 1)
+            for i, t in enumerate(_VOICES)
+            for pair in pairs
+            for one, other in (pair, pair[::-1])
+            for k in (0, 1)
         ],
         "who helps, active or passive": [
             (_said(one, t[k].format(other)), int((one in _CARERS) == (k == 1)), i)
-            for i, t in enumerate(_VOICES) for pair in pairs for one, other in (pair, pair[::-1]) for k in (0, 1)
+            for i, t in enumerate(_VOICES)
+            for pair in pairs
+            for one, other in (pair, pair[::-1])
+            for k in (0, 1)
         ],
-    }  # fmt: skip
+    }
 
 
 def _said(who: str, does: str) -> str:
@@ -106,8 +150,10 @@ def _filled(templates: tuple[str, ...], words: tuple[str, str]) -> Probe:
 def _turned(templates: tuple[str, ...], pairs: list[tuple[str, str]]) -> Probe:
     return [
         (_said(*((a, t.format(b)) if k == 0 else (b, t.format(a)))), k, i)
-        for i, t in enumerate(templates) for a, b in pairs for k in (0, 1)
-    ]  # fmt: skip
+        for i, t in enumerate(templates)
+        for a, b in pairs
+        for k in (0, 1)
+    ]
 
 
 def accuracy(encoded: Float[np.ndarray, "text dim"], probe: Probe) -> float:

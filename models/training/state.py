@@ -41,7 +41,8 @@ def save_state(
     step: int,
     made_of: Mapping[str, Any],
 ) -> None:
-    """Write weights, their average and Adam's moments as safetensors small enough to travel, then a `state.json` that names them.
+    """Write weights, their average and Adam's moments as safetensors small enough to travel, then a `state.json` that
+    names them.
 
     `made_of` is what the training depends on (seed, config, data ...), JSON values by name.
     """
@@ -74,8 +75,10 @@ def resume_state(
         return 0
     for parameter in model.parameters():
         optimiser.state[parameter] = {
-            "step": torch.zeros(()), "exp_avg": torch.zeros_like(parameter), "exp_avg_sq": torch.zeros_like(parameter)
-        }  # fmt: skip
+            "step": torch.zeros(()),
+            "exp_avg": torch.zeros_like(parameter),
+            "exp_avg_sq": torch.zeros_like(parameter),
+        }
     try:
         head = json.loads((folder / STATE).read_text())
         before, now = head["made_of"], _plain(made_of)
@@ -98,7 +101,8 @@ def _plain(values: Mapping[str, Any]) -> Any:
 
 
 def write_starter(folder: Path, weights: dict[str, Tensor], config: BaseModel, facts: dict) -> None:
-    """config.json with the weights' digest, training.json, and model.safetensors in half precision, each renamed into place."""
+    """config.json with the weights' digest, training.json, and model.safetensors in half precision, each renamed into
+    place."""
     folder.mkdir(parents=True, exist_ok=True)
     half = {name: value.half().contiguous() for name, value in weights.items()}
     save_file(half, folder / "model.safetensors.part", metadata={"format": "pt"})

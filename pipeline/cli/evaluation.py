@@ -9,7 +9,8 @@ from typer.core import TyperGroup
 from pipeline.cli.options import Config, Events, Figures, Prefect, Seed, print_summary, run_verb
 from pipeline.settings import read_settings
 
-# Verbs load torch and much else: each command imports its own when it is called, so that `careclips --help` stays quick.
+# Verbs load torch and much else: each command imports its own when it is called, so that `careclips --help` stays
+# quick.
 
 
 class _GainByDefault(TyperGroup):
@@ -31,20 +32,28 @@ def gain(
     real: Annotated[str, typer.Option(help="Store of real footage to train on.")],
     synthetic: Annotated[Path, typer.Option(help="Dataset that `generate` made.")],
     out: Figures,
-    test: Annotated[str | None, typer.Option(help="Store to test on; else rooms of --real are held out in turn.")] = None,
+    test: Annotated[
+        str | None, typer.Option(help="Store to test on; else rooms of --real are held out in turn.")
+    ] = None,
     labels: Annotated[Path | None, typer.Option(help="CSV with path,label,start,end.")] = None,
     label_map: Annotated[Path | None, typer.Option(help="YAML from their names to ours.")] = None,
-    events: Events = None, config: Config = None, seed: Seed = 0, prefect: Prefect = False,
-) -> None:  # fmt: skip
+    events: Events = None,
+    config: Config = None,
+    seed: Seed = 0,
+    prefect: Prefect = False,
+) -> None:
     """Measure whether the synthetic clips help a fall classifier on real footage."""
     from pipeline.evaluate import LabelTable, evaluate
 
     settings = read_settings(config, seed)
     table = None if labels is None else LabelTable(labels, label_map, events)
     summary = run_verb(
-        "evaluate", prefect, lambda _: evaluate(real, synthetic, out, settings, test, table), 1,
+        "evaluate",
+        prefect,
+        lambda _: evaluate(real, synthetic, out, settings, test, table),
+        1,
         lambda flows: flows.evaluate(real, synthetic, out, test, table, config, seed),
-    )  # fmt: skip
+    )
     print_summary(summary)
 
 
@@ -53,16 +62,21 @@ def people(
     footage: Annotated[Path, typer.Option(help="Sample footage with its truth.")],
     out: Figures,
     store: Annotated[str | None, typer.Option(help="Store of real footage that `reconstruct` made.")] = None,
-    events: Events = None, config: Config = None, seed: Seed = 0, prefect: Prefect = False,
-) -> None:  # fmt: skip
+    events: Events = None,
+    config: Config = None,
+    seed: Seed = 0,
+    prefect: Prefect = False,
+) -> None:
     """Measure lifting: against the truth of sample footage by variant, and on real footage without truth."""
     from pipeline.evaluate_people import evaluate_people
 
     settings = read_settings(config, seed)
     summary = run_verb(
-        "evaluate-people", prefect, lambda runner: evaluate_people(footage, out, settings, runner, store, events),
+        "evaluate-people",
+        prefect,
+        lambda runner: evaluate_people(footage, out, settings, runner, store, events),
         settings.run.workers,
-    )  # fmt: skip
+    )
     print_summary(summary)
 
 
@@ -70,11 +84,15 @@ def people(
 def motion(
     corpus: Annotated[Path, typer.Option(help="Corpus whose held-out items are the real motion.")],
     out: Annotated[Path, typer.Option(help="Folder for summary.json, table.csv, motion.png.")],
-    arm: Annotated[list[str] | None, typer.Option(help="NAME=FOLDER of a motion model that is judged, or =starter.")] = None,
+    arm: Annotated[
+        list[str] | None, typer.Option(help="NAME=FOLDER of a motion model that is judged, or =starter.")
+    ] = None,
     texts: Annotated[Path | None, typer.Option(help="Encoded captions; else they are encoded here.")] = None,
     evaluator: Annotated[Path | None, typer.Option(help="Folder of a motion evaluator; else the starter.")] = None,
-    config: Config = None, seed: Seed = 0, prefect: Prefect = False,
-) -> None:  # fmt: skip
+    config: Config = None,
+    seed: Seed = 0,
+    prefect: Prefect = False,
+) -> None:
     """Measure generated motion: against real motion, against its captions, and against what bodies can do."""
     from pipeline.evaluate_motion import evaluate_motion
 

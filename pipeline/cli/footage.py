@@ -26,22 +26,30 @@ from pipeline.settings import CONFIGS, read_settings
 from pipeline.store import Store as ArtefactStore
 from pipeline.store import artefact_folder
 
-# Verbs load torch and much else: each command imports its own when it is called, so that `careclips --help` stays quick.
+# Verbs load torch and much else: each command imports its own when it is called, so that `careclips --help` stays
+# quick.
 
 
 def add_footage_commands(app: typer.Typer) -> None:
     """Add the commands of this file."""
     for name, command in (
-        ("sample-footage", sample_footage), ("reconstruct", reconstruct), ("generate", generate), ("report", report),
-        ("show", show), ("demo", demo), ("doctor", doctor),
-    ):  # fmt: skip
+        ("sample-footage", sample_footage),
+        ("reconstruct", reconstruct),
+        ("generate", generate),
+        ("report", report),
+        ("show", show),
+        ("demo", demo),
+        ("doctor", doctor),
+    ):
         app.command(name)(command)
 
 
 def sample_footage(
     out: Annotated[Path, typer.Option(help="Folder to make.")],
-    config: Config = None, seed: Seed = 0, prefect: Prefect = False,
-) -> None:  # fmt: skip
+    config: Config = None,
+    seed: Seed = 0,
+    prefect: Prefect = False,
+) -> None:
     """Render footage of furnished rooms with acting people, with the exact truth beside it."""
     from pipeline.sample_footage import make_sample_footage
 
@@ -53,17 +61,24 @@ def sample_footage(
 
 
 def reconstruct(
-    footage: Footage, out: NewStore,
-    config: Config = None, seed: Seed = 0, pose_file: PoseFile = None, prefect: Prefect = False,
-) -> None:  # fmt: skip
+    footage: Footage,
+    out: NewStore,
+    config: Config = None,
+    seed: Seed = 0,
+    pose_file: PoseFile = None,
+    prefect: Prefect = False,
+) -> None:
     """Rebuild the rooms and lift the people of a folder of footage."""
     from pipeline.reconstruct import reconstruct
 
     settings = read_settings(config, seed, pose_file)
     summary = run_verb(
-        "reconstruct", prefect, lambda runner: reconstruct(footage, out, settings, runner), settings.run.workers,
+        "reconstruct",
+        prefect,
+        lambda runner: reconstruct(footage, out, settings, runner),
+        settings.run.workers,
         lambda flows: flows.reconstruct(footage, out, config, seed, pose_file),
-    )  # fmt: skip
+    )
     print_summary(summary)
     for reject in summary["rejected"]:
         typer.echo(f"set aside: {reject['item']}: {reject['reason']}", err=True)
@@ -72,17 +87,25 @@ def reconstruct(
 
 
 def generate(
-    store: Store, out: NewDataset, order: Order = CONFIGS / "falls.yaml", count: Count = 10,
-    config: Config = None, seed: Seed = 0, prefect: Prefect = False,
-) -> None:  # fmt: skip
+    store: Store,
+    out: NewDataset,
+    order: Order = CONFIGS / "falls.yaml",
+    count: Count = 10,
+    config: Config = None,
+    seed: Seed = 0,
+    prefect: Prefect = False,
+) -> None:
     """Make ordered clips in the rooms of a store: placed, audited, rendered, labelled."""
     from pipeline.generate import generate
 
     settings = read_settings(config, seed)
     summary = run_verb(
-        "generate", prefect, lambda runner: generate(store, order, count, out, settings, runner), settings.run.workers,
+        "generate",
+        prefect,
+        lambda runner: generate(store, order, count, out, settings, runner),
+        settings.run.workers,
         lambda flows: flows.generate(store, order, count, out, config, seed),
-    )  # fmt: skip
+    )
     print_summary(summary)
 
 
@@ -119,9 +142,13 @@ def show(
 def demo(
     footage: Annotated[Path | None, typer.Option(help="Your videos; none renders sample footage.")] = None,
     out: Annotated[Path, typer.Option(help="Folder to work in.")] = Path("out/demo"),
-    config: Config = CONFIGS / "demo.yaml", order: Order = CONFIGS / "falls.yaml", count: Count = 8,
-    seed: Seed = 0, pose_file: PoseFile = None, prefect: Prefect = False,
-) -> None:  # fmt: skip
+    config: Config = CONFIGS / "demo.yaml",
+    order: Order = CONFIGS / "falls.yaml",
+    count: Count = 8,
+    seed: Seed = 0,
+    pose_file: PoseFile = None,
+    prefect: Prefect = False,
+) -> None:
     """The main job from end to end, on sample footage or on your own."""
     from pipeline.demo import demo
 
@@ -137,8 +164,11 @@ def demo(
 
 def doctor(
     out: Annotated[Path, typer.Option(help="Folder for summary.json.")] = Path("out/doctor"),
-    config: Config = None, seed: Seed = 0, pose_file: PoseFile = None, prefect: Prefect = False,
-) -> None:  # fmt: skip
+    config: Config = None,
+    seed: Seed = 0,
+    pose_file: PoseFile = None,
+    prefect: Prefect = False,
+) -> None:
     """Check system libraries and every configured model with a known frame."""
     from pipeline.doctor import doctor
 

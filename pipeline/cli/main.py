@@ -16,9 +16,12 @@ from pipeline.cli.motion import add_motion_commands
 from pipeline.cli.options import Config, Seed
 
 app = typer.Typer(
-    name="careclips", no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False,
+    name="careclips",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
     help="Labelled clips of rare events, rendered in your own rooms, and a measured answer whether they help.",
-)  # fmt: skip
+)
 add_footage_commands(app)
 add_motion_commands(app)
 app.add_typer(evaluate_app, name="evaluate")

@@ -9,7 +9,8 @@ import typer
 from pipeline.cli.options import Config, Count, Item, Mocap, Prefect, Seed, print_summary, run_verb
 from pipeline.settings import read_settings
 
-# Verbs load torch and much else: each command imports its own when it is called, so that `careclips --help` stays quick.
+# Verbs load torch and much else: each command imports its own when it is called, so that `careclips --help` stays
+# quick.
 
 corpus_app = typer.Typer(no_args_is_help=True, help="The motion corpus that the motion model learns from.")
 train_app = typer.Typer(no_args_is_help=True, help="Train the networks that careclips ships.")
@@ -19,16 +20,25 @@ falls_app = typer.Typer(no_args_is_help=True, help="Falls by physics: simulate t
 @corpus_app.command("build")
 def build_corpus(
     out: Annotated[Path, typer.Option(help="Folder for corpus.bin, pack.bin, index.csv, summary.json, report.html.")],
-    mocap: Mocap = None, config: Config = None, seed: Seed = 0, prefect: Prefect = False,
-) -> None:  # fmt: skip
-    """Gather captured motion, simulated falls, look-alikes and two-person motion into one file. Goes on where it stopped."""
+    mocap: Mocap = None,
+    config: Config = None,
+    seed: Seed = 0,
+    prefect: Prefect = False,
+) -> None:
+    """Gather captured motion, simulated falls, look-alikes and two-person motion into one file.
+
+    Goes on where it stopped.
+    """
     from pipeline.build_corpus import build_corpus
 
     settings = read_settings(config, seed, mocap=mocap)
     summary = run_verb(
-        "build-corpus", prefect, lambda runner: build_corpus(out, settings, runner), settings.run.workers,
+        "build-corpus",
+        prefect,
+        lambda runner: build_corpus(out, settings, runner),
+        settings.run.workers,
         lambda flows: flows.build_corpus(out, mocap, config, seed),
-    )  # fmt: skip
+    )
     print_summary(summary)
 
 
@@ -43,17 +53,22 @@ def train_motion(
     ] = None,
     device: Annotated[str, typer.Option(help="cpu, cuda, cuda:1, ...")] = "cpu",
     threads: Annotated[int, typer.Option(min=1, help="On the CPU: same number, same bytes.")] = 1,
-    config: Config = None, seed: Seed = 0, prefect: Prefect = False,
-) -> None:  # fmt: skip
+    config: Config = None,
+    seed: Seed = 0,
+    prefect: Prefect = False,
+) -> None:
     """Train a motion model: ours, or a baseline by train_motion.denoiser of the config."""
     from pipeline.train_motion import Machine, train_motion
 
     settings, machine = read_settings(config, seed), Machine(device, threads)
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(message)s")
     summary = run_verb(
-        "train-motion", prefect, lambda _: train_motion(corpus, texts, out, settings, machine, start, finetune), 1,
+        "train-motion",
+        prefect,
+        lambda _: train_motion(corpus, texts, out, settings, machine, start, finetune),
+        1,
         lambda flows: flows.train_motion(corpus, out, texts, start, finetune, machine, config, seed),
-    )  # fmt: skip
+    )
     print_summary(summary)
 
 
@@ -63,9 +78,13 @@ def sample(
     people: Annotated[int, typer.Option(help="1 to 4.")] = 1,
     frames: Annotated[int, typer.Option(help="20 a second.")] = 120,
     count: Count = 1,
-    role: Annotated[list[str] | None, typer.Option(help="Of each person, in order; else by the words of the text.")] = None,
-    config: Config = None, seed: Seed = 0, prefect: Prefect = False,
-) -> None:  # fmt: skip
+    role: Annotated[
+        list[str] | None, typer.Option(help="Of each person, in order; else by the words of the text.")
+    ] = None,
+    config: Config = None,
+    seed: Seed = 0,
+    prefect: Prefect = False,
+) -> None:
     """Sample motion from a sentence."""
     from pipeline.sample import sample
 
@@ -79,19 +98,25 @@ def simulate_falls(
     out: Annotated[Path, typer.Option(help="Folder for a npz a fall and summary.json.")],
     count: Count = 20,
     cause: Annotated[str | None, typer.Option(help="slip, trip, push, ...; any if not said.")] = None,
-    direction: Annotated[str | None, typer.Option(help="forward, backward, left, right or down; any if not said.")] = None,
+    direction: Annotated[
+        str | None, typer.Option(help="forward, backward, left, right or down; any if not said.")
+    ] = None,
     store: Annotated[str | None, typer.Option(help="Store whose rooms are fallen in.")] = None,
     room: Annotated[str | None, typer.Option(help="A room of the store.")] = None,
-    config: Config = None, seed: Seed = 0, prefect: Prefect = False,
-) -> None:  # fmt: skip
+    config: Config = None,
+    seed: Seed = 0,
+    prefect: Prefect = False,
+) -> None:
     """Let physics make people fall: on bare floor, against furniture, or in a reconstructed room."""
     from pipeline.simulate_falls import simulate_falls
 
     settings = read_settings(config, seed)
     summary = run_verb(
-        "simulate-falls", prefect,
-        lambda runner: simulate_falls(out, count, settings, runner, cause, direction, store, room), settings.run.workers,
-    )  # fmt: skip
+        "simulate-falls",
+        prefect,
+        lambda runner: simulate_falls(out, count, settings, runner, cause, direction, store, room),
+        settings.run.workers,
+    )
     print_summary({key: value for key, value in summary.items() if key != "falls"})
 
 
@@ -101,16 +126,21 @@ def compare_falls(
     events: Annotated[Path, typer.Option(help="CSV of its falls: path,fall_onset_s,at_rest_s,direction,...")],
     out: Annotated[Path, typer.Option(help="Folder for falls.json.")],
     mocap: Annotated[Path | None, typer.Option(help="Folder of captured motion, for the walks.")] = None,
-    count: Count = 200, config: Config = None, seed: Seed = 0, prefect: Prefect = False,
-) -> None:  # fmt: skip
+    count: Count = 200,
+    config: Config = None,
+    seed: Seed = 0,
+    prefect: Prefect = False,
+) -> None:
     """Compare simulated falls with the real ones of stores: can a classifier tell them apart, and by what?"""
     from pipeline.compare_falls import compare_falls
 
     settings = read_settings(config, seed)
     summary = run_verb(
-        "report-falls", prefect, lambda runner: compare_falls(store, events, out, count, settings, runner, mocap),
+        "report-falls",
+        prefect,
+        lambda runner: compare_falls(store, events, out, count, settings, runner, mocap),
         settings.run.workers,
-    )  # fmt: skip
+    )
     print_summary(summary)
 
 
@@ -120,8 +150,9 @@ def export(
     kind: Annotated[Literal["npz", "bvh", "glb"], typer.Option("--format", help="AMASS-style, BVH, or glTF.")] = "glb",
     person: Annotated[str | None, typer.Option(help="One person alone; BVH holds only one.")] = None,
     mesh: Annotated[bool, typer.Option(help="With the skinned body (glb).")] = True,
-    config: Config = None, prefect: Prefect = False,
-) -> None:  # fmt: skip
+    config: Config = None,
+    prefect: Prefect = False,
+) -> None:
     """A lifted or made motion for other programs."""
     from pipeline.export import export
 
@@ -133,8 +164,9 @@ def export(
 def smooth(
     item: Item,
     out: Annotated[Path, typer.Option(help="Folder for motion.npz, the figures and a plot.")],
-    config: Config = None, prefect: Prefect = False,
-) -> None:  # fmt: skip
+    config: Config = None,
+    prefect: Prefect = False,
+) -> None:
     """A motion of least change of velocity, and jitter against lag for a ladder of weights."""
     from pipeline.smooth import smooth
 

@@ -35,9 +35,12 @@ Result = TypeVar("Result")
 
 
 def run_verb(
-    verb: str, prefect: bool, plainly: Callable[[Runner], Result], workers: int = 1,
+    verb: str,
+    prefect: bool,
+    plainly: Callable[[Runner], Result],
+    workers: int = 1,
     as_flow: Callable[[Any], Result] | None = None,
-) -> Result:  # fmt: skip
+) -> Result:
     """Run a verb plainly, or as a Prefect flow: `as_flow` calls one of `flows.py` where the verb has one of its own."""
     if not prefect:
         return plainly(plain_runner(workers, show_progress=True))

@@ -1,7 +1,8 @@
-"""`make bench-gpu`: how fast motion is sampled on a GPU, ours and InterGen's architecture at its published size, in one run.
+"""`make bench-gpu`: how fast motion is sampled on a GPU, ours and InterGen's architecture at its published size, in one
+run.
 
-Ours is of the shipped size. Random weights: speed does not depend on them. Needs torch, diffusers and what `models/` imports; no
-corpus, no text network.
+Ours is of the shipped size. Random weights: speed does not depend on them. Needs torch, diffusers and what `models/`
+imports; no corpus, no text network.
 """
 
 import argparse
@@ -36,7 +37,7 @@ MODELS: dict[str, tuple[DenoiserConfig, SamplingConfig]] = {
         InterGenConfig(width=1024, layers=8, heads=8, patch=1, text=TEXT),
         SamplingConfig(scheduler="ddim", steps=50, guided=1.0),
     ),
-}  # fmt: skip
+}
 
 
 def synchronised(device: torch.device) -> float:

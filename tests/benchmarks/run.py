@@ -69,9 +69,9 @@ def lifting_costs(footage: Path) -> dict[str, float]:
     def seconds(variant: str, count: int, people: int) -> float:
         first = {name: getattr(person, name)[:count] for name in ("visible", "boxes_px", "keypoints_px", "scores")}
         part = [replace(person, person=f"{person.person}_{k}", **first) for k in range(people)]
-        config = people3d.People3DConfig.model_validate({
-            "variant": variant, "separation": {"steps": 0}, "world": evaluate_people.NOBODY_FAILS
-        })  # fmt: skip
+        config = people3d.People3DConfig.model_validate(
+            {"variant": variant, "separation": {"steps": 0}, "world": evaluate_people.NOBODY_FAILS}
+        )
         started = time.perf_counter()
         people3d.run(config, [people3d.Clip(part, clip.timestamps_s[:count], clip.camera)], body)
         return time.perf_counter() - started
@@ -105,7 +105,8 @@ def render_frames_per_s(store: Path, dataset: Path) -> float:
 
 
 def import_realtime_factor(folder: Path) -> float:
-    """Seconds of motion that are read from BVH and brought on the body in a second, on one core: 20 takes of a minute."""
+    """Seconds of motion that are read from BVH and brought on the body in a second, on one core: 20 takes of a
+    minute."""
     from models.animation.gait_curves import procedural_walking
     from models.mocap.bvh import write_bvh
     from models.mocap.export import track_bvh
@@ -133,9 +134,19 @@ def corpus_batch_ms(folder: Path) -> float:
 
     body = pipeline.loaders.body_model(None)
     order = ClipOrder(
-        event="walk", cause=None, direction=None, start="walking", seconds=10.0, fps=FPS, role="resident", age_years=80.0,
-        stature_m=1.65, build=0.5, sex=0.0, text="",
-    )  # fmt: skip
+        event="walk",
+        cause=None,
+        direction=None,
+        start="walking",
+        seconds=10.0,
+        fps=FPS,
+        role="resident",
+        age_years=80.0,
+        stature_m=1.65,
+        build=0.5,
+        sex=0.0,
+        text="",
+    )
     source = ProceduralEveryday(body)
     motions = [source.sample(order, None, generator(0, "bench", f"walk {k}")) for k in range(32)]
     items = [
@@ -155,10 +166,11 @@ def corpus_batch_ms(folder: Path) -> float:
 
 
 def motion_costs() -> dict[str, float]:
-    """Seconds a clip of the shipped motion model as `careclips sample` runs it, cleaned up, text already encoded; peak memory.
+    """Seconds a clip of the shipped motion model as `careclips sample` runs it, cleaned up, text already encoded; peak
+    memory.
 
-    2 people of 210 frames alone and sixteen at a time, the network's share of it apart; and alone, 1 to 4 people and 40 to 400
-    frames.
+    2 people of 210 frames alone and sixteen at a time, the network's share of it apart; and alone, 1 to 4 people and 40
+    to 400 frames.
     """
     import torch
 

@@ -49,7 +49,8 @@ def as_bvh() -> Callable[..., SkeletonMotion]:
 
 
 def _dot_people(body: BodyModel, count: int = 40, rows: int = 32, seed: int = 0, sides: bool = False) -> Views:
-    """People facing the camera, with a green head, or away, drawn as dots; `sides`: red on their left, blue on their right."""
+    """People facing the camera, with a green head, or away, drawn as dots; `sides`: red on their left, blue on their
+    right."""
     rng = np.random.default_rng(seed)
     pose = np.zeros((count, 72))
     pose[:, 3:] = relaxed_pose() + rng.normal(0.0, 0.15, (count, 69))
@@ -74,9 +75,16 @@ def _dot_people(body: BodyModel, count: int = 40, rows: int = 32, seed: int = 0,
             cv2.circle(crop, np.round(place).astype(int).tolist(), radius, colour, -1)
         files.append(cv2.imencode(".jpg", crop, [cv2.IMWRITE_JPEG_QUALITY, 95])[1].ravel())
     return Views(
-        np.concatenate(files), np.cumsum([len(file) for file in files]), pose, betas, transl, focal,
-        np.where(np.arange(count) % 2, 0.97, 0.1), np.ones(count), np.arange(count) % 5 == 4,
-    )  # fmt: skip
+        np.concatenate(files),
+        np.cumsum([len(file) for file in files]),
+        pose,
+        betas,
+        transl,
+        focal,
+        np.where(np.arange(count) % 2, 0.97, 0.1),
+        np.ones(count),
+        np.arange(count) % 5 == 4,
+    )
 
 
 @pytest.fixture(scope="session")

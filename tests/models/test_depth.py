@@ -18,13 +18,23 @@ def save_checkpoint(folder, kind: str, seed: int = 0, **extra):
     """A random Depth Anything as `save_pretrained` leaves it, with the published processor's settings at 56 px."""
     torch.manual_seed(seed)
     backbone = Dinov2Config(
-        hidden_size=32, num_hidden_layers=4, num_attention_heads=2, image_size=56, patch_size=14,
-        out_indices=[1, 2, 3, 4], reshape_hidden_states=False,
-    )  # fmt: skip
+        hidden_size=32,
+        num_hidden_layers=4,
+        num_attention_heads=2,
+        image_size=56,
+        patch_size=14,
+        out_indices=[1, 2, 3, 4],
+        reshape_hidden_states=False,
+    )
     config = DepthAnythingConfig(
-        backbone_config=backbone, reassemble_hidden_size=32, neck_hidden_sizes=[8, 8, 16, 16], fusion_hidden_size=8,
-        head_hidden_size=4, depth_estimation_type=kind, max_depth=20 if kind == "metric" else 1,
-    )  # fmt: skip
+        backbone_config=backbone,
+        reassemble_hidden_size=32,
+        neck_hidden_sizes=[8, 8, 16, 16],
+        fusion_hidden_size=8,
+        head_hidden_size=4,
+        depth_estimation_type=kind,
+        max_depth=20 if kind == "metric" else 1,
+    )
     for key, value in extra.items():
         setattr(config, key, value)
     network = DepthAnythingForDepthEstimation(config)
@@ -32,9 +42,13 @@ def save_checkpoint(folder, kind: str, seed: int = 0, **extra):
         network.head.conv3.bias.fill_(0.5)
     network.save_pretrained(folder)
     DPTImageProcessorPil(
-        size={"height": 56, "width": 56}, keep_aspect_ratio=True, ensure_multiple_of=14, resample=3,
-        image_mean=[0.485, 0.456, 0.406], image_std=[0.229, 0.224, 0.225],
-    ).save_pretrained(folder)  # fmt: skip
+        size={"height": 56, "width": 56},
+        keep_aspect_ratio=True,
+        ensure_multiple_of=14,
+        resample=3,
+        image_mean=[0.485, 0.456, 0.406],
+        image_std=[0.229, 0.224, 0.225],
+    ).save_pretrained(folder)
     return folder
 
 

@@ -1,4 +1,5 @@
-"""Networks on disk: the weights are those that the settings state, also of all networks that ship, and those are small."""
+"""Networks on disk: the weights are those that the settings state, also of all networks that ship, and those are
+small."""
 
 import json
 from pathlib import Path

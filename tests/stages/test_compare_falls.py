@@ -34,9 +34,23 @@ def clip_of(body, name: str, track, fps: float = 15.0) -> LiftedClip:
     person = Person2D(track.person, "person", np.ones(count, bool), boxes, keypoints, np.ones((count, 17)))
     footage = Footage(name, f"{name}.mp4", "s", "r", "c", np.arange(count) / fps, 640, 480, "0" * 64)
     room = Room(
-        "r", CAMERA, np.zeros((480, 640, 3), np.uint8), np.ones((480, 640)), np.full((480, 640), -1), 1.0, 0.0,
-        np.ones((10, 10), bool), np.zeros((10, 10, 5), int), np.ones((10, 10, 5)), np.zeros(3), 0.5, (), 0.0, True, "ok",
-    )  # fmt: skip
+        "r",
+        CAMERA,
+        np.zeros((480, 640, 3), np.uint8),
+        np.ones((480, 640)),
+        np.full((480, 640), -1),
+        1.0,
+        0.0,
+        np.ones((10, 10), bool),
+        np.zeros((10, 10, 5), int),
+        np.ones((10, 10, 5)),
+        np.zeros(3),
+        0.5,
+        (),
+        0.0,
+        True,
+        "ok",
+    )
     return LiftedClip(name, "cam", footage, (person,), (track,), {track.person: track_joints(body, track)}, room)
 
 
@@ -50,8 +64,11 @@ def falling(body, name: str) -> LiftedClip:
 
 
 def test_falls_are_cut_out_about_their_onset_and_others_set_aside_with_a_reason(body):
-    clips = [falling(body, "A01_C1"), falling(body, "A01_C2"), clip_of(body, "still", procedural_standing(
-        body, np.zeros(10), 6.0, 15.0, np.random.default_rng(1)).people[0])]  # fmt: skip
+    clips = [
+        falling(body, "A01_C1"),
+        falling(body, "A01_C2"),
+        clip_of(body, "still", procedural_standing(body, np.zeros(10), 6.0, 15.0, np.random.default_rng(1)).people[0]),
+    ]
     table = {
         f"{name}.mp4": Fall(3.0, "floor", "supine", "yes", 2.0, "backward", "standing")
         for name in ("A01_C1", "A01_C2", "still")
@@ -84,8 +101,11 @@ def test_counterparts_are_seen_on_the_windows_frames(body):
     assert len(seen) == 2 and not np.allclose(seen[0].keypoints_px, seen[1].keypoints_px)
     assert all(person.keypoints_px.shape == windows[0].person.keypoints_px.shape for person in seen)
     walk = procedural_walking(body, np.zeros(10), 9.0, 30.0, np.random.default_rng(0))
-    walks = compare_falls.walks_of(CONFIG, [clip_of(body, "walk", procedural_walking(
-        body, np.zeros(10), 5.0, 15.0, np.random.default_rng(3)).people[0])], {})  # fmt: skip
+    walks = compare_falls.walks_of(
+        CONFIG,
+        [clip_of(body, "walk", procedural_walking(body, np.zeros(10), 5.0, 15.0, np.random.default_rng(3)).people[0])],
+        {},
+    )
     assert len(compare_falls.counterparts(CONFIG, body, walks[0], [walk], np.random.default_rng(0))) == 1
     assert compare_falls.counterparts(CONFIG, body, walks[0], [], np.random.default_rng(0)) == []
 
@@ -98,8 +118,12 @@ def test_the_comparison_names_what_gives_the_simulation_away():
             (f"{shift}{k}", {"speed": float(rng.normal(shift)), "height": float(rng.normal())}) for k in range(count)
         ]
 
-    samples = {"real_falls": sample(24, 0.0), "simulated_falls": sample(40, 2.5), "real_walks": sample(2, 0.0),
-               "captured_walks": sample(30, 0.0)}  # fmt: skip
+    samples = {
+        "real_falls": sample(24, 0.0),
+        "simulated_falls": sample(40, 2.5),
+        "real_walks": sample(2, 0.0),
+        "captured_walks": sample(30, 0.0),
+    }
     found = compare_falls.run(CONFIG, samples, np.random.default_rng(1))
     assert found["auc_sim_vs_real"][0] > 0.9 and next(iter(found["gives_away"])) == "speed"
     assert found["auc_walk_vs_real"] is None, "two events are too few"

@@ -18,9 +18,15 @@ T = 12
 def labelled(name="clip_00000"):
     camera = Camera(intrinsics_from_focal(60.0, 64, 48), 64, 48, pose_over_floor(normal_from_angles(0.4, 0.0), 2.0))
     track = PersonTrack(
-        "person_0", "resident", np.arange(10.0), np.full((T, 3), 0.1), np.full((T, 69), 0.2), np.full((T, 3), 0.3),
-        np.ones(T, bool), np.ones(T),
-    )  # fmt: skip
+        "person_0",
+        "resident",
+        np.arange(10.0),
+        np.full((T, 3), 0.1),
+        np.full((T, 69), 0.2),
+        np.full((T, 3), 0.3),
+        np.ones(T, bool),
+        np.ones(T),
+    )
     actions = np.array([[ACTIONS.index("walk")] * 4 + [ACTIONS.index("fall")] * 3 + [ACTIONS.index("fallen")] * 5])
     motion = Motion(np.arange(T) / 15, (track,), actions, "physics")
     flags = np.full((1, T, 17), 2)
@@ -28,9 +34,18 @@ def labelled(name="clip_00000"):
     visibility = np.ones((1, T))
     visibility[0, -1] = 0.0
     return LabelledClip(
-        name, "home/room", camera, motion, {"fps": 15.0}, (1.7,), np.tile([5.0, 6.0, 25.0, 40.0], (1, T, 1)),
-        np.tile(np.array([20.0, 30.0]), (1, T, 17, 1)), flags, np.full((1, T, 24, 3), 0.5), visibility,
-    )  # fmt: skip
+        name,
+        "home/room",
+        camera,
+        motion,
+        {"fps": 15.0},
+        (1.7,),
+        np.tile([5.0, 6.0, 25.0, 40.0], (1, T, 1)),
+        np.tile(np.array([20.0, 30.0]), (1, T, 17, 1)),
+        flags,
+        np.full((1, T, 24, 3), 0.5),
+        visibility,
+    )
 
 
 @pytest.fixture
@@ -42,23 +57,41 @@ def dataset(tmp_path):
     folder = tmp_path / "dataset"
     folder.mkdir()
     room = {
-        "room": "home/room", "camera_height_m": 2.0, "camera_height_interval_m": [1.9, 2.1], "pitch_deg": 20.0,
-        "focal_px": 60.0, "floor_inlier_ratio": 0.9, "verdict": "ok", "calibration": "people",
-    }  # fmt: skip
+        "room": "home/room",
+        "camera_height_m": 2.0,
+        "camera_height_interval_m": [1.9, 2.1],
+        "pitch_deg": 20.0,
+        "focal_px": 60.0,
+        "floor_inlier_ratio": 0.9,
+        "verdict": "ok",
+        "calibration": "people",
+    }
     facts = {
-        "seed": 0, "stand_ins": ["starter"], "licences": ["Apache-2.0"], "timings_s": {"generation": 1.0},
+        "seed": 0,
+        "stand_ins": ["starter"],
+        "licences": ["Apache-2.0"],
+        "timings_s": {"generation": 1.0},
         "reconstruction": {"rooms": [room], "clips": [], "rejected": [{"item": "x.mp4", "reason": "is empty <b>"}]},
-    }  # fmt: skip
+    }
     run([(labelled(), source)], folder, facts)
     (folder / "rooms").mkdir()
     np.savez(
-        folder / "rooms" / "home_room.npz", walkable=np.ones((20, 20), bool), occupied=np.eye(20, dtype=bool), name="home/room",
-        grid_origin=np.zeros(3), grid_cell_m=0.1, T_world_camera=labelled().camera.T_world_camera,
-    )  # fmt: skip
+        folder / "rooms" / "home_room.npz",
+        walkable=np.ones((20, 20), bool),
+        occupied=np.eye(20, dtype=bool),
+        name="home/room",
+        grid_origin=np.zeros(3),
+        grid_cell_m=0.1,
+        T_world_camera=labelled().camera.T_world_camera,
+    )
     summary = {
-        "requested": 1, "accepted": 1, "rejected": {"no fall happened": 2}, "seconds_per_clip": 1.0, "peak_memory_mib": 9.0,
+        "requested": 1,
+        "accepted": 1,
+        "rejected": {"no fall happened": 2},
+        "seconds_per_clip": 1.0,
+        "peak_memory_mib": 9.0,
         "sources": {"physics": 1},
-    }  # fmt: skip
+    }
     (folder / "summary.json").write_text(json.dumps(summary))
     return folder
 

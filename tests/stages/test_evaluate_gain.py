@@ -105,12 +105,17 @@ def test_real_people_are_labelled_by_the_sidecar_else_by_the_table():
 def test_a_dataset_is_read_back_with_hidden_joints_as_not_seen(tmp_path):
     rows = [
         {
-            "clip": "clip_0", "person": "p", "frame": frame, "timestamp_s": frame / 10, "room": "r",
-            "action": ["walk", "", "fall"][frame], "keypoints_px": np.arange(34.0) + frame,
+            "clip": "clip_0",
+            "person": "p",
+            "frame": frame,
+            "timestamp_s": frame / 10,
+            "room": "r",
+            "action": ["walk", "", "fall"][frame],
+            "keypoints_px": np.arange(34.0) + frame,
             "keypoints_visible": [2, 1, 0] + [2] * 14,
         }
         for frame in (2, 0, 1)
-    ]  # fmt: skip
+    ]
     pd.DataFrame(rows).to_parquet(tmp_path / "frames.parquet")
     (clip,) = dataset_poses(tmp_path)
     assert (clip.clip, clip.room, clip.times_s.tolist()) == ("clip_0/p", "r", [0.0, 0.1, 0.2])

@@ -34,9 +34,10 @@ def body():
 def audit(body) -> Audit:
     config = label.LabelConfig()
     return Audit(
-        functools.partial(label.find_fall, config), lambda betas: standing_pelvis_height(body, betas),
+        functools.partial(label.find_fall, config),
+        lambda betas: standing_pelvis_height(body, betas),
         config.direction_tolerance_deg,
-    )  # fmt: skip
+    )
 
 
 @pytest.fixture(scope="module")

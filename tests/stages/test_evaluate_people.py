@@ -35,9 +35,15 @@ def upright(body, tilt: np.ndarray | None = None, height: float = 0.95, moved: f
     orient = yaw(0.4) @ R_ZUP_YUP @ (np.eye(3) if tilt is None else tilt)
     place = np.stack([np.full(count, 4.0), moved * TIMES, np.full(count, height)], axis=1)
     return PersonTrack(
-        "person_1", "resident", betas, np.tile(axis_angle_from_matrix(orient[None]), (count, 1)),
-        np.tile(relaxed_pose(), (count, 1)), place, np.ones(count, bool), np.ones(count),
-    )  # fmt: skip
+        "person_1",
+        "resident",
+        betas,
+        np.tile(axis_angle_from_matrix(orient[None]), (count, 1)),
+        np.tile(relaxed_pose(), (count, 1)),
+        place,
+        np.ones(count, bool),
+        np.ones(count),
+    )
 
 
 def write_truth(folder, body, track):
@@ -48,10 +54,15 @@ def write_truth(folder, body, track):
     flags[0, :, 4] = 0
     flags[0, :, 3] = 1
     np.savez(
-        folder / "people.npz", person=np.array(["person_1"]), role=np.array(["resident"]),
-        joints_world=track_joints(body, track)[None], keypoints_px=CAMERA.project(keypoints)[None], keypoints_v=flags,
-        visibility=np.ones((1, len(TIMES))), timestamps_s=TIMES,
-    )  # fmt: skip
+        folder / "people.npz",
+        person=np.array(["person_1"]),
+        role=np.array(["resident"]),
+        joints_world=track_joints(body, track)[None],
+        keypoints_px=CAMERA.project(keypoints)[None],
+        keypoints_v=flags,
+        visibility=np.ones((1, len(TIMES))),
+        timestamps_s=TIMES,
+    )
     write_camera(CAMERA, folder / "camera.json")
 
 

@@ -14,9 +14,23 @@ def camera_with(pitch_deg=20.0, height_m=2.0, focal=60.0):
 def room_with(camera, depth):
     grid = np.zeros((2, 2, 2))
     return Room(
-        "r", camera, np.zeros((48, 64, 3), np.uint8), depth, np.full((48, 64), -1), 1.0, 0.0, np.ones((2, 2), bool),
-        grid.astype(int), grid, np.zeros(3), 0.1, (), 0.0, True, "ok",
-    )  # fmt: skip
+        "r",
+        camera,
+        np.zeros((48, 64, 3), np.uint8),
+        depth,
+        np.full((48, 64), -1),
+        1.0,
+        0.0,
+        np.ones((2, 2), bool),
+        grid.astype(int),
+        grid,
+        np.zeros(3),
+        0.1,
+        (),
+        0.0,
+        True,
+        "ok",
+    )
 
 
 def test_known_errors_are_reported(tmp_path):

@@ -22,7 +22,8 @@ def clip_of(name, image, row=None):
 
 
 def test_times_key_frames_and_background_of_a_known_clip():
-    """A grey room in which the light is switched on at frame 6: two key frames, and the median shows the longer state."""
+    """A grey room in which the light is switched on at frame 6: two key frames, and the median shows the longer
+    state."""
     frames = [np.full((48, 64, 3), 60 if i < 6 else 120, np.uint8) for i in range(10)]
     clip = run(IngestConfig(), Listing("a", Path("a.mp4"), {}), ((i * 0.1, f) for i, f in enumerate(frames)), "00")
     assert clip.key_frames.tolist() == [0, 6]

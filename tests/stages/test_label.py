@@ -56,7 +56,8 @@ def test_a_known_fall_is_found_at_its_times(fps):
 
 
 def test_who_rolls_over_an_edge_faces_where_the_hips_were_last_level():
-    # On their back, feet along +x; then over on their left side, the right hip above and a little beyond; then down, left.
+    # On their back, feet along +x; then over on their left side, the right hip above and a little beyond; then down,
+    # left.
     times = np.arange(60) / 20.0
     joints = np.zeros((60, 24, 3))
     joints[:, SMPL_JOINTS.index("neck"), 0] = joints[:, SMPL_JOINTS.index("head"), 0] = -0.1

@@ -135,10 +135,13 @@ def test_disagreement_and_switches_are_reported():
     blanket[9, 7:] += [0.0, -32.0]
     found_a, found_b = anna, bert
     swapped = [
-        replace(one, keypoints_px=np.where(frames[:, None, None] < 14, one.keypoints_px, two.keypoints_px),
-                boxes_px=np.where(frames[:, None] < 14, one.boxes_px, two.boxes_px))
+        replace(
+            one,
+            keypoints_px=np.where(frames[:, None, None] < 14, one.keypoints_px, two.keypoints_px),
+            boxes_px=np.where(frames[:, None] < 14, one.boxes_px, two.boxes_px),
+        )
         for one, two in ((found_a, found_b), (found_b, found_a))
-    ]  # fmt: skip
+    ]
     drawn = [replace(anna, keypoints_px=blanket), bert]
     people, figures = people2d._merge(People2DConfig(), drawn, np.ones(20, bool), swapped, footage(20))
     assert np.array_equal(people[0].keypoints_px, blanket)  # the sidecar wins, and is contradicted
@@ -201,15 +204,30 @@ def tiny_checkpoints(tmp_path_factory):
     folder = tmp_path_factory.mktemp("hub")
     torch.manual_seed(0)
     backbone = RTDetrResNetConfig(
-        embedding_size=8, hidden_sizes=[8, 16, 16, 16], depths=[1, 1, 1, 1], layer_type="basic",
+        embedding_size=8,
+        hidden_sizes=[8, 16, 16, 16],
+        depths=[1, 1, 1, 1],
+        layer_type="basic",
         out_features=["stage2", "stage3", "stage4"],
-    )  # fmt: skip
+    )
     detector = RTDetrConfig(
-        backbone_config=backbone, encoder_in_channels=[16, 16, 16], encoder_hidden_dim=16, encoder_ffn_dim=16,
-        encoder_layers=1, encoder_attention_heads=2, d_model=16, decoder_in_channels=[16, 16, 16],
-        decoder_ffn_dim=16, decoder_layers=1, decoder_attention_heads=2, num_queries=10, num_denoising=0,
-        id2label={0: "person", 1: "cat"}, label2id={"person": 0, "cat": 1}, use_pretrained_backbone=False,
-    )  # fmt: skip
+        backbone_config=backbone,
+        encoder_in_channels=[16, 16, 16],
+        encoder_hidden_dim=16,
+        encoder_ffn_dim=16,
+        encoder_layers=1,
+        encoder_attention_heads=2,
+        d_model=16,
+        decoder_in_channels=[16, 16, 16],
+        decoder_ffn_dim=16,
+        decoder_layers=1,
+        decoder_attention_heads=2,
+        num_queries=10,
+        num_denoising=0,
+        id2label={0: "person", 1: "cat"},
+        label2id={"person": 0, "cat": 1},
+        use_pretrained_backbone=False,
+    )
     RTDetrForObjectDetection(detector).save_pretrained(folder / "detector")
     RTDetrImageProcessorPil(size={"height": 64, "width": 64}).save_pretrained(folder / "detector")
     for name, keypoints in (("pose", 17), ("hand", 21)):

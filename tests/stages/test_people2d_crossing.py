@@ -1,4 +1,5 @@
-"""Two people cross and one is hidden for a second: identities kept, nobody twice, the gap marked. Issue's twenty scenes."""
+"""Two people cross and one is hidden for a second: identities kept, nobody twice, the gap marked. Issue's twenty
+scenes."""
 
 from dataclasses import dataclass
 
@@ -41,10 +42,11 @@ def body() -> BodyModel:
 
 
 def pass_by(body: BodyModel, seed: int) -> Crossing:
-    """Two bodies walk past each other at the same moment in the same part of the image; or one overtakes; or one stands.
+    """Two bodies walk past each other at the same moment in the same part of the image; or one overtakes; or one
+    stands.
 
-    The farther one is hidden for one second; keypoints scatter by 2 to 4 px, 4 % of detections fail, the order is random, and
-    in a third of the hidden frames the detector finds the nearer one twice.
+    The farther one is hidden for one second; keypoints scatter by 2 to 4 px, 4 % of detections fail, the order is
+    random, and in a third of the hidden frames the detector finds the nearer one twice.
     """
     rng = np.random.default_rng(seed)
     frames = round(FPS * SECONDS)

@@ -167,9 +167,19 @@ def test_who_slides_is_dropped_with_the_reason(body):
 
 def test_a_regressor_of_crops_gets_the_frames_it_asks_for(body, tmp_path):
     config = HmrConfig(
-        rows_px=32, columns_px=24, patch_px=8, width=16, layers=1, heads=2, decoder_width=16, decoder_layers=1,
-        decoder_heads=2, decoder_head_width=8, decoder_hidden=16, body=body.name,
-    )  # fmt: skip
+        rows_px=32,
+        columns_px=24,
+        patch_px=8,
+        width=16,
+        layers=1,
+        heads=2,
+        decoder_width=16,
+        decoder_layers=1,
+        decoder_heads=2,
+        decoder_head_width=8,
+        decoder_hidden=16,
+        body=body.name,
+    )
     torch.manual_seed(0)
     (tmp_path / "config.json").write_text(config.model_dump_json())
     save_file(Hmr(config).state_dict(), tmp_path / "model.safetensors")
@@ -246,9 +256,14 @@ def test_a_long_clip_is_fitted_by_pieces_without_a_seam(body):
     """Coarse frames as far apart as the whole clip would need would say nothing of how this body gets about."""
     person, joints, times = stroller(body, 150, fps=15.0, there_and_back_s=2.0)
     config = People3DConfig(
-        world=GLIDES, fit=FitConfig(steps=60, last_steps=0), coarse_frames=10, coarse_stride=3, fine_steps=15,
-        window_frames=40, overlap_frames=9,
-    )  # fmt: skip
+        world=GLIDES,
+        fit=FitConfig(steps=60, last_steps=0),
+        coarse_frames=10,
+        coarse_stride=3,
+        fine_steps=15,
+        window_frames=40,
+        overlap_frames=9,
+    )
     (track,), figures = lifted(config, [person], times, body)
     found = joints_of(body, track)
     off = np.linalg.norm(found - joints, axis=-1)[:, :22].mean(-1)

@@ -26,9 +26,23 @@ def room_with(walkable_x, furniture_x=None):
         distance[inside] = -0.1
     plate = np.zeros((480, 640, 3), np.uint8)
     return Room(
-        "r", camera, plate, np.ones((480, 640)), np.full((480, 640), -1), 1.0, 0.0, walkable, occupancy, distance,
-        np.array([0.0, -2.0, 0.0]), CELL, (), 0.0, True, "ok",
-    )  # fmt: skip
+        "r",
+        camera,
+        plate,
+        np.ones((480, 640)),
+        np.full((480, 640), -1),
+        1.0,
+        0.0,
+        walkable,
+        occupancy,
+        distance,
+        np.array([0.0, -2.0, 0.0]),
+        CELL,
+        (),
+        0.0,
+        True,
+        "ok",
+    )
 
 
 def standing_joints(frames=5, step=0.0):

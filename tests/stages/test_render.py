@@ -22,7 +22,8 @@ def body():
 
 
 def room_with(wall_m=None, occlusion=True, brightness=150):
-    """A grey room whose floor reaches 8 m, or behind a wall that stands `wall_m` away and hides everything beyond it."""
+    """A grey room whose floor reaches 8 m, or behind a wall that stands `wall_m` away and hides everything beyond
+    it."""
     pose = pose_over_floor(normal_from_angles(np.radians(15), 0.0), 1.6)
     camera = Camera(intrinsics_from_focal(140.0, WIDTH, HEIGHT), WIDTH, HEIGHT, pose)
     plate = np.full((HEIGHT, WIDTH, 3), brightness, np.uint8)
@@ -30,9 +31,23 @@ def room_with(wall_m=None, occlusion=True, brightness=150):
     depth = np.full((HEIGHT, WIDTH), 8.0)
     grid = np.zeros((2, 2, 2))
     room = Room(
-        "r", camera, plate, depth, np.full((HEIGHT, WIDTH), -1), 1.0, 0.0, np.ones((2, 2), bool), grid.astype(int), grid,
-        np.zeros(3), 0.1, (), 0.0, occlusion, "ok",
-    )  # fmt: skip
+        "r",
+        camera,
+        plate,
+        depth,
+        np.full((HEIGHT, WIDTH), -1),
+        1.0,
+        0.0,
+        np.ones((2, 2), bool),
+        grid.astype(int),
+        grid,
+        np.zeros(3),
+        0.1,
+        (),
+        0.0,
+        occlusion,
+        "ok",
+    )
     floor = floor_depth(room)
     depth[:] = np.where((floor > 0) & (floor < 8.0), floor, 8.0)
     if wall_m:
@@ -47,9 +62,15 @@ def scene_with(body, room, x=4.0, y=0.0, frames=2):
     pelvis = np.array([x, y, standing_pelvis_height(body, betas)])
     orient = axis_angle_from_matrix(R_ZUP_YUP)
     track = PersonTrack(
-        "person_0", "resident", betas, np.tile(orient, (frames, 1)), np.tile(relaxed_pose().astype(np.float64), (frames, 1)),
-        np.tile(pelvis - rest_root(body, betas), (frames, 1)), np.ones(frames, bool), np.ones(frames),
-    )  # fmt: skip
+        "person_0",
+        "resident",
+        betas,
+        np.tile(orient, (frames, 1)),
+        np.tile(relaxed_pose().astype(np.float64), (frames, 1)),
+        np.tile(pelvis - rest_root(body, betas), (frames, 1)),
+        np.ones(frames, bool),
+        np.ones(frames),
+    )
     motion = Motion(np.arange(frames) / 15, (track,), np.full((1, frames), 8), "test")
     return Scene(room, motion, (BodyLook(3, 70.0),), light_direction(room))
 
@@ -138,7 +159,11 @@ def test_a_bent_room_gives_bent_clips_whose_keypoints_opencv_finds(body):
         assert rendered.masks[0, row, column] == 1
     knees = rendered.keypoints_px[0, 0, [13, 14]]
     assert np.abs(knees - pixels[[4, 5], 0]).max() < 4.0
-    flat = run(RenderConfig(noise=0.0), scene_with(body, replace(room, camera=replace(camera, lens=None)), y=0.6), body,
-               np.random.default_rng(0))  # fmt: skip
+    flat = run(
+        RenderConfig(noise=0.0),
+        scene_with(body, replace(room, camera=replace(camera, lens=None)), y=0.6),
+        body,
+        np.random.default_rng(0),
+    )
     assert np.abs(flat.keypoints_px[0, 0, [13, 14]] - knees).max() > 2.0, "else the lens bends nothing"
     np.testing.assert_allclose(lens.straighten(knees), flat.keypoints_px[0, 0, [13, 14]], atol=1e-6)

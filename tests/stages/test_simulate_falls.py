@@ -76,9 +76,23 @@ def test_a_fall_in_a_room_ends_on_its_furniture(body):
         intrinsics_from_focal(450, 640, 480), 640, 480, pose_over_floor(normal_from_angles(np.radians(25), 0.0), 2.2)
     )
     room = Room(
-        "r", camera, np.zeros((480, 640, 3), np.uint8), np.ones((480, 640)), np.full((480, 640), -1), 1.0, 0.0, walkable,
-        np.zeros((60, 40, 20), dtype=int), np.full((60, 40, 20), 1.0), np.array([0.0, -2.0, 0.0]), 0.1, beds, 0.0, True, "ok",
-    )  # fmt: skip
+        "r",
+        camera,
+        np.zeros((480, 640, 3), np.uint8),
+        np.ones((480, 640)),
+        np.full((480, 640), -1),
+        1.0,
+        0.0,
+        walkable,
+        np.zeros((60, 40, 20), dtype=int),
+        np.full((60, 40, 20), 1.0),
+        np.array([0.0, -2.0, 0.0]),
+        0.1,
+        beds,
+        0.0,
+        True,
+        "ok",
+    )
     made = []
     for seed in range(12):
         try:

@@ -23,7 +23,8 @@ def body():
 
 
 def steady(count: int = 40, seed: int = 0) -> tuple[PersonTrack, np.ndarray]:
-    """Constant velocities at an uneven clock: the root glides and spins past half a turn, every joint turns steadily."""
+    """Constant velocities at an uneven clock: the root glides and spins past half a turn, every joint turns
+    steadily."""
     rng = np.random.default_rng(seed)
     times = np.cumsum(rng.uniform(0.03, 0.08, count))
     start, spin = Rotation.random(24, rng=rng), rng.normal(size=(24, 3)) * 1.2
@@ -71,9 +72,15 @@ def test_constant_velocity_is_left_alone(body, weight):
 def test_noise_shrinks_by_the_factor_of_the_smoothing_spline(body):
     count, weight = 400, 3.0
     still = PersonTrack(
-        "anna", "resident", np.zeros(10), np.zeros((count, 3)), np.zeros((count, 69)), np.zeros((count, 3)),
-        np.ones(count, bool), np.ones(count),
-    )  # fmt: skip
+        "anna",
+        "resident",
+        np.zeros(10),
+        np.zeros((count, 3)),
+        np.zeros((count, 69)),
+        np.zeros((count, 3)),
+        np.ones(count, bool),
+        np.ones(count),
+    )
     config = SmoothConfig(weight=weight, spread_m=1.0, acceleration=8.0 / 0.03)  # never in the robust range
     shaken = noisy(still, 0.002, 0.004)
     (done,), _ = smooth.run(config, [shaken], np.arange(count) / FPS, body)

@@ -1,8 +1,8 @@
 """Motion of every format on our body: `IMPORTERS[kind](path, body, betas, fps)` gives the motions of a file or folder.
 
-`betas` are the shape of people whose files have none of this body's. All come out at `fps`, z up, floor at z = 0, the first
-person's pelvis beginning at x = y = 0 facing +x, captions of the whole motion in `details["texts"]`, actions unknown (-1)
-but for our own clips. Bad input raises InputError.
+`betas` are the shape of people whose files have none of this body's. All come out at `fps`, z up, floor at z = 0, the
+first person's pelvis beginning at x = y = 0 facing +x, captions of the whole motion in `details["texts"]`, actions
+unknown (-1) but for our own clips. Bad input raises InputError.
 """
 
 from collections.abc import Callable

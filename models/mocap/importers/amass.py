@@ -1,8 +1,8 @@
 """AMASS: one npz a take with `poses`, `trans` and the frame rate, of SMPL (72), SMPL-H (156) or SMPL-X (165 numbers).
 
-All three begin with the root and the 21 joints of the body; hands and face are left out. World: z up, metres. The skeleton
-is SMPL's of mean shape, for betas do not carry over: a taller person's way is told too long by that much. Source: N. Mahmood
-et al. (2019), amass.is.tue.mpg.de.
+All three begin with the root and the 21 joints of the body; hands and face are left out. World: z up, metres. The
+skeleton is SMPL's of mean shape, for betas do not carry over: a taller person's way is told too long by that much.
+Source: N. Mahmood et al. (2019), amass.is.tue.mpg.de.
 """
 
 from dataclasses import replace
@@ -24,7 +24,8 @@ RATES = ("mocap_framerate", "mocap_frame_rate")
 
 
 def read(path: Path, body: BodyModel, betas: Float[np.ndarray, "10"], fps: float = 20.0) -> list[Motion]:
-    """The one motion of a take; raises InputError for an npz of another layout. AMASS has no captions: `texts` is empty."""
+    """The one motion of a take; raises InputError for an npz of another layout. AMASS has no captions: `texts` is
+    empty."""
     remedy = "give a take of AMASS: an npz with poses, trans and mocap_framerate"
     try:
         with np.load(path, allow_pickle=False) as data:

@@ -2,8 +2,8 @@
 
 A row has 263 numbers, of which the root's turn about y, its way on the floor and its height (4) and the other 21 joints
 beside it (63) say where all 22 joints are; its rotations are not SMPL's and are not used. A line of the text is
-`caption#words#from#to`: where from or to is not 0, the caption is of that part of the take alone, in seconds, and the part
-becomes a motion of its own, as the data set's own loader has it. Source: C. Guo et al. (2022),
+`caption#words#from#to`: where from or to is not 0, the caption is of that part of the take alone, in seconds, and the
+part becomes a motion of its own, as the data set's own loader has it. Source: C. Guo et al. (2022),
 github.com/EricGuo5513/HumanML3D, motion_representation: recover_from_ric.
 """
 
@@ -29,7 +29,8 @@ REMEDY = "give the folder that holds new_joint_vecs and texts"
 
 
 def read(path: Path, body: BodyModel, betas: Float[np.ndarray, "10"], fps: float = 20.0) -> list[Motion]:
-    """Every take of the folder and every captioned part, in the order of names; InputError at the first that is not whole.
+    """Every take of the folder and every captioned part, in the order of names; InputError at the first that is not
+    whole.
 
     A file of `new_joint_vecs` in place of the folder stands for that take alone.
     """
@@ -56,7 +57,8 @@ def read(path: Path, body: BodyModel, betas: Float[np.ndarray, "10"], fps: float
 
 
 def read_captions(path: Path) -> dict[tuple[float, float], tuple[str, ...]]:
-    """Captions by the part (start, end) in seconds that they describe; (0, 0) is the whole take. InputError if garbled."""
+    """Captions by the part (start, end) in seconds that they describe; (0, 0) is the whole take. InputError if
+    garbled."""
     parts: dict[tuple[float, float], tuple[str, ...]] = {}
     for line in read_lines(path):
         caption, *rest = line.split("#")

@@ -1,6 +1,7 @@
 """A folder of motion capture with an `index.csv`: file, format, fps, pair, description.
 
-`fps` is the clock of files that have none. Rows with the same `pair` are people of one world on one clock: one `Motion`.
+`fps` is the clock of files that have none. Rows with the same `pair` are people of one world on one clock: one
+`Motion`.
 """
 
 import csv
@@ -37,7 +38,8 @@ class IndexedTake:
 
 
 def index_takes(folder: Path) -> list[IndexedTake]:
-    """Takes in the order of their first rows; raises InputError for an index that lacks a column or names no format of ours.
+    """Takes in the order of their first rows; raises InputError for an index that lacks a column or names no format of
+    ours.
 
     Files are not opened.
     """

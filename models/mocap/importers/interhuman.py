@@ -1,8 +1,10 @@
-"""InterHuman: a folder with `motions_processed/person1|person2/<name>.npy` and `annots/<name>.txt`, 30 Hz, z up, metres.
+"""InterHuman: a folder with `motions_processed/person1|person2/<name>.npy` and `annots/<name>.txt`, 30 Hz, z up,
+metres.
 
 A row has 492 numbers: 62 positions of which the first 22 are SMPL's joints, and 51 rotations of which the first 21 turn
-SMPL's body joints, each as the first two columns of its matrix, row by row. The root's rotation is not there: it follows
-from hips and spine. Each line of the text is a caption. Source: H. Liang et al., "InterGen" (2023), github.com/tr3e/InterGen.
+SMPL's body joints, each as the first two columns of its matrix, row by row. The root's rotation is not there: it
+follows from hips and spine. Each line of the text is a caption. Source: H. Liang et al., "InterGen" (2023),
+github.com/tr3e/InterGen.
 """
 
 from dataclasses import replace
@@ -28,7 +30,8 @@ REMEDY = "give the folder that holds motions_processed/person1, motions_processe
 
 
 def read(path: Path, body: BodyModel, betas: Float[np.ndarray, "10"], fps: float = 20.0) -> list[Motion]:
-    """Every take of the folder, two people each, in the order of names; raises InputError at the first that is not whole.
+    """Every take of the folder, two people each, in the order of names; raises InputError at the first that is not
+    whole.
 
     A file of `motions_processed/person1` in place of the folder stands for that take alone.
     """

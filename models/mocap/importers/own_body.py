@@ -16,7 +16,8 @@ from models.types import Motion, PersonTrack
 
 
 def on_clock(motion: Motion, body: BodyModel, fps: float) -> Motion:
-    """Everyone at `fps` from the first timestamp on; the first person's pelvis begins at x = y = 0 facing +x, z as it was.
+    """Everyone at `fps` from the first timestamp on; the first person's pelvis begins at x = y = 0 facing +x, z as it
+    was.
 
     Whether a frame was observed, and its action, are those of the nearest frame.
     """

@@ -23,7 +23,10 @@ READERS: dict[str, Callable[[Path, float], SkeletonMotion]] = {
     "expmap": expmap.read_expmap,
     "deepmimic-json": lambda path, hz: deepmimic.read_deepmimic(path),
 }
-"""By what an `index.csv` calls the format. The frames a second are for files that have no clock; BVH and DeepMimic have one."""
+"""By what an `index.csv` calls the format.
+
+The frames a second are for files that have no clock; BVH and DeepMimic have one.
+"""
 OWN_HZ = {"amc": asf_amc.CMU_HZ, "expmap": expmap.CMU_HZ}
 
 

@@ -1,7 +1,7 @@
 """Identity-encoded denoiser (thesis chapter 5): one transformer over the tokens of all people and frames at once.
 
-Who a token belongs to is told by a learned encoding of the person's slot. Slots are drawn anew for every scene in training, so
-people are exchangeable, and three or four can be sampled by a network that has seen two.
+Who a token belongs to is told by a learned encoding of the person's slot. Slots are drawn anew for every scene in
+training, so people are exchangeable, and three or four can be sampled by a network that has seen two.
 """
 
 from typing import Literal

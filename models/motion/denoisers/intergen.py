@@ -1,7 +1,8 @@
-"""InterGen's denoiser (Liang et al. 2024, section 4.2), a baseline: two networks that share weights, one for each of two people.
+"""InterGen's denoiser (Liang et al. 2024, section 4.2), a baseline: two networks that share weights, one for each of
+two people.
 
-Each block lets a person attend to itself, then to the other. Caption and step enter by adaptive norm. Patches, conditions and the
-map to the norms are those of our own denoiser, so that the two differ by how people meet alone.
+Each block lets a person attend to itself, then to the other. Caption and step enter by adaptive norm. Patches,
+conditions and the map to the norms are those of our own denoiser, so that the two differ by how people meet alone.
 """
 
 from typing import Literal

@@ -1,4 +1,5 @@
-"""What the denoisers share, so that they differ by their architecture alone: patches, embeddings, attention, adaptive norm."""
+"""What the denoisers share, so that they differ by their architecture alone: patches, embeddings, attention, adaptive
+norm."""
 
 import math
 
@@ -136,7 +137,8 @@ def perceptron(width: int) -> nn.Sequential:
 class AdaptiveNorm(nn.Module):
     """Layer norm without weights of its own; shift, scale and gate come from what is told (Peebles and Xie 2023).
 
-    The map from the told vector is one for the whole network; every place adds numbers of its own (Chen et al. 2023, PixArt).
+    The map from the told vector is one for the whole network; every place adds numbers of its own (Chen et al. 2023,
+    PixArt).
     """
 
     def __init__(self, width: int):

@@ -1,4 +1,7 @@
-"""MDM's denoiser (Tevet et al. 2023), a baseline for one person: a plain transformer encoder, caption and step as its first token."""
+"""MDM's denoiser (Tevet et al.
+
+2023), a baseline for one person: a plain transformer encoder, caption and step as its first token.
+"""
 
 from typing import Literal
 

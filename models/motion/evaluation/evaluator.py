@@ -1,9 +1,9 @@
 """A space in which motions and their captions meet: what generated motion is judged by (DESIGN §5, metrics).
 
-Motion: patches of 4 frames of one person are tokens, with their time, the person's slot and role; one transformer over all
-people; a summary token's output, of unit length. Text: a small network on the caption's encoding (`models/text/encoder.py`), of
-unit length. Trained so that a motion is nearer to its caption than to captions of other meanings (InfoNCE, van den Oord et al.
-2018; Radford et al. 2021).
+Motion: patches of 4 frames of one person are tokens, with their time, the person's slot and role; one transformer over
+all people; a summary token's output, of unit length. Text: a small network on the caption's encoding
+(`models/text/encoder.py`), of unit length. Trained so that a motion is nearer to its caption than to captions of other
+meanings (InfoNCE, van den Oord et al. 2018; Radford et al. 2021).
 """
 
 import math
@@ -73,9 +73,14 @@ class MotionEvaluator(nn.Module):
         self.register_buffer("text_mean", torch.zeros(config.text_dim))
         self.register_buffer("text_spread", torch.ones(config.text_dim))
         self.text = nn.Sequential(
-            nn.Dropout(config.dropout), nn.Linear(config.text_dim, width), nn.GELU(), nn.Dropout(config.dropout),
-            nn.Linear(width, width), nn.GELU(), nn.Linear(width, config.dims),
-        )  # fmt: skip
+            nn.Dropout(config.dropout),
+            nn.Linear(config.text_dim, width),
+            nn.GELU(),
+            nn.Dropout(config.dropout),
+            nn.Linear(width, width),
+            nn.GELU(),
+            nn.Linear(width, config.dims),
+        )
         self.log_scale = nn.Parameter(torch.tensor(math.log(14.0)))
 
     def motions(
@@ -84,7 +89,8 @@ class MotionEvaluator(nn.Module):
         mask: Bool[Tensor, "batch person time"],
         roles: Int[Tensor, "batch person"],
     ) -> Float[Tensor, "batch dims"]:
-        """Unit vectors of scenes in their canonical frames, not normalised; frames and people outside the mask do not count."""
+        """Unit vectors of scenes in their canonical frames, not normalised; frames and people outside the mask do not
+        count."""
         batch, people, time = mask.shape
         rows = self.normaliser(features) * mask[..., None]
         spare = -time % PATCH

@@ -1,5 +1,5 @@
-"""Whether generated motion was learned by heart: how near it comes to the motion that was learned, beside how near unseen real
-motion comes to it. What copies lies nearer than anything new does."""
+"""Whether generated motion was learned by heart: how near it comes to the motion that was learned, beside how near
+unseen real motion comes to it. What copies lies nearer than anything new does."""
 
 from collections.abc import Mapping, Sequence
 from io import BytesIO
@@ -42,7 +42,8 @@ def quantiles(distances: Float[np.ndarray, "scene"]) -> list[float]:
 
 
 def plot(by_arm: Mapping[str, Sequence[float]]) -> bytes:
-    """PNG of the share of scenes over the distance to the nearest learned motion, a line an arm, from its `quantiles`."""
+    """PNG of the share of scenes over the distance to the nearest learned motion, a line an arm, from its
+    `quantiles`."""
     from matplotlib.backends.backend_agg import FigureCanvasAgg
     from matplotlib.figure import Figure
 
@@ -53,9 +54,11 @@ def plot(by_arm: Mapping[str, Sequence[float]]) -> bytes:
             distances, SHARES, color="0.45" if arm == "real" else None, lw=2.5 if arm == "real" else 1.5, label=arm
         )
     axes.set(
-        xlabel="distance to the nearest motion that was learned", ylabel="share of scenes", ylim=(0.0, 1.0),
+        xlabel="distance to the nearest motion that was learned",
+        ylabel="share of scenes",
+        ylim=(0.0, 1.0),
         title="Left of the grey line: nearer to what was learned than unseen real motion",
-    )  # fmt: skip
+    )
     axes.title.set_fontsize(9)
     axes.grid(alpha=0.3)
     axes.legend(fontsize=8)

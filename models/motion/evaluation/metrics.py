@@ -1,8 +1,10 @@
-"""How far generated motion is from real motion, and from its captions, in a feature space in which texts and motions meet.
+"""How far generated motion is from real motion, and from its captions, in a feature space in which texts and motions
+meet.
 
-Fréchet distance (Heusel et al. 2017), kernel distance (Binkowski et al. 2018), R-precision, multimodal distance, diversity and
-multimodality (Guo et al. 2022), as seeds/timotion_supplement.txt §E lists them. Features have unit length
-(`models/motion/evaluation/evaluator.py`) and few dimensions, so that some hundred motions are enough for their covariance.
+Fréchet distance (Heusel et al. 2017), kernel distance (Binkowski et al. 2018), R-precision, multimodal distance,
+diversity and multimodality (Guo et al. 2022), as seeds/timotion_supplement.txt §E lists them. Features have unit length
+(`models/motion/evaluation/evaluator.py`) and few dimensions, so that some hundred motions are enough for their
+covariance.
 
 Captions of one meaning are no mistakes for each other: pools hold captions whose meanings all differ.
 """
@@ -30,9 +32,9 @@ def with_interval(
 ) -> list[float]:
     """A figure of all rows with its 95 % interval: [figure, low, high].
 
-    `value` takes rows. Groups (the rows of one take, say) are drawn anew with replacement as wholes, `repeats` times; where
-    groups are on one side or the other, within their side. The interval is 1.96 of the draws' standard deviation to both
-    sides, since draws with replacement shift a distance upwards.
+    `value` takes rows. Groups (the rows of one take, say) are drawn anew with replacement as wholes, `repeats` times;
+    where groups are on one side or the other, within their side. The interval is 1.96 of the draws' standard deviation
+    to both sides, since draws with replacement shift a distance upwards.
     """
     names = {name: row for row, name in enumerate(dict.fromkeys(groups))}
     which = np.array([names[name] for name in groups], dtype=np.int64)
@@ -49,7 +51,8 @@ def with_interval(
 
 
 def frechet_distance(a: Float[np.ndarray, "n dim"], b: Float[np.ndarray, "m dim"]) -> float:
-    """Squared distance of two Gaussians of the features' means and covariances: |m_a - m_b|² + tr(A + B - 2 (A B)^½)."""
+    """Squared distance of two Gaussians of the features' means and covariances: |m_a - m_b|² + tr(A + B - 2 (A
+    B)^½)."""
     assert a.shape[1] <= MOST_DIMS, "too many dimensions for a covariance of few motions"
     A, B = np.cov(a, rowvar=False, ddof=1), np.cov(b, rowvar=False, ddof=1)
     values, vectors = np.linalg.eigh(A)
@@ -61,10 +64,11 @@ def frechet_distance(a: Float[np.ndarray, "n dim"], b: Float[np.ndarray, "m dim"
 
 
 def kernel_distance(a: Float[np.ndarray, "n dim"], b: Float[np.ndarray, "m dim"]) -> float:
-    """Squared maximum mean discrepancy under k(x, y) = (x·y + 1)³, unbiased: zero in expectation for equal distributions.
+    """Squared maximum mean discrepancy under k(x, y) = (x·y + 1)³, unbiased: zero in expectation for equal
+    distributions.
 
-    The published kernel divides x·y by the number of dimensions, for features of about unit spread in each; these are of
-    about unit length.
+    The published kernel divides x·y by the number of dimensions, for features of about unit spread in each; these are
+    of about unit length.
     """
 
     def kernel(x: np.ndarray, y: np.ndarray) -> np.ndarray:
@@ -148,7 +152,8 @@ def multimodal_distance(motions: Float[np.ndarray, "n dim"], texts: Float[np.nda
 
 
 def diversity(motions: Float[np.ndarray, "n dim"], rng: np.random.Generator, pairs: int = DIVERSITY_PAIRS) -> float:
-    """Mean distance of `pairs` pairs of motions, no motion in two pairs; of half as many pairs as motions where that is fewer."""
+    """Mean distance of `pairs` pairs of motions, no motion in two pairs; of half as many pairs as motions where that is
+    fewer."""
     pairs = min(pairs, len(motions) // 2)
     drawn = rng.permutation(len(motions))[: 2 * pairs]
     return float(np.linalg.norm(motions[drawn[:pairs]] - motions[drawn[pairs:]], axis=1).mean())

@@ -34,7 +34,8 @@ def stated_contacts(features: Float[Tensor, "person time 268"]) -> Bool[np.ndarr
 def foot_skate_cm_s(
     joints: Float[np.ndarray, "person time 22 3"], contacts: Bool[np.ndarray, "person time 4"]
 ) -> float | None:
-    """Mean horizontal speed of standing feet from a frame of contact to the next, also one of contact; None without contact."""
+    """Mean horizontal speed of standing feet from a frame of contact to the next, also one of contact; None without
+    contact."""
     feet = joints[:, :, list(FEET), :2]
     speed = np.linalg.norm(np.diff(feet, axis=1), axis=-1) * FPS
     stands = contacts[:, 1:] & contacts[:, :-1]
@@ -53,8 +54,10 @@ def closest_m(joints: Float[np.ndarray, "person time 22 3"]) -> float | None:
     people = range(len(joints))
     found = [
         float(np.linalg.norm(joints[a, :, :, None] - joints[b, :, None], axis=-1).min())
-        for a in people for b in people if a < b
-    ]  # fmt: skip
+        for a in people
+        for b in people
+        if a < b
+    ]
     return min(found) if found else None
 
 
@@ -88,7 +91,8 @@ class Flesh:
         rest: Float[Tensor, "person 22 3"],
         betas: Float[Tensor, "person 10"],
     ) -> float | None:
-        """How deep the inner spheres of two people go into each other at most; 0 where they stay apart, None of one person."""
+        """How deep the inner spheres of two people go into each other at most; 0 where they stay apart, None of one
+        person."""
         if len(features) < 2:
             return None
         placed = []

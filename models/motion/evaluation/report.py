@@ -1,4 +1,5 @@
-"""Figures of generated motion, as `careclips evaluate motion` finds them (stages/evaluate_motion.py), as files, a table and plots."""
+"""Figures of generated motion, as `careclips evaluate motion` finds them (stages/evaluate_motion.py), as files, a table
+and plots."""
 
 import csv
 import json
@@ -12,9 +13,19 @@ from models.files import write_text
 from models.motion.evaluation import memorisation as memorised
 
 SHOWN = (
-    "fid", "kid", "r_precision_1", "r_precision_3", "mm_dist", "diversity", "multimodality", "foot_skate_cm_s",
-    "penetration_cm", "jerk_ratio", "fall_action_agreement", "fall_direction_agreement",
-)  # fmt: skip
+    "fid",
+    "kid",
+    "r_precision_1",
+    "r_precision_3",
+    "mm_dist",
+    "diversity",
+    "multimodality",
+    "foot_skate_cm_s",
+    "penetration_cm",
+    "jerk_ratio",
+    "fall_action_agreement",
+    "fall_direction_agreement",
+)
 
 
 def write_motion_report(folder: Path, summary: dict[str, dict[str, Any]]) -> None:

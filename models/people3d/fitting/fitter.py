@@ -1,5 +1,5 @@
-"""Fit of bodies' motions to 2D keypoints, all frames of all people at once, of one clip or many: the frames, and how the
-objective (models/people3d/fitting/objective.py) is made small. Thesis §5.3, DESIGN §4 people3d."""
+"""Fit of bodies' motions to 2D keypoints, all frames of all people at once, of one clip or many: the frames, and how
+the objective (models/people3d/fitting/objective.py) is made small. Thesis §5.3, DESIGN §4 people3d."""
 
 from collections.abc import Sequence
 from dataclasses import replace
@@ -23,8 +23,8 @@ from models.people3d.pose_prior import PosePrior
 
 
 class Fitter:
-    """Fits people, each as their own camera sees them and among the furniture of their own room. They do not see each other:
-    whoever else is fitted at the same time, everyone's motion is the same up to rounding.
+    """Fits people, each as their own camera sees them and among the furniture of their own room. They do not see each
+    other: whoever else is fitted at the same time, everyone's motion is the same up to rounding.
 
     InputError for a device that is not there.
     """
@@ -105,7 +105,8 @@ class Fitter:
             optimiser.step()
 
     def _finished(self, variables: list[Tensor], latent: Float[Tensor, "1 3"], frames: FitFrames, free: bool) -> Fit:
-        """One person, by L-BFGS (Liu and Nocedal 1989) from where Adam came: its steps depend on all that it optimises."""
+        """One person, by L-BFGS (Liu and Nocedal 1989) from where Adam came: its steps depend on all that it
+        optimises."""
         root, pose, pelvis = variables
         moving = [variable.requires_grad_() for variable in variables + ([latent] if free else [])]
 
@@ -114,9 +115,12 @@ class Fitter:
 
         if self.config.last_steps:
             optimiser = torch.optim.LBFGS(
-                moving, max_iter=self.config.last_steps, max_eval=2 * self.config.last_steps, history_size=10,
+                moving,
+                max_iter=self.config.last_steps,
+                max_eval=2 * self.config.last_steps,
+                history_size=10,
                 line_search_fn="strong_wolfe",
-            )  # fmt: skip
+            )
 
             def closure() -> Tensor:
                 optimiser.zero_grad()
@@ -161,7 +165,8 @@ class Fitter:
             self.tensor(self.config.pixel_spread * np.maximum(extents, 20.0) + 1.5),
             self.tensor(np.append(FAR_S, np.diff(seen.timestamps_s))),
             still,
-            # The library's steps are no information; what was regressed is smooth already, and moves as fast as people fall.
+            # The library's steps are no information; what was regressed is smooth already, and moves as fast as people
+            # fall.
             torch.where(trust[:, None, None] > 0.0, pose, self._smoothed(pose)),
             self.tensor(start.global_orient),
             trust,
@@ -175,8 +180,8 @@ class Fitter:
     def _ground(
         self, start: Start, latent: Float[Tensor, "3"], still: Float[Tensor, "time"], tops: FurnitureTops
     ) -> Float[Tensor, "time"]:
-        """Height of what carries the body where no support is known: the floor, or, where a regressor lays who lies still
-        well above it, something as high as that.
+        """Height of what carries the body where no support is known: the floor, or, where a regressor lays who lies
+        still well above it, something as high as that.
 
         The regressor's heights scatter from frame to frame, so one median stands for each time of lying still.
         """

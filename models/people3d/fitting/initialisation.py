@@ -1,9 +1,10 @@
 """Where a fit of people to keypoints starts: a library of postures, and the likeliest path through it.
 
 Gradient descent on reprojection cannot turn a person round, nor lay one down who was started upright (FACTS, "First
-tries"). So every frame is compared with a few hundred whole-body candidates (posture x tilt x heading): for each, the best
-place is a small linear problem, since a keypoint's ray is linear in the body's translation. The path of least total cost
-through the frames (Viterbi) then settles front or back, left or right and lying or standing for the whole clip at once.
+tries"). So every frame is compared with a few hundred whole-body candidates (posture x tilt x heading): for each, the
+best place is a small linear problem, since a keypoint's ray is linear in the body's translation. The path of least
+total cost through the frames (Viterbi) then settles front or back, left or right and lying or standing for the whole
+clip at once.
 """
 
 from dataclasses import dataclass
@@ -134,16 +135,16 @@ def _system(
 ) -> tuple[Float[np.ndarray, "time 34 3"], Float[np.ndarray, "time 34"], Float[np.ndarray, "time 4"]]:
     """What the keypoints say of any body's place p: rows and shifts of the equations, and the camera's z of p.
 
-    A keypoint's ray (a, b, 1) in the camera frame gives two equations (r_x - a r_z) . (X + p) + (t_x - a t_z) = 0, linear in
-    the place p of a body whose keypoint is X away from it.
+    A keypoint's ray (a, b, 1) in the camera frame gives two equations (r_x - a r_z) . (X + p) + (t_x - a t_z) = 0,
+    linear in the place p of a body whose keypoint is X away from it.
     """
     T = invert(camera.T_world_camera)
     R, t = T[:3, :3], T[:3, 3]
     rays = camera.rays_camera(keypoints_px)[..., :2]
     rows = R[:2] - rays[..., None] * R[2]
     shift = t[:2] - rays * t[2]
-    # An error of the ray of one unit is focal pixels at depth 1: in units of 3 % of the person's extent. The extent stands
-    # for the depth, which is not known yet.
+    # An error of the ray of one unit is focal pixels at depth 1: in units of 3 % of the person's extent. The extent
+    # stands for the depth, which is not known yet.
     extent = np.array(
         [
             max(np.linalg.norm(np.ptp(k[w > 0], axis=0)), 8.0) if (w > 0).any() else 8.0

@@ -1,10 +1,11 @@
-"""What the fit of bodies to 2D keypoints makes small, per person: reprojection, priors, smoothness, contact. Thesis §5.3,
-DESIGN §4 people3d; models/people3d/fitting/fitter.py makes it small.
+"""What the fit of bodies to 2D keypoints makes small, per person: reprojection, priors, smoothness, contact. Thesis
+§5.3, DESIGN §4 people3d; models/people3d/fitting/fitter.py makes it small.
 
 The thesis's eq. 5.7, L = reprojection + pose + shape + smooth, with the reprojection robust and annealed, and what the
-thesis lacks: joint limits, contact with the floor by feet, or by back and hips when lying, and no penetration. One shape
-for all frames; the root's rotation is 6D; poses are axis-angle per joint under a Gaussian about the start, soft limits and
-a learned prior (models/people3d/pose_prior.py), which the thesis optimises the latent of, and which here only weighs the pose.
+thesis lacks: joint limits, contact with the floor by feet, or by back and hips when lying, and no penetration. One
+shape for all frames; the root's rotation is 6D; poses are axis-angle per joint under a Gaussian about the start, soft
+limits and a learned prior (models/people3d/pose_prior.py), which the thesis optimises the latent of, and which here
+only weighs the pose.
 """
 
 import copy
@@ -42,7 +43,8 @@ class FitConfig(Config):
     regression: float = Field(default=0.5, ge=0.0)
     """Of joints and root where they start from a regression: nearness to it, by its confidence."""
     pose_prior: float = Field(default=0.4, ge=0.0)
-    """Of the learned prior (models/people3d/pose_prior.py): the pose's distance from its reconstruction, and the thesis's |z|^2."""
+    """Of the learned prior (models/people3d/pose_prior.py): the pose's distance from its reconstruction, and the
+    thesis's |z|^2."""
     limits: float = Field(default=4.0, ge=0.0)
     shape: float = Field(default=1.0, ge=0.0)
     smooth: float = Field(default=0.6, ge=0.0)
@@ -59,7 +61,8 @@ class FitConfig(Config):
     flat: float = Field(default=1.0, ge=0.0)
     """Who lies still touches one plane with hips, chest and whatever else is lowest."""
     gravity: float = Field(default=0.3, ge=0.0)
-    """Limbs of who lies still lie too, unless they are seen raised: a ray alone fits an arm mirrored upwards as well."""
+    """Limbs of who lies still lie too, unless they are seen raised: a ray alone fits an arm mirrored upwards as well.
+    """
     rest: float = Field(default=0.5, ge=0.0)
     """Who is still in the image is still in depth."""
     skate: float = Field(default=1.0, ge=0.0)
@@ -70,7 +73,8 @@ class FitConfig(Config):
     gap_s: float = Field(default=0.6, gt=0.0)
     """Longer gaps in time are not smoothed across."""
     frames_at_once: int = Field(default=1200, ge=1)
-    """People, and pieces of long motions, are optimised together up to so many frames: a small batch costs as much as a large."""
+    """People, and pieces of long motions, are optimised together up to so many frames: a small batch costs as much as a
+    large."""
     device: str = "cpu"
     """Where, as torch names it: cpu, cuda, cuda:1, ... A GPU wants many more frames at once."""
 
@@ -101,8 +105,8 @@ def _geman_mcclure(squared: Tensor, scale: float) -> Tensor:
 
 
 class FitObjective:
-    """The sum of all terms, of many people at once: each as their own camera sees them and among the furniture of their own
-    room. They do not see each other."""
+    """The sum of all terms, of many people at once: each as their own camera sees them and among the furniture of their
+    own room. They do not see each other."""
 
     def __init__(
         self,
@@ -134,7 +138,8 @@ class FitObjective:
         pelvis: Float[Tensor, "frame 3"],
         robust: float,
     ) -> Float[Tensor, "person"]:
-        """Mean over each person's frames of the sum of all terms; `robust` is the Geman-McClure scale of keypoints, in spreads."""
+        """Mean over each person's frames of the sum of all terms; `robust` is the Geman-McClure scale of keypoints, in
+        spreads."""
         config = self.config
         betas = self.shape(latent)
         orient, rotations = matrix_from_columns(root), matrices_from_axis_angle(pose)
@@ -180,7 +185,10 @@ class FitObjective:
     def _smooth(
         self, frames: FitFrames, joints: Float[Tensor, "frame 24 3"], pose: Float[Tensor, "frame 23 3"]
     ) -> Float[Tensor, "frame"]:
-        """Constant velocity (thesis eq. 5.6), by true time; linear beyond an acceleration, so that impacts may happen."""
+        """Constant velocity (thesis eq.
+
+        5.6), by true time; linear beyond an acceleration, so that impacts may happen.
+        """
         config = self.config
         dt = frames.since[1:, None, None]
         velocity = (joints[1:] - joints[:-1]) / dt

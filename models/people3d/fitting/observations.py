@@ -1,4 +1,5 @@
-"""What a fit of bodies to 2D keypoints is given of each frame, and which frames are of whom (models/people3d/fitting/fitter.py)."""
+"""What a fit of bodies to 2D keypoints is given of each frame, and which frames are of whom
+(models/people3d/fitting/fitter.py)."""
 
 import itertools
 from collections.abc import Sequence

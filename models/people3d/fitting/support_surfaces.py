@@ -20,8 +20,8 @@ NOWHERE_M = 1e6
 
 @dataclass(frozen=True)
 class FurnitureTops:
-    """The tops that each of many people may meet, told by the half planes of their convex outlines; people in one room have the
-    same, and who has fewer than others has tops that nothing is over."""
+    """The tops that each of many people may meet, told by the half planes of their convex outlines; people in one room
+    have the same, and who has fewer than others has tops that nothing is over."""
 
     outwards: Float[Tensor, "person top edge 2"]
     """Of each edge, unit."""
@@ -65,7 +65,8 @@ def joined_tops(parts: Sequence[FurnitureTops]) -> FurnitureTops:
     def filled(values: Tensor, more: tuple[int, ...], fill: float) -> Tensor:
         return torch.nn.functional.pad(values, more, value=fill)
 
-    # Of a top that there is, an edge more that everything is inside of; of one more top, edges that everything is outside of.
+    # Of a top that there is, an edge more that everything is inside of; of one more top, edges that everything is
+    # outside of.
     lacks = [(part, most - len(part), edges - part.edge.shape[2]) for part in parts]
     edge = [filled(filled(part.edge, (0, own), NOWHERE_M), (0, 0, 0, tops), -NOWHERE_M) for part, tops, own in lacks]
     return FurnitureTops(
@@ -100,7 +101,8 @@ def clearance(
     for top in range(len(tops)):
         outside = tops.outside(top, surface[..., :2])
         over = z - tops.height_m[:, None, top]
-        # What is deep inside does not rest on it, but has to come out, the nearest way: up, sideways or, under a seat, down.
+        # What is deep inside does not rest on it, but has to come out, the nearest way: up, sideways or, under a seat,
+        # down.
         carried = torch.where((outside < 0.0) & (over > -PRESSED_M), over, carried)
         out = torch.minimum(-outside, -over)
         out = torch.where(tops.solid[:, None, top], out, torch.minimum(out, over + seat_m))

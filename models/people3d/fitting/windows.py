@@ -1,4 +1,5 @@
-"""Fits of motions of any length: short ones in one go, long ones coarse to fine in windows that overlap (models/people3d/fitting/fitter.py).
+"""Fits of motions of any length: short ones in one go, long ones coarse to fine in windows that overlap
+(models/people3d/fitting/fitter.py).
 
 A long motion is first fitted on every n-th frame, for its one shape and its overall motion, then finely in windows. All
 people's pieces are optimised together, as many at a time as there is room for.
@@ -31,7 +32,10 @@ class PiecewiseConfig(Config):
     coarse_frames: int = Field(240, ge=8)
     """People seen in more frames are first fitted on every n-th."""
     coarse_stride: int = Field(4, ge=1)
-    """The largest n: between frames farther apart nothing says how somebody moved. Longer clips are fitted piece by piece."""
+    """The largest n: between frames farther apart nothing says how somebody moved.
+
+    Longer clips are fitted piece by piece.
+    """
     fine_steps: int = Field(90, ge=1)
     window_frames: int = Field(360, ge=16)
     overlap_frames: int = Field(24, ge=2)
@@ -117,9 +121,14 @@ def _coarsely(
         seen = whole.at(rows)
         # One path through the whole clip, so that pieces agree where they meet on which way somebody faces.
         start = find_start(
-            body, fitter.shape.mean.cpu().numpy(), seen.camera, seen.keypoints_px, seen.weights, seen.timestamps_s,
+            body,
+            fitter.shape.mean.cpu().numpy(),
+            seen.camera,
+            seen.keypoints_px,
+            seen.weights,
+            seen.timestamps_s,
             None if regression is None else regression.at(rows),
-        )  # fmt: skip
+        )
         starts.append(start)
         of = [slice(0, count)]
         if count > config.coarse_frames:

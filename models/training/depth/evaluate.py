@@ -2,8 +2,8 @@
 
     python -m models.training.depth.evaluate --views views.npz --rgbd rgbd
 
-Errors are AbsRel and delta_1: on views of sample rooms that were held out (see `models.training.depth.train`), and on real RGB-D
-frames, where networks that saw nothing but drawn rooms do poorly; the cards say so.
+Errors are AbsRel and delta_1: on views of sample rooms that were held out (see `models.training.depth.train`), and on
+real RGB-D frames, where networks that saw nothing but drawn rooms do poorly; the cards say so.
 """
 
 import argparse
@@ -122,9 +122,11 @@ def report(views: Path, rgbd: Path | None) -> None:
         images, depths, focals = zip(*read_rgbd(rgbd), strict=True)
         measured[f"{len(images)} real RGB-D frames"] = measure(images, depths, focals, [None] * len(images), models)
     words = {
-        "raw": "none, focal length given", "median_scaled": "scale, by the median",
-        "floor_scaled": "scale, by the floor", "relative_fitted": "scale and offset, fitted",
-    }  # fmt: skip
+        "raw": "none, focal length given",
+        "median_scaled": "scale, by the median",
+        "floor_scaled": "scale, by the floor",
+        "relative_fitted": "scale and offset, fitted",
+    }
     for kind, network in (("metric", models.metric), ("relative", models.relative)):
         folder, backbone = STARTERS / f"depth_{kind}", network.network.config.backbone_config
         assert isinstance(backbone, Dinov2Config)  # of the starters, which are ours
@@ -136,15 +138,23 @@ def report(views: Path, rgbd: Path | None) -> None:
             if (how == "relative_fitted") == (kind == "relative")
         ]
         text = CARD.format(
-            kind=kind, layers=backbone.num_hidden_layers, hidden=backbone.hidden_size,
-            patch=network.patch, parameters=sum(p.numel() for p in network.network.parameters()) / 1e6,
-            short=network.short_px, views=facts["views"], seed=facts["seed"], steps=facts["steps"], batch=facts["batch"],
+            kind=kind,
+            layers=backbone.num_hidden_layers,
+            hidden=backbone.hidden_size,
+            patch=network.patch,
+            parameters=sum(p.numel() for p in network.network.parameters()) / 1e6,
+            short=network.short_px,
+            views=facts["views"],
+            seed=facts["seed"],
+            steps=facts["steps"],
+            batch=facts["batch"],
             start=started(facts["start"]),
             output="metres for a camera with focal length = image width; `models/depth.py` scales them by the true one"
             if kind == "metric"
             else "disparity up to scale and offset, larger is nearer",
-            sha256=hashlib.sha256((folder / "model.safetensors").read_bytes()).hexdigest(), table="\n".join(table),
-        )  # fmt: skip
+            sha256=hashlib.sha256((folder / "model.safetensors").read_bytes()).hexdigest(),
+            table="\n".join(table),
+        )
         (folder / "README.md").write_text(text)
     print(json.dumps(measured, indent=1))
 

@@ -50,15 +50,27 @@ def starter_config(kind: Kind) -> DepthAnythingConfig:
     """The starters' architecture: everything but the head is the same in both, so that one starts from the other."""
     size = SHORT_PX[kind]
     backbone = Dinov2Config(
-        hidden_size=192, num_hidden_layers=4, num_attention_heads=6, mlp_ratio=3, image_size=168, patch_size=14,
-        reshape_hidden_states=False, apply_layernorm=True,
-    )  # fmt: skip
+        hidden_size=192,
+        num_hidden_layers=4,
+        num_attention_heads=6,
+        mlp_ratio=3,
+        image_size=168,
+        patch_size=14,
+        reshape_hidden_states=False,
+        apply_layernorm=True,
+    )
     backbone.out_indices = [1, 2, 3, 4]
     config = DepthAnythingConfig(
-        backbone_config=backbone, patch_size=14, reassemble_hidden_size=192, reassemble_factors=[2, 1, 1, 0.5],
-        neck_hidden_sizes=[32, 48, 96, 128], fusion_hidden_size=32, head_hidden_size=16, depth_estimation_type=kind,
+        backbone_config=backbone,
+        patch_size=14,
+        reassemble_hidden_size=192,
+        reassemble_factors=[2, 1, 1, 0.5],
+        neck_hidden_sizes=[32, 48, 96, 128],
+        fusion_hidden_size=32,
+        head_hidden_size=16,
+        depth_estimation_type=kind,
         max_depth=MAX_DEPTH_M if kind == "metric" else 1,
-    )  # fmt: skip
+    )
     if kind == "metric":
         config.canonical_focal_ratio = CANONICAL_FOCAL_RATIO
     config.starter_short_px = size
@@ -345,10 +357,18 @@ def save_starter(
     save_file(half, out / "model.safetensors.part", metadata={"format": "pt"})
     side = network.config.starter_short_px
     processor = {
-        "image_processor_type": "DPTImageProcessor", "do_resize": True, "size": {"height": side, "width": side},
-        "keep_aspect_ratio": True, "ensure_multiple_of": 14, "resample": 3, "do_rescale": True,
-        "rescale_factor": 1 / 255, "do_normalize": True, "image_mean": IMAGENET_MEAN, "image_std": IMAGENET_STD,
-    }  # fmt: skip
+        "image_processor_type": "DPTImageProcessor",
+        "do_resize": True,
+        "size": {"height": side, "width": side},
+        "keep_aspect_ratio": True,
+        "ensure_multiple_of": 14,
+        "resample": 3,
+        "do_rescale": True,
+        "rescale_factor": 1 / 255,
+        "do_normalize": True,
+        "image_mean": IMAGENET_MEAN,
+        "image_std": IMAGENET_STD,
+    }
     settings = network.config.to_dict() | {"architectures": ["DepthAnythingForDepthEstimation"], "dtype": "float16"}
     for name, value in (("config", settings), ("preprocessor_config", processor), ("training", facts)):
         (out / f"{name}.json.part").write_text(json.dumps(value, indent=1) + "\n")
@@ -382,9 +402,15 @@ def main() -> None:
         torch.set_num_threads(arguments.threads)
         data = Views(arguments.views, SHORT_PX[arguments.kind])
         train(
-            arguments.kind, data, arguments.steps, arguments.batch, arguments.rate, arguments.seed, arguments.start,
+            arguments.kind,
+            data,
+            arguments.steps,
+            arguments.batch,
+            arguments.rate,
+            arguments.seed,
+            arguments.start,
             arguments.out,
-        )  # fmt: skip
+        )
 
 
 if __name__ == "__main__":

@@ -2,12 +2,12 @@
 
     python -m models.training.hmr.convert_4dhumans --checkpoint "epoch=35-step=1000000.ckpt" --out path/to/hmr
 
-A .ckpt is a pickle. It is read with torch's `weights_only` unpickler, which builds tensors and plain containers and refuses
-all else; the training's settings inside it (yacs, omegaconf) are read as empty stand-ins and thrown away. So nothing of
-the file can run, and neither yacs nor omegaconf nor Lightning is needed. What is refused is named.
+A .ckpt is a pickle. It is read with torch's `weights_only` unpickler, which builds tensors and plain containers and
+refuses all else; the training's settings inside it (yacs, omegaconf) are read as empty stand-ins and thrown away. So
+nothing of the file can run, and neither yacs nor omegaconf nor Lightning is needed. What is refused is named.
 
-4D-Humans' weights were trained on data sets made for research, and their body is SMPL, which is for non-commercial use; its
-rest joints are taken from the same file, or with --smpl from a licensed one. Nothing of it is shipped here, and the
+4D-Humans' weights were trained on data sets made for research, and their body is SMPL, which is for non-commercial use;
+its rest joints are taken from the same file, or with --smpl from a licensed one. Nothing of it is shipped here, and the
 converted folder stays with whoever converted it.
 
 Key mapping (4D-Humans -> `models.people3d.hmr_network.Hmr`), N a layer:
@@ -135,9 +135,9 @@ def convert(
 ) -> HmrConfig:
     """Write config.json and model.safetensors (float32) to `out`; the config.
 
-    `heads` of the backbone are known from its width where it is one of ViTPose's. `smpl` gives the rest joints where the
-    file holds none. InputError, which lists the keys, where some are unknown, missing or of a wrong shape, and where the
-    file is no checkpoint or holds objects that are not allowed.
+    `heads` of the backbone are known from its width where it is one of ViTPose's. `smpl` gives the rest joints where
+    the file holds none. InputError, which lists the keys, where some are unknown, missing or of a wrong shape, and
+    where the file is no checkpoint or holds objects that are not allowed.
     """
     weights = _read(checkpoint)
     mapped = _mapped(checkpoint, weights)
@@ -226,14 +226,21 @@ def _config(checkpoint: Path, mapped: dict[str, Tensor], heads: int | None, deco
         raise InputError(checkpoint, f"has a backbone of width {width}, which is none of ViTPose's", "give --heads")
     try:
         return HmrConfig(
-            rows_px=rows, columns_px=rows * 3 // 4, patch_px=patch, width=width, heads=heads,
+            rows_px=rows,
+            columns_px=rows * 3 // 4,
+            patch_px=patch,
+            width=width,
+            heads=heads,
             layers=layers("backbone.encoder.layer."),
             mlp_ratio=shape("backbone.encoder.layer.0.mlp.fc1.weight")[0] // width,
-            decoder_width=shape("query.weight")[0], decoder_layers=layers("decoder."), decoder_heads=decoder_heads,
+            decoder_width=shape("query.weight")[0],
+            decoder_layers=layers("decoder."),
+            decoder_heads=decoder_heads,
             decoder_head_width=shape("decoder.0.image.query.weight")[0] // decoder_heads,
             decoder_hidden=shape("decoder.0.wide.weight")[0],
-            query="zero" if shape("query.weight")[1] == 1 else "state", body="smpl",
-        )  # fmt: skip
+            query="zero" if shape("query.weight")[1] == 1 else "state",
+            body="smpl",
+        )
     except ValidationError as error:
         problem = str(error.errors()[0]["msg"])
         raise InputError(

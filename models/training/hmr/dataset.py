@@ -1,4 +1,5 @@
-"""Rendered views (made by `models/training/hmr/views.py`) in files and as tensors, and what may be done to a crop and its truth.
+"""Rendered views (made by `models/training/hmr/views.py`) in files and as tensors, and what may be done to a crop and
+its truth.
 
 Pixels and truth change together: mirrors, turns and zooms about the axis of the crop's camera are exact.
 """
@@ -92,8 +93,11 @@ def batch_of(views: Views, body: BodyModel) -> Batch:
     return Batch(
         torch.as_tensor(views.crops()),
         torch.as_tensor(matrix_from_axis_angle(views.pose.reshape(-1, 24, 3)), dtype=torch.float32),
-        betas, transl, focal, body.rest_joints(betas)[:, 0],
-    )  # fmt: skip
+        betas,
+        transl,
+        focal,
+        body.rest_joints(betas)[:, 0],
+    )
 
 
 def varied(batch: Batch, rng: np.random.Generator) -> tuple[Float[Tensor, "crop 3 rows columns"], Batch]:

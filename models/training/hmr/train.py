@@ -1,16 +1,17 @@
-"""Train the network of crops (`models/people3d/hmr_network.py`) on rendered sample people, and measure it on people it has not seen.
+"""Train the network of crops (`models/people3d/hmr_network.py`) on rendered sample people, and measure it on people it
+has not seen.
 
     python -m models.training.pose_prior.poses --corpus corpus.bin --out poses.npz
     python -m models.training.hmr.train views --poses poses.npz --people 800 --out views.npz
     python -m models.training.hmr.train train --views views.npz --out hmr
     python -m models.training.hmr.train measure --views views.npz --folder hmr
 
-`views` renders (`models/training/hmr/views.py`); one group of people in ten, with a room and takes of their own, is held out. Losses
-are HMR2.0's (joints in 3D less the pelvis, joints in the crop, rotation matrices, betas), with two changes. Joints in 3D
-count twice: posture with the root unturned, and turned with the posture taken as given, since a posture that pays for a
-wrong heading shrinks to a knot. And every token of the backbone is asked which joints lie in its patch: HMR2.0 starts from
-a backbone that knows keypoints, ours from one that knows depth in rooms (`--start`). In training, crops are mirrored, turned and zoomed about the axis of
-their camera, which is exact, and their colours vary.
+`views` renders (`models/training/hmr/views.py`); one group of people in ten, with a room and takes of their own, is
+held out. Losses are HMR2.0's (joints in 3D less the pelvis, joints in the crop, rotation matrices, betas), with two
+changes. Joints in 3D count twice: posture with the root unturned, and turned with the posture taken as given, since a
+posture that pays for a wrong heading shrinks to a knot. And every token of the backbone is asked which joints lie in
+its patch: HMR2.0 starts from a backbone that knows keypoints, ours from one that knows depth in rooms (`--start`). In
+training, crops are mirrored, turned and zoomed about the axis of their camera, which is exact, and their colours vary.
 """
 
 import argparse
@@ -42,13 +43,16 @@ from models.training.pose_prior.train import POSTURES, angles_deg
 logger = logging.getLogger(__name__)
 
 WEIGHTS = {"posture": 10.0, "turned": 4.0, "crop": 2.0, "root": 0.2, "rotations": 0.5, "betas": 0.02, "patches": 1.0}
-"""Of the losses: metres, metres, half crops, squared Frobenius norm of the root, mean of the other joints', squared betas,
-nats."""
+"""Of the losses: metres, metres, half crops, squared Frobenius norm of the root, mean of the other joints', squared
+betas, nats."""
 DINO_NAMES = (
-    ("norm1.", "layernorm_before."), ("norm2.", "layernorm_after."), ("attention.q_proj.", "attention.attention.query."),
-    ("attention.k_proj.", "attention.attention.key."), ("attention.v_proj.", "attention.attention.value."),
+    ("norm1.", "layernorm_before."),
+    ("norm2.", "layernorm_after."),
+    ("attention.q_proj.", "attention.attention.query."),
+    ("attention.k_proj.", "attention.attention.key."),
+    ("attention.v_proj.", "attention.attention.value."),
     ("attention.o_proj.", "attention.output.dense."),
-)  # fmt: skip
+)
 """Dinov2's names, and the ViT's."""
 SAVE_EVERY_S = 120.0
 MEASURE_EVERY, MEASURED = 250, 400
@@ -61,9 +65,19 @@ def small_config(body: BodyModel) -> HmrConfig:
     One query asks for 24 joints: it has many narrow heads, so that it can look at many places at once.
     """
     return HmrConfig(
-        rows_px=128, columns_px=96, width=192, layers=4, heads=6, mlp_ratio=3, decoder_width=192, decoder_layers=2,
-        decoder_heads=12, decoder_head_width=16, decoder_hidden=384, body=body.name,
-    )  # fmt: skip
+        rows_px=128,
+        columns_px=96,
+        width=192,
+        layers=4,
+        heads=6,
+        mlp_ratio=3,
+        decoder_width=192,
+        decoder_layers=2,
+        decoder_heads=12,
+        decoder_head_width=16,
+        decoder_hidden=384,
+        body=body.name,
+    )
 
 
 class Trainee(nn.Module):
@@ -103,10 +117,11 @@ def loss_of(
         "posture": (limbs - real_limbs).abs().mean(),
         "turned": ((turn @ limbs.detach()[..., None])[..., 0] - real).abs().mean(),
         "crop": off.abs().clamp(max=2.0).mean(),
-        "root": apart[:, 0].mean(), "rotations": apart[:, 1:].mean(),
+        "root": apart[:, 0].mean(),
+        "rotations": apart[:, 1:].mean(),
         "betas": (found.betas - true.betas).square().mean(),
         "patches": _patch_loss(trainee.finder(tokens), real_crop, trainee.network.config),
-    }  # fmt: skip
+    }
 
 
 def _patch_loss(
@@ -123,8 +138,9 @@ def _patch_loss(
 def start_backbone(network: Hmr, folder: Path) -> None:
     """Begin with the backbone of a Depth Anything checkpoint, which knows edges, surfaces and furniture.
 
-    Its Dinov2 layers are the ViT's, but for a scale behind each residual branch, which goes into the branch's last weights.
-    Patches and places are resampled to our grid; its class token is left out. InputError where the sizes differ.
+    Its Dinov2 layers are the ViT's, but for a scale behind each residual branch, which goes into the branch's last
+    weights. Patches and places are resampled to our grid; its class token is left out. InputError where the sizes
+    differ.
     """
     theirs = DepthNetwork("relative", str(folder), None, None, "cpu").network.backbone.state_dict()
     own = network.backbone.state_dict()
@@ -170,13 +186,22 @@ def set_means(network: Hmr, body: BodyModel, batch: Batch) -> None:
 
 
 def train(
-    views: Views, config: HmrConfig, body: BodyModel, steps: int, batch: int, rate: float, seed: int, out: Path,
-    checkpoint: Path | None = None, start: Path | None = None,
-) -> None:  # fmt: skip
-    """Train, from the backbone of `start` if given, and write the averaged weights to `out` at the end. Same views, seed and threads: the same bytes.
+    views: Views,
+    config: HmrConfig,
+    body: BodyModel,
+    steps: int,
+    batch: int,
+    rate: float,
+    seed: int,
+    out: Path,
+    checkpoint: Path | None = None,
+    start: Path | None = None,
+) -> None:
+    """Train, from the backbone of `start` if given, and write the averaged weights to `out` at the end. Same views,
+    seed and threads: the same bytes.
 
-    Every two minutes the whole state goes to `checkpoint`, from which an interrupted training continues as if it had not
-    been interrupted: what step n sees depends on the seed and n alone.
+    Every two minutes the whole state goes to `checkpoint`, from which an interrupted training continues as if it had
+    not been interrupted: what step n sees depends on the seed and n alone.
     """
     skeleton = Skeleton(body, config.rows_px)
     torch.manual_seed(seed)
@@ -216,9 +241,14 @@ def train(
             _checkpoint(checkpoint, trainee, optimiser, average, step + 1, curve, running)
             saved = time.monotonic()
     facts = {
-        "steps": steps, "batch": batch, "rate": rate, "seed": seed, "views": len(seen), "loss": round(running, 3),
+        "steps": steps,
+        "batch": batch,
+        "rate": rate,
+        "seed": seed,
+        "views": len(seen),
+        "loss": round(running, 3),
         "curve": curve,
-    }  # fmt: skip
+    }
     out.mkdir(parents=True, exist_ok=True)
     half = {name: value.half().contiguous() for name, value in _own(average).items()}
     save_file(half, out / "model.safetensors.part", metadata={"format": "pt"})
@@ -252,9 +282,14 @@ def _state(trainee: Trainee, optimiser: torch.optim.Optimizer, average: dict[str
 
 
 def _checkpoint(
-    path: Path, trainee: Trainee, optimiser: torch.optim.Optimizer, average: dict[str, Tensor], step: int,
-    curve: list[dict], running: float,
-) -> None:  # fmt: skip
+    path: Path,
+    trainee: Trainee,
+    optimiser: torch.optim.Optimizer,
+    average: dict[str, Tensor],
+    step: int,
+    curve: list[dict],
+    running: float,
+) -> None:
     part = path.with_name(path.name + ".part")
     state = {name: value.detach().clone() for name, value in _state(trainee, optimiser, average).items()}
     save_file(state, part, metadata={"step": str(step), "curve": json.dumps(curve), "loss": repr(running)})
@@ -267,8 +302,10 @@ def _resume(
     """Bring the state back; the number of steps done, the curve so far, and the running loss."""
     for parameter in trainee.parameters():
         optimiser.state[parameter] = {
-            "step": torch.zeros(()), "exp_avg": torch.zeros_like(parameter), "exp_avg_sq": torch.zeros_like(parameter)
-        }  # fmt: skip
+            "step": torch.zeros(()),
+            "exp_avg": torch.zeros_like(parameter),
+            "exp_avg_sq": torch.zeros_like(parameter),
+        }
     with safe_open(path, framework="pt") as file:
         facts = file.metadata() or {}
         for name, value in _state(trainee, optimiser, average).items():
@@ -308,11 +345,14 @@ def errors_of(network: Hmr, skeleton: Skeleton, batch: Batch, flip: bool) -> dic
         return 1000.0 * ((some - some[:, :1]) - (real - real[:, :1])).norm(dim=-1).mean(-1)
 
     errors = {
-        "pa_mm": 1000.0 * procrustes_error(joints, real), "mean_pa_mm": 1000.0 * procrustes_error(mean_joints, real),
-        "mm": less_pelvis(joints), "mean_mm": less_pelvis(mean_joints),
+        "pa_mm": 1000.0 * procrustes_error(joints, real),
+        "mean_pa_mm": 1000.0 * procrustes_error(mean_joints, real),
+        "mm": less_pelvis(joints),
+        "mean_mm": less_pelvis(mean_joints),
         "root_deg": angles_deg(found.rotations[:, 0], batch.rotations[:, 0]),
-        "pelvis_mm": 1000.0 * (joints[:, 0] - real[:, 0]).norm(dim=-1), "crop_share": shown.norm(dim=-1).mean(-1) / 2.0,
-    }  # fmt: skip
+        "pelvis_mm": 1000.0 * (joints[:, 0] - real[:, 0]).norm(dim=-1),
+        "crop_share": shown.norm(dim=-1).mean(-1) / 2.0,
+    }
     return {name: value.numpy() for name, value in errors.items()}
 
 
@@ -367,9 +407,17 @@ def main() -> None:
         save_views(views, arguments.out)
     elif arguments.command == "train":
         train(
-            read_views(arguments.views), small_config(body), body, arguments.steps, arguments.batch, arguments.rate,
-            arguments.seed, arguments.out, arguments.checkpoint, arguments.start,
-        )  # fmt: skip
+            read_views(arguments.views),
+            small_config(body),
+            body,
+            arguments.steps,
+            arguments.batch,
+            arguments.rate,
+            arguments.seed,
+            arguments.out,
+            arguments.checkpoint,
+            arguments.start,
+        )
     else:
         print(json.dumps(measure(load_hmr(arguments.folder), read_views(arguments.views), body), indent=1))
 

@@ -1,9 +1,10 @@
-"""Crops of sample people to train `models/people3d/hmr_network.py` on: dressed bodies in furnished rooms, rendered through crop cameras.
+"""Crops of sample people to train `models/people3d/hmr_network.py` on: dressed bodies in furnished rooms, rendered
+through crop cameras.
 
-In: collected poses (`models/training/pose_prior/poses.py`), a generator. Out: crops with the truth of our baked body in the
-axes of each crop's camera. People of all ages and builds, any clothes and light; cameras from the floor's clutter to the
-ceiling; furniture, panels and the picture's edge hide parts of them; poses whose trunk lies are drawn as often as upright
-ones, turned supine, prone and sideways alike.
+In: collected poses (`models/training/pose_prior/poses.py`), a generator. Out: crops with the truth of our baked body in
+the axes of each crop's camera. People of all ages and builds, any clothes and light; cameras from the floor's clutter
+to the ceiling; furniture, panels and the picture's edge hide parts of them; poses whose trunk lies are drawn as often
+as upright ones, turned supine, prone and sideways alike.
 """
 
 import logging
@@ -139,9 +140,11 @@ def _draw_light(rng: np.random.Generator) -> Light:
     around, down = rng.uniform(0.0, 2.0 * np.pi), rng.uniform(0.15, 1.5)
     colour = np.clip(1.0 + rng.normal(0.0, 0.08, 3), 0.7, 1.3)
     return Light(
-        (float(np.cos(around)), float(np.sin(around)), -float(down)), float(rng.uniform(0.2, 0.8)),
-        float(rng.uniform(0.15, 0.6)), (float(colour[0]), float(colour[1]), float(colour[2])),
-    )  # fmt: skip
+        (float(np.cos(around)), float(np.sin(around)), -float(down)),
+        float(rng.uniform(0.2, 0.8)),
+        float(rng.uniform(0.15, 0.6)),
+        (float(colour[0]), float(colour[1]), float(colour[2])),
+    )
 
 
 def _shoot(
@@ -163,9 +166,11 @@ def _shoot(
     pose = np.concatenate([body_pose, np.zeros((len(body_pose), 69 - 3 * PRIOR_JOINTS))], axis=1)
     with torch.no_grad():
         values = (
-            torch.as_tensor(np.tile(betas, (len(pose), 1))), torch.as_tensor(axis_angle_from_matrix(orient)).float(),
-            torch.as_tensor(pose).float(), torch.zeros(len(pose), 3),
-        )  # fmt: skip
+            torch.as_tensor(np.tile(betas, (len(pose), 1))),
+            torch.as_tensor(axis_angle_from_matrix(orient)).float(),
+            torch.as_tensor(pose).float(),
+            torch.zeros(len(pose), 3),
+        )
         vertices, keypoints = body.vertices(*values).numpy(), body.keypoints(*values).double().numpy()
         root = body.rest_joints(torch.as_tensor(betas)).double().numpy()[0]
     blank = Camera(np.eye(3), config.rows_px, config.rows_px, np.eye(4))
@@ -188,9 +193,14 @@ def _shoot(
             # SMPL turns about J0, which transl does not move with: carry the pelvis, then take J0 off.
             pelvis = apply(invert(view.T_world_camera), root + place)
             yield (
-                file.ravel(), np.concatenate([root_pose, pose[index]]).astype(np.float32), betas,
-                (pelvis - root).astype(np.float32), np.float32(view.focal_px), np.float32(trunk[index]), np.float32(seen),
-            )  # fmt: skip
+                file.ravel(),
+                np.concatenate([root_pose, pose[index]]).astype(np.float32),
+                betas,
+                (pelvis - root).astype(np.float32),
+                np.float32(view.focal_px),
+                np.float32(trunk[index]),
+                np.float32(seen),
+            )
 
 
 def _draw_place(camera: Camera, lowest: float, rng: np.random.Generator) -> Float[np.ndarray, "3"]:

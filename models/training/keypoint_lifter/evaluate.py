@@ -95,11 +95,17 @@ def measure(network: PoseLift, motions: Motions, windows: int, frames: int, seed
         heading = np.where(
             lies, _between_deg(long[:, :2], long_true[:, :2]), _between_deg(front[:, :2], front_true[:, :2])
         )
-        parts.append((
-            mpjpe_mm(a[:, :BODY_JOINTS], b[:, :BODY_JOINTS]), pa_mpjpe_mm(a[:, :BODY_JOINTS], b[:, :BODY_JOINTS]),
-            np.linalg.norm(a[:, 0] - b[:, 0], axis=-1), heading, _between_deg(front, front_true), posture,
-            (true.scores <= 0.0).sum(-1).numpy()[seen],
-        ))  # fmt: skip
+        parts.append(
+            (
+                mpjpe_mm(a[:, :BODY_JOINTS], b[:, :BODY_JOINTS]),
+                pa_mpjpe_mm(a[:, :BODY_JOINTS], b[:, :BODY_JOINTS]),
+                np.linalg.norm(a[:, 0] - b[:, 0], axis=-1),
+                heading,
+                _between_deg(front, front_true),
+                posture,
+                (true.scores <= 0.0).sum(-1).numpy()[seen],
+            )
+        )
     return Errors(*(np.concatenate(values) for values in zip(*parts, strict=True)))
 
 
@@ -216,12 +222,20 @@ def write_card(folder: Path, motions: Motions, windows: int, seed: int) -> dict:
     )
     size = (folder / "model.safetensors").stat().st_size / 1e6
     text = CARD.format(
-        layers=network.config.layers, width=network.config.width, heads=network.config.heads,
-        parameters=sum(p.numel() for p in network.parameters()) / 1e6, megabytes=size, motion=motion, seed=facts["seed"],
-        note=f" ({facts['note']})" if "note" in facts else "", steps=facts["steps"], batch=facts["batch"],
-        frames=facts["frames"], windows=windows,
+        layers=network.config.layers,
+        width=network.config.width,
+        heads=network.config.heads,
+        parameters=sum(p.numel() for p in network.parameters()) / 1e6,
+        megabytes=size,
+        motion=motion,
+        seed=facts["seed"],
+        note=f" ({facts['note']})" if "note" in facts else "",
+        steps=facts["steps"],
+        batch=facts["batch"],
+        frames=facts["frames"],
+        windows=windows,
         sha256=file_digest(folder / "model.safetensors"),
         **{name: _markdown(rows) for name, rows in tables.items()},
-    )  # fmt: skip
+    )
     (folder / "README.md").write_text(text)
     return tables

@@ -1,10 +1,11 @@
-"""Motion that the keypoint regressor (`models/people3d/keypoint_lifter.py`) learns from: takes of one body, at 20 Hz, floor at z = 0.
+"""Motion that the keypoint regressor (`models/people3d/keypoint_lifter.py`) learns from: takes of one body, at 20 Hz,
+floor at z = 0.
 
-A motion corpus (`careclips corpus build`: captures, falls with what follows them, look-alikes, composed people), and two that
-it does not hold: the acted people of sample footage, who walk through a room, gesture, and sit or lie down on furniture of
-any height in one take; and slow wandering through the posture library of `models/people3d/fitting/initialisation.py` with everything bent at
-random, for postures that neither captures nor physics come to. Held out are the corpus's val and test splits, and every
-tenth take of the other two.
+A motion corpus (`careclips corpus build`: captures, falls with what follows them, look-alikes, composed people), and
+two that it does not hold: the acted people of sample footage, who walk through a room, gesture, and sit or lie down on
+furniture of any height in one take; and slow wandering through the posture library of
+`models/people3d/fitting/initialisation.py` with everything bent at random, for postures that neither captures nor
+physics come to. Held out are the corpus's val and test splits, and every tenth take of the other two.
 """
 
 from collections.abc import Iterable
@@ -99,7 +100,10 @@ def _upright() -> Float[np.ndarray, "1 3"]:
 
 
 def collect(body: BodyModel, tracks: Iterable[CorpusTrack], acted: int, postures: int, seed: int) -> Motions:
-    """Everybody of a corpus (`models/training/corpus_tracks.py`), and so many takes of the other two. InputError where nothing came."""
+    """Everybody of a corpus (`models/training/corpus_tracks.py`), and so many takes of the other two.
+
+    InputError where nothing came.
+    """
     collector = _Collector(body)
     for one in tracks:
         collector.add(one.track, one.kind, one.held_out, one.falling)
@@ -191,10 +195,15 @@ def _wander(body: BodyModel, betas: Float[np.ndarray, "10"], rng: np.random.Gene
 def save_motions(motions: Motions, path: Path) -> None:
     """Write as npz, in half precision but for places."""
     np.savez_compressed(
-        path, rotations=motions.rotations.astype(np.float16), pelvis=motions.pelvis.astype(np.float32),
-        lowest=motions.lowest.astype(np.float16), falling=motions.falling, take=motions.take.astype(np.int32),
-        source=motions.source.astype(np.int8), held_out=motions.held_out,
-    )  # fmt: skip
+        path,
+        rotations=motions.rotations.astype(np.float16),
+        pelvis=motions.pelvis.astype(np.float32),
+        lowest=motions.lowest.astype(np.float16),
+        falling=motions.falling,
+        take=motions.take.astype(np.int32),
+        source=motions.source.astype(np.int8),
+        held_out=motions.held_out,
+    )
 
 
 def read_motions(path: Path) -> Motions:
@@ -202,9 +211,13 @@ def read_motions(path: Path) -> Motions:
     try:
         with np.load(path) as data:
             return Motions(
-                data["rotations"].astype(np.float64), data["pelvis"].astype(np.float64),
-                data["lowest"].astype(np.float64), data["falling"], data["take"].astype(np.int64),
-                data["source"].astype(np.int64), data["held_out"],
-            )  # fmt: skip
+                data["rotations"].astype(np.float64),
+                data["pelvis"].astype(np.float64),
+                data["lowest"].astype(np.float64),
+                data["falling"],
+                data["take"].astype(np.int64),
+                data["source"].astype(np.int64),
+                data["held_out"],
+            )
     except (OSError, ValueError, KeyError) as error:
         raise InputError(path, f"holds no collected motion ({error})", "make it with the command `motions`") from error

@@ -96,14 +96,23 @@ def _normaliser(network: PoseLift, windows: Windows) -> None:
 
 
 def train(
-    motions: Motions, config: PoseLiftConfig, steps: int, batch: int, rate: float, seed: int, out: Path,
-    checkpoint: Path | None = None, body: BodyModel | None = None, frames: int = WINDOW_FRAMES,
+    motions: Motions,
+    config: PoseLiftConfig,
+    steps: int,
+    batch: int,
+    rate: float,
+    seed: int,
+    out: Path,
+    checkpoint: Path | None = None,
+    body: BodyModel | None = None,
+    frames: int = WINDOW_FRAMES,
     start: Path | None = None,
-) -> None:  # fmt: skip
+) -> None:
     """Train, and write the averaged weights to `out` at the end. Same motion, seed and threads: the same bytes.
 
-    Every two minutes the whole state goes to the folder `checkpoint`, from which an interrupted training continues as if it had not
-    been interrupted: what step n sees depends on the seed and n alone. `start` is a folder of weights to begin with.
+    Every two minutes the whole state goes to the folder `checkpoint`, from which an interrupted training continues as
+    if it had not been interrupted: what step n sees depends on the seed and n alone. `start` is a folder of weights to
+    begin with.
     """
     body = body or load_body()
     source = WindowSource(motions, body, frames, held_out=False)
@@ -119,9 +128,15 @@ def train(
     optimiser = torch.optim.AdamW(network.parameters(), lr=rate, weight_decay=0.01, betas=(0.9, 0.98))
     average = {name: value.detach().clone() for name, value in network.state_dict().items()}
     made_of = {
-        "steps": steps, "batch": batch, "frames": frames, "rate": rate, "seed": seed, "config": config.model_dump(mode="json"),
-        "motion": motions.counts(), **began_with,
-    }  # fmt: skip
+        "steps": steps,
+        "batch": batch,
+        "frames": frames,
+        "rate": rate,
+        "seed": seed,
+        "config": config.model_dump(mode="json"),
+        "motion": motions.counts(),
+        **began_with,
+    }
     first = resume_state(checkpoint, network, optimiser, average, made_of)
     began = saved = time.monotonic()
     running: dict[str, float] = {}
@@ -154,10 +169,15 @@ def train(
             save_state(checkpoint, network, optimiser, average, step + 1, made_of)
             saved = time.monotonic()
     facts = {
-        "steps": steps, "batch": batch, "frames": frames, "rate": rate, "seed": seed,
-        "loss": {name: round(value, 4) for name, value in running.items()}, "motion": motions.counts(),
+        "steps": steps,
+        "batch": batch,
+        "frames": frames,
+        "rate": rate,
+        "seed": seed,
+        "loss": {name: round(value, 4) for name, value in running.items()},
+        "motion": motions.counts(),
         **began_with,
-    }  # fmt: skip
+    }
     write_starter(out, average, config, facts)
 
 
@@ -195,9 +215,16 @@ def main() -> None:
         save_motions(collect(body, tracks, arguments.acted, arguments.postures, arguments.seed), arguments.out)
     elif arguments.command == "train":
         train(
-            read_motions(arguments.motions), PoseLiftConfig(), arguments.steps, arguments.batch, arguments.rate,
-            arguments.seed, arguments.out, arguments.checkpoint, start=arguments.start,
-        )  # fmt: skip
+            read_motions(arguments.motions),
+            PoseLiftConfig(),
+            arguments.steps,
+            arguments.batch,
+            arguments.rate,
+            arguments.seed,
+            arguments.out,
+            arguments.checkpoint,
+            start=arguments.start,
+        )
     else:
         figures = write_card(arguments.folder, read_motions(arguments.motions), arguments.windows, arguments.seed)
         print(json.dumps(figures, indent=1))

@@ -1,8 +1,8 @@
 """Windows of motion seen by imagined cameras through an imagined detector: what the keypoint regressor learns from.
 
-A window is a stretch of a take at another speed, by a body of another shape, mirrored half of the time; the camera is on a
-ceiling, a shelf or a wall; and the detector errs as detectors do: more on fast and lying people, sides swapped, keypoints
-and whole bodies missed, cut at the image's edge, hidden behind furniture, taken from a bystander.
+A window is a stretch of a take at another speed, by a body of another shape, mirrored half of the time; the camera is
+on a ceiling, a shelf or a wall; and the detector errs as detectors do: more on fast and lying people, sides swapped,
+keypoints and whole bodies missed, cut at the image's edge, hidden behind furniture, taken from a bystander.
 """
 
 from dataclasses import dataclass
@@ -118,7 +118,8 @@ class WindowSource:
     def _grounded(
         self, betas: Tensor, rotations: Tensor, pelvis: Tensor, lowest: Tensor, rng: np.random.Generator
     ) -> Float[Tensor, "batch time 3"]:
-        """The way of a body of this shape, its lowest point where the take's was; who is low throughout may be on a bed."""
+        """The way of a body of this shape, its lowest point where the take's was; who is low throughout may be on a
+        bed."""
         rest = self.body.rest_joints(betas)
         ratio = (rest[:, 0, 1] - rest[:, 7, 1]) / self.hips_m
         pelvis = pelvis * ratio[:, None, None]
@@ -134,9 +135,17 @@ class WindowSource:
         return pelvis
 
     def _seen(
-        self, rng: np.random.Generator, faults: FaultConfig, rotations: Tensor, pelvis: Tensor, shape: Tensor,
-        betas: Tensor, seconds: Tensor, keypoints: Tensor, falling: Tensor,
-    ) -> Windows:  # fmt: skip
+        self,
+        rng: np.random.Generator,
+        faults: FaultConfig,
+        rotations: Tensor,
+        pelvis: Tensor,
+        shape: Tensor,
+        betas: Tensor,
+        seconds: Tensor,
+        keypoints: Tensor,
+        falling: Tensor,
+    ) -> Windows:
         batch = len(betas)
         height = np.where(rng.random(batch) < 0.35, rng.uniform(2.0, 3.0, batch), rng.uniform(0.8, 2.2, batch))
         steep = np.clip((height - 0.6) / 2.0, 0.1, 1.0)

@@ -34,8 +34,9 @@ class LossWeights(Config):
     root: float = Field(default=0.0, ge=0.0)
     """On where everyone's pelvis is, in units of its spread: three of 268 numbers, yet they say what bodies lie on."""
     beside: float = Field(default=0.0, ge=0.0)
-    """On the way over the floor from everyone to everyone else, metres. That and `root` are asked for through all noise: who stands
-    on which side of whom is settled while next to nothing shows, and without it two people tend to the middle, to one place."""
+    """On the way over the floor from everyone to everyone else, metres. That and `root` are asked for through all
+    noise: who stands on which side of whom is settled while next to nothing shows, and without it two people tend to
+    the middle, to one place."""
     below_step: int = Field(default=700, ge=0, le=1000)
     """Geometry is asked for where less noise than this was added; above, the mean of many motions is none."""
 
@@ -93,7 +94,8 @@ def _between(
     calm: Bool[Tensor, "batch person time"],
     weights: LossWeights,
 ) -> dict[str, Tensor]:
-    """Distances from every joint of one to every joint of the other where they are near, and how they face each other."""
+    """Distances from every joint of one to every joint of the other where they are near, and how they face each
+    other."""
     distance, orientation, pairs = joints.new_zeros(()), joints.new_zeros(()), 0
     people = joints.shape[1]
     for a in range(people):

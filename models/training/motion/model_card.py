@@ -1,4 +1,5 @@
-"""The card of a motion model: what it learned from, how long, what it measures, and film strips of the thesis's six prompts.
+"""The card of a motion model: what it learned from, how long, what it measures, and film strips of the thesis's six
+prompts.
 
     python -m models.training.motion.model_card --folder models/starter/motion [--figures evaluation/summary.json]
 
@@ -76,18 +77,25 @@ def card(folder: Path, model: MotionModel, figures: dict[str, dict[str, Any]] | 
     lines = [
         "# motion: from a sentence to people who move",
         "",
-        (f"- **Architecture**: `{sizes.name}`, width {sizes.width}, {sizes.layers} layers, {sizes.heads} heads, {sizes.patch} frames a token;"
-        f" {weights / 1e6:.2f} M parameters, float16 on disk. Predicts x_0 of {model.config.layout}."),
-        (f"- **Trained on**: a corpus of `careclips corpus build` (SHA-256 `{facts.get('corpus', '?')}`, {facts.get('items', '?')} items, a part of them held out), "
-        f"scenes of {' and '.join(map(str, model.config.people))} people, windows of at most {model.config.most_frames} frames."),
+        (
+            f"- **Architecture**: `{sizes.name}`, width {sizes.width}, {sizes.layers} layers, {sizes.heads} heads, {sizes.patch} frames a token;"
+            f" {weights / 1e6:.2f} M parameters, float16 on disk. Predicts x_0 of {model.config.layout}."
+        ),
+        (
+            f"- **Trained on**: a corpus of `careclips corpus build` (SHA-256 `{facts.get('corpus', '?')}`, {facts.get('items', '?')} items, a part of them held out), "
+            f"scenes of {' and '.join(map(str, model.config.people))} people, windows of at most {model.config.most_frames} frames."
+        ),
         f"- **How**: `careclips train motion` with the config of `training.json`, seed {facts['seed']}, {facts['steps']} steps of {config['batch']} scenes, rate {config['rate']:g}, "
-        f"{facts['seconds'] / 60:.0f} minutes" + (f", from the model with digest `{facts['start']}`" if "start" in facts else "") + f". Held out, after {last.get('step', 0)} steps: "
-        + ", ".join(f"{name} {value:.3f}" for name, value in last.items() if name not in ("step", "seconds")) + ".",
+        f"{facts['seconds'] / 60:.0f} minutes"
+        + (f", from the model with digest `{facts['start']}`" if "start" in facts else "")
+        + f". Held out, after {last.get('step', 0)} steps: "
+        + ", ".join(f"{name} {value:.3f}" for name, value in last.items() if name not in ("step", "seconds"))
+        + ".",
         "- **Text**: captions as `models/text/encoder.py` encodes them by default (all-MiniLM-L6-v2).",
         "- **Licence**: Apache-2.0, as the repository; the captures it learned from are free for any use.",
         f"- **SHA-256** of `model.safetensors`: `{file_digest(folder / 'model.safetensors')}`",
         "",
-    ]  # fmt: skip
+    ]
     if figures:
         lines += _table(figures)
     lines += ["The thesis's prompts (figures 6.4 to 6.9), three seeds each, in this order:", ""]
@@ -104,7 +112,8 @@ def card(folder: Path, model: MotionModel, figures: dict[str, dict[str, Any]] | 
 
 
 def _table(figures: dict[str, dict[str, Any]]) -> list[str]:
-    """What `careclips evaluate motion` found: a row a figure, a column an arm; of single people and pairs it has more to say."""
+    """What `careclips evaluate motion` found: a row a figure, a column an arm; of single people and pairs it has more
+    to say."""
     arms = [arm for arm in figures if "/" not in arm]
     rows = ["| | " + " | ".join(arms) + " |", "| --- " * (len(arms) + 1) + "|"]
     known = [name for arm in arms for name, value in figures[arm].items() if isinstance(value, list | float)]

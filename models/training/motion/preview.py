@@ -16,16 +16,21 @@ from models.motion.schedulers import SamplingConfig
 def samples_of_held_out(
     model: MotionModel, data: MotionData, embed: Embed
 ) -> tuple[list[Float[np.ndarray, "person time 22 3"]], list[str]]:
-    """What the model makes of a few held-out captions, one of each kind and number of people it learns; with the captions."""
+    """What the model makes of a few held-out captions, one of each kind and number of people it learns; with the
+    captions."""
     held = data.where(lambda row: row.split == "val" and len(row.people) in model.config.people)
     first = {(data.rows[item].kind, len(data.rows[item].people)): item for item in held[::-1]}
     batches = [data.batch([piece]) for piece in data.held_out(np.array(sorted(first.values())))]
     asks = [
         Ask(
-            batch.texts[0], tuple(ROLES[role] for role in batch.roles[0]), batch.rest[0], batch.features.shape[2], number  # type: ignore[misc]
+            batch.texts[0],
+            tuple(ROLES[role] for role in batch.roles[0]),
+            batch.rest[0],
+            batch.features.shape[2],
+            number,  # type: ignore[misc]
         )
         for number, batch in enumerate(batches)
-    ]  # fmt: skip
+    ]
     found = sample(model, embed, asks, SamplingConfig())
     joints = [
         forward_kinematics(ask.rest[:, None], matrices(features), features[..., :3]).numpy()

@@ -2,9 +2,9 @@
 
     python -m models.training.motion.role_swaps --corpus corpus.bin [--model models/starter/motion] [--out swaps.json]
 
-Order gives a person the first or second slot; who carer and who resident is, roles say. So each role ought to do the same in
-both orders, statistically: figures by role are compared, caption by caption. Beside them stands a control, the same order with
-other noise, and what the two roles differ by, without which a model that ignored roles would pass.
+Order gives a person the first or second slot; who carer and who resident is, roles say. So each role ought to do the
+same in both orders, statistically: figures by role are compared, caption by caption. Beside them stands a control, the
+same order with other noise, and what the two roles differ by, without which a model that ignored roles would pass.
 """
 
 import argparse
@@ -44,7 +44,8 @@ FIGURES: dict[str, Callable[[Float[np.ndarray, "time 22 3"]], float]] = {
 
 
 def asks_of(data: MotionData, corpus: Corpus, most: int) -> list[Ask]:
-    """One for each pair of two different roles, in the order in which the item has them; InputError where there is none."""
+    """One for each pair of two different roles, in the order in which the item has them; InputError where there is
+    none."""
     skeleton = skeleton_of(load_body())
     asks = []
     for item, row in enumerate(data.rows):
@@ -76,8 +77,8 @@ def by_role(
 
 
 def measure(model: MotionModel, embed: Embed, asks: Sequence[Ask], config: SamplingConfig) -> dict[str, dict]:
-    """By figure: what roles differ by, and means of a role's change by swapping and by other noise, in standard deviations of
-    the figure, each with its standard error."""
+    """By figure: what roles differ by, and means of a role's change by swapping and by other noise, in standard
+    deviations of the figure, each with its standard error."""
 
     def figures(some: Sequence[Ask]) -> dict[str, Float[np.ndarray, "ask role"]]:
         made = []

@@ -1,7 +1,9 @@
-"""Train a motion model (`careclips train motion`): any denoiser, on a corpus file, by predicting clean motion from noisy.
+"""Train a motion model (`careclips train motion`): any denoiser, on a corpus file, by predicting clean motion from
+noisy.
 
-Needs torch, numpy, safetensors, pydantic and jaxtyping alone: the corpus (or its training pack), the captions' embeddings and the
-skeleton are files. Interrupted, it goes on from its last checkpoint as if it had not been: what step n sees depends on the seed and n alone.
+Needs torch, numpy, safetensors, pydantic and jaxtyping alone: the corpus (or its training pack), the captions'
+embeddings and the skeleton are files. Interrupted, it goes on from its last checkpoint as if it had not been: what step
+n sees depends on the seed and n alone.
 """
 
 import json
@@ -66,7 +68,8 @@ class MotionTrainConfig(Config):
     veiled: float = Field(default=0.3, ge=0.0, le=1.0)
     """Share of scenes whose people are called by other roles than theirs (`veiled_roles`)."""
     noisier: float = Field(default=0.5, ge=0.0, le=1.0)
-    """Share of diffusion steps drawn where a motion can be told by its caption alone (`models.motion.noise_schedule.draw_steps`)."""
+    """Share of diffusion steps drawn where a motion can be told by its caption alone
+    (`models.motion.noise_schedule.draw_steps`)."""
     noise_shift: float = Field(default=32.0, ge=1.0)
     """How many times as noisy those are."""
     average: float = Field(default=0.999, ge=0.0, lt=1.0)
@@ -104,7 +107,8 @@ class Curve:
 
 
 def shares(config: MotionTrainConfig, rows: Sequence[Row]) -> Float[np.ndarray, "item"]:
-    """How often each item is to be drawn: by kind, and within a kind by the square root of its length and by its cause."""
+    """How often each item is to be drawn: by kind, and within a kind by the square root of its length and by its
+    cause."""
     weights = np.array([row.frames**0.5 * config.causes.get(row.details.get("cause", ""), 1.0) for row in rows])
     kinds = np.array([row.kind for row in rows])
     for kind in np.unique(kinds):
@@ -138,12 +142,14 @@ def train(
     look: Callable[[int, MotionModel], None] | None = None,
     start: MotionModel | None = None,
 ) -> Curve:
-    """Train, and write the averaged weights to `out` at the end; the `state*` files in it are what an interruption resumes from.
+    """Train, and write the averaged weights to `out` at the end; the `state*` files in it are what an interruption
+    resumes from.
 
-    `start` is a model to begin with, its normaliser included; its sizes must be the config's, else InputError. `look` is shown
-    the model with its averaged weights whenever it is validated, and its number of steps. Started by `accelerate launch` or
-    `torchrun` on several devices, each process learns from batches of its own and the first one writes.
-    Same corpus, seed, threads and machine: the same bytes. InputError where no item has the people that are asked for.
+    `start` is a model to begin with, its normaliser included; its sizes must be the config's, else InputError. `look`
+    is shown the model with its averaged weights whenever it is validated, and its number of steps. Started by
+    `accelerate launch` or `torchrun` on several devices, each process learns from batches of its own and the first one
+    writes. Same corpus, seed, threads and machine: the same bytes. InputError where no item has the people that are
+    asked for.
     """
     out.mkdir(parents=True, exist_ok=True)
     learned = data.where(lambda row: row.split == "train" and len(row.people) in config.people)
@@ -169,9 +175,12 @@ def train(
     )
     average = {name: value.detach().clone() for name, value in model.state_dict().items()}
     made_of = {
-        "config": config.model_dump(mode="json"), "seed": seed, "text_encoder": text_encoder, "world": world,
+        "config": config.model_dump(mode="json"),
+        "seed": seed,
+        "text_encoder": text_encoder,
+        "world": world,
         **{name: value for name, value in facts.items() if name != "device"},
-    }  # fmt: skip
+    }
     first, last = resume_state(out, model, optimiser, average, made_of), config.stop or config.steps
     log, curve = out / "curve.json", _curve_until(out / "curve.json", first)
     validation = _validation(config, data, held)
@@ -218,9 +227,13 @@ def train(
     if rank > 0:
         return curve
     facts = facts | {
-        "steps": last, "seconds": round(seconds + time.monotonic() - began), "seed": seed,
-        "config": config.model_dump(mode="json"), "train": curve.train[-1:], "validation": curve.validation[-1:],
-    }  # fmt: skip
+        "steps": last,
+        "seconds": round(seconds + time.monotonic() - began),
+        "seed": seed,
+        "config": config.model_dump(mode="json"),
+        "train": curve.train[-1:],
+        "validation": curve.validation[-1:],
+    }
     write_starter(out, average, model.config, facts)
     return curve
 
@@ -243,7 +256,8 @@ def _curve_until(path: Path, step: int) -> Curve:
 
 
 def _devices(model: MotionModel, device: torch.device) -> tuple[int, int, Callable[..., Tensor], torch.device]:
-    """How many processes train together, which one this is, the denoiser to call (its gradients are shared), and where."""
+    """How many processes train together, which one this is, the denoiser to call (its gradients are shared), and
+    where."""
     world = int(os.environ.get("WORLD_SIZE", "1"))
     if world == 1:
         model.to(device)

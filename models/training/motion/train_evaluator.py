@@ -99,8 +99,9 @@ def matched(evaluator: MotionEvaluator, data: MotionData, split: str, texts: Tex
     found = {"pool": [float(bank.pool)] * 3, "items": [float(len(rows))] * 3}
     turned = rng.permutation(len(rows))
     for name, texts_of, of in (
-        ("r_precision", captions, meanings), ("shuffled_text", captions[turned], [meanings[k] for k in turned])
-    ):  # fmt: skip
+        ("r_precision", captions, meanings),
+        ("shuffled_text", captions[turned], [meanings[k] for k in turned]),
+    ):
         for top, row in enumerate(r_precision(motions, texts_of, of, takes, bank, rng), start=1):
             found[f"{name}_{top}"] = row
     found["mm_dist"] = with_interval(lambda k: multimodal_distance(motions[k], captions[k]), takes, rng)
@@ -114,13 +115,25 @@ def matched(evaluator: MotionEvaluator, data: MotionData, split: str, texts: Tex
 
 
 def train(
-    data: MotionData, texts: TextCache, config: MotionEvaluatorConfig, steps: int, batch: int, rate: float, seed: int,
-    out: Path, facts: dict, checkpoint: Path | None = None, device: str = "cpu", patience: int = 8,
-) -> None:  # fmt: skip
-    """Train; `out` holds the averaged weights of the best validation so far. Same data, seed and threads: the same bytes.
+    data: MotionData,
+    texts: TextCache,
+    config: MotionEvaluatorConfig,
+    steps: int,
+    batch: int,
+    rate: float,
+    seed: int,
+    out: Path,
+    facts: dict,
+    checkpoint: Path | None = None,
+    device: str = "cpu",
+    patience: int = 8,
+) -> None:
+    """Train; `out` holds the averaged weights of the best validation so far. Same data, seed and threads: the same
+    bytes.
 
-    Stops after `patience` judgements without a better one. The whole state goes to the folder `checkpoint` every two minutes; a
-    training continues from there as if it had not been interrupted: what step n sees depends on the seed and n alone.
+    Stops after `patience` judgements without a better one. The whole state goes to the folder `checkpoint` every two
+    minutes; a training continues from there as if it had not been interrupted: what step n sees depends on the seed and
+    n alone.
     """
     if config.text_digest != texts.digest:
         raise InputError(texts.path, f"is of the encoder {texts.digest[:12]}", f"name one of {config.text_digest[:12]}")
@@ -249,12 +262,21 @@ def write_card(folder: Path, data: MotionData, texts: TextCache) -> dict[str, li
 
     text = CARD.format(
         **{name: facts[name] for name in ("items", "corpus", "seed", "kept_step", "steps", "batch", "val_loss")},
-        layers=evaluator.config.layers, width=evaluator.config.width, dims=evaluator.config.dims,
-        parameters=sum(p.numel() for p in evaluator.parameters()) / 1e6, licences=", ".join(facts["licences"]),
-        sha256=file_digest(folder / "model.safetensors"), test_items=found["items"][0], pool=found["pool"][0],
-        own=tops("r_precision"), shuffled=tops("shuffled_text"), mm_dist=told(found["mm_dist"]),
-        diversity=told(found["diversity"]), fid=told(found["fid_halves"], 4), kid=told(found["kid_halves"], 5),
-    )  # fmt: skip
+        layers=evaluator.config.layers,
+        width=evaluator.config.width,
+        dims=evaluator.config.dims,
+        parameters=sum(p.numel() for p in evaluator.parameters()) / 1e6,
+        licences=", ".join(facts["licences"]),
+        sha256=file_digest(folder / "model.safetensors"),
+        test_items=found["items"][0],
+        pool=found["pool"][0],
+        own=tops("r_precision"),
+        shuffled=tops("shuffled_text"),
+        mm_dist=told(found["mm_dist"]),
+        diversity=told(found["diversity"]),
+        fid=told(found["fid_halves"], 4),
+        kid=told(found["kid_halves"], 5),
+    )
     (folder / "README.md").write_text(text)
     return found
 
@@ -293,13 +315,23 @@ def main() -> None:
         return
     train_rows = [row for row in data.rows if row.split == "train"]
     facts = {
-        "items": len(train_rows), "corpus": file_digest(arguments.corpus),
+        "items": len(train_rows),
+        "corpus": file_digest(arguments.corpus),
         "licences": sorted({row.licence for row in train_rows}),
-    }  # fmt: skip
+    }
     train(
-        data, texts, config, arguments.steps, arguments.batch, arguments.rate, arguments.seed, arguments.out, facts,
-        arguments.checkpoint, arguments.device,
-    )  # fmt: skip
+        data,
+        texts,
+        config,
+        arguments.steps,
+        arguments.batch,
+        arguments.rate,
+        arguments.seed,
+        arguments.out,
+        facts,
+        arguments.checkpoint,
+        arguments.device,
+    )
 
 
 if __name__ == "__main__":

@@ -1,8 +1,10 @@
-"""Typical postures of bodies on the floor, for the library that a fit starts from (models/people3d/fitting/initialisation.py).
+"""Typical postures of bodies on the floor, for the library that a fit starts from
+(models/people3d/fitting/initialisation.py).
 
     python -m models.training.pose_prior.lying_postures --poses poses.npz --out models/starter/lying_postures.json
 
-The poses are those that `models.training.pose_prior.poses` collected: k-medoids of the ones whose trunk is near the floor.
+The poses are those that `models.training.pose_prior.poses` collected: k-medoids of the ones whose trunk is near the
+floor.
 """
 
 import argparse

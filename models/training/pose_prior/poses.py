@@ -2,8 +2,8 @@
 
     python -m models.training.pose_prior.poses --corpus corpus.bin --out poses.npz
 
-Captured takes, falls with what follows them, look-alikes and composed people are all there. Neighbours in time that hardly
-differ are thinned out.
+Captured takes, falls with what follows them, look-alikes and composed people are all there. Neighbours in time that
+hardly differ are thinned out.
 """
 
 import argparse
@@ -63,17 +63,24 @@ def collect(body: BodyModel, tracks: Iterable[CorpusTrack]) -> Poses:
         rows.append((KINDS.index(one.kind), takes.setdefault(one.take, len(takes)), one.held_out, len(kept)))
     kind, take, held_out, counts = (np.array(values) for values in zip(*rows, strict=True))
     return Poses(
-        np.concatenate(poses), np.repeat(kind, counts), np.repeat(take, counts), np.concatenate(trunks),
+        np.concatenate(poses),
+        np.repeat(kind, counts),
+        np.repeat(take, counts),
+        np.concatenate(trunks),
         np.repeat(held_out, counts),
-    )  # fmt: skip
+    )
 
 
 def save_poses(poses: Poses, path: Path) -> None:
     """Write as npz, angles in float16."""
     np.savez_compressed(
-        path, body_pose=poses.body_pose.astype(np.float16), kind=poses.kind.astype(np.int8),
-        take=poses.take.astype(np.int32), trunk=poses.trunk.astype(np.float16), held_out=poses.held_out,
-    )  # fmt: skip
+        path,
+        body_pose=poses.body_pose.astype(np.float16),
+        kind=poses.kind.astype(np.int8),
+        take=poses.take.astype(np.int32),
+        trunk=poses.trunk.astype(np.float16),
+        held_out=poses.held_out,
+    )
 
 
 def read_poses(path: Path) -> Poses:
@@ -81,9 +88,12 @@ def read_poses(path: Path) -> Poses:
     try:
         with np.load(path) as data:
             return Poses(
-                data["body_pose"].astype(np.float64), data["kind"].astype(np.int64), data["take"].astype(np.int64),
-                data["trunk"].astype(np.float64), data["held_out"],
-            )  # fmt: skip
+                data["body_pose"].astype(np.float64),
+                data["kind"].astype(np.int64),
+                data["take"].astype(np.int64),
+                data["trunk"].astype(np.float64),
+                data["held_out"],
+            )
     except (OSError, ValueError, KeyError) as error:
         raise InputError(
             path, f"holds no collected poses ({error})", "make it with models.training.pose_prior.poses"

@@ -5,8 +5,8 @@
     python -m models.training.pose_prior.train train --poses poses.npz --out models/starter/pose_prior
     python -m models.training.pose_prior.train card --poses poses.npz --folder models/starter/pose_prior --before older
 
-Takes of the corpus's val and test splits are held out. Mirroring left and right happens in training. `--before` adds what
-the prior of another folder makes of the same held-out poses. Repeat when the corpus grows.
+Takes of the corpus's val and test splits are held out. Mirroring left and right happens in training. `--before` adds
+what the prior of another folder makes of the same held-out poses. Repeat when the corpus grows.
 """
 
 import argparse
@@ -77,13 +77,20 @@ def loss_of(
 
 
 def train(
-    poses: Poses, config: PosePriorConfig, steps: int, batch: int, rate: float, seed: int, out: Path,
-    checkpoint: Path | None = None, body: BodyModel | None = None,
-) -> None:  # fmt: skip
+    poses: Poses,
+    config: PosePriorConfig,
+    steps: int,
+    batch: int,
+    rate: float,
+    seed: int,
+    out: Path,
+    checkpoint: Path | None = None,
+    body: BodyModel | None = None,
+) -> None:
     """Train, and write the averaged weights to `out` at the end. Same poses, seed and threads: the same bytes.
 
-    Every two minutes the whole state goes to the folder `checkpoint`, from which an interrupted training continues as if it had not
-    been interrupted: what step n sees depends on the seed and n alone.
+    Every two minutes the whole state goes to the folder `checkpoint`, from which an interrupted training continues as
+    if it had not been interrupted: what step n sees depends on the seed and n alone.
     """
     kinematics = Kinematics(body or load_body())
     torch.manual_seed(seed)
@@ -97,9 +104,13 @@ def train(
     optimiser = torch.optim.AdamW(prior.parameters(), lr=rate, weight_decay=1e-4, betas=(0.9, 0.98))
     average = {name: value.detach().clone() for name, value in prior.state_dict().items()}
     made_of = {
-        "steps": steps, "batch": batch, "rate": rate, "seed": seed, "config": config.model_dump(mode="json"),
+        "steps": steps,
+        "batch": batch,
+        "rate": rate,
+        "seed": seed,
+        "config": config.model_dump(mode="json"),
         "poses": len(rotations),
-    }  # fmt: skip
+    }
     first = resume_state(checkpoint, prior, optimiser, average, made_of)
     began = saved = time.monotonic()
     running = 0.0
@@ -125,12 +136,16 @@ def train(
             save_state(checkpoint, prior, optimiser, average, step + 1, made_of)
             saved = time.monotonic()
     facts = {
-        "steps": steps, "batch": batch, "rate": rate, "seed": seed, "loss": round(running, 3),
+        "steps": steps,
+        "batch": batch,
+        "rate": rate,
+        "seed": seed,
+        "loss": round(running, 3),
         "poses": {name: int(((poses.kind == i) & ~poses.held_out).sum()) for i, name in enumerate(KINDS)},
         "takes": {
             name: len(np.unique(poses.take[(poses.kind == i) & ~poses.held_out])) for i, name in enumerate(KINDS)
         },
-    }  # fmt: skip
+    }
     write_starter(out, average, config, facts)
 
 
@@ -152,12 +167,14 @@ def reconstruction(prior: PosePrior, poses: Poses, kinematics: Kinematics) -> di
     groups |= {name: (poses.trunk[held] >= a) & (poses.trunk[held] < b) for name, (a, b) in POSTURES.items()}
     return {
         name: {
-            "poses": int(group.sum()), "joints_mm": float(away_mm[group].mean()),
-            "joints_p95_mm": float(np.percentile(away_mm[group], 95)), "rotations_deg": float(turned_deg[group].mean()),
+            "poses": int(group.sum()),
+            "joints_mm": float(away_mm[group].mean()),
+            "joints_p95_mm": float(np.percentile(away_mm[group], 95)),
+            "rotations_deg": float(turned_deg[group].mean()),
         }
         for name, group in groups.items()
         if group.any()
-    }  # fmt: skip
+    }
 
 
 @torch.no_grad()
@@ -166,8 +183,8 @@ def plausibility(
 ) -> dict[str, dict[str, float]]:
     """How plausible decoded draws from the standard normal are, beside held-out poses themselves.
 
-    Within the fit's joint limits (all joints, 0.1 rad of slack), limbs inside the trunk, mean joint distance to the nearest
-    of 20,000 training poses.
+    Within the fit's joint limits (all joints, 0.1 rad of slack), limbs inside the trunk, mean joint distance to the
+    nearest of 20,000 training poses.
     """
     held = np.flatnonzero(poses.held_out)
     rng = np.random.default_rng(seed)
@@ -244,10 +261,14 @@ poses do not all keep. A limb inside the trunk is a wrist, elbow, knee or ankle 
 
 
 WORDS = {
-    "mocap": "motion capture", "fall": "simulated falls and what follows them", "look_alike": "look-alikes of falls",
-    "composed": "two composed people", "lying": "trunk within 30° of the floor",
-    "upright": "trunk within 30° of the vertical", "leaning": "between",
-}  # fmt: skip
+    "mocap": "motion capture",
+    "fall": "simulated falls and what follows them",
+    "look_alike": "look-alikes of falls",
+    "composed": "two composed people",
+    "lying": "trunk within 30° of the floor",
+    "upright": "trunk within 30° of the vertical",
+    "leaning": "between",
+}
 BEFORE = """
 Before: the weights `{sha256}` on the same poses.
 They may have learnt from some of these takes.
@@ -277,23 +298,31 @@ def write_card(folder: Path, poses: Poses, samples: int, seed: int, before: Path
     plausible = [
         f"| {name} | {row['count']} | {row['within_limits']:.0%} | {row['limb_in_trunk']:.1%} | {row['nearest_mm']:.0f} mm |"
         for name, row in (
-            ("samples", figures["plausible"]["samples"]), ("held-out poses", figures["plausible"]["held_out"])
+            ("samples", figures["plausible"]["samples"]),
+            ("held-out poses", figures["plausible"]["held_out"]),
         )
-    ]  # fmt: skip
+    ]
     trained = [
         f"{count} poses of {WORDS[name]} ({facts['takes'][name]} takes)"
         for name, count in facts["poses"].items()
         if count
     ]
     text = CARD.format(
-        layers=prior.config.layers, hidden=prior.config.hidden, latent=prior.config.latent,
-        parameters=sum(p.numel() for p in prior.parameters()) / 1e6, poses=", ".join(trained), seed=facts["seed"],
-        steps=facts["steps"], batch=facts["batch"], sha256=file_digest(folder / "model.safetensors"),
-        errors="\n".join(errors), plausible="\n".join(plausible),
+        layers=prior.config.layers,
+        hidden=prior.config.hidden,
+        latent=prior.config.latent,
+        parameters=sum(p.numel() for p in prior.parameters()) / 1e6,
+        poses=", ".join(trained),
+        seed=facts["seed"],
+        steps=facts["steps"],
+        batch=facts["batch"],
+        sha256=file_digest(folder / "model.safetensors"),
+        errors="\n".join(errors),
+        plausible="\n".join(plausible),
         head="" if before is None else " joints before | rotation before |",
         rule="" if before is None else " --- | --- |",
         note="" if before is None else BEFORE.format(sha256=file_digest(before / "model.safetensors")),
-    )  # fmt: skip
+    )
     (folder / "README.md").write_text(text)
     return figures
 
@@ -322,9 +351,15 @@ def main() -> None:
     poses = read_poses(arguments.poses)
     if arguments.command == "train":
         train(
-            poses, PosePriorConfig(), arguments.steps, arguments.batch, arguments.rate,
-            arguments.seed, arguments.out, arguments.checkpoint,
-        )  # fmt: skip
+            poses,
+            PosePriorConfig(),
+            arguments.steps,
+            arguments.batch,
+            arguments.rate,
+            arguments.seed,
+            arguments.out,
+            arguments.checkpoint,
+        )
     else:
         figures = write_card(arguments.folder, poses, arguments.samples, arguments.seed, arguments.before)
         print(json.dumps(figures, indent=1))

@@ -1,4 +1,5 @@
-"""Key frames: minimum-jerk courses, poses met, feet that stay, weight over the feet, mirrors, the same for the same seed."""
+"""Key frames: minimum-jerk courses, poses met, feet that stay, weight over the feet, mirrors, the same for the same
+seed."""
 
 import itertools
 from dataclasses import replace
@@ -140,8 +141,9 @@ def test_a_limb_reaches_and_keeps_its_plane(body: BodyModel, betas: np.ndarray) 
     np.testing.assert_allclose(again[:, limb.end], rotations[:, limb.end], atol=1e-6)
     flexion = Rotation.from_matrix(local[:, limb.middle]).as_rotvec()
     assert (flexion[:, 0] > 0.0).all() and (np.diff(flexion[:, 0]) < 0.0).all(), "the knee opens as the foot goes down"
-    np.testing.assert_allclose(local[0, limb.upper], matrix_from_axis_angle(
-        squatting(0.5).body_pose.reshape(23, 3)[limb.upper - 1]), atol=1e-6)  # fmt: skip
+    np.testing.assert_allclose(
+        local[0, limb.upper], matrix_from_axis_angle(squatting(0.5).body_pose.reshape(23, 3)[limb.upper - 1]), atol=1e-6
+    )
 
 
 def test_times_are_stretched_only_as_far_as_there_is_time() -> None:

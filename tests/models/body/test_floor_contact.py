@@ -19,7 +19,8 @@ def body() -> BodyModel:
 
 
 def standing(body: BodyModel, height: np.ndarray) -> tuple[np.ndarray, np.ndarray, list[np.ndarray]]:
-    """Someone with slightly bent knees, `height` metres above where the pelvis would be at zero: turns, pelvis, ankles."""
+    """Someone with slightly bent knees, `height` metres above where the pelvis would be at zero: turns, pelvis,
+    ankles."""
     turns = np.zeros((len(height), 24, 3))
     for hip, knee, ankle in LEGS:
         turns[:, hip, 0], turns[:, knee, 0], turns[:, ankle, 0] = -0.2, 0.4, -0.2

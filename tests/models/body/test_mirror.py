@@ -45,9 +45,15 @@ def motion() -> Motion:
     def track(name: str, at: float) -> PersonTrack:
         pose = relaxed_pose() + rng.normal(0.0, 0.3, (12, 69))
         return PersonTrack(
-            name, "resident", rng.normal(0.0, 0.5, 10), rng.normal(0.0, 1.5, (12, 3)), pose,
-            rng.normal(0.0, 1.0, (12, 3)) + [0.0, at, 0.9], np.ones(12, dtype=bool), np.ones(12),
-        )  # fmt: skip
+            name,
+            "resident",
+            rng.normal(0.0, 0.5, 10),
+            rng.normal(0.0, 1.5, (12, 3)),
+            pose,
+            rng.normal(0.0, 1.0, (12, 3)) + [0.0, at, 0.9],
+            np.ones(12, dtype=bool),
+            np.ones(12),
+        )
 
     details = {
         "direction": "left",
@@ -70,8 +76,11 @@ def test_a_mirrored_motion_has_mirrored_joints(body: BodyModel, motion: Motion) 
         assert other.person == track.person
     np.testing.assert_array_equal(image.actions, motion.actions)
     assert image.details == {
-        "direction": "right", "impact_s": 1.5, "notes": ["trips on the Left foot"], "caption": "upright, then right_foot",
-    }  # fmt: skip
+        "direction": "right",
+        "impact_s": 1.5,
+        "notes": ["trips on the Left foot"],
+        "caption": "upright, then right_foot",
+    }
 
 
 def test_twice_mirrored_is_the_motion_itself(body: BodyModel, motion: Motion) -> None:

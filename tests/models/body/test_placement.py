@@ -12,9 +12,15 @@ def test_the_pelvis_is_moved_not_transl():
     rng = np.random.default_rng(0)
     root = np.array([0.01, 0.9, -0.02])
     track = PersonTrack(
-        "p", "person", np.zeros(10), rng.normal(size=(4, 3)), np.zeros((4, 69)), rng.normal(size=(4, 3)),
-        np.ones(4, bool), np.ones(4),
-    )  # fmt: skip
+        "p",
+        "person",
+        np.zeros(10),
+        rng.normal(size=(4, 3)),
+        np.zeros((4, 69)),
+        rng.normal(size=(4, 3)),
+        np.ones(4, bool),
+        np.ones(4),
+    )
     T = transform(yaw(0.8), np.array([2.0, -1.0, 0.0]))
     moved = place_track(track, root, T)
     np.testing.assert_allclose(moved.transl + root, apply(T, track.transl + root), atol=1e-12)

@@ -35,9 +35,13 @@ def test_smooth_motion_takes_a_fraction_of_its_floats() -> None:
     swing = np.sin(clock[:, None] * np.linspace(0.5, 6.0, 72)).reshape(1, 200, 24, 3)
     noise = tracks(1, 200)
     smooth = Tracks(
-        noise.betas, (0.5 * swing).astype(np.float32), (swing[..., 0] * 0.2).astype(np.float32)[..., :3], noise.actions,
-        np.ones((1, 200), dtype=bool), np.ones((1, 200), dtype=np.float32),
-    )  # fmt: skip
+        noise.betas,
+        (0.5 * swing).astype(np.float32),
+        (swing[..., 0] * 0.2).astype(np.float32)[..., :3],
+        noise.actions,
+        np.ones((1, 200), dtype=bool),
+        np.ones((1, 200), dtype=np.float32),
+    )
     assert len(compress(smooth)) < smooth.rotations.nbytes / 4
 
 

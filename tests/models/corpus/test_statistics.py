@@ -33,8 +33,9 @@ def test_falls_of_unknown_cause_are_counted_as_such(items: tuple[Item, ...], tmp
     ]
     other = replace(fall, motion=replace(fall.motion, details={"cause": "push", "direction": "down"}))
     assert summary(write_corpus(tmp_path / "c.bin", [*vague, other], "body", {}))["falls"] == {
-        "push": {"down": 1}, "unknown": {"unknown": 2},
-    }  # fmt: skip
+        "push": {"down": 1},
+        "unknown": {"unknown": 2},
+    }
 
 
 def test_descents_are_of_falls_that_begin_on_the_feet(items: tuple[Item, ...], tmp_path: Path) -> None:
@@ -46,11 +47,22 @@ def test_descents_are_of_falls_that_begin_on_the_feet(items: tuple[Item, ...], t
         ("bed", 9.0, 9.0, []),
     )
     made = [
-        replace(fall, name=start + str(n), motion=replace(fall.motion, details={
-            "start": start, "onset_s": 1.0, "impact_s": impact, "impact_speed_m_s": speed, "struck": struck
-        }))
+        replace(
+            fall,
+            name=start + str(n),
+            motion=replace(
+                fall.motion,
+                details={
+                    "start": start,
+                    "onset_s": 1.0,
+                    "impact_s": impact,
+                    "impact_speed_m_s": speed,
+                    "struck": struck,
+                },
+            ),
+        )
         for n, (start, impact, speed, struck) in enumerate(told)
-    ]  # fmt: skip
+    ]
     unhurt = replace(fall, name="r", motion=replace(fall.motion, details={"start": "walking", "onset_s": 1.0}))
     figures = summary(write_corpus(tmp_path / "c.bin", [*made, unhurt], "body", {}))["falls_from_standing"]
     assert figures["all"]["falls"] == 3 and figures["clear"]["falls"] == 2

@@ -78,7 +78,10 @@ def with_nan(motion: Motion) -> Motion:
             lambda item: replace(item, motion=replace(item.motion, timestamps_s=item.motion.timestamps_s * 2.0)),
             "item walk_0: is not sampled at 20 Hz; resample it",
         ),
-        (lambda item: replace(item, texts=("walks", " ")), "item walk_0: has no caption, or an empty one; describe it in words"),
+        (
+            lambda item: replace(item, texts=("walks", " ")),
+            "item walk_0: has no caption, or an empty one; describe it in words",
+        ),
         (
             lambda item: replace(item, motion=replace(item.motion, actions=item.motion.actions + 16)),
             "item walk_0: has actions outside -1 to 15; use indices into ACTIONS",
@@ -92,7 +95,7 @@ def with_nan(motion: Motion) -> Motion:
             ),
         ),
     ],
-)  # fmt: skip
+)
 def test_what_cannot_be_stored_is_refused_by_name(items: tuple[Item, ...], tmp_path: Path, change, message) -> None:
     with pytest.raises(InputError) as caught:
         write_corpus(tmp_path / "c.bin", [*items[1:], change(items[0])], "body", {})

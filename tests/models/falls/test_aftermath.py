@@ -45,17 +45,26 @@ def fallen(body: BodyModel, betas: np.ndarray) -> dict[str, PersonTrack]:
     for cause, direction, seed in (("push", "forward", 0), ("slip", "backward", 1)):
         source = procedural_standing(body, betas, 5.0, FPS, np.random.default_rng(seed), 78.0)
         rng = np.random.default_rng(seed + 1)
-        found[direction] = simulate_fall(
-            body, source, cause, direction, 1.0, 68.0, 0.5, PhysicsConfig(), rng
-        ).people[0]  # fmt: skip
+        found[direction] = simulate_fall(body, source, cause, direction, 1.0, 68.0, 0.5, PhysicsConfig(), rng).people[0]
     return found
 
 
 def after(body: BodyModel, track: PersonTrack, kind: str, seconds: float, seed: int = 0, **more) -> Motion:
     return aftermath(
-        body, track.betas, 68.0, track.global_orient[-1], track.body_pose[-1], track.transl[-1], kind, seconds, FPS,
-        78.0, "resident", np.random.default_rng(seed), **more,
-    )  # fmt: skip
+        body,
+        track.betas,
+        68.0,
+        track.global_orient[-1],
+        track.body_pose[-1],
+        track.transl[-1],
+        kind,
+        seconds,
+        FPS,
+        78.0,
+        "resident",
+        np.random.default_rng(seed),
+        **more,
+    )
 
 
 def joints_of(body: BodyModel, track: PersonTrack) -> np.ndarray:
@@ -98,9 +107,15 @@ def test_who_lies_on_a_bed_can_only_lie_still(body: BodyModel, fallen: dict[str,
     assert posture(joints) == "supine"
     bed = Box("bed", np.array([*joints[0, :2], 0.25]), np.array([1.2, 1.2, 0.25]))
     lifted = PersonTrack(
-        track.person, track.role, track.betas, track.global_orient, track.body_pose,
-        track.transl + np.array([0.0, 0.0, 0.5]), track.visible, track.confidence,
-    )  # fmt: skip
+        track.person,
+        track.role,
+        track.betas,
+        track.global_orient,
+        track.body_pose,
+        track.transl + np.array([0.0, 0.0, 0.5]),
+        track.visible,
+        track.confidence,
+    )
     still = after(body, lifted, "lies_still", 3.0, boxes=(bed,)).people[0]
     low = lowest_surface(body, still.betas, still.global_orient, still.body_pose, still.transl)
     assert 0.47 < low.min() and low.max() < 0.53

@@ -1,4 +1,5 @@
-"""Every look-alike does what its name says, no faster than people do it, on the floor or the furniture and not in it."""
+"""Every look-alike does what its name says, no faster than people do it, on the floor or the furniture and not in
+it."""
 
 from itertools import pairwise
 

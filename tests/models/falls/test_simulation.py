@@ -138,7 +138,8 @@ def test_furniture_holds_the_body(body: BodyModel, betas: np.ndarray) -> None:
 
 @pytest.mark.parametrize("cause", sorted(CAUSE_DIRECTIONS))
 def test_every_cause_throws_people_within_what_is_human(body: BodyModel, betas: np.ndarray, cause: str) -> None:
-    """From loss of balance to the impact of the hips 0.4 to 1.5 s, at 1.5 to 3.5 m/s, from standing; slower from beds."""
+    """From loss of balance to the impact of the hips 0.4 to 1.5 s, at 1.5 to 3.5 m/s, from standing; slower from
+    beds."""
     motions = []
     for seed in range(3):
         direction = CAUSE_DIRECTIONS[cause][seed % len(CAUSE_DIRECTIONS[cause])]

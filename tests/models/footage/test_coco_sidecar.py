@@ -18,10 +18,15 @@ def content(frame=2, **entry):
     square[30:, :] = 1
     floor = coco_mask.encode(square)
     person = {
-        "id": 1, "image_id": 1, "category_id": 3, "person_id": 4, "bbox": [10, 5, 20, 30],
-        "keypoints": [12, 8, 2] + [0, 0, 0] * 15 + [20, 33, 1], "action": "fall",
+        "id": 1,
+        "image_id": 1,
+        "category_id": 3,
+        "person_id": 4,
+        "bbox": [10, 5, 20, 30],
+        "keypoints": [12, 8, 2] + [0, 0, 0] * 15 + [20, 33, 1],
+        "action": "fall",
         "segmentation": [[10, 5, 29, 5, 29, 34, 10, 34]],
-    } | entry  # fmt: skip
+    } | entry
     surface = {
         "id": 2,
         "image_id": 1,

@@ -1,4 +1,5 @@
-"""Masks cover the people, who is lost stays masked, frames are spread over the clips, and feet are those of the upright."""
+"""Masks cover the people, who is lost stays masked, frames are spread over the clips, and feet are those of the
+upright."""
 
 from dataclasses import replace
 

@@ -93,7 +93,8 @@ def test_bad_files(tmp_path):
 
 
 def test_a_rotated_phone_video_is_turned_upright(tmp_path):
-    """A phone stores the sensor's landscape picture and a matrix in the track header: a quarter turn clockwise to show."""
+    """A phone stores the sensor's landscape picture and a matrix in the track header: a quarter turn clockwise to
+    show."""
     path = tmp_path / "phone.mp4"
     frames = np.full((4, 48, 64, 3), 30, np.uint8)
     frames[:, :16, :16] = 230  # upper left of what is stored, so upper right of what is shown

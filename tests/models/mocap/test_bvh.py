@@ -52,7 +52,8 @@ def test_forward_kinematics_of_a_known_arm(arm: Path) -> None:
     np.testing.assert_allclose(motion.timestamps_s, [0.0, 0.1])
     _, positions = motion.forward()
     np.testing.assert_allclose(positions[0], [[1, 100, 2], [21, 150, 2], [51, 150, 2], [76, 150, 2]], atol=1e-12)
-    # The root's half turn of 90 degrees about y sends x to -z; the upper arm turns up, the forearm (about its y) sideways.
+    # The root's half turn of 90 degrees about y sends x to -z; the upper arm turns up, the forearm (about its y)
+    # sideways.
     np.testing.assert_allclose(positions[1], [[1, 100, 2], [1, 150, -18], [1, 180, -18], [26, 180, -18]], atol=1e-9)
     np.testing.assert_allclose(motion.rest_positions()[2], [50, 140, 0])
 

@@ -35,7 +35,8 @@ def test_poses_and_durations_are_read(tmp_path: Path) -> None:
     np.testing.assert_allclose(at["root"][0], [0.5, 0.9, -0.2])
     # Facing +x with y up, the right side is at +z; the zero pose stands with hanging arms.
     assert at["right_hip"][0, 2] > at["left_hip"][0, 2] and at["left_wrist"][0, 1] < at["left_shoulder"][0, 1] - 0.5
-    # A knee bends backward by a negative angle about z: the shank goes from -y to -x. An arm goes about +x from -y to -z.
+    # A knee bends backward by a negative angle about z: the shank goes from -y to -x. An arm goes about +x from -y to
+    # -z.
     np.testing.assert_allclose(at["right_ankle"][1] - at["right_knee"][1], [-0.40987, 0.0, 0.0], atol=1e-9)
     np.testing.assert_allclose(at["left_elbow"][1] - at["left_shoulder"][1], [0.0, 0.0, -0.274788], atol=1e-9)
     # Turned by 90 degrees about y, the right hip is at +x.

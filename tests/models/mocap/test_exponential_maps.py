@@ -1,4 +1,5 @@
-"""CMU's exponential maps: which way they turn, that the same take as ASF/AMC is the same, and what is wrong with broken ones."""
+"""CMU's exponential maps: which way they turn, that the same take as ASF/AMC is the same, and what is wrong with broken
+ones."""
 
 from pathlib import Path
 
@@ -46,9 +47,11 @@ def test_the_same_walk_as_asf_amc_has_limbs_in_the_same_directions() -> None:
     )
     amc, expmap = theirs.forward()[1], ours.forward()[1][1:]
     limbs = [
-        (("lfemur", "ltibia"), ("LeftUpLeg", "LeftLeg")), (("rtibia", "rfoot"), ("RightLeg", "RightFoot")),
-        (("lhumerus", "lradius"), ("LeftArm", "LeftForeArm")), (("rradius", "rhand"), ("RightForeArm", "RightHand")),
-    ]  # fmt: skip
+        (("lfemur", "ltibia"), ("LeftUpLeg", "LeftLeg")),
+        (("rtibia", "rfoot"), ("RightLeg", "RightFoot")),
+        (("lhumerus", "lradius"), ("LeftArm", "LeftForeArm")),
+        (("rradius", "rhand"), ("RightForeArm", "RightHand")),
+    ]
     for (a, b), (c, d) in limbs:
         one = amc[:, theirs.names.index(b)] - amc[:, theirs.names.index(a)]
         other = expmap[:, NAMES.index(d)] - expmap[:, NAMES.index(c)]

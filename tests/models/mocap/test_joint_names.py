@@ -33,22 +33,78 @@ def test_our_own_names_are_their_own_partners() -> None:
 @pytest.mark.parametrize(
     ("theirs", "ours"),
     [
-        ({"left_shoulder": "LeftArm", "left_collar": "LeftShoulder", "left_ankle": "LeftFoot", "left_foot": "LeftToeBase",
-          "left_wrist": "LeftHand", "left_hand": "LeftHandIndex1"}, "mixamorig:"),
-        ({"left_shoulder": "L_UpperArm", "left_collar": "L_Clavicle", "left_hip": "L_Thigh", "left_knee": "L_Calf",
-          "left_ankle": "L_Foot", "left_foot": "L_ToeBase", "left_elbow": "L_Forearm", "left_wrist": "L_Hand",
-          "left_hand": "L_Finger"}, "CC_Base_"),
-        ({"pelvis": "root", "left_hip": "lfemur", "left_knee": "ltibia", "left_ankle": "lfoot", "left_foot": "ltoes",
-          "left_collar": "lclavicle", "left_shoulder": "lhumerus", "left_elbow": "lradius", "left_wrist": "lhand",
-          "left_hand": "lfingers", "neck": "lowerneck"}, ""),
-        ({"left_hip": "L Thigh", "left_knee": "L Calf", "left_ankle": "L Foot", "left_foot": "L Toe0",
-          "left_collar": "L Clavicle", "left_shoulder": "L UpperArm", "left_elbow": "L Forearm", "left_wrist": "L Hand",
-          "left_hand": "L Finger0"}, "Bip01 "),
-        ({"left_hip": "thigh_l", "left_knee": "calf_l", "left_ankle": "foot_l", "left_foot": "ball_l",
-          "left_collar": "clavicle_l", "left_shoulder": "upperarm_l", "left_elbow": "lowerarm_l", "left_wrist": "hand_l",
-          "left_hand": "middle_01_l", "neck": "neck_01"}, ""),
+        (
+            {
+                "left_shoulder": "LeftArm",
+                "left_collar": "LeftShoulder",
+                "left_ankle": "LeftFoot",
+                "left_foot": "LeftToeBase",
+                "left_wrist": "LeftHand",
+                "left_hand": "LeftHandIndex1",
+            },
+            "mixamorig:",
+        ),
+        (
+            {
+                "left_shoulder": "L_UpperArm",
+                "left_collar": "L_Clavicle",
+                "left_hip": "L_Thigh",
+                "left_knee": "L_Calf",
+                "left_ankle": "L_Foot",
+                "left_foot": "L_ToeBase",
+                "left_elbow": "L_Forearm",
+                "left_wrist": "L_Hand",
+                "left_hand": "L_Finger",
+            },
+            "CC_Base_",
+        ),
+        (
+            {
+                "pelvis": "root",
+                "left_hip": "lfemur",
+                "left_knee": "ltibia",
+                "left_ankle": "lfoot",
+                "left_foot": "ltoes",
+                "left_collar": "lclavicle",
+                "left_shoulder": "lhumerus",
+                "left_elbow": "lradius",
+                "left_wrist": "lhand",
+                "left_hand": "lfingers",
+                "neck": "lowerneck",
+            },
+            "",
+        ),
+        (
+            {
+                "left_hip": "L Thigh",
+                "left_knee": "L Calf",
+                "left_ankle": "L Foot",
+                "left_foot": "L Toe0",
+                "left_collar": "L Clavicle",
+                "left_shoulder": "L UpperArm",
+                "left_elbow": "L Forearm",
+                "left_wrist": "L Hand",
+                "left_hand": "L Finger0",
+            },
+            "Bip01 ",
+        ),
+        (
+            {
+                "left_hip": "thigh_l",
+                "left_knee": "calf_l",
+                "left_ankle": "foot_l",
+                "left_foot": "ball_l",
+                "left_collar": "clavicle_l",
+                "left_shoulder": "upperarm_l",
+                "left_elbow": "lowerarm_l",
+                "left_wrist": "hand_l",
+                "left_hand": "middle_01_l",
+                "neck": "neck_01",
+            },
+            "",
+        ),
     ],
-)  # fmt: skip
+)
 def test_names_of_other_programs(theirs: dict[str, str], ours: str) -> None:
     names = tuple(ours + theirs.get(name, name) for name in SMPL_JOINTS)
     found = match_joints(named(names))

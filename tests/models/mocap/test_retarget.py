@@ -102,8 +102,10 @@ def test_forearms_of_other_proportions_bring_wrists_where_the_source_has_them(
             values[..., [source.names.index(f"{side}{name}") for side in ("Left", "Right")], :] *= share
     told = figures(
         replace(source, offsets=offsets, translations=translations),
-        retarget([replace(source, offsets=offsets, translations=translations)], body, betas, 30.0), 0, body,
-    )  # fmt: skip
+        retarget([replace(source, offsets=offsets, translations=translations)], body, betas, 30.0),
+        0,
+        body,
+    )
     assert 1.5 < told["wrist_cm"] < 2.3 and told["wrist_p95_cm"] < 2.5
     assert told["limb_direction_deg"] < 10.0 and told["ankle_cm"] < 0.5
 

@@ -98,7 +98,8 @@ def test_who_sinks_rises_and_nothing_is_left_below(body, scene):
 
 
 def test_only_what_is_in_the_floor_is_bent_out_of_it(body, scene):
-    """Half a metre lower, someone standing has feet and shanks in the floor: legs bend, trunk and arms stay as they are."""
+    """Half a metre lower, someone standing has feet and shanks in the floor: legs bend, trunk and arms stay as they
+    are."""
     _, rest, features = scene["stand_0"]
     solid, R, root = solid_of(body), matrices(features), features[..., :3]
     assert (solid.radii > 0.005).all() and (solid.radii < 0.15).all()
@@ -168,7 +169,8 @@ def test_people_in_one_place_stand_beside_each_other(body, scene):
 
 
 def test_who_steps_out_of_one_person_does_not_step_into_the_next(body, scene):
-    """Two people in one place, and a third beyond whoever steps aside, at first farther away than anything is looked at."""
+    """Two people in one place, and a third beyond whoever steps aside, at first farther away than anything is looked
+    at."""
     betas, rest, features = scene["pair"]
     which = [0, 1, 1]
     placed_at = [moved(rest[one], features[one], torch.zeros(3)) for one in which]

@@ -1,4 +1,5 @@
-"""What a batch holds is what the corpus holds, in the first person's frame; falls are shown; steps are told by seed and number."""
+"""What a batch holds is what the corpus holds, in the first person's frame; falls are shown; steps are told by seed and
+number."""
 
 import numpy as np
 import pytest

@@ -1,4 +1,5 @@
-"""Sampling: schedulers are set as they must be, kept values are kept, windows join, and the guide does what its equation says."""
+"""Sampling: schedulers are set as they must be, kept values are kept, windows join, and the guide does what its
+equation says."""
 
 import shutil
 import subprocess
@@ -147,7 +148,8 @@ def test_kept_frames_and_joints_are_kept(embed):
 
 
 def test_a_kept_joint_goes_where_it_is_wanted(embed):
-    """Not only do the numbers stand there: the motion that is read from them has the hand in its place, at all times."""
+    """Not only do the numbers stand there: the motion that is read from them has the hand in its place, at all
+    times."""
     rest = skeleton_of(load_body()).rest_joints(torch.zeros(1, 10))
     turns = torch.randn(1, 24, 22, 3, generator=torch.Generator().manual_seed(2)) * 0.4
     root = torch.stack([torch.linspace(0.0, 0.5, 24), torch.zeros(24), torch.full((24,), 0.9)], dim=-1)[None]
@@ -204,10 +206,12 @@ def test_a_constant_motion_goes_on_without_a_jump(embed):
         ({"roles": ("person",) * 5}, "people: must be 1 to 4, got 5"),
         ({"frames": 0}, "frames: must be 4 to 1200"),
         ({"frames": 10_000}, "frames: must be 4 to 1200"),
-        ({"frames": 90, "kept": Kept(torch.zeros(1, 90, FEATURES), torch.zeros(1, 90, FEATURES, dtype=torch.bool))},
-         "kept: needs a motion of at most 40 frames, got 90"),
+        (
+            {"frames": 90, "kept": Kept(torch.zeros(1, 90, FEATURES), torch.zeros(1, 90, FEATURES, dtype=torch.bool))},
+            "kept: needs a motion of at most 40 frames, got 90",
+        ),
     ],
-)  # fmt: skip
+)
 def test_what_cannot_be_asked(embed, wrong, told):
     with pytest.raises(InputError, match=told):
         sample(model_of(), embed, [replace(ask(), **wrong)], FAST)

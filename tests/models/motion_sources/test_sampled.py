@@ -20,10 +20,23 @@ from models.training.state import write_starter
 
 
 def order(**more) -> ClipOrder:
-    return ClipOrder.model_validate({
-        "event": "fall", "cause": "slip", "direction": "left", "start": "walking", "seconds": 2.0, "fps": 15.0, "role": "resident",
-        "age_years": 83.0, "stature_m": 1.6, "build": 0.5, "sex": 0.0, "text": "",
-    } | more)  # fmt: skip
+    return ClipOrder.model_validate(
+        {
+            "event": "fall",
+            "cause": "slip",
+            "direction": "left",
+            "start": "walking",
+            "seconds": 2.0,
+            "fps": 15.0,
+            "role": "resident",
+            "age_years": 83.0,
+            "stature_m": 1.6,
+            "build": 0.5,
+            "sex": 0.0,
+            "text": "",
+        }
+        | more
+    )
 
 
 @pytest.fixture(scope="module")

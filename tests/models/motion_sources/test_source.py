@@ -30,9 +30,19 @@ def body() -> BodyModel:
 
 def order(**changes: object) -> ClipOrder:
     values: dict = {
-        "event": "walk", "cause": None, "direction": None, "start": "standing", "seconds": 4.0, "fps": 15.0,
-        "role": "resident", "age_years": 80.0, "stature_m": 1.62, "build": 0.5, "sex": 0.0, "text": "",
-    }  # fmt: skip
+        "event": "walk",
+        "cause": None,
+        "direction": None,
+        "start": "standing",
+        "seconds": 4.0,
+        "fps": 15.0,
+        "role": "resident",
+        "age_years": 80.0,
+        "stature_m": 1.62,
+        "build": 0.5,
+        "sex": 0.0,
+        "text": "",
+    }
     return ClipOrder(**(values | changes))
 
 
@@ -63,7 +73,8 @@ def test_walking_goes_forward_on_feet_that_do_not_slide(body: BodyModel) -> None
     assert 0.3 < joints[-1, 0, 0] / 4.0 < 1.0 and abs(joints[-1, 0, 1]) < 0.5
     feet = joints[:, [SMPL_JOINTS.index(f"{side}_{part}") for part in ("foot", "ankle") for side in ("left", "right")]]
     speed = np.linalg.norm(np.gradient(feet[..., :2], 1.0 / 60.0, axis=0), axis=-1)
-    # A heel or a ball of a foot stands at any time (hardly moves) and, over a stride, each foot swings faster than the body goes.
+    # A heel or a ball of a foot stands at any time (hardly moves) and, over a stride, each foot swings faster than the
+    # body goes.
     assert np.median(speed.min(axis=1)) < 0.1 and np.percentile(speed.min(axis=1), 90) < 0.2
     assert (speed.max(axis=0) > 1.2 * joints[-1, 0, 0] / 4.0).all()
     knees = motion.people[0].body_pose.reshape(-1, 23, 3)[:, [3, 4], 0]
@@ -111,11 +122,14 @@ def test_same_seed_same_bytes(body: BodyModel) -> None:
     ("source", "changes", "message"),
     [
         ("falls", {"event": "walk"}, "event_not_a_fall: walk"),
-        ("falls", {"event": "fall", "cause": "push", "direction": "left", "seconds": 2.5},
-         "clip_too_short_for_fall: 2.5 s ordered, 3 s needed"),
+        (
+            "falls",
+            {"event": "fall", "cause": "push", "direction": "left", "seconds": 2.5},
+            "clip_too_short_for_fall: 2.5 s ordered, 3 s needed",
+        ),
         ("everyday", {"event": "sit"}, "event_not_procedural: sit"),
     ],
-)  # fmt: skip
+)
 def test_what_a_source_cannot_do_it_rejects(body: BodyModel, source: str, changes: dict, message: str) -> None:
     maker = PhysicsFalls(body) if source == "falls" else ProceduralEveryday(body)
     with pytest.raises(Rejected) as caught:

@@ -38,7 +38,8 @@ def upright(body: BodyModel, x: float, y: float, stature_m: float = 1.7, heading
 
 
 def lying(body: BodyModel, x: float, y: float, height_m: float) -> np.ndarray:
-    """Somebody lying on their back across the view: with no turn at all a body's front is up and its head to the left."""
+    """Somebody lying on their back across the view: with no turn at all a body's front is up and its head to the
+    left."""
     return seen_at(body, np.zeros(3), [x, y, height_m], 1.7)
 
 

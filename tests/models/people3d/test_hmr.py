@@ -16,9 +16,21 @@ from models.people3d.hmr_network import Bodies, Hmr, HmrConfig, crop, crop_camer
 from models.types import SMPL_JOINTS, SMPL_PARENTS
 
 TINY = HmrConfig(
-    rows_px=32, columns_px=24, patch_px=8, width=16, layers=2, heads=2, decoder_width=12, decoder_layers=2,
-    decoder_heads=2, decoder_head_width=4, decoder_hidden=16, query="state", iterations=2, body="anny-bake",
-)  # fmt: skip
+    rows_px=32,
+    columns_px=24,
+    patch_px=8,
+    width=16,
+    layers=2,
+    heads=2,
+    decoder_width=12,
+    decoder_layers=2,
+    decoder_heads=2,
+    decoder_head_width=4,
+    decoder_hidden=16,
+    query="state",
+    iterations=2,
+    body="anny-bake",
+)
 
 
 @pytest.fixture(scope="module")
@@ -87,9 +99,13 @@ def regress(regressor, truth, camera, scores=None, shift=0.0, frames=2):
     scores = np.ones(17) if scores is None else scores
     seen = pixels + shift
     return regressor.regress(
-        np.tile(seen, (frames, 1, 1)), np.tile(scores, (frames, 1)), np.tile(box, (frames, 1)), np.arange(frames) / 15.0,
-        camera, (np.zeros((480, 640, 3), dtype=np.uint8) for _ in range(frames)),
-    )  # fmt: skip
+        np.tile(seen, (frames, 1, 1)),
+        np.tile(scores, (frames, 1)),
+        np.tile(box, (frames, 1)),
+        np.arange(frames) / 15.0,
+        camera,
+        (np.zeros((480, 640, 3), dtype=np.uint8) for _ in range(frames)),
+    )
 
 
 def test_weak_camera_leads_to_the_place_in_the_world(body, camera):
@@ -151,8 +167,12 @@ def test_long_clips_are_cut_into_batches(body, camera):
     truth, frames = someone(body, camera), np.zeros((5, 480, 640, 3), dtype=np.uint8)
     frames[:] = np.arange(5, dtype=np.uint8)[:, None, None, None] * 50
     arguments = (
-        np.tile(truth[4], (5, 1, 1)), np.zeros((5, 17)), np.tile(truth[5], (5, 1)), np.arange(5) / 15.0, camera
-    )  # fmt: skip
+        np.tile(truth[4], (5, 1, 1)),
+        np.zeros((5, 17)),
+        np.tile(truth[5], (5, 1)),
+        np.arange(5) / 15.0,
+        camera,
+    )
     many, few = (HmrRegressor(network, body, batch=batch).regress(*arguments, iter(frames)) for batch in (32, 2))
     for name, value in vars(many).items():
         assert np.abs(value - getattr(few, name)).max() < 1e-4, name
@@ -236,7 +256,8 @@ def test_pelvis_on_rays_is_exact_for_true_rays():
 
 
 def test_other_bodys_rest_pose_is_corrected(body):
-    """A body whose rest pose has its arms lower and legs wider: the same rotations of it put our bones along its own."""
+    """A body whose rest pose has its arms lower and legs wider: the same rotations of it put our bones along its
+    own."""
     rng = np.random.default_rng(0)
     ours = body.rest_joints(torch.zeros(10)).double().numpy()
     turns = matrix_from_axis_angle(rng.normal(0.0, 0.15, (24, 3)))
@@ -310,9 +331,11 @@ def test_bad_folders_are_named(tmp_path):
 
 def test_sizes_that_do_not_fit_are_refused():
     for wrong, said in (
-        ({"rows_px": 250}, "not multiples of patch_px"), ({"columns_px": 272}, "must leave as many columns"),
-        ({"width": 1281}, "not a multiple of heads"), ({"iterations": 3}, "need query 'state'"),
-    ):  # fmt: skip
+        ({"rows_px": 250}, "not multiples of patch_px"),
+        ({"columns_px": 272}, "must leave as many columns"),
+        ({"width": 1281}, "not a multiple of heads"),
+        ({"iterations": 3}, "need query 'state'"),
+    ):
         with pytest.raises(ValidationError, match=said):
             HmrConfig(**wrong)
 

@@ -60,8 +60,9 @@ def test_gliding_sinking_and_floating_by_known_amounts(body):
     assert floats.float_m == pytest.approx(0.42, abs=1e-5) and floats.sunk_m == 0.0
     assert reasons(glides, CONFIG) == ["feet in contact slide at 50 cm/s (at most 40)"]
     assert reasons(sinks, CONFIG) == [
-        "sinks 0.17 m into the floor (at most 0.15)", "is below the floor in 100% of the frames (at most 50%)",
-    ]  # fmt: skip
+        "sinks 0.17 m into the floor (at most 0.15)",
+        "is below the floor in 100% of the frames (at most 50%)",
+    ]
     assert reasons(floats, CONFIG) == ["rests 0.42 m above its support (at most 0.3)"]
 
 

@@ -1,4 +1,5 @@
-"""People who share space: spheres lie inside the skin, who overlaps is taken apart, everybody else stays as they are."""
+"""People who share space: spheres lie inside the skin, who overlaps is taken apart, everybody else stays as they
+are."""
 
 import numpy as np
 import pytest
@@ -29,10 +30,15 @@ def standing(name: str, xy, heading: float = 0.0, pose=None, confidence: float =
     transl[:, :2] = xy
     transl[:, 2] = 0.95
     return PersonTrack(
-        name, "person", np.zeros(10), np.repeat(orient, frames, axis=0),
-        np.repeat((relaxed_pose() if pose is None else pose)[None], frames, axis=0), transl,
-        np.ones(frames, dtype=bool), np.full(frames, confidence),
-    )  # fmt: skip
+        name,
+        "person",
+        np.zeros(10),
+        np.repeat(orient, frames, axis=0),
+        np.repeat((relaxed_pose() if pose is None else pose)[None], frames, axis=0),
+        transl,
+        np.ones(frames, dtype=bool),
+        np.full(frames, confidence),
+    )
 
 
 def overlap(body, a: PersonTrack, b: PersonTrack) -> float:

@@ -25,10 +25,23 @@ def room() -> Room:
         intrinsics_from_focal(450, 640, 480), 640, 480, pose_over_floor(normal_from_angles(np.radians(25), 0.0), 2.2)
     )
     return Room(
-        "r", camera, np.zeros((480, 640, 3), np.uint8), np.ones((480, 640)), np.full((480, 640), -1), 1.0, 0.0,
-        np.ones((60, 40), bool), occupancy, np.full(occupancy.shape, 1.0), np.array([0.0, -2.0, 0.0]), CELL,
-        (SupportSurface("bed", 0.5, corners),), 0.0, True, "ok",
-    )  # fmt: skip
+        "r",
+        camera,
+        np.zeros((480, 640, 3), np.uint8),
+        np.ones((480, 640)),
+        np.full((480, 640), -1),
+        1.0,
+        0.0,
+        np.ones((60, 40), bool),
+        occupancy,
+        np.full(occupancy.shape, 1.0),
+        np.array([0.0, -2.0, 0.0]),
+        CELL,
+        (SupportSurface("bed", 0.5, corners),),
+        0.0,
+        True,
+        "ok",
+    )
 
 
 def covered(boxes: tuple[Box, ...], x: float, y: float) -> float:

@@ -172,9 +172,12 @@ def test_the_room_hides_what_is_behind_it_and_the_plate_stays_elsewhere():
 def test_equal_depth_is_half_hidden():
     shape = (2, 2)
     rendering = Rendering(
-        np.zeros((*shape, 3), dtype=np.uint8), np.array([[1.0, 1.0], [1.0, 0.0]], dtype=np.float32),
-        np.array([[2.0, 2.02], [1.98, 0.0]], dtype=np.float32), np.ones(shape, dtype=np.uint8), (0, 0, 2, 2),
-    )  # fmt: skip
+        np.zeros((*shape, 3), dtype=np.uint8),
+        np.array([[1.0, 1.0], [1.0, 0.0]], dtype=np.float32),
+        np.array([[2.0, 2.02], [1.98, 0.0]], dtype=np.float32),
+        np.ones(shape, dtype=np.uint8),
+        (0, 0, 2, 2),
+    )
     assert np.allclose(hidden_by_room(rendering, np.full(shape, 2.0), 0.02), [[0.5, 1.0], [0.0, 0.0]], atol=1e-4)
     assert np.all(hidden_by_room(rendering, np.zeros(shape)) == 0), "no depth hides nothing"
 

@@ -12,7 +12,7 @@ from models.sample_footage.room import (
     sample_room,
     walkable,
     watching_camera,
-)  # fmt: skip
+)
 from models.types import SURFACE_LABELS
 
 SEEDS = range(6)

@@ -47,7 +47,8 @@ SAID: dict[str, dict[object, str]] = {
     },
     "other": {"resident": r"\bresident\b", "carer": r"carer|care worker|caregiver", "visitor": "visitor", "person": "person"},
 }  # fmt: skip
-"""How a fact may be heard in a caption: written for the test, apart from the tables that the captions are drawn from."""
+"""How a fact may be heard in a caption: written for the test, apart from the tables that the captions are drawn from.
+"""
 HAPPENS = {
     "fall": "fall|toppl|tumbl|collaps|drop|crumpl", "walk": "walk|on foot", "crawl": "crawl|all fours",
     "sit_down": "s[ei]t.* down|sitting down|seat|sitting position", "lie_down": "l[iy].* down|lying position",
@@ -65,11 +66,18 @@ def rng(seed: int = 0) -> np.random.Generator:
 def all_facts(count: int, seed: int = 0) -> list[Facts]:
     """Draws from all that can be stated, every event about as often."""
     options = {
-        "cause": get_args(Cause), "direction": get_args(Direction), "surface": get_args(Surface), "recovers": (True, False),
-        "after": get_args(After), "pace": get_args(Pace), "side": ("left", "right"), "turns": ("left", "right"),
-        "distance_m": (0.4, 1.2, 3.1, 40.0), "other": ("resident", "carer", "visitor"),
+        "cause": get_args(Cause),
+        "direction": get_args(Direction),
+        "surface": get_args(Surface),
+        "recovers": (True, False),
+        "after": get_args(After),
+        "pace": get_args(Pace),
+        "side": ("left", "right"),
+        "turns": ("left", "right"),
+        "distance_m": (0.4, 1.2, 3.1, 40.0),
+        "other": ("resident", "carer", "visitor"),
         "touch": get_args(Touch),
-    }  # fmt: skip
+    }
     draw, made = rng(seed), []
     events = itertools.cycle(get_args(Event))
     while len(made) < count:
@@ -196,5 +204,8 @@ def test_small_words() -> None:
     assert ing_form("catches a foot and trips") == "catching a foot and tripping"
     assert ing_form("is pushed") == "being pushed"
     assert [distance_words(m) for m in (0.3, 1.2, 3.4, 25.0)] == [
-        "less than a metre", "about one metre", "about three metres", "more than ten metres",
-    ]  # fmt: skip
+        "less than a metre",
+        "about one metre",
+        "about three metres",
+        "more than ten metres",
+    ]

@@ -33,10 +33,12 @@ def test_descriptions_become_sentences(description: str, expected: set[str]) -> 
 def test_what_was_measured_is_said_in_the_first() -> None:
     travel = Travel(3.1, 0.5, 95.0, "backward")
     texts = captured_captions("walk", travel, np.random.default_rng(0), count=6)
-    assert texts[0].endswith((
-        "The person goes slowly backward for about three metres and turns to the left.",
-        "The person moves slowly backward for about three metres and turns to the left.",
-    ))  # fmt: skip
+    assert texts[0].endswith(
+        (
+            "The person goes slowly backward for about three metres and turns to the left.",
+            "The person moves slowly backward for about three metres and turns to the left.",
+        )
+    )
     assert any("metres" not in text for text in texts) and len(set(texts)) == 6
     ahead = captured_captions("walk", Travel(3.1, 1.5, 0.0, "forward"), np.random.default_rng(0))[0]
     assert ahead.endswith(("goes quickly for about three metres.", "moves quickly for about three metres."))

@@ -71,9 +71,15 @@ def test_clip_text_by_config(tmp_path):
     CLIPTokenizerFast(str(tmp_path / "vocab.json"), str(tmp_path / "merges.txt")).save_pretrained(tmp_path)
     torch.manual_seed(0)
     small = CLIPTextConfig(
-        vocab_size=len(vocabulary), hidden_size=16, intermediate_size=16, projection_dim=8, num_hidden_layers=1,
-        num_attention_heads=2, eos_token_id=1, bos_token_id=0,
-    )  # fmt: skip
+        vocab_size=len(vocabulary),
+        hidden_size=16,
+        intermediate_size=16,
+        projection_dim=8,
+        num_hidden_layers=1,
+        num_attention_heads=2,
+        eos_token_id=1,
+        bos_token_id=0,
+    )
     CLIPTextModelWithProjection(small).save_pretrained(tmp_path)
     encoder = TextEncoder(TEXT_CONFIG.validate_python({"kind": "clip", "model": str(tmp_path), "word_dims": 4}))
     rows = encoder.encode(["a person falls", "a person"])

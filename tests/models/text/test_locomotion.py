@@ -31,9 +31,15 @@ def track_of(
     turns = [yaw(angle) @ R_ZUP_YUP @ matrix_from_axis_angle(own) for angle, own in zip(heading, lean, strict=True)]
     pelvis = np.concatenate([xy, np.broadcast_to(height, count)[:, None]], axis=1)
     return PersonTrack(
-        "person_0", "resident", np.zeros(10), axis_angle_from_matrix(np.stack(turns)), np.tile(relaxed_pose(), (count, 1)),
-        pelvis - rest_root(body, np.zeros(10)), np.ones(count, dtype=bool), np.ones(count),
-    )  # fmt: skip
+        "person_0",
+        "resident",
+        np.zeros(10),
+        axis_angle_from_matrix(np.stack(turns)),
+        np.tile(relaxed_pose(), (count, 1)),
+        pelvis - rest_root(body, np.zeros(10)),
+        np.ones(count, dtype=bool),
+        np.ones(count),
+    )
 
 
 def in_the_mirror(body: BodyModel, track: PersonTrack) -> PersonTrack:

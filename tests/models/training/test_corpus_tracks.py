@@ -43,9 +43,11 @@ def test_overlapping_windows_of_a_take_begin_where_the_earlier_end(body, items, 
     for name, first, end in (("w@0s", 0, 40), ("w@1s", 20, 60), ("w@2s", 40, 60)):
         frames = np.arange(first, end)
         motion = replace(
-            walk.motion, timestamps_s=walk.motion.timestamps_s[: len(frames)], actions=walk.motion.actions[:, frames],
+            walk.motion,
+            timestamps_s=walk.motion.timestamps_s[: len(frames)],
+            actions=walk.motion.actions[:, frames],
             people=tuple(take(person, frames) for person in walk.motion.people),
-        )  # fmt: skip
+        )
         windows.append(replace(walk, name=name, take="w", motion=motion))
     write_corpus(tmp_path / "c.bin", windows, body.name, {})
     lengths = [len(one.falling) for one in corpus_tracks(tmp_path / "c.bin", body)]

@@ -53,8 +53,11 @@ def test_directions_of_captions_are_told_from_few():
     ]
     texts = [
         f"{one} {does} {way}{then}."
-        for one in who for does in ("falls", "topples", "tumbles") for way in ways for then in ("", " and lies still")
-    ]  # fmt: skip
+        for one in who
+        for does in ("falls", "topples", "tumbles")
+        for way in ways
+        for then in ("", " and lies still")
+    ]
     encoder = TextEncoder(SentenceConfig())
     figures = corpus_accuracy(encoder, texts, {"all": slice(None)})
     assert figures["captions: five directions"]["all"] > 0.95

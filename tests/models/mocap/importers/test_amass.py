@@ -24,9 +24,13 @@ def arrays(source: SkeletonMotion, width: int, rate: str = "mocap_framerate") ->
     poses = np.random.default_rng(0).normal(0.0, 0.3, (len(rotations), width))
     poses[:, :66] = axis_angle_from_matrix(rotations)[:, :22].reshape(-1, 66)
     return {
-        "poses": poses, "trans": source.translations[:, 0] @ R_ZUP_YUP.T, rate: 60.0, "gender": "neutral",
-        "betas": np.ones(16), "dmpls": np.zeros((len(rotations), 8)),
-    }  # fmt: skip
+        "poses": poses,
+        "trans": source.translations[:, 0] @ R_ZUP_YUP.T,
+        rate: 60.0,
+        "gender": "neutral",
+        "betas": np.ones(16),
+        "dmpls": np.zeros((len(rotations), 8)),
+    }
 
 
 @pytest.mark.parametrize(
@@ -69,14 +73,21 @@ def test_rest_poses_are_not_taken_for_the_same(
     ("change", "problem"),
     [
         ({"poses": None}, "has no poses (it has betas, dmpls, gender, mocap_framerate, trans)"),
-        ({"poses": None, "trans": None, "mocap_framerate": None},
-         "has no poses, trans, mocap_framerate (it has betas, dmpls, gender)"),
-        ({"poses": np.zeros((5, 70))},
-         "poses is (5, 70) and trans (180, 3); poses are (frames, 72 (SMPL), 156 (SMPL-H), 165 (SMPL-X)), trans (frames, 3)"),
+        (
+            {"poses": None, "trans": None, "mocap_framerate": None},
+            "has no poses, trans, mocap_framerate (it has betas, dmpls, gender)",
+        ),
+        (
+            {"poses": np.zeros((5, 70))},
+            "poses is (5, 70) and trans (180, 3); poses are (frames, 72 (SMPL), 156 (SMPL-H), 165 (SMPL-X)), trans (frames, 3)",
+        ),
         ({"trans": np.full((180, 3), np.nan)}, "holds a number that is not finite, or no frame rate"),
-        ({"poses": np.array([{}], dtype=object)}, "cannot be read as an npz of numbers (Object arrays cannot be loaded"),
+        (
+            {"poses": np.array([{}], dtype=object)},
+            "cannot be read as an npz of numbers (Object arrays cannot be loaded",
+        ),
     ],
-)  # fmt: skip
+)
 def test_other_files_say_what_is_wrong(
     body: BodyModel, betas: np.ndarray, smpl_walk: Callable, tmp_path: Path, change: dict, problem: str
 ) -> None:

@@ -1,4 +1,5 @@
-"""HumanML3D: a walk written as its joint vectors comes back; captions of parts cut the take; what is missing is said."""
+"""HumanML3D: a walk written as its joint vectors comes back; captions of parts cut the take; what is missing is
+said."""
 
 from collections.abc import Callable
 from pathlib import Path
@@ -21,7 +22,8 @@ a step.#a/DET step/NOUN#0.5#1.5
 
 
 def vectors(positions: np.ndarray) -> np.ndarray:
-    """The data set's own encoding of places (its motion_representation): rows of 263 numbers, one fewer than the frames.
+    """The data set's own encoding of places (its motion_representation): rows of 263 numbers, one fewer than the
+    frames.
 
     Rotations, velocities and contacts, which the importer does not read, are noise.
     """
@@ -79,18 +81,29 @@ def test_a_known_walk_comes_back_with_its_captions(
 @pytest.mark.parametrize(
     ("spoil", "message"),
     [
-        (lambda path: (path / "texts").rename(path / "words"),
-         "{0}: has no folder texts; give the folder that holds new_joint_vecs and texts"),
-        (lambda path: (path / "texts/000021.txt").unlink(), "{0}/texts/000021.txt: the motion's captions cannot be read"),
-        (lambda path: (path / "texts/000021.txt").write_text("a person walks"),
-         "{0}/texts/000021.txt: has the line 'a person walks'; write caption#words#from#to, times in seconds"),
-        (lambda path: np.save(path / "new_joint_vecs/000021.npy", np.zeros((30, 251))),
-         "{0}/new_joint_vecs/000021.npy: is (30, 251), or holds a number that is not finite; give a file of new_joint_vecs"),
-        (lambda path: np.save(path / "new_joint_vecs/000021.npy", np.array([{}], dtype=object)),
-         "{0}/new_joint_vecs/000021.npy: cannot be read as an array of numbers (Object arrays cannot be loaded"),
+        (
+            lambda path: (path / "texts").rename(path / "words"),
+            "{0}: has no folder texts; give the folder that holds new_joint_vecs and texts",
+        ),
+        (
+            lambda path: (path / "texts/000021.txt").unlink(),
+            "{0}/texts/000021.txt: the motion's captions cannot be read",
+        ),
+        (
+            lambda path: (path / "texts/000021.txt").write_text("a person walks"),
+            "{0}/texts/000021.txt: has the line 'a person walks'; write caption#words#from#to, times in seconds",
+        ),
+        (
+            lambda path: np.save(path / "new_joint_vecs/000021.npy", np.zeros((30, 251))),
+            "{0}/new_joint_vecs/000021.npy: is (30, 251), or holds a number that is not finite; give a file of new_joint_vecs",
+        ),
+        (
+            lambda path: np.save(path / "new_joint_vecs/000021.npy", np.array([{}], dtype=object)),
+            "{0}/new_joint_vecs/000021.npy: cannot be read as an array of numbers (Object arrays cannot be loaded",
+        ),
         (lambda path: (path / "new_joint_vecs/000021.npy").unlink(), "{0}/new_joint_vecs: holds no *.npy"),
     ],
-)  # fmt: skip
+)
 def test_what_is_missing_is_said(
     body: BodyModel, betas: np.ndarray, folder: Path, spoil: Callable, message: str
 ) -> None:

@@ -1,4 +1,5 @@
-"""An indexed folder: pairs are one motion in one world, clocks and captions come from the index; real takes of each format."""
+"""An indexed folder: pairs are one motion in one world, clocks and captions come from the index; real takes of each
+format."""
 
 from collections.abc import Callable
 from pathlib import Path
@@ -73,11 +74,16 @@ def test_a_pair_of_different_length_says_so(
     walk = smpl_walk(30.0)
     write_bvh(
         SkeletonMotion(
-            walk.path, walk.names, walk.parents, walk.offsets, walk.translations[:60], walk.rotations[:60],
+            walk.path,
+            walk.names,
+            walk.parents,
+            walk.offsets,
+            walk.translations[:60],
+            walk.rotations[:60],
             walk.timestamps_s[:60],
         ),
         folder / "b.bvh",
-    )  # fmt: skip
+    )
     with pytest.raises(InputError, match=r"is not on one clock with the others \(.*a.bvh: 90 .*b.bvh: 60 frames"):
         read(folder, body, betas)
 
@@ -85,10 +91,19 @@ def test_a_pair_of_different_length_says_so(
 @needs_mocap
 @pytest.mark.parametrize(
     "name",
-    ["cmu_salsa/10.bvh", "cmu_pair/18_01.bvh", "cmu_iclone/002_01.bvh", "cmu_indian/13.bvh", "cmu_martial/04.bvh",
-     "idle/003_genuine.bvh", "cmu_amc/02_01.amc", "cmu_expmap/walking_1.txt", "deepmimic/humanoid3d_walk.txt",
-     "deepmimic/humanoid3d_getup_faceup.txt"],
-)  # fmt: skip
+    [
+        "cmu_salsa/10.bvh",
+        "cmu_pair/18_01.bvh",
+        "cmu_iclone/002_01.bvh",
+        "cmu_indian/13.bvh",
+        "cmu_martial/04.bvh",
+        "idle/003_genuine.bvh",
+        "cmu_amc/02_01.amc",
+        "cmu_expmap/walking_1.txt",
+        "deepmimic/humanoid3d_walk.txt",
+        "deepmimic/humanoid3d_getup_faceup.txt",
+    ],
+)
 def test_captured_takes_slide_and_sink_no_more_than_they_did(body: BodyModel, betas: np.ndarray, name: str) -> None:
     take = next(take for take in index_takes(SHARED) if take.paths[0] == SHARED / name)
     motion = read_take(take, body, betas)

@@ -66,20 +66,33 @@ def test_two_people_come_back_in_one_world(
 @pytest.mark.parametrize(
     ("spoil", "message"),
     [
-        (lambda path: (path / "motions_processed/person2/17.npy").unlink(),
-         "{0}/motions_processed/person2/17.npy: cannot be read as an array of numbers ([Errno 2]"),
-        (lambda path: np.save(path / "motions_processed/person1/17.npy", np.zeros((40, 262))),
-         "{0}/motions_processed/person1/17.npy: is (40, 262), or holds a number that is not finite; give a file of InterHuman"),
-        (lambda path: np.save(path / "motions_processed/person1/17.npy", np.array([{}], dtype=object)),
-         "{0}/motions_processed/person1/17.npy: cannot be read as an array of numbers (Object arrays cannot be loaded"),
+        (
+            lambda path: (path / "motions_processed/person2/17.npy").unlink(),
+            "{0}/motions_processed/person2/17.npy: cannot be read as an array of numbers ([Errno 2]",
+        ),
+        (
+            lambda path: np.save(path / "motions_processed/person1/17.npy", np.zeros((40, 262))),
+            "{0}/motions_processed/person1/17.npy: is (40, 262), or holds a number that is not finite; give a file of InterHuman",
+        ),
+        (
+            lambda path: np.save(path / "motions_processed/person1/17.npy", np.array([{}], dtype=object)),
+            "{0}/motions_processed/person1/17.npy: cannot be read as an array of numbers (Object arrays cannot be loaded",
+        ),
         (lambda path: (path / "annots/17.txt").unlink(), "{0}/annots/17.txt: the motion's captions cannot be read"),
-        (lambda path: (path / "annots/17.txt").write_text("\n"), "{0}/annots/17.txt: holds no caption; write one caption"),
-        (lambda path: (path / "annots").rename(path / "texts"),
-         "{0}: has no folder annots; give the folder that holds motions_processed/person1"),
-        (lambda path: [(path / "motions_processed" / p / "17.npy").unlink() for p in ("person1", "person2")],
-         "{0}/motions_processed/person1: holds no *.npy"),
+        (
+            lambda path: (path / "annots/17.txt").write_text("\n"),
+            "{0}/annots/17.txt: holds no caption; write one caption",
+        ),
+        (
+            lambda path: (path / "annots").rename(path / "texts"),
+            "{0}: has no folder annots; give the folder that holds motions_processed/person1",
+        ),
+        (
+            lambda path: [(path / "motions_processed" / p / "17.npy").unlink() for p in ("person1", "person2")],
+            "{0}/motions_processed/person1: holds no *.npy",
+        ),
     ],
-)  # fmt: skip
+)
 def test_what_is_missing_or_unequal_is_said(
     body: BodyModel, betas: np.ndarray, folder: Path, spoil: Callable, message: str
 ) -> None:

@@ -20,7 +20,8 @@ from stages.dataset import write_motion
 
 @pytest.fixture
 def motion(body: BodyModel, betas: np.ndarray) -> Motion:
-    """Two people of different shapes in a room's world, on a bed's height and an uneven clock, one unseen for a while."""
+    """Two people of different shapes in a room's world, on a bed's height and an uneven clock, one unseen for a
+    while."""
     rng = np.random.default_rng(5)
     walk, stand = (
         procedural_walking(body, betas, 3.0, 30.0, rng),

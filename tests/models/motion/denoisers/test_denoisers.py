@@ -28,10 +28,12 @@ def scenes(people, frames=19, batch=2, seed=0):
     x = torch.randn(batch, people, frames, 268, generator=draw)
     mask = torch.ones(batch, people, frames, dtype=torch.bool)
     condition = Condition(
-        torch.nn.functional.normalize(torch.randn(batch, 12, generator=draw), dim=-1), torch.zeros(batch, dtype=torch.bool),
-        torch.randint(0, 4, (batch, people), generator=draw), 0.25 + 0.05 * torch.randn(batch, people, 21, generator=draw),
+        torch.nn.functional.normalize(torch.randn(batch, 12, generator=draw), dim=-1),
+        torch.zeros(batch, dtype=torch.bool),
+        torch.randint(0, 4, (batch, people), generator=draw),
+        0.25 + 0.05 * torch.randn(batch, people, 21, generator=draw),
         torch.arange(people).expand(batch, -1),
-    )  # fmt: skip
+    )
     return x, torch.randint(0, 1000, (batch,), generator=draw), condition, mask
 
 

@@ -215,7 +215,8 @@ BED = SupportSurface("bed", 0.5, np.array([[2.6, -0.5], [4.6, -0.5], [4.6, 0.5],
 
 
 def test_furniture_that_is_known_carries_who_lies_on_it(body):
-    """Seen along the line of sight, with nobody to say how high the bed is, a body on it is taken for one on the floor."""
+    """Seen along the line of sight, with nobody to say how high the bed is, a body on it is taken for one on the
+    floor."""
     keypoints, joints = posed(body, [LEAN_BACK] * 8, [np.pi] * 8, [relaxed_pose()] * 8, [[3.6, 0.0]] * 8)
     keypoints[..., 2] += BED.height_m
     joints[..., 2] += BED.height_m
@@ -311,10 +312,12 @@ def test_every_number_of_the_objective_is_put_on_the_device(body):
     fitter = Fitter(FitConfig(), body, prior=PRIOR)
     with torch.device("meta"):
         latent = fitter.tensor(np.zeros((3, 3)))
-        frames = together([
-            fitter.frames(number, seen, start, latent[number])
-            for number, (seen, start) in enumerate(zip(people, starts, strict=True))
-        ])  # fmt: skip
+        frames = together(
+            [
+                fitter.frames(number, seen, start, latent[number])
+                for number, (seen, start) in enumerate(zip(people, starts, strict=True))
+            ]
+        )
         variables = [variable.requires_grad_() for variable in fitter.variables(starts)]
         fitter.objective(frames, latent, *variables, robust=3.0).sum().backward()
     for value in (frames.ground, frames.tops.edge, *(variable.grad for variable in variables)):

@@ -34,9 +34,21 @@ def body():
 
 def tiny(body):
     return HmrConfig(
-        rows_px=32, columns_px=24, patch_px=8, width=32, layers=2, heads=2, decoder_width=32, decoder_layers=1,
-        decoder_heads=2, decoder_head_width=16, decoder_hidden=32, query="state", iterations=2, body=body.name,
-    )  # fmt: skip
+        rows_px=32,
+        columns_px=24,
+        patch_px=8,
+        width=32,
+        layers=2,
+        heads=2,
+        decoder_width=32,
+        decoder_layers=1,
+        decoder_heads=2,
+        decoder_head_width=16,
+        decoder_hidden=32,
+        query="state",
+        iterations=2,
+        body=body.name,
+    )
 
 
 def test_backbone_starts_with_that_of_the_depth_starter(body, tmp_path):

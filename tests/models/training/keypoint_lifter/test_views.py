@@ -71,9 +71,14 @@ def test_swapped_legs_are_legs():
     still = torch.ones(200, 6)
     seconds = torch.arange(6.0).expand(200, 6) / 10.0
     places, scores = detected(
-        image, torch.ones(200, 6, 17, dtype=torch.bool), torch.full((200,), 0.75), still, seconds,
-        FaultConfig(noise=0.0, bias=0.0), np.random.default_rng(3),
-    )  # fmt: skip
+        image,
+        torch.ones(200, 6, 17, dtype=torch.bool),
+        torch.full((200,), 0.75),
+        still,
+        seconds,
+        FaultConfig(noise=0.0, bias=0.0),
+        np.random.default_rng(3),
+    )
     left, right = LEGS[0::2], LEGS[1::2]
     swapped = (places[:, :, left] - image[:, :, right]).norm(dim=-1).amax(-1) < 1e-5
     kept = (places[:, :, left] - image[:, :, left]).norm(dim=-1).amax(-1) < 1e-5

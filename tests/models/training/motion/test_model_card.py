@@ -24,9 +24,14 @@ def made(tmp_path_factory):
         torch.nn.init.normal_(value, std=0.1)
     folder = tmp_path_factory.mktemp("model")
     facts = {
-        "corpus": "c0ffee", "items": 7, "seed": 4, "steps": 900, "seconds": 600, "config": {"batch": 16, "rate": 6e-4},
+        "corpus": "c0ffee",
+        "items": 7,
+        "seed": 4,
+        "steps": 900,
+        "seconds": 600,
+        "config": {"batch": 16, "rate": 6e-4},
         "validation": [{"step": 900, "seconds": 600.0, "simple": 0.25}],
-    }  # fmt: skip
+    }
     write_starter(folder, model.state_dict(), model.config, facts)
     return folder, model.eval(), encoder
 
@@ -36,8 +41,10 @@ def test_a_card_says_what_was_done_and_measured(made):
     tops = [[0.4, 0.3, 0.5], [0.5, 0.4, 0.6], [0.6, 0.5, 0.7]]
     real = {"scenes": 40, "fid": [0.1, 0.05, 0.2], "r_precision": tops, "kid": None, "closest_shift_cm": 2.0}
     figures = {
-        "real": real, "starter": real | {"fid": [3.2, 3.0, 3.4]}, "starter/captured_pairs": real | {"r_precision": None}
-    }  # fmt: skip
+        "real": real,
+        "starter": real | {"fid": [3.2, 3.0, 3.4]},
+        "starter/captured_pairs": real | {"r_precision": None},
+    }
     figures["starter"] |= {"nearest_learned": [0.4, 0.3, 0.5], "nearest_learned_quantiles": [0.0, 0.1]}
     figures["real"] = figures["real"] | {"nearest_learned": [0.5, 0.4, 0.6], "nearest_learned_quantiles": [0.0, 0.2]}
     figures["shuffled_text"] = real

@@ -26,8 +26,9 @@ def at_hand(items, tmp_path_factory) -> tuple[MotionData, TextCache]:
     rows, features, rest = data.rows, data._features, data._rest
     data.rows = tuple(
         replace(row, split=split, details={"kind": row.name.split("_")[0]})
-        for split in ("train", "val", "test") for row in rows
-    )  # fmt: skip
+        for split in ("train", "val", "test")
+        for row in rows
+    )
     data._features, data._rest = features * 3, rest * 3
     write_texts(folder / "texts", TextEncoder(SentenceConfig()), [text for row in rows for text in row.texts])
     return data, TextCache(folder / "texts")
