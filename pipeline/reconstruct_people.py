@@ -15,7 +15,7 @@ from models.footage.coco_sidecar import clip_entries, find_sidecar, read_annotat
 from models.footage.undistorted import frames, frames_at
 from models.footage.video import read_frames
 from models.geometry.lens import read_lens
-from models.people2d.pose_nms import without_strayed
+from models.people2d.pose_nms import drop_strayed_frames
 from pipeline.loaders import body_model
 from pipeline.runner import Outcome, attempt, cached, load_value
 from pipeline.settings import Settings
@@ -104,7 +104,7 @@ def _to_lift(store: Store, settings: Settings, footage: Path, ingest_key: str, p
         "people2d": people_key,
         "camera": digest({"K": built.camera.intrinsics.tolist(), "T": built.camera.T_world_camera.tolist()}),
         "body": body_model(settings.run.body).digest,
-        "duplicates": settings.people2d.duplicates.key_values(),
+        "duplicates": settings.people2d.pose_nms.key_values(),
         "models": people3d.weight_digests(config),
         # A depth that does not agree with the floor says nothing of how high a bed is, nor where the room ends.
         "surroundings": room["key"] if built.occlusion else None,
@@ -145,8 +145,8 @@ def fit_people(
         def compute():
             tracks, figures = lifted[name]
             projected = [clip.camera.project(track_keypoints(body, track)) for track in tracks]
-            once = settings.people2d.duplicates
-            tracks, figures["strayed"] = without_strayed(tracks, clip.people, projected, once)
+            nms = settings.people2d.pose_nms
+            tracks, figures["strayed"] = drop_strayed_frames(tracks, clip.people, projected, nms)
             actions = np.full((len(tracks), len(clip.timestamps_s)), -1)
             if not tracks:
                 gone = figures["dropped"] + [

@@ -16,7 +16,7 @@ import numpy as np
 from jaxtyping import Bool, Float, Int, UInt8
 from pydantic import Field, model_validator
 
-from models.config import Config
+from models.config import Config, renamed
 from models.errors import InputError
 from models.files import file_digest
 from models.people2d.association import associate
@@ -24,8 +24,8 @@ from models.people2d.clear_mot import box_iou, keypoint_distance, match, switche
 from models.people2d.crop_tracker import Tracker
 from models.people2d.keypoint_order import KeypointOrder, KeypointOrderConfig, complaint, keypoint_order
 from models.people2d.movenet import FETCH
-from models.people2d.pose_nms import DuplicatesConfig, emptied, without_duplicates
-from models.people2d.tracklets import Tracklet, join
+from models.people2d.pose_nms import PoseNmsConfig, drop_duplicates, emptied
+from models.people2d.tracklets import Tracklet, stitch_tracklets
 from models.types import Annotations, Footage, Person2D
 
 VERSION = 5
@@ -42,7 +42,9 @@ class Tflite(Config):
 
     kind: Literal["tflite"] = "tflite"
     path: Path
+    """The file."""
     threads: int = Field(2, ge=1)
+    """Processor threads of the network."""
 
 
 class Transformers(Config):
@@ -50,36 +52,44 @@ class Transformers(Config):
 
     kind: Literal["transformers"] = "transformers"
     detector: str = "PekingU/rtdetr_r50vd_coco_o365"
+    """Hub id or local folder of the detector of people."""
     detector_revision: str | None = None
+    """Commit of the hub that the detector is pinned to."""
     pose: str = "usyd-community/vitpose-base-simple"
+    """Hub id or local folder of the pose network."""
     pose_revision: str | None = None
+    """Commit of the hub that the pose network is pinned to."""
     device: str = "cpu"
-    least_detection: float = Field(0.5, ge=0.0, le=1.0)
-    """Detections scoring less are not people."""
+    """Where both run, as torch names it."""
+    min_detection_score: float = renamed("least_detection", "min_detection_score", 0.5, ge=0.0, le=1.0)
+    """Detections scoring less are not taken for people."""
 
 
 class People2DConfig(Config):
     """How people are found in the image."""
 
     backend: Annotated[Sidecar | Tflite | Transformers, Field(discriminator="kind")] = Sidecar()
-    most_people: int = Field(4, ge=1, le=20)
+    """Where keypoints come from that no sidecar gives."""
+    max_people: int = renamed("most_people", "max_people", 4, ge=1, le=20)
+    """People that MoveNet's tracker follows at a time."""
     search_every_s: float = Field(1.0, gt=0.0)
-    """How often the image is searched for people who are not tracked yet."""
+    """Seconds between searches of the image for people who are not tracked yet."""
     lost_after_s: float = Field(1.0, gt=0.0)
-    """A track ends when its person was not found for so long."""
-    least_score: float = Field(0.27, ge=0.0, le=1.0)
+    """Seconds without its person after which a track ends."""
+    min_score: float = renamed("least_score", "min_score", 0.27, ge=0.0, le=1.0)
     """Mean keypoint score below which the person counts as not found in the frame."""
-    least_seconds: float = Field(0.6, ge=0.0)
-    """People seen for less are dropped, and counted."""
-    duplicates: DuplicatesConfig = DuplicatesConfig()
+    min_seconds: float = renamed("least_seconds", "min_seconds", 0.6, ge=0.0)
+    """People seen for fewer seconds are dropped, and counted."""
+    pose_nms: PoseNmsConfig = renamed("duplicates", "pose_nms", PoseNmsConfig())
+    """When two poses are one person's."""
     sidecar_keypoints: int = Field(3, ge=1, le=17)
     """Where an annotated person has fewer keypoints in a frame, the back end's are taken."""
     check_sidecar: bool = False
     """Run the back end even where the sidecar has every keypoint, to report where they disagree."""
     disagreement: float = Field(0.15, gt=0.0)
     """Mean distance of keypoints, as a share of the annotated box's longer side, that is counted as disagreement."""
-
     keypoint_order: KeypointOrderConfig = KeypointOrderConfig()
+    """When keypoints count as given in a wrong order."""
 
     @model_validator(mode="after")
     def _check(self) -> "People2DConfig":
@@ -89,7 +99,7 @@ class People2DConfig(Config):
 
 
 def weight_digests(config: People2DConfig) -> dict[str, str]:
-    """Digests of the weights that poses come from; hub models are named by revision in the config itself."""
+    """Return digests of the weights that poses come from; hub models are named by revision in the config itself."""
     backend = config.backend
     if backend.kind == "sidecar":
         return {}
@@ -107,7 +117,7 @@ def run(
     frames: Iterable[tuple[float, UInt8[np.ndarray, "height width 3"]]],
     annotations: Annotations | None = None,
 ) -> tuple[list[Person2D], dict]:
-    """Find and follow the people of one clip; the people and figures for the record.
+    """Find and follow the people of one clip; return the people, and figures for the record.
 
     `frames` is read once, and not at all where no back end is needed. Raises InputError where there is neither a
     sidecar with keypoints nor a back end, or where a model cannot be loaded.
@@ -121,7 +131,7 @@ def run(
     lacking = np.logical_or.reduce([~listed, *(p.visible & ~f for p, f in zip(annotated, full, strict=True))])
     has_backend = config.backend.kind != "sidecar"
     if any(f.any() for f in full) and not (config.check_sidecar or (has_backend and lacking.any())):
-        _, twice = without_duplicates(annotated, config.duplicates)
+        _, twice = drop_duplicates(annotated, config.pose_nms)
         figures = _figures(config, footage, "sidecar", list(annotated), 0, twice)
         return list(annotated), figures | {"sidecar": {"lacking_frames": int(lacking.sum())}}
     found, dropped, twice, name = _detect(config, footage, frames)
@@ -143,7 +153,7 @@ def _detect(
         from models.people2d.movenet import TflitePose
 
         network = TflitePose(backend.path, backend.threads)
-        tracker = Tracker(network, config.most_people, config.search_every_s, config.lost_after_s, config.least_score)
+        tracker = Tracker(network, config.max_people, config.search_every_s, config.lost_after_s, config.min_score)
         tracklets = tracker.run(frames)
         name = f"tflite:{backend.path.name}:{network.digest[:12]}"
     else:
@@ -152,8 +162,8 @@ def _detect(
         network = TransformersPose(
             backend.detector, backend.detector_revision, backend.pose, backend.pose_revision, backend.device
         )
-        seen = network.see(frames, backend.least_detection, config.least_score)
-        tracklets = associate(seen, config.lost_after_s, config.duplicates)
+        detections = network.detect_people(frames, backend.min_detection_score, config.min_score)
+        tracklets = associate(detections, config.lost_after_s, config.pose_nms)
         name = f"transformers:{backend.detector}@{backend.detector_revision}+{backend.pose}@{backend.pose_revision}"
     return *_people(tracklets, footage, config), name
 
@@ -200,7 +210,7 @@ def _merge(
         alone = person.visible & ~(matched == j).any(axis=0)
         unclaimed += int((alone & listed).sum())
         new = alone & ~listed & (owner[j] < 0)
-        if new.sum() * spacing >= config.least_seconds:
+        if new.sum() * spacing >= config.min_seconds:
             people.append(replace(emptied(person, ~new), person=_free_name(people)))
     return people, {
         "people": rows,
@@ -253,18 +263,18 @@ def _free_name(people: Sequence[Person2D]) -> str:
 def _people(
     tracklets: list[Tracklet], footage: Footage, config: People2DConfig
 ) -> tuple[list[Person2D], int, list[dict]]:
-    """Join tracklets to people, drop those hardly seen, hardly credible or seen twice, order by how much they moved."""
+    """Stitch tracklets to people, drop those hardly seen, hardly credible or seen twice, order by how much they moved."""
     times_s, frames = footage.timestamps_s, len(footage.timestamps_s)
     spacing = float(np.median(np.diff(times_s))) if frames > 1 else 1.0
     people, dropped = [], 0
-    for group in join(tracklets, times_s):
+    for group in stitch_tracklets(tracklets, times_s):
         keypoints, scores, visible = np.zeros((frames, 17, 2)), np.zeros((frames, 17)), np.zeros(frames, dtype=bool)
         for pose_index, pose in (item for tracklet in group for item in tracklet.poses.items()):
             keypoints[pose_index], scores[pose_index], visible[pose_index] = pose.keypoints_px, pose.scores, True
         extent = np.linalg.norm(np.ptp(keypoints[visible], axis=1), axis=-1) if visible.any() else np.zeros(1)
         # Small and doubtful at once: furniture that looks like a person from afar.
         doubtful = scores[visible].mean() < 0.4 and float(np.median(extent)) < 0.2 * footage.height_px
-        if visible.sum() * spacing < config.least_seconds or doubtful:
+        if visible.sum() * spacing < config.min_seconds or doubtful:
             dropped += 1
             continue
         boxes = np.array([_box(keypoints[t], scores[t], footage) if visible[t] else np.zeros(4) for t in range(frames)])
@@ -275,7 +285,7 @@ def _people(
         Person2D(f"person_{i + 1}", "person", visible, boxes, keypoints, scores)
         for i, (_, keypoints, scores, visible, boxes) in enumerate(people)
     ]
-    once, twice = without_duplicates(found, config.duplicates)
+    once, twice = drop_duplicates(found, config.pose_nms)
     return once, dropped, twice
 
 
@@ -291,11 +301,14 @@ def _box(
 
 
 def check_order(config: People2DConfig, orders: Sequence[dict], where: Path) -> None:
-    """InputError where the figures `keypoint_order` of all clips together say that keypoints come in a wrong order."""
+    """Raise InputError where the figures `keypoint_order` of all clips together say that keypoints come in a wrong order."""
     if config.keypoint_order.check and (
         wrong := complaint([KeypointOrder(**order) for order in orders], config.keypoint_order)
     ):
-        remedy = "give COCO's 17 keypoints in COCO's order, y down; if they are right, set people2d.keypoint_order.check: false"
+        remedy = (
+            "give COCO's 17 keypoints in COCO's order, y down; if they are right, set "
+            "people2d.keypoint_order.check: false"
+        )
         raise InputError(where, f"its keypoints {wrong}", remedy)
 
 

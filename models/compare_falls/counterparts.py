@@ -21,12 +21,12 @@ from models.falls.simulation import PhysicsConfig, as_asked, simulate_fall
 from models.geometry.camera import Camera
 from models.geometry.transforms import invert, matrix_from_axis_angle, transform, yaw
 from models.order import CAUSE_DIRECTIONS, Cause, Direction
-from models.people2d.simulated_detector import FaultConfig, detected
+from models.people2d.simulated_detector import DetectorNoiseConfig, simulate_detections
 from models.physics.humanoid import Box
 from models.types import SMPL_JOINTS, Person2D, PersonTrack
 
 CAUSES: tuple[Cause, ...] = ("push", "slip", "faint", "trip", "misstep", "stand_to_sit", "lean")
-DETECTOR = FaultConfig(noise=0.01, bias=0.015)
+DETECTOR = DetectorNoiseConfig(noise=0.01, bias=0.015)
 """Steadier than what the regressor is trained against: real detectors hardly waver on people who lie still."""
 SUPPORTS_M = {"mattress": 0.22, "bed": 0.5}
 """How high what somebody falls onto is taken to be."""
@@ -157,7 +157,7 @@ def seen_by(
     image = (camera.project(world) - middle) / camera.width_px
     trunk = world[:, 5:7].mean(axis=1) - world[:, 11:13].mean(axis=1)
     upright = trunk[:, 2] / np.maximum(np.linalg.norm(trunk, axis=-1), 1e-9)
-    places, scores = detected(
+    places, scores = simulate_detections(
         _batch(np.nan_to_num(image)),
         torch.as_tensor(depth > 0.1)[None],
         torch.tensor([camera.height_px / camera.width_px], dtype=torch.float32),

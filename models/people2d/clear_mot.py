@@ -12,23 +12,23 @@ from scipy.optimize import linear_sum_assignment
 
 from models.types import Person2D
 
-APART, UNLIKE = 0.3, 0.7
+MAX_KEYPOINT_DISTANCE, MAX_UNSHARED_BOX = 0.3, 0.7
 """Mean distance of keypoints as a share of the box's longer side, and share of the boxes not shared: together at these,
 two are no longer one person."""
 
 
 def box_iou(a: Float[np.ndarray, "4"], b: Float[np.ndarray, "4"]) -> float:
-    """Area shared over area covered, of boxes x0, y0, x1, y1."""
+    """Return the area shared over area covered, of boxes x0, y0, x1, y1."""
     low, high = np.maximum(a[:2], b[:2]), np.minimum(a[2:], b[2:])
     shared = float(np.prod(np.maximum(high - low, 0.0)))
     covered = float(np.prod(a[2:] - a[:2])) + float(np.prod(b[2:] - b[:2])) - shared
     return shared / covered if covered > 0.0 else 0.0
 
 
-def keypoint_distance(a: Person2D, b: Person2D, frame: int, least_score: float = 0.2) -> float | None:
-    """Mean distance of keypoints that both have, as a share of the first one's box; None where they share less than
-    three."""
-    both = (a.scores[frame] >= least_score) & (b.scores[frame] >= least_score)
+def keypoint_distance(a: Person2D, b: Person2D, frame: int, min_score: float = 0.2) -> float | None:
+    """Return the mean distance of keypoints that both have, as a share of the first one's box; None where they share
+    less than three."""
+    both = (a.scores[frame] >= min_score) & (b.scores[frame] >= min_score)
     if both.sum() < 3:
         return None
     side = max(float((a.boxes_px[frame, 2:] - a.boxes_px[frame, :2]).max()), 1.0)
@@ -39,14 +39,14 @@ def _cost(a: Person2D, b: Person2D, frame: int) -> float:
     """Below 1 where the two may be one: by keypoints and boxes, or by boxes alone where one side has no keypoints."""
     if not (a.visible[frame] and b.visible[frame]):
         return np.inf
-    boxes = (1.0 - box_iou(a.boxes_px[frame], b.boxes_px[frame])) / UNLIKE
+    boxes = (1.0 - box_iou(a.boxes_px[frame], b.boxes_px[frame])) / MAX_UNSHARED_BOX
     apart = keypoint_distance(a, b, frame)
     # Half and half: keypoints that are wrong under a blanket do not make somebody else of who lies in the same box.
-    return boxes if apart is None else 0.5 * (boxes + apart / APART)
+    return boxes if apart is None else 0.5 * (boxes + apart / MAX_KEYPOINT_DISTANCE)
 
 
 def match(truth: Sequence[Person2D], found: Sequence[Person2D]) -> Int[np.ndarray, "truth time"]:
-    """Index into `found` of each true person in each frame, -1 where nobody fits."""
+    """Return the index into `found` of each true person in each frame, -1 where nobody fits."""
     frames = len(truth[0].visible) if truth else 0
     matched = np.full((len(truth), frames), -1)
     last = np.full(len(truth), -1)
@@ -67,10 +67,10 @@ def match(truth: Sequence[Person2D], found: Sequence[Person2D]) -> Int[np.ndarra
 
 
 def switches(matched: Int[np.ndarray, "truth time"]) -> int:
-    """How often a true person is found as somebody else than before, gaps left out, from `match`."""
+    """Count how often a true person is found as somebody else than before, gaps left out, from `match`."""
     return sum(int((np.diff(row[row >= 0]) != 0).sum()) for row in matched)
 
 
 def identity_switches(truth: Sequence[Person2D], found: Sequence[Person2D]) -> int:
-    """How often a true person is found as somebody else than before, gaps left out."""
+    """Count how often a true person is found as somebody else than before, gaps left out."""
     return switches(match(truth, found))

@@ -2,8 +2,8 @@
 
 A single-person network finds whoever fills its crop best. So: each track looks only where its person was; at intervals
 the rest of the image is searched for others, with the people already tracked painted out; two tracks that land on one
-person are resolved by the look of the torso; pieces of one person's track, before and after a gap, are joined by place
-and look.
+person are resolved by the appearance of the torso; tracklets of one person, before and after a gap, are stitched by
+place and appearance.
 """
 
 from collections import deque
@@ -15,12 +15,10 @@ from jaxtyping import Float, UInt8
 
 from models.people2d.movenet import TURNS, TflitePose
 from models.people2d.pose2d import Crop, Pose2D
-from models.people2d.tracklets import Tracklet, distance, size_px, torso_look, unlike
+from models.people2d.tracklets import Tracklet, appearance_distance, distance, size_px, torso_appearance
 
 SURE = 0.5
-"""Mean score above which the first look is believed."""
-
-
+"""Mean score above which the first crop's pose is believed."""
 SMALL_PX = 160
 """Width of the small frames that places are compared in."""
 
@@ -31,14 +29,14 @@ class Tracker:
     def __init__(
         self,
         network: TflitePose | Callable[..., Pose2D],
-        most_people: int,
+        max_people: int,
         search_every_s: float,
         lost_after_s: float,
-        least_score: float,
+        min_score: float,
     ):
         self.network = network
-        self.most_people, self.search_every_s, self.lost_after_s = most_people, search_every_s, lost_after_s
-        self.least_score = least_score
+        self.max_people, self.search_every_s, self.lost_after_s = max_people, search_every_s, lost_after_s
+        self.min_score = min_score
         self.small: list[UInt8[np.ndarray, "rows columns"]] = []
         """Every frame, grey and small: whoever looks the same when gone is part of the room."""
         self.scale = 1.0
@@ -63,7 +61,7 @@ class Tracker:
                 self.active.remove(track)
                 self.done.append(track)
             wait = self.search_every_s / (1.0 if any(index in t.poses for t in self.active) else 2.0)
-            if time_s - last_search >= wait and len(self.active) < self.most_people:
+            if time_s - last_search >= wait and len(self.active) < self.max_people:
                 last_search = time_s
                 moved = None if previous is None else _moving_box(previous, rgb)
                 previous = rgb
@@ -97,11 +95,11 @@ class Tracker:
         if min(len(there), len(gone)) < 5:
             return False
 
-        def look(frames: list[int]) -> Float[np.ndarray, "rows columns"]:
+        def patch_of(frames: list[int]) -> Float[np.ndarray, "rows columns"]:
             patch = np.median([self.small[frame][place] for frame in frames], axis=0)
             return patch - np.median(patch)
 
-        return float(np.percentile(np.abs(look(there) - look(gone)), 90)) < 12.0
+        return float(np.percentile(np.abs(patch_of(there) - patch_of(gone)), 90)) < 12.0
 
     def _follow(self, track: Tracklet, index: int, rgb: UInt8[np.ndarray, "height width 3"]) -> None:
         before, crop = track.poses[track.last], track.crop
@@ -115,7 +113,7 @@ class Tracker:
         jump = float(np.linalg.norm((box[:2] + box[2:]) / 2.0 - centre)) / crop.side_px
         # Frames of real recordings jump; a step of half a body is believed, more is somebody else.
         scale = size_px(found.keypoints_px, found.scores) / size_px(before.keypoints_px, before.scores)
-        if found.score < self.least_score or jump > 0.45 or not 0.4 < scale < 2.5:
+        if found.score < self.min_score or jump > 0.45 or not 0.4 < scale < 2.5:
             # Looking wider catches a person who moved on while unseen.
             wider = min(crop.side_px * 1.05, 1.5 * before.crop(0).side_px)
             track.crop = Crop(crop.centre_px, wider, crop.turn)
@@ -131,21 +129,24 @@ class Tracker:
             crop = Crop(crop.centre_px, side, crop.turn)
         track.crop = crop
         if found.score >= 0.4:
-            look = torso_look(rgb, found)
-            if look is not None:
-                track.looks.append(look)
+            appearance = torso_appearance(rgb, found)
+            if appearance is not None:
+                track.appearances.append(appearance)
 
     def _resolve(self, index: int) -> None:
-        """Where two tracks lie on one person, one loses: the one seen less of late, else whose person changed looks."""
+        """Where two tracks lie on one person, one loses: the one seen less of late, else whose person's appearance changed."""
         here = [track for track in self.active if index in track.poses]
         for i, a in enumerate(here):
             for b in here[i + 1 :]:
                 if not (index in a.poses and index in b.poses and distance(a.poses[index], b.poses[index]) < 0.2):
                     continue
-                seen = [sum(index - back in t.poses for back in range(1, 11)) for t in (a, b)]
-                changed = [unlike(t.looks[-1], t.look) if len(t.looks) > 1 else 0.0 for t in (a, b)]
-                stale = abs(seen[0] - seen[1]) > 2
-                first_loses = seen[0] < seen[1] if stale else changed[0] > changed[1] + 0.1
+                observed = [sum(index - back in t.poses for back in range(1, 11)) for t in (a, b)]
+                changed = [
+                    appearance_distance(t.appearances[-1], t.appearance) if len(t.appearances) > 1 else 0.0
+                    for t in (a, b)
+                ]
+                stale = abs(observed[0] - observed[1]) > 2
+                first_loses = observed[0] < observed[1] if stale else changed[0] > changed[1] + 0.1
                 loser, winner = (a, b) if first_loses else (b, a)
                 for frame in range(index, max(index - 40, 0) - 1, -1):
                     if frame in loser.poses and frame in winner.poses:
@@ -162,28 +163,28 @@ class Tracker:
         self, index: int, time_s: float, rgb: UInt8[np.ndarray, "height width 3"], moved: Crop | None
     ) -> list[Tracklet]:
         h, w = rgb.shape[:2]
-        seen = rgb.copy()
+        masked = rgb.copy()
         for track in self.active:
-            _paint_out(seen, track.poses[track.last])
+            _paint_out(masked, track.poses[track.last])
         side = 0.75 * h
         steps = max(2, int(np.ceil(w / (0.6 * side))))
         crops = [Crop((x, y * h), side, 0) for y in (0.4, 0.65) for x in np.linspace(side / 3, w - side / 3, steps)]
         crops = [Crop((w / 2.0, h / 2.0), float(max(w, h)), 0)] + crops
-        candidates = [(crop, self.network(seen, crop)) for crop in crops]
+        candidates = [(crop, self.network(masked, crop)) for crop in crops]
         if moved is not None:
-            candidates += [(moved, self.network.zoom(seen, moved, SURE))]
+            candidates += [(moved, self.network.zoom(masked, moved, SURE))]
         found_now = []
         for _, first in sorted(candidates, key=lambda item: -item[1].score):
-            if len(self.active) >= self.most_people:
+            if len(self.active) >= self.max_people:
                 break
             # What was looked at and refused a moment ago is not looked at again.
             refused = (pose for when, pose in self.refused if time_s - when < 5.0)
             if first.score < 0.2 or any(distance(first, pose) < 0.2 for pose in refused):
                 continue
-            found = self.network.zoom(seen, first.crop(first.turn), SURE)
-            again = self.network(seen, found.crop(found.turn, 1.6))
+            found = self.network.zoom(masked, first.crop(first.turn), SURE)
+            again = self.network(masked, found.crop(found.turn, 1.6))
             # A chair that looks like a person looks different in another crop.
-            sure = found.score >= self.least_score + 0.08 and again.score >= self.least_score
+            sure = found.score >= self.min_score + 0.08 and again.score >= self.min_score
             small = size_px(found.keypoints_px, found.scores) < 0.12 * h
             if not sure or small or (found.scores >= 0.3).sum() < 7 or distance(found, again) > 0.1:
                 self.refused.append((time_s, first))
@@ -193,7 +194,7 @@ class Tracker:
             track = Tracklet()
             self._accept(track, index, rgb, found)
             self.active.append(track)
-            _paint_out(seen, found)
+            _paint_out(masked, found)
             found_now.append(track)
         return found_now
 

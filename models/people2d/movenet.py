@@ -48,7 +48,7 @@ class TflitePose:
         self.calls = 0
 
     def __call__(self, rgb: UInt8[np.ndarray, "height width 3"], crop: Crop) -> Pose2D:
-        """Keypoints of the person in the crop, in image pixels; what lies outside the image is black."""
+        """Return keypoints of the person in the crop, in image pixels; what lies outside the image is black."""
         image_from_unit = crop.image_from_unit()
         reduce = max(1, int(crop.side_px / (1.5 * self.size)))
         # Bilinear sampling skips pixels of large crops: average them first.
@@ -60,8 +60,8 @@ class TflitePose:
         to_small = to_image / reduce
         to_small[:, 2] += 0.5 / reduce - 0.5
         flags = cv2.INTER_LINEAR | cv2.WARP_INVERSE_MAP
-        picture = cv2.warpAffine(small, to_small, (self.size, self.size), flags=flags)
-        self.interpreter.set_tensor(self.input["index"], picture[None].astype(self.input["dtype"]))
+        image = cv2.warpAffine(small, to_small, (self.size, self.size), flags=flags)
+        self.interpreter.set_tensor(self.input["index"], image[None].astype(self.input["dtype"]))
         self.interpreter.invoke()
         self.calls += 1
         found = self.interpreter.get_tensor(self.output)[0, 0].astype(np.float64)
@@ -69,12 +69,16 @@ class TflitePose:
         return Pose2D(keypoints, np.clip(found[:, 2], 0.0, 1.0), crop.turn)
 
     def zoom(
-        self, rgb: UInt8[np.ndarray, "height width 3"], crop: Crop, sure: float = 0.5, turns: tuple[int, ...] = TURNS
+        self,
+        rgb: UInt8[np.ndarray, "height width 3"],
+        crop: Crop,
+        min_score: float = 0.5,
+        turns: tuple[int, ...] = TURNS,
     ) -> Pose2D:
-        """Look in the crop; while the mean score is below `sure`, look at the other turns and once more where joints
+        """Look in the crop; while the mean score is below `min_score`, look at the other turns and once more where joints
         were found."""
         best = self(rgb, crop)
-        if best.score >= sure:
+        if best.score >= min_score:
             return best
         for turn in turns:
             if turn == crop.turn:

@@ -1,4 +1,4 @@
-"""Tracklets: what one person was seen as for a while, how alike two are, and how they are stitched into tracks."""
+"""Tracklets: poses of one person for a while, how alike two tracklets are, and how they are stitched into tracks."""
 
 import itertools
 from collections.abc import Sequence
@@ -12,8 +12,8 @@ from scipy.optimize import linear_sum_assignment
 
 from models.people2d.pose2d import Crop, Pose2D
 
-FORETOLD_S = 0.7
-"""A walk is foretold this far at full speed; who is hidden for longer may have stopped."""
+PREDICTED_S = 0.7
+"""A walk is predicted this far at full speed; who is hidden for longer may have stopped."""
 
 
 OVERLAP_FRAMES = 8
@@ -26,45 +26,49 @@ class Tracklet:
 
     poses: dict[int, Pose2D] = field(default_factory=dict)
     """By frame number; frames in which the person was not found are missing."""
-    looks: list[Float[np.ndarray, "bin"]] = field(default_factory=list)
+    appearances: list[Float[np.ndarray, "bin"]] = field(default_factory=list)
     """Colour histograms of the torso."""
     crop: Crop | None = None
     """Where to look next."""
 
     @property
     def first(self) -> int:
+        """Return the first frame."""
         return min(self.poses)
 
     @property
     def last(self) -> int:
+        """Return the last frame."""
         return max(self.poses)
 
     @property
     def score(self) -> float:
+        """Return the mean score of all keypoints."""
         return float(np.mean([pose.score for pose in self.poses.values()]))
 
     @property
-    def look(self) -> Float[np.ndarray, "bin"]:
-        return np.mean(self.looks, axis=0)
+    def appearance(self) -> Float[np.ndarray, "bin"]:
+        """Return the mean appearance."""
+        return np.mean(self.appearances, axis=0)
 
 
 def size_px(keypoints_px: Float[np.ndarray, "17 2"], scores: Float[np.ndarray, "17"]) -> float:
-    """Extent of a person in the image: the diagonal of the box of the keypoints that count."""
+    """Return a person's extent in the image: the diagonal of the box of the keypoints that count."""
     good = scores >= min(0.2, float(np.median(scores)))
     return float(np.linalg.norm(np.ptp(keypoints_px[good], axis=0))) + 1e-6
 
 
 def distance(a: Pose2D, b: Pose2D) -> float:
-    """Median distance of two skeletons' keypoints, as a share of the larger one's extent."""
+    """Return the median distance of two skeletons' keypoints, as a share of the larger one's extent."""
     apart = np.linalg.norm(a.keypoints_px - b.keypoints_px, axis=-1)
     weight = np.minimum(a.scores, b.scores) >= 0.15
     apart = apart[weight] if weight.sum() >= 4 else apart
     return float(np.median(apart)) / max(size_px(a.keypoints_px, a.scores), size_px(b.keypoints_px, b.scores))
 
 
-def torso_look(rgb: UInt8[np.ndarray, "height width 3"], pose: Pose2D) -> Float[np.ndarray, "bin"] | None:
-    """Square root of the blurred colour histogram (Lab, 6 x 10 x 10 bins) of the torso; None if it is hardly in
-    view."""
+def torso_appearance(rgb: UInt8[np.ndarray, "height width 3"], pose: Pose2D) -> Float[np.ndarray, "bin"] | None:
+    """Return the square root of the blurred colour histogram (Lab, 6 x 10 x 10 bins) of the torso; None if it is hardly
+    in view."""
     corners = pose.keypoints_px[[5, 6, 12, 11]]
     centre = corners.mean(0)
     # Shoulders seen from the side leave a sliver: widen it.
@@ -88,8 +92,8 @@ def torso_look(rgb: UInt8[np.ndarray, "height width 3"], pose: Pose2D) -> Float[
     return np.sqrt(histogram / max(float(histogram.sum()), 1.0)).astype(np.float64)
 
 
-def unlike(a: Float[np.ndarray, "bin"], b: Float[np.ndarray, "bin"]) -> float:
-    """Hellinger distance of two looks, 0 the same to 1 nothing in common."""
+def appearance_distance(a: Float[np.ndarray, "bin"], b: Float[np.ndarray, "bin"]) -> float:
+    """Return the Hellinger distance of two appearances, 0 the same to 1 nothing in common."""
     a, b = a / (np.linalg.norm(a) + 1e-9), b / (np.linalg.norm(b) + 1e-9)
     return float(np.sqrt(max(0.0, 1.0 - float(a @ b))))
 
@@ -97,8 +101,8 @@ def unlike(a: Float[np.ndarray, "bin"], b: Float[np.ndarray, "bin"]) -> float:
 def velocity_px_s(
     track: Tracklet, times_s: Sequence[float] | Float[np.ndarray, "time"], at_start: bool = False
 ) -> Float[np.ndarray, "2"]:
-    """How the person moves in the image at the end (or start) of a track: the median slope of the keypoints over 0.5
-    s."""
+    """Return how the person moves in the image at the end (or start) of a track: the keypoints' median slope over
+    0.5 s."""
     edge = times_s[track.first if at_start else track.last]
     frames = [frame for frame in track.poses if abs(times_s[frame] - edge) <= 0.5]
     elapsed = np.array([times_s[frame] for frame in frames]) - edge
@@ -114,7 +118,7 @@ def velocity_px_s(
     return np.median(slopes, axis=0) * (np.ptp(elapsed) / (np.ptp(elapsed) + 0.1))
 
 
-def join(tracklets: list[Tracklet], times_s: Float[np.ndarray, "time"]) -> list[list[Tracklet]]:
+def stitch_tracklets(tracklets: list[Tracklet], times_s: Float[np.ndarray, "time"]) -> list[list[Tracklet]]:
     """Group tracklets that are one person: hardly at the same time, and near in place after a short gap or alike.
 
     Each piece has at most one piece after it; of all ways to link them the one of least total cost is taken. Of frames
@@ -133,7 +137,7 @@ def join(tracklets: list[Tracklet], times_s: Float[np.ndarray, "time"]) -> list[
         while index in after:
             index = after[index]
             later = {frame: pose for frame, pose in pieces[index].poses.items() if frame > group[-1].last}
-            group.append(Tracklet(later, pieces[index].looks, pieces[index].crop))
+            group.append(Tracklet(later, pieces[index].appearances, pieces[index].crop))
         people.append(group)
     return people
 
@@ -143,18 +147,18 @@ def _link_cost(end: Tracklet, start: Tracklet, times_s: Float[np.ndarray, "time"
     later = [frame for frame in start.poses if frame > end.last]
     if not later or len(start.poses) - len(later) > OVERLAP_FRAMES:
         return np.inf
-    look = unlike(start.look, end.look) if start.looks and end.looks else 0.4
-    if look > 0.5:
+    unlike = appearance_distance(start.appearance, end.appearance) if start.appearances and end.appearances else 0.4
+    if unlike > 0.5:
         return np.inf
-    alike = look / 0.3
+    alike = unlike / 0.3
     gap = float(times_s[min(later)] - times_s[end.last])
     if gap > 2.0:
         return alike
     a, b = end.poses[end.last], start.poses[min(later)]
     apart = (b.box_px[:2] + b.box_px[2:] - a.box_px[:2] - a.box_px[2:]) / 2.0
     size = max(size_px(a.keypoints_px, a.scores), size_px(b.keypoints_px, b.scores))
-    # Who went on walking unseen is where both ends foretell; who stopped is where they were seen last.
+    # Who went on walking unseen is where both ends predict; who stopped is where they were seen last.
     speeds = velocity_px_s(end, times_s), velocity_px_s(start, times_s, at_start=True)
-    walked = np.mean([np.linalg.norm(apart - speed * min(gap, FORETOLD_S)) for speed in speeds]) / size
+    walked = np.mean([np.linalg.norm(apart - speed * min(gap, PREDICTED_S)) for speed in speeds]) / size
     near = min(float(walked), float(np.linalg.norm(apart)) / size + 0.25)
     return min(alike, near / (0.5 + gap) + 0.3 * alike)

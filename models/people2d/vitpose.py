@@ -12,9 +12,9 @@ from jaxtyping import Float, UInt8
 from PIL import Image
 
 from models.errors import InputError
-from models.people2d.association import Seen
+from models.people2d.association import FrameDetections
 from models.people2d.pose2d import Pose2D
-from models.people2d.tracklets import torso_look
+from models.people2d.tracklets import torso_appearance
 
 
 class TransformersPose:
@@ -44,12 +44,14 @@ class TransformersPose:
         self.person_label = names["person"]
 
     @torch.inference_mode()
-    def detect(self, rgb: UInt8[np.ndarray, "height width 3"], least_detection: float) -> Float[np.ndarray, "person 4"]:
-        """Boxes (x0, y0, x1, y1) of people, pixels, the surest first."""
+    def detect(
+        self, rgb: UInt8[np.ndarray, "height width 3"], min_detection_score: float
+    ) -> Float[np.ndarray, "person 4"]:
+        """Return boxes (x0, y0, x1, y1) of people, pixels, the surest first."""
         inputs = self.detector_processor(images=Image.fromarray(rgb), return_tensors="pt").to(self.device)
         outputs = self.detector(pixel_values=inputs["pixel_values"])
         found = self.detector_processor.post_process_object_detection(
-            outputs, threshold=least_detection, target_sizes=[rgb.shape[:2]]
+            outputs, threshold=min_detection_score, target_sizes=[rgb.shape[:2]]
         )[0]
         kept = found["labels"] == self.person_label
         limit = np.array([rgb.shape[1], rgb.shape[0]] * 2, dtype=np.float64)
@@ -60,7 +62,7 @@ class TransformersPose:
     def keypoints(
         self, rgb: UInt8[np.ndarray, "height width 3"], boxes_px: Float[np.ndarray, "person 4"]
     ) -> list[Pose2D]:
-        """COCO-17 of the person in each box."""
+        """Return COCO-17 of the person in each box."""
         if not len(boxes_px):
             return []
         # ViTPose's processor takes COCO boxes: corner and size.
@@ -81,16 +83,16 @@ class TransformersPose:
             for person in found
         ]
 
-    def see(
+    def detect_people(
         self,
         frames: Iterable[tuple[float, UInt8[np.ndarray, "height width 3"]]],
-        least_detection: float,
-        least_score: float,
-    ) -> Iterator[Seen]:
-        """Everybody's pose and look in every frame, for `association.associate`."""
+        min_detection_score: float,
+        min_score: float,
+    ) -> Iterator[FrameDetections]:
+        """Yield everybody's pose and appearance in every frame, for `association.associate`."""
         for time_s, rgb in frames:
-            found = [p for p in self.keypoints(rgb, self.detect(rgb, least_detection)) if p.score >= least_score]
-            yield time_s, found, [torso_look(rgb, pose) for pose in found]
+            found = [p for p in self.keypoints(rgb, self.detect(rgb, min_detection_score)) if p.score >= min_score]
+            yield time_s, found, [torso_appearance(rgb, pose) for pose in found]
 
 
 def _load(kind: type, name: str, revision: str | None, key: str):

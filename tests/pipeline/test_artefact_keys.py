@@ -115,7 +115,7 @@ def keys_of(settings: Settings) -> dict[str, str]:
     for name, version in VERSIONS.items():
         more = {}
         if name == "people3d":
-            more = {"duplicates": settings.people2d.duplicates.key_values()}
+            more = {"duplicates": settings.people2d.pose_nms.key_values()}
         elif name == "room":
             more = {"floor": values("floor")}
         keys[name] = store.key(name, version, getattr(settings, name), inputs | more)

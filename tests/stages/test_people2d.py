@@ -160,9 +160,9 @@ def test_checking_without_a_back_end_names_both_keys():
 
 def test_the_back_end_runs_only_where_it_is_wanted(tiny_checkpoints):
     backend = Transformers(
-        detector=str(tiny_checkpoints / "detector"), pose=str(tiny_checkpoints / "pose"), least_detection=0.0
+        detector=str(tiny_checkpoints / "detector"), pose=str(tiny_checkpoints / "pose"), min_detection_score=0.0
     )
-    config = People2DConfig(backend=backend, least_score=0.0, least_seconds=0.5)
+    config = People2DConfig(backend=backend, min_score=0.0, min_seconds=0.5)
     anna = someone(8)
     whole = Annotations((anna,), np.full((1, 8), -1), listed=np.ones(8, bool))
 
@@ -270,10 +270,10 @@ def test_transformers_back_end_runs_saved_checkpoints(tiny_checkpoints):
 
 def test_transformers_people_end_to_end(tiny_checkpoints):
     backend = Transformers(
-        detector=str(tiny_checkpoints / "detector"), pose=str(tiny_checkpoints / "pose"), least_detection=0.0
+        detector=str(tiny_checkpoints / "detector"), pose=str(tiny_checkpoints / "pose"), min_detection_score=0.0
     )
     still = [(i / 10.0, pictures(1)[0][1]) for i in range(8)]
-    config = People2DConfig(backend=backend, least_score=0.0, least_seconds=0.5)
+    config = People2DConfig(backend=backend, min_score=0.0, min_seconds=0.5)
     first, figures = people2d.run(config, footage(8), iter(still))
     second, _ = people2d.run(config, footage(8), iter(still))
     assert figures["backend"].startswith("transformers:")

@@ -95,7 +95,7 @@ def pass_by(body: BodyModel, seed: int) -> Crossing:
 
 
 def follow(scene: Crossing) -> list[Person2D]:
-    tracklets = associate(scene.seen, CONFIG.lost_after_s, CONFIG.duplicates)
+    tracklets = associate(scene.seen, CONFIG.lost_after_s, CONFIG.pose_nms)
     return people2d._people(tracklets, scene.footage, CONFIG)[0]
 
 

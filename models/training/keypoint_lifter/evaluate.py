@@ -15,7 +15,7 @@ from matplotlib.figure import Figure
 
 from models.body.model import load_body
 from models.files import file_digest
-from models.people2d.simulated_detector import FaultConfig
+from models.people2d.simulated_detector import DetectorNoiseConfig
 from models.people3d.keypoint_lifter import PoseLift, load_pose_lift
 from models.people3d.metrics import BODY_JOINTS, mpjpe_mm, pa_mpjpe_mm
 from models.seeds import generator
@@ -68,7 +68,9 @@ def _between_deg(a: Float[np.ndarray, "frame n"], b: Float[np.ndarray, "frame n"
 
 
 @torch.no_grad()
-def measure(network: PoseLift, motions: Motions, windows: int, frames: int, seed: int, faults: FaultConfig) -> Errors:
+def measure(
+    network: PoseLift, motions: Motions, windows: int, frames: int, seed: int, faults: DetectorNoiseConfig
+) -> Errors:
     """Errors on so many windows of held-out takes."""
     body = load_body()
     source = WindowSource(motions, body, frames, held_out=True)
@@ -202,9 +204,9 @@ def write_card(folder: Path, motions: Motions, windows: int, seed: int) -> dict:
     """Measure the network of a folder; write its README.md and errors.png. The figures, by how wrong the input was."""
     network = load_pose_lift(folder)
     facts = json.loads((folder / "training.json").read_text())
-    errors = measure(network, motions, windows, facts["frames"], seed, FaultConfig(calibration=0.0))
+    errors = measure(network, motions, windows, facts["frames"], seed, DetectorNoiseConfig(calibration=0.0))
     tables = {"faulty": table(errors)}
-    for name, faults in (("believed", FaultConfig()), ("perfect", FaultConfig(scale=0.0))):
+    for name, faults in (("believed", DetectorNoiseConfig()), ("perfect", DetectorNoiseConfig(scale=0.0))):
         tables[name] = table(measure(network, motions, windows // 2, facts["frames"], seed, faults))
     plot(errors, folder / "errors.png")
     words = {

@@ -22,7 +22,7 @@ from jaxtyping import Float
 from torch import Tensor
 
 from models.body.model import BodyModel, load_body
-from models.people2d.simulated_detector import FaultConfig
+from models.people2d.simulated_detector import DetectorNoiseConfig
 from models.people3d.keypoint_lifter import (
     Lifted,
     PoseLift,
@@ -120,7 +120,7 @@ def train(
     began_with = {}
     if start is None:
         network = PoseLift(config)
-        _normaliser(network, source.draw(256, np.random.default_rng([seed, 2**31]), FaultConfig()))
+        _normaliser(network, source.draw(256, np.random.default_rng([seed, 2**31]), DetectorNoiseConfig()))
     else:
         network, weights_digest = load_pose_lift(start), pose_lift_digest(start)
         network.train().requires_grad_(True)
@@ -144,7 +144,7 @@ def train(
         rng = np.random.default_rng([seed, step])
         warm = min(1.0, (step + 1) / min(500, 1 + steps // 10))
         optimiser.param_groups[0]["lr"] = rate * warm * (0.01 + 0.99 * 0.5 * (1.0 + math.cos(math.pi * step / steps)))
-        windows = source.draw(batch, rng, FaultConfig(scale=float(rng.choice([0.3, 1.0, 1.3]))))
+        windows = source.draw(batch, rng, DetectorNoiseConfig(scale=float(rng.choice([0.3, 1.0, 1.3]))))
         mask = torch.ones(windows.seconds.shape, dtype=torch.bool)
         # Shorter windows, too: an end of a clip has nothing after it.
         short = torch.as_tensor(rng.random(batch) < 0.15)

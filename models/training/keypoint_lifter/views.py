@@ -17,7 +17,7 @@ from models.body.model import BodyModel
 from models.body.shape_space import ShapeSpace
 from models.geometry.rotations import matrix_from_columns
 from models.geometry.transforms import matrix_from_axis_angle
-from models.people2d.simulated_detector import FaultConfig, detected
+from models.people2d.simulated_detector import DetectorNoiseConfig, simulate_detections
 from models.people3d.keypoint_lifter import STATURE_M, STATURE_SPREAD_M
 from models.training.keypoint_lifter.motions import MOTION_HZ, Motions
 
@@ -73,7 +73,7 @@ class WindowSource:
             share[of] = part * counts[of] / max(counts[of].sum(), 1)
         self.share = share / share.sum()
 
-    def draw(self, batch: int, rng: np.random.Generator, faults: FaultConfig) -> Windows:
+    def draw(self, batch: int, rng: np.random.Generator, faults: DetectorNoiseConfig) -> Windows:
         """Windows in view of cameras, with a detector's faults."""
         index, share, seconds = self._times(batch, rng)
         low, high = torch.as_tensor(index), torch.as_tensor(np.minimum(index + 1, self._last(index)))
@@ -137,7 +137,7 @@ class WindowSource:
     def _seen(
         self,
         rng: np.random.Generator,
-        faults: FaultConfig,
+        faults: DetectorNoiseConfig,
         rotations: Tensor,
         pelvis: Tensor,
         shape: Tensor,
@@ -191,7 +191,8 @@ class WindowSource:
         f = torch.as_tensor(focal, dtype=torch.float32)
         image = camera[..., :2] / camera[..., 2:].clamp(min=0.05) * f[:, None, None, None]
         still = torch.as_tensor(aspect, dtype=torch.float32)
-        image, scores = detected(image, camera[..., 2] > 0.05, still, rotations[:, :, 0, 2, 1], seconds, faults, rng)
+        seen = camera[..., 2] > 0.05
+        image, scores = simulate_detections(image, seen, still, rotations[:, :, 0, 2, 1], seconds, faults, rng)
         # The camera as the calibration believes it to be: a little off half of the time.
         wrong = faults.scale * faults.calibration * (rng.random(batch) < 0.5)
         believed = _camera_axes(pitch + wrong * rng.normal(0.0, np.radians(1.0), batch), roll)

@@ -4,10 +4,10 @@ import numpy as np
 
 from models.people2d.association import associate
 from models.people2d.pose2d import Pose2D
-from models.people2d.pose_nms import DuplicatesConfig
+from models.people2d.pose_nms import PoseNmsConfig
 from models.people2d.tracklets import velocity_px_s
 
-CONFIG = DuplicatesConfig()
+CONFIG = PoseNmsConfig()
 SHAPE = np.stack([np.tile([-15.0, 15.0, 0.0], 6)[:17], np.linspace(0.0, 160.0, 17)], axis=-1)
 
 
@@ -58,7 +58,7 @@ def test_looks_decide_where_place_does_not():
     tracks = chains([a, b], looks=[red, blue])
     assert len(tracks) == 2
     for track in tracks:
-        assert len({tuple(look) for look in track.looks}) == 1 and len(track.poses) == 11
+        assert len({tuple(appearance) for appearance in track.appearances}) == 1 and len(track.poses) == 11
 
 
 def test_velocity_of_a_known_walk_is_not_moved_by_a_swinging_limb():
@@ -67,7 +67,7 @@ def test_velocity_of_a_known_walk_is_not_moved_by_a_swinging_limb():
         pose.keypoints_px[9:11, 0] += 20.0 * np.sin(t)
     (track,) = associate([(t / 20.0, [pose], [None]) for t, pose in enumerate(poses)], 1.0, CONFIG)
     times = np.arange(10) / 20.0
-    expected = 60.0 * 0.45 / 0.55  # shrunk by how short the look was
+    expected = 60.0 * 0.45 / 0.55  # shrunk by how short the appearance was
     assert np.allclose(velocity_px_s(track, times), [expected, 0.0], atol=1.0)
     assert np.allclose(velocity_px_s(track, times, at_start=True), [expected, 0.0], atol=1.0)
 

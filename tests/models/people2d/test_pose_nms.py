@@ -10,10 +10,17 @@ from models.body.model import BodyModel, BodyShape, load_body, relaxed_pose
 from models.body.tracks import track_keypoints
 from models.geometry.camera import Camera, intrinsics_from_focal, normal_from_angles, pose_over_floor
 from models.geometry.transforms import R_ZUP_YUP, axis_angle_from_matrix, yaw
-from models.people2d.pose_nms import DuplicatesConfig, are_one, distinct, judge, without_duplicates, without_strayed
+from models.people2d.pose_nms import (
+    PoseNmsConfig,
+    drop_duplicates,
+    drop_strayed_frames,
+    flag_poses,
+    pose_nms,
+    same_person,
+)
 from models.types import COCO_KEYPOINTS, Person2D, PersonTrack
 
-CONFIG = DuplicatesConfig()
+CONFIG = PoseNmsConfig()
 CAMERA = Camera(
     intrinsics_from_focal(560.0, 640, 480), 640, 480, pose_over_floor(normal_from_angles(np.radians(20.0), 0.0), 2.3)
 )
@@ -68,9 +75,9 @@ def crossing(body) -> tuple[np.ndarray, np.ndarray]:
 
 def test_two_who_cross_are_two(crossing):
     near, far = person("a", crossing[0], seed=1), person("b", crossing[1], seed=2)
-    verdicts = judge([near, far], np.stack(crossing), CONFIG)
-    assert not verdicts.duplicate.any() and not verdicts.strayed.any()
-    kept, report = without_duplicates([near, far], CONFIG)
+    flags = flag_poses([near, far], np.stack(crossing), CONFIG)
+    assert not flags.duplicate.any() and not flags.strayed.any()
+    kept, report = drop_duplicates([near, far], CONFIG)
     assert kept == [near, far] and report == []
 
 
@@ -80,18 +87,18 @@ def test_who_is_seen_twice_while_the_other_is_hidden_is_one(crossing):
     # The detector's second box finds the one in front again, less surely.
     twice = np.where(hidden[:, None, None], crossing[0] + 2.0, far.keypoints_px)
     far = replace(far, keypoints_px=twice, scores=np.where(hidden[:, None], 0.5, far.scores))
-    (first, second), report = without_duplicates([near, far], CONFIG)
+    (first, second), report = drop_duplicates([near, far], CONFIG)
     assert first is near
     assert np.array_equal(second.visible, ~hidden) and second.scores[hidden].max() == 0.0
     assert report == [{"person": "b", "duplicate_frames": 5, "dropped": False}]
     # In whichever order they come.
-    (again, same), _ = without_duplicates([far, near], CONFIG)
+    (again, same), _ = drop_duplicates([far, near], CONFIG)
     assert same is near and np.array_equal(again.visible, ~hidden)
 
 
 def test_a_second_track_of_one_person_is_dropped_whole(crossing):
     whole, part = person("a", crossing[0], seed=1), person("b", crossing[0], seen=UPPER, seed=2)
-    kept, report = without_duplicates([part, whole], CONFIG)
+    kept, report = drop_duplicates([part, whole], CONFIG)
     assert kept == [whole]
     assert report == [{"person": "b", "duplicate_frames": 21, "dropped": True}]
 
@@ -102,41 +109,41 @@ def test_the_carer_half_hidden_behind_the_bed_survives(body):
     patient = person("patient", patient_px, seed=1)
     carer = person("carer", carer_px, seen=UPPER, seed=2)
     # The thesis's failure: the regressed pose of the carer's box is the patient's.
-    verdicts = judge([patient, carer], np.stack([patient_px, patient_px + 6.0]), CONFIG)
-    assert not verdicts.duplicate.any()
-    assert verdicts.strayed[1].all() and not verdicts.strayed[0].any()
+    flags = flag_poses([patient, carer], np.stack([patient_px, patient_px + 6.0]), CONFIG)
+    assert not flags.duplicate.any()
+    assert flags.strayed[1].all() and not flags.strayed[0].any()
     # With her own pose nothing is said of her.
-    verdicts = judge([patient, carer], np.stack([patient_px, carer_px]), CONFIG)
-    assert not verdicts.duplicate.any() and not verdicts.strayed.any()
+    flags = flag_poses([patient, carer], np.stack([patient_px, carer_px]), CONFIG)
+    assert not flags.duplicate.any() and not flags.strayed.any()
     # Her legs, which nobody sees, are guessed on the patient, and surely: still she is herself.
     guessed = np.where(np.isin(np.arange(17), UPPER)[:, None], carer_px, patient_px)
-    kept, report = without_duplicates([patient, person("carer", guessed, seed=2)], CONFIG)
+    kept, report = drop_duplicates([patient, person("carer", guessed, seed=2)], CONFIG)
     assert [one.person for one in kept] == ["patient", "carer"] and report == []
 
 
 def test_swapped_poses_have_strayed(crossing):
     people = [person("a", crossing[0][:3], seed=1), person("b", crossing[1][:3], seed=2)]
-    verdicts = judge(people, np.stack([crossing[1][:3], crossing[0][:3]]), CONFIG)
-    assert verdicts.strayed.all()
+    flags = flag_poses(people, np.stack([crossing[1][:3], crossing[0][:3]]), CONFIG)
+    assert flags.strayed.all()
 
 
 def test_distinct_keeps_the_better_of_each_and_does_not_depend_on_scale_or_order(crossing):
     a, b = crossing[0][0], crossing[1][0]
     poses = np.stack([a, b, a + 3.0, b - 3.0])
     scores = np.stack([np.full(17, s) for s in (0.5, 0.9, 0.8, 0.6)])
-    assert distinct(poses, scores, CONFIG) == [1, 2]
-    assert distinct(poses[::-1].copy(), scores[::-1].copy(), CONFIG) == [1, 2]
-    assert distinct(poses * 3.0, scores, CONFIG) == [1, 2]
-    assert distinct(poses[:0], scores[:0], CONFIG) == []
+    assert pose_nms(poses, scores, CONFIG) == [1, 2]
+    assert pose_nms(poses[::-1].copy(), scores[::-1].copy(), CONFIG) == [1, 2]
+    assert pose_nms(poses * 3.0, scores, CONFIG) == [1, 2]
+    assert pose_nms(poses[:0], scores[:0], CONFIG) == []
 
 
 def test_what_was_not_seen_tells_nothing(crossing):
     nothing = np.zeros(17)
-    assert not are_one(crossing[0][0], nothing, crossing[0][0], nothing, CONFIG)
+    assert not same_person(crossing[0][0], nothing, crossing[0][0], nothing, CONFIG)
     behind = np.full((2, 3, 17, 2), np.nan)
     people = [person("a", crossing[0][:3], seed=1), person("b", crossing[1][:3], seed=2)]
-    assert not judge(people, behind, CONFIG).strayed.any()
-    assert judge([], None, CONFIG).duplicate.shape == (0, 0)
+    assert not flag_poses(people, behind, CONFIG).strayed.any()
+    assert flag_poses([], None, CONFIG).duplicate.shape == (0, 0)
 
 
 def test_strayed_frames_of_a_track_count_as_unobserved(body):
@@ -155,7 +162,9 @@ def test_strayed_frames_of_a_track_count_as_unobserved(body):
         return person(track.person, CAMERA.project(track_keypoints(body, track)))
 
     def settled(tracks: list[PersonTrack]):
-        return without_strayed(tracks, people, [CAMERA.project(track_keypoints(body, one)) for one in tracks], CONFIG)
+        return drop_strayed_frames(
+            tracks, people, [CAMERA.project(track_keypoints(body, one)) for one in tracks], CONFIG
+        )
 
     anna, bert = track("anna", np.full(10, -0.6)), track("bert", np.full(10, 0.6))
     people = [seen(bert), seen(anna)]
@@ -168,4 +177,4 @@ def test_strayed_frames_of_a_track_count_as_unobserved(body):
     assert report == [{"person": "bert", "strayed_frames": 3, "dropped": False}]
     kept, report = settled([anna, track("bert", np.full(10, -0.6))])
     assert [one.person for one in kept] == ["anna"] and report[0]["dropped"]
-    assert without_strayed([], [], [], CONFIG) == ([], [])
+    assert drop_strayed_frames([], [], [], CONFIG) == ([], [])

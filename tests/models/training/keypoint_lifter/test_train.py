@@ -7,7 +7,7 @@ import pytest
 import torch
 
 from models.body.model import load_body
-from models.people2d.simulated_detector import FaultConfig
+from models.people2d.simulated_detector import DetectorNoiseConfig
 from models.people3d.keypoint_lifter import Lifted, PoseLiftConfig, load_pose_lift, pose_lift_digest
 from models.training.keypoint_lifter.evaluate import POSTURES, measure, postures, table, write_card
 from models.training.keypoint_lifter.motions import collect
@@ -29,7 +29,9 @@ def motions(body):
 
 
 def test_the_truth_has_no_loss_and_what_is_off_has(body, motions):
-    windows = WindowSource(motions, body, 8, held_out=False).draw(4, np.random.default_rng(0), FaultConfig(scale=0.0))
+    windows = WindowSource(motions, body, 8, held_out=False).draw(
+        4, np.random.default_rng(0), DetectorNoiseConfig(scale=0.0)
+    )
     way = windows.pelvis - windows.offset[:, None]
     shape = windows.shape[:, None].expand(-1, 8, -1)
     exact = Lifted(windows.rotations, way, shape, torch.full((4, 8), float(np.log(0.005))))
@@ -88,7 +90,7 @@ def test_the_card_holds_the_figures(body, motions, tmp_path):
     assert (tmp_path / "errors.png").stat().st_size > 5000
     assert json.loads((tmp_path / "training.json").read_text())["steps"] == 2
     network = load_pose_lift(tmp_path)
-    again = table(measure(network, motions, 50, 8, 0, FaultConfig(calibration=0.0)))
+    again = table(measure(network, motions, 50, 8, 0, DetectorNoiseConfig(calibration=0.0)))
     assert again == figures["faulty"]
 
 

@@ -5,7 +5,7 @@ import pytest
 import torch
 
 from models.body.model import load_body
-from models.people2d.simulated_detector import LEGS, FaultConfig, detected
+from models.people2d.simulated_detector import LEGS, DetectorNoiseConfig, simulate_detections
 from models.people3d.keypoint_lifter import view_of
 from models.training.corpus_tracks import corpus_tracks
 from models.training.keypoint_lifter.motions import collect
@@ -32,7 +32,7 @@ def unit(way):
 
 
 def test_a_perfect_detector_sees_the_truth(body, source):
-    windows = source.draw(16, np.random.default_rng(0), FaultConfig(scale=0.0))
+    windows = source.draw(16, np.random.default_rng(0), DetectorNoiseConfig(scale=0.0))
     inside = windows.scores > 0.5
     assert inside.float().mean() > 0.7
     assert (unit(windows.rays) - unit(windows.true_rays)).norm(dim=-1)[inside].max() < 1e-5
@@ -44,7 +44,7 @@ def test_a_perfect_detector_sees_the_truth(body, source):
 
 
 def test_people_stand_on_the_floor_whatever_their_shape(body, source):
-    windows = source.draw(32, np.random.default_rng(1), FaultConfig())
+    windows = source.draw(32, np.random.default_rng(1), DetectorNoiseConfig())
     transl = windows.pelvis - body.rest_joints(windows.betas)[:, None, 0]
     points = body.surface_points(
         windows.betas[:, None], windows.rotations[:, :, 0], windows.rotations[:, :, 1:], transl
@@ -56,8 +56,8 @@ def test_people_stand_on_the_floor_whatever_their_shape(body, source):
 
 
 def test_faults_lose_and_scatter_keypoints(source):
-    clean = source.draw(64, np.random.default_rng(2), FaultConfig(scale=0.0))
-    faulty = source.draw(64, np.random.default_rng(2), FaultConfig())
+    clean = source.draw(64, np.random.default_rng(2), DetectorNoiseConfig(scale=0.0))
+    faulty = source.draw(64, np.random.default_rng(2), DetectorNoiseConfig())
     assert (clean.scores > 0).float().mean() - (faulty.scores > 0).float().mean() > 0.05
     both = (clean.scores > 0.5) & (faulty.scores > 0.3)
     extent = view_of(clean.true_rays, clean.scores).extent[..., None]
@@ -70,13 +70,13 @@ def test_swapped_legs_are_legs():
     image = torch.as_tensor(rng.uniform(-0.2, 0.2, (200, 6, 17, 2)), dtype=torch.float32)
     still = torch.ones(200, 6)
     seconds = torch.arange(6.0).expand(200, 6) / 10.0
-    places, scores = detected(
+    places, scores = simulate_detections(
         image,
         torch.ones(200, 6, 17, dtype=torch.bool),
         torch.full((200,), 0.75),
         still,
         seconds,
-        FaultConfig(noise=0.0, bias=0.0),
+        DetectorNoiseConfig(noise=0.0, bias=0.0),
         np.random.default_rng(3),
     )
     left, right = LEGS[0::2], LEGS[1::2]
@@ -87,7 +87,7 @@ def test_swapped_legs_are_legs():
 
 
 def test_a_mirror_twice_is_none(source):
-    windows = source.draw(4, np.random.default_rng(5), FaultConfig())
+    windows = source.draw(4, np.random.default_rng(5), DetectorNoiseConfig())
     every = torch.ones(4, dtype=torch.bool)
     rotations, pelvis = _across_y(*_across_y(windows.rotations, windows.pelvis, every), every)
     torch.testing.assert_close(rotations, windows.rotations)
@@ -95,7 +95,7 @@ def test_a_mirror_twice_is_none(source):
 
 
 def test_same_generator_same_windows_and_held_out_takes_stay_out(body, motions, source):
-    a, b = (source.draw(3, np.random.default_rng(9), FaultConfig()) for _ in range(2))
+    a, b = (source.draw(3, np.random.default_rng(9), DetectorNoiseConfig()) for _ in range(2))
     assert all(torch.equal(getattr(a, name), getattr(b, name)) for name in ("rays", "scores", "rotations", "pelvis"))
     assert len(source.rotations) == int((~motions.held_out).sum())
     assert len(WindowSource(motions, body, 12, held_out=True).rotations) == int(motions.held_out.sum())
