@@ -152,8 +152,8 @@ def test_a_folder_of_somebody_else_is_not_written_over(trained, tmp_path):
 
 BARE = """
 import sys
-for name in ("scipy", "cv2", "pandas", "fsspec", "threadpoolctl", "anny", "diffusers", "matplotlib", "prefect", "PIL", "av",
-             "mujoco", "trimesh", "open3d", "sklearn", "pyrender", "shapely", "transformers", "accelerate"):
+for name in ("scipy", "cv2", "pandas", "fsspec", "threadpoolctl", "anny", "diffusers", "matplotlib", "prefect", "PIL",
+             "av", "mujoco", "trimesh", "open3d", "sklearn", "pyrender", "shapely", "transformers", "accelerate"):
     sys.modules[name] = None
 from pipeline.cli.main import app
 app(sys.argv[1:])

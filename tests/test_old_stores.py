@@ -1,7 +1,7 @@
 """A store that an older version wrote is found: nothing of it is made anew, whatever has been moved or renamed since.
 
-`data/store_of_version_0_1.zip` holds footage of one clip, the store made of it, its config and its order, written before
-the layout of the code changed.
+`data/store_of_version_0_1.zip` holds footage of one clip, the store made of it, its config and its order, written
+before the layout of the code changed.
 """
 
 import json

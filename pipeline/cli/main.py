@@ -6,6 +6,7 @@ import errno
 import importlib
 import logging
 import sys
+from typing import Annotated
 
 import typer
 
@@ -25,6 +26,18 @@ app = typer.Typer(
 add_footage_commands(app)
 add_motion_commands(app)
 app.add_typer(evaluate_app, name="evaluate")
+
+
+@app.command("config")
+def config(
+    schema: Annotated[bool, typer.Option("--schema", help="Print a JSON schema instead.")] = False,
+    docs: Annotated[bool, typer.Option("--docs", help="Print docs/configuration.md instead.")] = False,
+) -> None:
+    """Print every key of a config file with its meaning and default."""
+    from pipeline import describe_config
+
+    describe = describe_config.describe_schema if schema else describe_config.describe_yaml
+    typer.echo(describe_config.describe_markdown() if docs else describe(), nl=False)
 
 
 @app.command("serve")

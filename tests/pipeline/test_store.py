@@ -8,9 +8,9 @@ import uuid
 import fsspec
 import numpy as np
 import pytest
-from pydantic import BaseModel
 
 from models import codec
+from models.config import Config
 from models.errors import InputError
 from models.files import check_replaceable, digest, file_digest, replaced, write_bytes
 from models.types import Footage
@@ -42,19 +42,19 @@ def elsewhere(tmp_path, monkeypatch):
     return go
 
 
-class Config(BaseModel):
+class MadeConfig(Config):
     value: int = 1
 
 
 def test_keys_change_with_everything_and_with_nothing_else(tmp_path):
     store = Store(tmp_path)
-    base = store.key("depth", 1, Config(), {"video": "a"})
-    assert base == Store(tmp_path / "elsewhere").key("depth", 1, Config(), {"video": "a"})
+    base = store.key("depth", 1, MadeConfig(), {"video": "a"})
+    assert base == Store(tmp_path / "elsewhere").key("depth", 1, MadeConfig(), {"video": "a"})
     others = {
-        store.key("floor", 1, Config(), {"video": "a"}),
-        store.key("depth", 2, Config(), {"video": "a"}),
-        store.key("depth", 1, Config(value=2), {"video": "a"}),
-        store.key("depth", 1, Config(), {"video": "b"}),
+        store.key("floor", 1, MadeConfig(), {"video": "a"}),
+        store.key("depth", 2, MadeConfig(), {"video": "a"}),
+        store.key("depth", 1, MadeConfig(value=2), {"video": "a"}),
+        store.key("depth", 1, MadeConfig(), {"video": "b"}),
     }
     assert len(others | {base}) == 5
 
