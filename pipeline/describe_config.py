@@ -101,8 +101,7 @@ def _rows(config: Config, prefix: str) -> Iterator[tuple[str, str, str]]:
         else:
             yield key, f"`{_flow(config, name)}`".replace("|", "\\|"), _meaning(field)
         for variant in variants:
-            for row in _variant_rows(variant, key):
-                yield row
+            yield from _variant_rows(variant, key)
 
 
 def _variant_rows(variant: type[Config], key: str) -> Iterator[tuple[str, str, str]]:
