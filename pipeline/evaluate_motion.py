@@ -16,7 +16,8 @@ from models.motion.evaluation.evaluator import STARTER, load_motion_evaluator
 from models.motion.evaluation.memorisation import embedded
 from models.motion.evaluation.physical_metrics import Flesh
 from models.motion.evaluation.report import write_motion_report
-from models.motion.model import check_text_encoder, load_motion_model
+from models.motion.model import load_motion_model
+from models.motion.sampler import MotionSampler
 from models.text.encoder import TextCache, TextEncoder
 from pipeline.loaders import body_model
 from pipeline.settings import Settings
@@ -55,13 +56,13 @@ def evaluate_motion(
     taught = read_corpus(corpus, lambda row: row.split == "train" and len(row.people) in config.people)
     windows = MotionData(taught, skeleton_of(body), data.most_frames)
     stage.check(config, real, named)
-    models = {name: load_motion_model(folder, sampled.device) for name, folder in named.items()}
-    for model in models.values():
-        check_text_encoder(model, captions.digest)
-    made = {
-        name: stage.answers(config, model, captions, sampled.sampling, sampled.cleanup, body, real, settings.seed)
-        for name, model in models.items()
+    samplers = {
+        name: MotionSampler(
+            load_motion_model(folder, sampled.device), captions, body, sampled.sampling, sampled.cleanup, config.batch
+        )
+        for name, folder in named.items()
     }
+    made = {name: stage.answers(config, sampler, real, settings.seed) for name, sampler in samplers.items()}
 
     def standing_m(betas: np.ndarray) -> float:
         return standing_pelvis_height(body, betas)

@@ -32,8 +32,8 @@ def sample(text: str, people: int, frames: int, count: int, out: Path, settings:
     sample_motion.check(model, encoder, text, people, frames)
     who: Any = roles or sample_motion.roles_of(text, people)
     began = time.monotonic()
-    asked = sample_motion.wanted(body, text, who, frames, count, settings.seed)
-    motions = sample_motion.run(config, model, encoder, body, asked)
+    requests = sample_motion.draw_requests(body, text, who, frames, count, settings.seed)
+    motions = sample_motion.run(config, model, encoder, body, requests)
     seconds = time.monotonic() - began
     with replaced(out) as folder:
         for number, motion in enumerate(motions):

@@ -21,12 +21,10 @@ from jaxtyping import Float, Int
 from pydantic import Field
 from torch import Tensor
 
-from models.body.model import BodyModel
 from models.config import Config
 from models.corpus.reader import Corpus, Row
 from models.errors import InputError
 from models.falls.causes import DIRECTION_ANGLES
-from models.motion.cleanup import CleanupConfig, cleaned
 from models.motion.dataset import ROLES, MotionData, Piece
 from models.motion.evaluation import memorisation as memorised
 from models.motion.evaluation import metrics
@@ -40,10 +38,8 @@ from models.motion.evaluation.physical_metrics import (
     joints_of,
     stated_contacts,
 )
-from models.motion.model import MotionModel, check_text_encoder
-from models.motion.request import Ask
-from models.motion.sampling import sample
-from models.motion.schedulers import SamplingConfig
+from models.motion.request import MotionRequest
+from models.motion.sampler import MotionSampler
 from models.seeds import generator
 from models.text.encoder import TextCache, TextEncoder
 from models.types import FPS
@@ -162,44 +158,29 @@ def scenes_of(data: MotionData, corpus: Corpus, pieces: Sequence[Piece]) -> list
     return scenes
 
 
-def answers(
-    config: EvaluateMotionConfig,
-    model: MotionModel,
-    texts: TextCache | TextEncoder,
-    sampling: SamplingConfig,
-    cleanup: CleanupConfig | None,
-    body: BodyModel,
-    scenes: Sequence[Scene],
-    seed: int,
-) -> list[Scene]:
-    """What a model makes of the captions of real scenes: as long, of the same roles and bodies; for people that it
-    knows.
+def answers(config: EvaluateMotionConfig, sampler: MotionSampler, scenes: Sequence[Scene], seed: int) -> list[Scene]:
+    """Sample what a model makes of the captions of real scenes: as long, of the same roles and bodies; for people that
+    it knows.
 
-    Cleaned up as motion is that leaves the product, unless `cleanup` is None.
-
-    InputError where the model learned its captions from another text encoder, or knows nobody's number.
+    Cleaned up as motion is that leaves the product, unless the sampler does not clean up. InputError where the model
+    knows nobody's number.
     """
-    check_text_encoder(model, texts.digest)
-    wanted = [scene for scene in scenes if len(scene.roles) in model.config.people for _ in range(config.samples)]
+    people = sampler.model.config.people
+    wanted = [scene for scene in scenes if len(scene.roles) in people for _ in range(config.samples)]
     if not wanted:
-        raise InputError("motion model", f"knows scenes of {model.config.people} people only", "hold out such scenes")
-    asks, asked = [], Counter[str]()
+        raise InputError("motion model", f"knows scenes of {people} people only", "hold out such scenes")
+    requests, sampled_before = [], Counter[str]()
     for scene in wanted:
-        # Seeds by item and how often it was asked before, so that a model that knows fewer people gets the same noise.
-        own = generator(seed, "evaluate_motion", f"{scene.row.name} {asked[scene.row.name]}")
-        asked[scene.row.name] += 1
+        # Seeds by item and how often it was sampled, so that a model that knows fewer people gets the same noise.
+        own = generator(seed, "evaluate_motion", f"{scene.row.name} {sampled_before[scene.row.name]}")
+        sampled_before[scene.row.name] += 1
         roles: Any = tuple(ROLES[role] for role in scene.roles)
-        asks.append(Ask(scene.text, roles, scene.rest, scene.features.shape[1], int(own.integers(2**40))))
+        betas, frames = scene.betas.double().numpy(), scene.features.shape[1]
+        requests.append(MotionRequest(scene.text, roles, scene.rest, frames, int(own.integers(2**40)), betas=betas))
     # Of about one length together, so that little of a batch is padding.
-    order = sorted(range(len(asks)), key=lambda k: (len(asks[k].roles), asks[k].frames))
-    made: dict[int, Scene] = {}
-    for first in range(0, len(order), config.batch):
-        part = order[first : first + config.batch]
-        for k, features in zip(part, sample(model, texts.encode, [asks[k] for k in part], sampling), strict=True):
-            scene = wanted[k]
-            whole = cleaned(cleanup, body, scene.betas.double().numpy(), scene.rest, features)
-            made[k] = replace(scene, features=whole)
-    return [made[k] for k in range(len(asks))]
+    order = sorted(range(len(requests)), key=lambda k: (len(requests[k].roles), requests[k].frames))
+    found = dict(zip(order, sampler.features([requests[k] for k in order]), strict=True))
+    return [replace(scene, features=found[k]) for k, scene in enumerate(wanted)]
 
 
 def check(config: EvaluateMotionConfig, real: Sequence[Scene], names: Iterable[str]) -> None:

@@ -7,20 +7,17 @@ Hz.
 
 import re
 from collections.abc import Sequence
-from dataclasses import dataclass
 
 import numpy as np
 import torch
-from jaxtyping import Float
 from pydantic import Field
 
 from models.body.model import BodyModel, BodyShape
-from models.body.rest_skeleton import skeleton_of
 from models.config import Config
-from models.motion.cleanup import CleanupConfig, cleaned
+from models.motion.cleanup import CleanupConfig
 from models.motion.model import MotionModel, check_text_encoder
-from models.motion.request import Ask, check_ask, motion_of
-from models.motion.sampling import sample
+from models.motion.request import MotionRequest, check_request
+from models.motion.sampler import MotionSampler, request_for
 from models.motion.schedulers import SamplingConfig
 from models.seeds import generator
 from models.text.encoder import SentenceConfig, TextConfig, TextEncoder
@@ -55,17 +52,6 @@ class SampleMotionConfig(Config):
     """Where, as torch names it: cpu, cuda, cuda:1, ... A GPU wants many more motions at a time."""
 
 
-@dataclass(frozen=True)
-class Wanted:
-    """One motion that is wanted, and whose bodies act it."""
-
-    text: str
-    roles: tuple[Role, ...]
-    betas: Float[np.ndarray, "person 10"]
-    frames: int
-    seed: int
-
-
 def roles_of(text: str, people: int) -> tuple[Role, ...]:
     """Who acts, by the words of a sentence, in its order; `person` for whoever is not named."""
     words = [(word, role) for role in ROLE_WORDS for word in ROLE_WORDS[role] if role != "person"]
@@ -82,9 +68,11 @@ def roles_of(text: str, people: int) -> tuple[Role, ...]:
     return tuple((named + unnamed)[:people])
 
 
-def wanted(body: BodyModel, text: str, roles: Sequence[Role], frames: int, count: int, seed: int) -> list[Wanted]:
-    """`count` motions of one sentence, each with bodies of its own that suit the roles."""
-    asked = []
+def draw_requests(
+    body: BodyModel, text: str, roles: Sequence[Role], frames: int, count: int, seed: int
+) -> list[MotionRequest]:
+    """Ask for `count` motions of one sentence, each with bodies of its own that suit the roles."""
+    requests = []
     for number in range(count):
         rng = generator(seed, "sample_motion", f"{text} {number}")
         shapes = [
@@ -97,29 +85,26 @@ def wanted(body: BodyModel, text: str, roles: Sequence[Role], frames: int, count
             for role in roles
         ]
         betas = np.array([body.betas_from_shape(shape) for shape in shapes], dtype=np.float64).reshape(len(roles), 10)
-        asked.append(Wanted(text, tuple(roles), betas, frames, int(rng.integers(2**40))))
-    return asked
+        requests.append(request_for(body, text, roles, betas, frames, int(rng.integers(2**40))))
+    return requests
 
 
 def check(model: MotionModel, encoder: TextEncoder, text: str, people: int, frames: int) -> None:
     """InputError for what cannot be sampled, before anything is: an empty text, 0 or 5 people, 0 or 10,000 frames, or
     a model that was trained with another text network."""
-    check_ask(Ask(text, ("person",) * people, torch.zeros(people, 22, 3), frames, 0), model)
+    check_request(MotionRequest(text, ("person",) * people, torch.zeros(people, 22, 3), frames, 0), model)
     check_text_encoder(model, encoder.digest)
 
 
 def run(
-    config: SampleMotionConfig, model: MotionModel, encoder: TextEncoder, body: BodyModel, asked: Sequence[Wanted]
+    config: SampleMotionConfig,
+    model: MotionModel,
+    encoder: TextEncoder,
+    body: BodyModel,
+    requests: Sequence[MotionRequest],
 ) -> list[Motion]:
-    """One motion each; the same whatever is sampled beside it. Actions are unknown (-1): label them by kinematics."""
-    skeleton = skeleton_of(body)
-    motions = []
-    for first in range(0, len(asked), config.batch):
-        part = asked[first : first + config.batch]
-        rests = [skeleton.rest_joints(torch.as_tensor(one.betas, dtype=torch.float32)) for one in part]
-        asks = [Ask(w.text, w.roles, rest, w.frames, w.seed) for w, rest in zip(part, rests, strict=True)]
-        found = sample(model, encoder.encode, asks, config.sampling)
-        for one, ask, features in zip(part, asks, found, strict=True):
-            whole = cleaned(config.cleanup, body, one.betas, ask.rest, features)
-            motions.append(motion_of(ask, one.betas, whole))
-    return motions
+    """Sample one motion a request; the same whatever is sampled beside it.
+
+    Actions are unknown (-1): label them by kinematics.
+    """
+    return MotionSampler(model, encoder, body, config.sampling, config.cleanup, config.batch).motions(requests)

@@ -57,19 +57,14 @@ class CleanupConfig(Config):
     """How often at most, where moving two apart makes others meet; 0 leaves people where they were sampled."""
 
 
-def cleaned(
-    config: CleanupConfig | None,
+def clean_up(
+    config: CleanupConfig,
     body: BodyModel,
     betas: Float[np.ndarray, "person 10"],
     rest: Float[Tensor, "person 22 3"],
     features: Float[Tensor, "person time 268"],
 ) -> Float[Tensor, "person time 268"]:
-    """The motion cleaned up, in the canonical frame, its contacts those that it stated; the floor is z = 0.
-
-    Without a config it stays as it is.
-    """
-    if config is None:
-        return features
+    """Clean a motion up: in the canonical frame, its contacts those that it stated; the floor is z = 0."""
     R = matrix_from_columns(_smooth(config, features[..., ROTATIONS]).unflatten(-1, (22, 6)))
     root = _smooth(config, features[..., :3])
     R, root = off_floor(solid_of(body), rest, R, root)

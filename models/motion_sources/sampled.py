@@ -4,16 +4,13 @@ from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
-import torch
 
 from models.body.model import BodyModel
 from models.body.resample import retimed
-from models.body.rest_skeleton import skeleton_of
 from models.errors import Rejected
-from models.motion.cleanup import CleanupConfig, cleaned
-from models.motion.model import check_text_encoder, load_motion_model
-from models.motion.request import Ask, motion_of
-from models.motion.sampling import sample
+from models.motion.cleanup import CleanupConfig
+from models.motion.model import load_motion_model
+from models.motion.sampler import MotionSampler, request_for
 from models.motion.schedulers import SamplingConfig
 from models.motion_sources.source import betas_of
 from models.order import ClipOrder
@@ -42,9 +39,8 @@ class SampledMotion:
         cleanup: CleanupConfig | None,
         device: str = "cpu",
     ):
-        self.body, self.sampling, self.cleanup = body, sampling, cleanup
-        self.model, self.encoder = load_motion_model(model, device), TextEncoder(text)
-        check_text_encoder(self.model, self.encoder.digest)
+        self.body = body
+        self.sampler = MotionSampler(load_motion_model(model, device), TextEncoder(text), body, sampling, cleanup)
 
     def sample(self, order: ClipOrder, room: Room | None, rng: np.random.Generator) -> Motion:
         """One motion; what came of it is for the audit to tell. Rejected where it is longer than what the model
@@ -53,20 +49,22 @@ class SampledMotion:
             if what in FURNISHED and not order.text:
                 raise Rejected("cause_needs_furniture", f"{what} on a bare floor")
         frames = round(order.seconds * FPS) + 1
-        if frames > self.model.config.most_frames:
-            longest = self.model.config.most_frames / FPS
-            raise Rejected("longer_than_the_model_learned", f"{order.seconds:g} s, it learned up to {longest:g} s")
+        longest = self.sampler.model.config.most_frames
+        if frames > longest:
+            raise Rejected(
+                "longer_than_the_model_learned", f"{order.seconds:g} s, it learned up to {longest / FPS:g} s"
+            )
         betas = betas_of(self.body, order)[None]
-        rest = skeleton_of(self.body).rest_joints(torch.as_tensor(betas, dtype=torch.float32))
-        ask = Ask(text_of(order, rng), (acting_role(order),), rest, frames, int(rng.integers(2**40)))
-        features = sample(self.model, self.encoder.encode, [ask], self.sampling)[0]
-        whole = cleaned(self.cleanup, self.body, betas, rest, features)
-        motion = motion_of(replace(ask, roles=(order.role,)), betas, whole)
+        text = text_of(order, rng)
+        request = request_for(self.body, text, (acting_role(order),), betas, frames, int(rng.integers(2**40)))
+        motion = self.sampler.motions([request])[0]
         clock = np.arange(max(2, round(order.seconds * order.fps))) / order.fps
         return replace(
             motion,
             timestamps_s=clock,
-            people=tuple(retimed(track, motion.timestamps_s, clock) for track in motion.people),
+            people=tuple(
+                replace(retimed(track, motion.timestamps_s, clock), role=order.role) for track in motion.people
+            ),
             actions=np.full((1, len(clock)), -1),
         )
 

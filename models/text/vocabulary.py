@@ -152,7 +152,8 @@ SURFACE_WORDS: dict[Surface, tuple[str, ...]] = {
     "sofa": ("a sofa", "the sofa"),
 }
 SURFACE_PREPOSITIONS: dict[Event, str] = {
-    "fall": "onto", "sit_down": "on", "lie_down": "on", "stand_up": "from", "kneel": "on", "pick_up": "from", "sitting": "on",
+    "fall": "onto", "sit_down": "on", "lie_down": "on", "stand_up": "from", "kneel": "on", "pick_up": "from",
+    "sitting": "on",
     "lying": "on",
 }  # fmt: skip
 SIDE_WORDS: dict[Event, tuple[str, ...]] = {
@@ -180,11 +181,13 @@ AFTER_VERBS: dict[After, tuple[str, ...]] = {
 }
 COUNTS = ("one", "two", "three", "four", "five", "six", "seven", "eight", "nine", "ten")
 ING_FORMS = {
-    "accompanies": "accompanying", "approaches": "approaching", "bends": "bending", "catches": "catching", "comes": "coming",
+    "accompanies": "accompanying", "approaches": "approaching", "bends": "bending", "catches": "catching",
+    "comes": "coming",
     "crawls": "crawling", "crouches": "crouching", "does": "doing", "exercises": "exercising", "faints": "fainting",
     "gets": "getting", "goes": "going", "helps": "helping", "holds": "holding", "is": "being", "kneels": "kneeling",
     "leans": "leaning", "lies": "lying", "loses": "losing", "lowers": "lowering", "misses": "missing",
-    "missteps": "misstepping", "moves": "moving", "overreaches": "overreaching", "passes": "passing", "picks": "picking",
+    "missteps": "misstepping", "moves": "moving", "overreaches": "overreaching", "passes": "passing",
+    "picks": "picking",
     "reaches": "reaching", "rises": "rising", "rolls": "rolling",
     "settles": "settling", "sits": "sitting", "slides": "sliding", "slips": "slipping", "squats": "squatting",
     "stands": "standing", "steadies": "steadying", "supports": "supporting", "takes": "taking",

@@ -22,7 +22,7 @@ from torch.utils.flop_counter import FlopCounterMode
 from models.motion.denoisers import DenoiserConfig
 from models.motion.denoisers.intergen import InterGenConfig
 from models.motion.model import MotionModel, MotionModelConfig, load_motion_model
-from models.motion.request import Ask
+from models.motion.request import MotionRequest
 from models.motion.sampling import sample
 from models.motion.schedulers import SamplingConfig, guided_steps
 
@@ -49,9 +49,9 @@ def synchronised(device: torch.device) -> float:
 
 def scene_flops(model: MotionModel, rest: Tensor, frames: int) -> float:
     """Multiply-adds times two of one forward pass over one scene, as torch counts them, on the processor."""
-    ask = Ask("a", ("person",) * PEOPLE, rest, frames, 0)
+    request = MotionRequest("a", ("person",) * PEOPLE, rest, frames, 0)
     with FlopCounterMode(display=False) as counter:
-        sample(model, told, [ask], SamplingConfig(steps=1, guided=0.0, precision="float32"))
+        sample(model, told, [request], SamplingConfig(steps=1, guided=0.0, precision="float32"))
     return float(counter.get_total_flops())
 
 
@@ -72,11 +72,11 @@ def measure(
     figures = {"params": float(sum(value.numel() for value in model.denoiser.parameters()))}
     clips_s = 0.0
     for count in batches:
-        asks = [Ask("a", ("person",) * PEOPLE, rest, frames, seed) for seed in range(count)]
+        requests = [MotionRequest("a", ("person",) * PEOPLE, rest, frames, seed) for seed in range(count)]
         spent = []
         for _ in range(3):
             began = synchronised(device)
-            sample(model, told, asks, sampling)
+            sample(model, told, requests, sampling)
             spent.append(synchronised(device) - began)
         seconds = sorted(spent)[1]
         clips_s = count / seconds

@@ -174,29 +174,22 @@ def motion_costs() -> dict[str, float]:
     """
     import torch
 
-    from models.body.rest_skeleton import skeleton_of
-    from models.motion.cleanup import CleanupConfig, cleaned
+    from models.motion.cleanup import CleanupConfig
     from models.motion.model import load_motion_model
-    from models.motion.request import Ask
-    from models.motion.sampling import sample
-    from models.motion.schedulers import SamplingConfig
+    from models.motion.sampler import MotionSampler, request_for
     from models.text.encoder import SentenceConfig, TextEncoder
 
     model, body = load_motion_model("starter"), pipeline.loaders.body_model(None)
-    rest = skeleton_of(body).rest_joints(torch.zeros(1, 10))
-    text = "A carer walks beside a resident and holds her by the arm."
-    told = TextEncoder(SentenceConfig()).encode([text])
+    text, encoder = "A carer walks beside a resident and holds her by the arm.", TextEncoder(SentenceConfig())
 
     def seconds(people: int, frames: int, count: int = 1, clean: bool = True) -> float:
-        config = CleanupConfig() if clean else None
-        asks = [Ask(text, ("person",) * people, rest.expand(people, -1, -1), frames, seed) for seed in range(count)]
+        betas = np.zeros((people, 10))
+        requests = [request_for(body, text, ("person",) * people, betas, frames, seed) for seed in range(count)]
+        sampler = MotionSampler(model, encoder, body, cleanup=CleanupConfig() if clean else None, batch_size=count)
         times = []
         for _ in range(3):
             started = time.perf_counter()
-            for ask, found in zip(
-                asks, sample(model, lambda texts: told.expand(len(texts), -1), asks, SamplingConfig()), strict=True
-            ):
-                cleaned(config, body, np.zeros((people, 10)), ask.rest, found)
+            sampler.features(requests)
             times.append(time.perf_counter() - started)
         return float(np.median(times)) / count
 

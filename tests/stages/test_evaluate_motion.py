@@ -157,6 +157,7 @@ def test_what_cannot_be_judged_is_refused(scenes, judge, audit):
 def test_a_model_answers_the_captions_with_scenes_of_their_own_shape(scenes, judge):
     from models.motion.denoisers.identity import IdentityConfig
     from models.motion.model import MotionModel, MotionModelConfig
+    from models.motion.sampler import MotionSampler
     from models.motion.schedulers import SamplingConfig
 
     encoder = judge[1]
@@ -168,7 +169,7 @@ def test_a_model_answers_the_captions_with_scenes_of_their_own_shape(scenes, jud
         torch.nn.init.normal_(value, std=0.1)
     config, sampling = CONFIG.model_copy(update={"samples": 2}), SamplingConfig(steps=2, precision="float32")
     single = [scene for scene in scenes if scene.row.name != "pair"]
-    given = (config, model, encoder, sampling, None, load_body())
+    given = (config, MotionSampler(model, encoder, load_body(), sampling, None))
     made = answers(*given, scenes, 0)
     assert [scene.row.name for scene in made] == [scene.row.name for scene in single for _ in range(2)]
     assert all(one.features.shape == scene.features.shape for one, scene in zip(made[::2], single, strict=True))
@@ -179,6 +180,6 @@ def test_a_model_answers_the_captions_with_scenes_of_their_own_shape(scenes, jud
     windows = answers(*given, [single[3], single[3]], 0)
     assert all((one.features - other.features).abs().max() > 0.01 for one, other in itertools.combinations(windows, 2))
     with pytest.raises(InputError, match="text encoder: is .* the motion model learned its captions from"):
-        answers(config, MotionModel(MotionModelConfig(denoiser=denoiser)), *given[2:], scenes, 0)
+        MotionSampler(MotionModel(MotionModelConfig(denoiser=denoiser)), encoder, load_body())
     with pytest.raises(InputError, match=r"knows scenes of \(1,\) people only"):
         answers(*given, [scene for scene in scenes if scene.row.name == "pair"], 0)

@@ -12,7 +12,7 @@ from models.motion.model import MotionModel, MotionModelConfig
 from models.motion.schedulers import SamplingConfig
 from models.text.encoder import SentenceConfig, TextEncoder
 from stages import sample_motion
-from stages.sample_motion import SampleMotionConfig, roles_of, wanted
+from stages.sample_motion import SampleMotionConfig, draw_requests, roles_of
 
 
 @pytest.fixture(scope="module")
@@ -44,8 +44,8 @@ CONFIG = SampleMotionConfig(sampling=SamplingConfig(steps=3, precision="float32"
 
 
 def test_motion_is_the_same_alone_and_in_company(body, model, encoder):
-    asked = wanted(body, "a carer walks beside a resident", ("carer", "resident"), 30, 3, seed=4)
-    asked += wanted(body, "someone stands", ("person",), 50, 1, seed=4)
+    asked = draw_requests(body, "a carer walks beside a resident", ("carer", "resident"), 30, 3, seed=4)
+    asked += draw_requests(body, "someone stands", ("person",), 50, 1, seed=4)
     together = sample_motion.run(CONFIG, model, encoder, body, asked)
     for one, motion in zip(asked, together, strict=True):
         alone = sample_motion.run(CONFIG, model, encoder, body, [one])[0]
@@ -61,14 +61,14 @@ def test_motion_is_the_same_alone_and_in_company(body, model, encoder):
 
 
 def test_three_and_four_people_and_long_motion(body, model, encoder):
-    asked = wanted(body, "people stand", ("person",) * 4, 150, 1, seed=0)
+    asked = draw_requests(body, "people stand", ("person",) * 4, 150, 1, seed=0)
     motion = sample_motion.run(CONFIG, model, encoder, body, asked)[0]
     assert len(motion.people) == 4 and motion.actions.shape == (4, 150) and (motion.actions == -1).all()
     assert motion.timestamps_s[-1] == pytest.approx(149 / 20.0)
 
 
 def test_a_body_s_own_shape_is_in_the_motion(body, model, encoder):
-    small, tall = wanted(body, "someone stands", ("person",), 20, 2, seed=1)
+    small, tall = draw_requests(body, "someone stands", ("person",), 20, 2, seed=1)
     for one in (small, tall):
         motion = sample_motion.run(CONFIG, model, encoder, body, [one])[0]
         assert np.array_equal(motion.people[0].betas, one.betas[0])

@@ -14,18 +14,13 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import torch
 from jaxtyping import UInt8
 from PIL import Image
 
 from models.body.model import BodyModel, BodyShape, load_body
-from models.body.rest_skeleton import skeleton_of
 from models.files import file_digest
-from models.motion.cleanup import CleanupConfig, cleaned
 from models.motion.model import MotionModel, check_text_encoder, load_motion_model
-from models.motion.request import Ask, motion_of
-from models.motion.sampling import sample
-from models.motion.schedulers import SamplingConfig
+from models.motion.sampler import MotionSampler, request_for
 from models.rendering.film_strip import motion_strip
 from models.text.encoder import SentenceConfig, TextEncoder
 from models.types import BodyLook
@@ -49,21 +44,17 @@ def prompt_strips(
 ) -> UInt8[np.ndarray, "height width 3"]:
     """Film strips, SEEDS of each prompt, one below the other, in the order of the prompts."""
     shape = BodyShape(age_years=40.0, sex=0.5, stature_m=1.72, build=0.4)
-    one = np.asarray(body.betas_from_shape(shape), dtype=np.float64)
-    rest = skeleton_of(body).rest_joints(torch.as_tensor(one, dtype=torch.float32))
-    asks = [
-        Ask(text, ("person",) * people, rest.expand(people, -1, -1), FRAMES, seed)
+    betas = np.asarray(body.betas_from_shape(shape), dtype=np.float64)
+    requests = [
+        request_for(body, text, ("person",) * people, np.tile(betas, (people, 1)), FRAMES, seed)
         for text, people in prompts
         for seed in range(SEEDS)
     ]
+    sampler = MotionSampler(model, encoder, body, batch_size=len(requests))
     shown = np.linspace(0, FRAMES - 1, PICTURES).round().astype(int)
     rows = []
-    for number, (ask, features) in enumerate(
-        zip(asks, sample(model, encoder.encode, asks, SamplingConfig()), strict=True)
-    ):
-        betas = np.tile(one, (len(ask.roles), 1))
-        motion = motion_of(ask, betas, cleaned(CleanupConfig(), body, betas, ask.rest, features))
-        looks = [BodyLook(number * 8 + slot, 40.0) for slot in range(len(ask.roles))]
+    for number, motion in enumerate(sampler.motions(requests)):
+        looks = [BodyLook(number * 8 + person, 40.0) for person in range(len(motion.people))]
         rows.append(motion_strip(body, motion, shown, 150, 190, looks))
     return np.concatenate(rows)
 

@@ -8,7 +8,7 @@ from models.motion.condition import Embed
 from models.motion.dataset import ROLES, MotionData
 from models.motion.features import matrices
 from models.motion.model import MotionModel
-from models.motion.request import Ask
+from models.motion.request import MotionRequest
 from models.motion.sampling import sample
 from models.motion.schedulers import SamplingConfig
 
@@ -21,8 +21,8 @@ def samples_of_held_out(
     held = data.where(lambda row: row.split == "val" and len(row.people) in model.config.people)
     first = {(data.rows[item].kind, len(data.rows[item].people)): item for item in held[::-1]}
     batches = [data.batch([piece]) for piece in data.held_out(np.array(sorted(first.values())))]
-    asks = [
-        Ask(
+    requests = [
+        MotionRequest(
             batch.texts[0],
             tuple(ROLES[role] for role in batch.roles[0]),
             batch.rest[0],
@@ -31,9 +31,9 @@ def samples_of_held_out(
         )
         for number, batch in enumerate(batches)
     ]
-    found = sample(model, embed, asks, SamplingConfig())
+    found = sample(model, embed, requests, SamplingConfig())
     joints = [
-        forward_kinematics(ask.rest[:, None], matrices(features), features[..., :3]).numpy()
-        for ask, features in zip(asks, found, strict=True)
+        forward_kinematics(request.rest[:, None], matrices(features), features[..., :3]).numpy()
+        for request, features in zip(requests, found, strict=True)
     ]
-    return joints, [ask.text for ask in asks]
+    return joints, [request.text for request in requests]

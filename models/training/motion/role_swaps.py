@@ -27,7 +27,7 @@ from models.motion.condition import Embed
 from models.motion.dataset import ROLES, MotionData
 from models.motion.evaluation.physical_metrics import joints_of
 from models.motion.model import STARTER, MotionModel, check_text_encoder, load_motion_model
-from models.motion.request import Ask
+from models.motion.request import MotionRequest
 from models.motion.sampling import sample
 from models.motion.schedulers import SamplingConfig
 from models.text.encoder import SentenceConfig, TextEncoder
@@ -43,52 +43,54 @@ FIGURES: dict[str, Callable[[Float[np.ndarray, "time 22 3"]], float]] = {
 """Of one person: way of the pelvis in steps of a quarter second, its height, mean speed of the wrists."""
 
 
-def asks_of(data: MotionData, corpus: Corpus, most: int) -> list[Ask]:
+def requests_of(data: MotionData, corpus: Corpus, most: int) -> list[MotionRequest]:
     """One for each pair of two different roles, in the order in which the item has them; InputError where there is
     none."""
     skeleton = skeleton_of(load_body())
-    asks = []
+    requests = []
     for item, row in enumerate(data.rows):
         if len(row.people) == 2 and row.roles[0] != row.roles[1]:
             rest = skeleton.rest_joints(torch.as_tensor(corpus.tracks(item).betas))
             roles: Any = row.roles
-            asks.append(Ask(row.texts[0], roles, rest, min(row.frames, most), 1000 + item))
-    if not asks:
+            requests.append(MotionRequest(row.texts[0], roles, rest, min(row.frames, most), 1000 + item))
+    if not requests:
         raise InputError("corpus", "holds out no pair of two roles", "build one with `composed` people")
-    return asks
+    return requests
 
 
-def swapped(ask: Ask) -> Ask:
+def swapped(request: MotionRequest) -> MotionRequest:
     """The same two people in the other order."""
-    return replace(ask, roles=ask.roles[::-1], rest=ask.rest.flip(0))
+    return replace(request, roles=request.roles[::-1], rest=request.rest.flip(0))
 
 
 def by_role(
-    asks: Sequence[Ask], made: Sequence[Float[Tensor, "person time 268"]]
-) -> dict[str, Float[np.ndarray, "ask role"]]:
+    requests: Sequence[MotionRequest], made: Sequence[Float[Tensor, "person time 268"]]
+) -> dict[str, Float[np.ndarray, "request role"]]:
     """Each figure of FIGURES, roles in the order of ROLES."""
     found: dict[str, list[list[float]]] = {name: [] for name in FIGURES}
-    for ask, features in zip(asks, made, strict=True):
-        joints = joints_of(features, ask.rest)
-        order = sorted(range(2), key=lambda person: ROLES.index(ask.roles[person]))
+    for request, features in zip(requests, made, strict=True):
+        joints = joints_of(features, request.rest)
+        order = sorted(range(2), key=lambda person: ROLES.index(request.roles[person]))
         for name, figure in FIGURES.items():
             found[name].append([figure(joints[person]) for person in order])
     return {name: np.array(values) for name, values in found.items()}
 
 
-def measure(model: MotionModel, embed: Embed, asks: Sequence[Ask], config: SamplingConfig) -> dict[str, dict]:
+def measure(
+    model: MotionModel, embed: Embed, requests: Sequence[MotionRequest], config: SamplingConfig
+) -> dict[str, dict]:
     """By figure: what roles differ by, and means of a role's change by swapping and by other noise, in standard
     deviations of the figure, each with its standard error."""
 
-    def figures(some: Sequence[Ask]) -> dict[str, Float[np.ndarray, "ask role"]]:
+    def figures(some: Sequence[MotionRequest]) -> dict[str, Float[np.ndarray, "request role"]]:
         made = []
         for first in range(0, len(some), BATCH):
             made += sample(model, embed, some[first : first + BATCH], config)
         return by_role(some, made)
 
-    first = figures(asks)
-    again = figures([replace(ask, seed=ask.seed + 10**6) for ask in asks])
-    other = figures([replace(swapped(ask), seed=ask.seed + 2 * 10**6) for ask in asks])
+    first = figures(requests)
+    again = figures([replace(request, seed=request.seed + 10**6) for request in requests])
+    other = figures([replace(swapped(request), seed=request.seed + 2 * 10**6) for request in requests])
     return {
         name: {
             "roles_differ": _mean_and_error(values[:, 1] - values[:, 0], values),
@@ -102,7 +104,7 @@ def measure(model: MotionModel, embed: Embed, asks: Sequence[Ask], config: Sampl
     }
 
 
-def _mean_and_error(change: Float[np.ndarray, "ask"], values: Float[np.ndarray, "ask role"]) -> list[float]:
+def _mean_and_error(change: Float[np.ndarray, "request"], values: Float[np.ndarray, "request role"]) -> list[float]:
     unit = max(float(values.std()), 1e-9)
     return [round(float(change.mean()) / unit, 3), round(float(change.std(ddof=1)) / unit / len(change) ** 0.5, 3)]
 
@@ -119,8 +121,10 @@ def main() -> None:
     encoder = TextEncoder(SentenceConfig())
     check_text_encoder(model, encoder.digest)
     most = model.config.most_frames
-    asks = asks_of(MotionData(held, skeleton_of(load_body()), most), held, most)
-    text = json.dumps({"captions": len(asks)} | measure(model, encoder.encode, asks, SamplingConfig()), indent=1)
+    requests = requests_of(MotionData(held, skeleton_of(load_body()), most), held, most)
+    text = json.dumps(
+        {"captions": len(requests)} | measure(model, encoder.encode, requests, SamplingConfig()), indent=1
+    )
     if arguments.out:
         arguments.out.write_text(text + "\n")
     print(text)

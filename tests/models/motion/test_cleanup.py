@@ -10,7 +10,7 @@ from models.body.model import load_body
 from models.body.rest_skeleton import skeleton_of
 from models.geometry.rotations import matrices_from_axis_angle
 from models.geometry.transforms import R_ZUP_YUP, matrix_from_axis_angle
-from models.motion.cleanup import CleanupConfig, cleaned, corrections
+from models.motion.cleanup import CleanupConfig, clean_up, corrections
 from models.motion.evaluation.physical_metrics import Flesh, foot_skate_cm_s, jerk_m_s3, joints_of, stated_contacts
 from models.motion.features import CONTACTS, canonical, from_matrices, heading, matrices
 from models.motion.floor_clearance import off_floor, solid_of
@@ -70,7 +70,7 @@ def test_a_foot_that_rolls_about_its_toes_is_let_roll():
 @pytest.mark.parametrize("name", ["walk_0", "stand_0", "fall_0"])
 def test_sound_motion_stays(body, scene, name):
     betas, rest, features = scene[name]
-    found = cleaned(CONFIG, body, betas, rest, features)
+    found = clean_up(CONFIG, body, betas, rest, features)
     off = np.linalg.norm(joints_of(found, rest) - joints_of(features, rest), axis=-1)
     assert off.mean() < 0.05 and torch.equal(found[..., CONTACTS], features[..., CONTACTS])
     torch.testing.assert_close(found[0, 0, :2], torch.zeros(2), atol=1e-5, rtol=0.0)
@@ -82,7 +82,7 @@ def test_sliding_feet_stand(body, scene):
     away = torch.zeros(features.shape[1], 3)
     away[:, 1] = 0.2 * torch.arange(len(away)) / FPS
     slides = moved(rest, features, away)
-    found = cleaned(CONFIG, body, betas, rest, slides)
+    found = clean_up(CONFIG, body, betas, rest, slides)
     before, after = (foot_skate_cm_s(joints_of(one, rest), stated_contacts(one)) for one in (slides, found))
     assert before > 18.0 and after < 1.5
     wandered = joints_of(found, rest)[0, :, 0, :2] - joints_of(features, rest)[0, :, 0, :2]
@@ -94,7 +94,7 @@ def test_who_sinks_rises_and_nothing_is_left_below(body, scene):
     sunk = moved(rest, features, torch.tensor([0.0, 0.0, -0.06]))
     flesh, shapes = Flesh(body), torch.as_tensor(betas, dtype=torch.float32)
     assert flesh.penetration_cm(sunk, rest, shapes) > 5.0
-    assert flesh.penetration_cm(cleaned(CONFIG, body, betas, rest, sunk), rest, shapes) < 0.5
+    assert flesh.penetration_cm(clean_up(CONFIG, body, betas, rest, sunk), rest, shapes) < 0.5
 
 
 def test_only_what_is_in_the_floor_is_bent_out_of_it(body, scene):
@@ -131,7 +131,7 @@ def test_a_head_in_the_floor_is_bent_out_of_it_and_the_body_stays_down(body, sce
     R[:, :, 12] = matrices_from_axis_angle(torch.tensor([-1.0, 0.0, 0.0]))
     sunk = from_matrices(rest, R, sound[..., :3])
     assert flesh.penetration_cm(sound, rest, shapes) < 0.5 and flesh.penetration_cm(sunk, rest, shapes) > 6.0
-    mended = cleaned(CONFIG, body, betas, rest, sunk)
+    mended = clean_up(CONFIG, body, betas, rest, sunk)
     assert flesh.penetration_cm(mended, rest, shapes) < 0.5
     assert float((mended[..., 2] - sound[..., 2]).max()) < 0.03, "the pelvis is not lifted after the head"
 
@@ -140,7 +140,7 @@ def test_jitter_goes_and_falls_stay_falls(body, scene):
     betas, rest, features = scene["fall_0"]
     noise = 0.01 * torch.randn(features.shape[1], 3, generator=torch.Generator().manual_seed(0))
     joints = [joints_of(one, rest) for one in (features, moved(rest, features, noise))]
-    after = joints_of(cleaned(CONFIG, body, betas, rest, moved(rest, features, noise)), rest)
+    after = joints_of(clean_up(CONFIG, body, betas, rest, moved(rest, features, noise)), rest)
     assert jerk_m_s3(joints[1]) > 2.5 * jerk_m_s3(joints[0]) and jerk_m_s3(after) < 2.0 * jerk_m_s3(joints[0])
     down = [np.diff(one[0, :, 0, 2]).min() * FPS for one in (joints[0], after)]
     assert down[1] < 0.8 * down[0], "the pelvis still falls about as fast"
@@ -153,18 +153,18 @@ def test_people_in_one_place_stand_beside_each_other(body, scene):
     together[1] = moved(rest[1], together[1], torch.tensor([0.0, 0.12 - float(gap[1]), 0.0]))
     flesh, shapes = Flesh(body), torch.as_tensor(betas, dtype=torch.float32)
     assert flesh.overlap_cm(together, rest, shapes) > 8.0
-    found = cleaned(CONFIG, body, betas, rest, together)
+    found = clean_up(CONFIG, body, betas, rest, together)
     assert flesh.overlap_cm(found, rest, shapes) < 1.2
     skates = [foot_skate_cm_s(joints_of(one, rest), stated_contacts(one)) for one in (together, found)]
     assert skates[1] <= skates[0] + 0.1, "feet that stood stand"
     # Whoever is named first: the same scene.
-    turned = cleaned(CONFIG, body, betas[::-1].copy(), rest.flip(0), canonical(together.flip(0)[None])[0][0])
+    turned = clean_up(CONFIG, body, betas[::-1].copy(), rest.flip(0), canonical(together.flip(0)[None])[0][0])
     apart = [
         np.linalg.norm(np.diff(joints_of(one, r), axis=0), axis=-1)
         for one, r in ((found, rest), (turned, rest.flip(0)))
     ]
     np.testing.assert_allclose(apart[0], apart[1], atol=2e-3)
-    same = cleaned(CleanupConfig(apart_rounds=0), body, betas, rest, together)
+    same = clean_up(CleanupConfig(apart_rounds=0), body, betas, rest, together)
     assert flesh.overlap_cm(same, rest, shapes) > 8.0
 
 
@@ -181,6 +181,6 @@ def test_who_steps_out_of_one_person_does_not_step_into_the_next(body, scene):
     crowd, shapes = torch.stack(placed_at), torch.as_tensor(betas[which], dtype=torch.float32)
     flesh = Flesh(body)
     assert flesh.overlap_cm(crowd[1:], rest[[1, 1]], shapes[1:]) == 0.0
-    found = cleaned(CONFIG, body, betas[which], rest[which], crowd)
+    found = clean_up(CONFIG, body, betas[which], rest[which], crowd)
     assert flesh.overlap_cm(found[1:], rest[[1, 1]], shapes[1:]) < 2.5
     assert flesh.overlap_cm(found[:2], rest, shapes[:2]) < 2.5

@@ -1,4 +1,4 @@
-"""Sampling: schedulers are set as they must be, kept values are kept, windows join, and the guide does what its
+"""Sampling: schedulers are set as they must be, known values stay, windows join, and the guide does what its
 equation says."""
 
 import shutil
@@ -15,12 +15,11 @@ from models.body.kinematics import forward_kinematics
 from models.body.model import load_body
 from models.body.rest_skeleton import skeleton_of
 from models.errors import InputError
-from models.geometry.rotations import matrices_from_axis_angle
 from models.motion.denoisers.identity import IdentityConfig
-from models.motion.features import FEATURES, POSITIONS, from_matrices, matrices
+from models.motion.features import FEATURES, ROTATIONS, matrices
 from models.motion.model import MotionModel, MotionModelConfig, load_motion_model
-from models.motion.request import Ask, Kept
-from models.motion.sampling import joint_features, sample
+from models.motion.request import KnownFrames, MotionRequest
+from models.motion.sampling import sample
 from models.motion.schedulers import SamplingConfig, scheduler_of
 from models.text.encoder import SentenceConfig, TextEncoder
 
@@ -53,8 +52,8 @@ def model_of(denoiser=None):
     return model.eval()
 
 
-def ask(frames=24, people=1, seed=0, **more):
-    return Ask("someone walks", ("person",) * people, REST.expand(people, -1, -1), frames, seed, **more)
+def walk(frames=24, people=1, seed=0, **more):
+    return MotionRequest("someone walks", ("person",) * people, REST.expand(people, -1, -1), frames, seed, **more)
 
 
 @pytest.mark.parametrize("scheduler", ["ddpm", "ddim", "dpm++", "sde-dpm++"])
@@ -63,7 +62,7 @@ def test_the_guide_goes_past_the_caption(scheduler, embed):
     config = SamplingConfig(
         scheduler=scheduler, steps=5, classifier_free_guidance_scale=2.5, guided=1.0, precision="float32"
     )
-    found = sample(model_of(Constant(torch.tensor(3.0), torch.tensor(1.0))), embed, [ask()], config)[0]
+    found = sample(model_of(Constant(torch.tensor(3.0), torch.tensor(1.0))), embed, [walk()], config)[0]
     torch.testing.assert_close(found, torch.full((1, 24, FEATURES), 6.0), atol=0.02, rtol=0.0)
 
 
@@ -79,7 +78,7 @@ def test_steps_that_are_not_guided_cost_half_and_say_what_the_caption_says(guide
 
     config = SamplingConfig(steps=4, classifier_free_guidance_scale=2.5, guided=guided, precision="float32")
     model = model_of(Counted(torch.tensor(3.0), torch.tensor(1.0)))
-    found = sample(model, embed, [ask()], config)[0]
+    found = sample(model, embed, [walk()], config)[0]
     assert seen == calls
     torch.testing.assert_close(found, torch.full((1, 24, FEATURES), 6.0 if guided == 1.0 else 3.0), atol=0.03, rtol=0.0)
 
@@ -95,11 +94,11 @@ def test_schedulers_do_not_clip_and_begin_in_pure_noise(scheduler):
 @pytest.mark.parametrize("scheduler", ["ddpm", "ddim", "dpm++", "sde-dpm++"])
 def test_a_batch_is_its_singles(scheduler, embed):
     model, config = model_of(), replace_config(scheduler)
-    asks = [ask(24, 1, 5), ask(33, 2, 6), ask(17, 3, 7)]
-    together = sample(model, embed, asks, config)
-    for one, found in zip(asks, together, strict=True):
+    requests = [walk(24, 1, 5), walk(33, 2, 6), walk(17, 3, 7)]
+    together = sample(model, embed, requests, config)
+    for one, found in zip(requests, together, strict=True):
         torch.testing.assert_close(sample(model, embed, [one], config)[0], found, atol=1e-4, rtol=0.0)
-    assert (together[0] - sample(model, embed, [replace(asks[0], seed=8)], config)[0]).abs().max() > 0.05
+    assert (together[0] - sample(model, embed, [replace(requests[0], seed=8)], config)[0]).abs().max() > 0.05
 
 
 def replace_config(scheduler):
@@ -110,16 +109,18 @@ COMPILED = """
 import torch
 from models.motion.denoisers.identity import IdentityConfig
 from models.motion.model import MotionModel, MotionModelConfig
-from models.motion.sampling import Ask, SamplingConfig, sample
+from models.motion.request import MotionRequest
+from models.motion.sampling import sample
+from models.motion.schedulers import SamplingConfig
 
 model = MotionModel(MotionModelConfig(denoiser=IdentityConfig(width=32, layers=1, heads=2, text=12), most_frames=40))
 for value in model.parameters():
     torch.nn.init.normal_(value, std=0.1)
-ask = Ask("someone walks", ("person",) * 2, torch.rand(2, 22, 3), 24, 0)
+request = MotionRequest("someone walks", ("person",) * 2, torch.rand(2, 22, 3), 24, 0)
 config = SamplingConfig(steps=2, guided=1.0, precision="float32")
 one, other = (
-    sample(model.eval(), lambda texts: torch.ones(len(texts), 12), [ask], config.model_copy(update={"compile": to}))[0]
-    for to in (True, False)
+    sample(model.eval(), lambda texts: torch.ones(len(texts), 12), [request], config.model_copy(update=update))[0]
+    for update in ({"compile": True}, {"compile": False})
 )
 print(float((one - other).abs().max()), float(one.std()))
 """
@@ -133,43 +134,24 @@ def test_a_compiled_network_says_the_same():
     assert apart < 1e-4 and spread > 0.1
 
 
-def test_kept_frames_and_joints_are_kept(embed):
+def test_known_frames_and_features_stay(embed):
     draw = torch.Generator().manual_seed(1)
     features = torch.randn(2, 24, FEATURES, generator=draw)
     where = torch.zeros(2, 24, FEATURES, dtype=torch.bool)
     where[0, :5] = True
-    where[1, 10:12] = joint_features([20])
+    where[1, 10:12, ROTATIONS] = True
     model = model_of()
-    free = sample(model, embed, [ask(people=2)], FAST)[0]
-    found = sample(model, embed, [ask(people=2, kept=Kept(features, where))], FAST)[0]
+    free = sample(model, embed, [walk(people=2)], FAST)[0]
+    found = sample(model, embed, [walk(people=2, known=KnownFrames(features, where))], FAST)[0]
     torch.testing.assert_close(found[where], features[where], atol=1e-5, rtol=0.0)
-    assert (found[~where] - free[~where]).abs().max() > 1e-3, "the rest is told of what is kept"
-    assert int(joint_features([0]).sum()) == 12 and joint_features([0])[POSITIONS][:3].all()
-
-
-def test_a_kept_joint_goes_where_it_is_wanted(embed):
-    """Not only do the numbers stand there: the motion that is read from them has the hand in its place, at all
-    times."""
-    rest = skeleton_of(load_body()).rest_joints(torch.zeros(1, 10))
-    turns = torch.randn(1, 24, 22, 3, generator=torch.Generator().manual_seed(2)) * 0.4
-    root = torch.stack([torch.linspace(0.0, 0.5, 24), torch.zeros(24), torch.full((24,), 0.9)], dim=-1)[None]
-    features = from_matrices(rest, matrices_from_axis_angle(turns), root)
-    asked = Ask("someone walks", ("person",), rest, 24, 0, Kept(features, joint_features([20]).expand(1, 24, -1)))
-    model = model_of()
-    kept, free = (sample(model, embed, [one], FAST)[0] for one in (asked, replace(asked, kept=None)))
-    wanted, found, other = (
-        forward_kinematics(rest[:, None], matrices(of), of[..., :3]) for of in (features, kept, free)
-    )
-    torch.testing.assert_close(found[:, :, 20], wanted[:, :, 20], atol=1e-4, rtol=0.0)
-    for joints, joint in ((found, 21), (other, 20)):
-        assert (joints - wanted)[:, :, joint].abs().max() > 0.05
+    assert (found[~where] - free[~where]).abs().max() > 1e-3, "the rest depends on what is known"
 
 
 def test_windows_go_on_where_the_one_before_ended(embed):
-    """The first window stays; the second is made in the frame of its own beginning, with the end of the first kept."""
+    """The first window stays; the second is made in the frame of its own beginning, with the end of the first known."""
     model = model_of()
-    whole = sample(model, embed, [ask(40, 2, 3)], FAST)[0]
-    long = sample(model, embed, [ask(90, 2, 3)], FAST)[0]
+    whole = sample(model, embed, [walk(40, 2, 3)], FAST)[0]
+    long = sample(model, embed, [walk(90, 2, 3)], FAST)[0]
     assert long.shape == (2, 90, FEATURES)
     torch.testing.assert_close(long[:, :40], whole, atol=1e-4, rtol=0.0)
 
@@ -179,8 +161,8 @@ def test_windows_of_the_shipped_model_join_without_a_seam():
     model, encoder, overlap = load_motion_model(), TextEncoder(SentenceConfig()), SamplingConfig().overlap_frames
     rest = skeleton_of(load_body()).rest_joints(torch.zeros(1, 10))
     most = model.config.most_frames
-    asks = [Ask("A person walks forward.", ("person",), rest, 2 * most, seed) for seed in range(3)]
-    for features in sample(model, encoder.encode, asks, SamplingConfig()):
+    requests = [MotionRequest("A person walks forward.", ("person",), rest, 2 * most, seed) for seed in range(3)]
+    for features in sample(model, encoder.encode, requests, SamplingConfig()):
         joints = forward_kinematics(rest[:, None], matrices(features), features[..., :3])[0]
         steps = joints.diff(dim=0).norm(dim=-1)
         seams = range(most, 2 * most, most - overlap)
@@ -193,7 +175,7 @@ def test_windows_of_the_shipped_model_join_without_a_seam():
 def test_a_constant_motion_goes_on_without_a_jump(embed):
     """Where the model says every frame alike, windows continue it: no step in height at the seams."""
     value = torch.tensor(0.7)
-    long = sample(model_of(Constant(value, value)), embed, [ask(90, 1, 3)], FAST)[0]
+    long = sample(model_of(Constant(value, value)), embed, [walk(90, 1, 3)], FAST)[0]
     height = long[0, :, 2]
     torch.testing.assert_close(height, torch.full((90,), 0.7), atol=0.02, rtol=0.0)
 
@@ -207,11 +189,14 @@ def test_a_constant_motion_goes_on_without_a_jump(embed):
         ({"frames": 0}, "frames: must be 4 to 1200"),
         ({"frames": 10_000}, "frames: must be 4 to 1200"),
         (
-            {"frames": 90, "kept": Kept(torch.zeros(1, 90, FEATURES), torch.zeros(1, 90, FEATURES, dtype=torch.bool))},
-            "kept: needs a motion of at most 40 frames, got 90",
+            {
+                "frames": 90,
+                "known": KnownFrames(torch.zeros(1, 90, FEATURES), torch.zeros(1, 90, FEATURES, dtype=torch.bool)),
+            },
+            "known frames: need a motion of at most 40 frames, got 90",
         ),
     ],
 )
 def test_what_cannot_be_asked(embed, wrong, told):
     with pytest.raises(InputError, match=told):
-        sample(model_of(), embed, [replace(ask(), **wrong)], FAST)
+        sample(model_of(), embed, [replace(walk(), **wrong)], FAST)

@@ -28,12 +28,14 @@ SAID: dict[str, dict[object, str]] = {
         "right": r"\bto (the|her|his|their) right\b", "down": "straight down|on the spot",
     },
     "surface": {
-        "floor": r"the (floor|ground)", "bed": r"\b(the|a) bed\b", "mattress": "mattress", "chair": "chair", "sofa": "sofa",
+        "floor": r"the (floor|ground)", "bed": r"\b(the|a) bed\b", "mattress": "mattress", "chair": "chair",
+        "sofa": "sofa",
         "furniture_edge": "edge of .*furniture",
     },
     "recovers": {True: r"\bbut (catches|gets .* balance back|stays on .* feet|recovers)"},
     "after": {
-        "lies_still": "lies still|without moving|remains lying", "crawls": "crawls", "gets_up": "gets (up again|back)|stands up again",
+        "lies_still": "lies still|without moving|remains lying", "crawls": "crawls",
+        "gets_up": "gets (up again|back)|stands up again",
         "tries_to_get_up": "tries to get up|struggles|attempt",
     },
     "pace": {
@@ -45,7 +47,8 @@ SAID: dict[str, dict[object, str]] = {
         "arm": "other's arm|by the arm", "both_arms": "both .*(arms|forearms)", "back": "other's back",
         "shoulder": "other's shoulder", "both_hands": "both hands",
     },
-    "other": {"resident": r"\bresident\b", "carer": r"carer|care worker|caregiver", "visitor": "visitor", "person": "person"},
+    "other": {"resident": r"\bresident\b", "carer": r"carer|care worker|caregiver", "visitor": "visitor",
+    "person": "person"},
 }  # fmt: skip
 """How a fact may be heard in a caption: written for the test, apart from the tables that the captions are drawn from.
 """

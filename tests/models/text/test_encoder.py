@@ -141,7 +141,8 @@ def test_reading_the_cache_needs_no_text_network(encoder, tmp_path):
     write_texts(tmp_path / "cache", encoder, TEXTS[:1])
     code = (
         "import sys; from pathlib import Path; from models.text.encoder import TextCache;"
-        f"print(TextCache(Path({str(tmp_path / 'cache')!r})).encode([{TEXTS[0]!r}]).shape[1], 'transformers' in sys.modules)"
+        f"texts = TextCache(Path({str(tmp_path / 'cache')!r})).encode([{TEXTS[0]!r}]);"
+        "print(texts.shape[1], 'transformers' in sys.modules)"
     )
     said = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout
     assert said.split() == [str(encoder.dim), "False"]

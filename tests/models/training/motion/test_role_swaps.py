@@ -13,33 +13,35 @@ from models.motion.dataset import MotionData
 from models.motion.denoisers.identity import IdentityConfig
 from models.motion.features import from_matrices
 from models.motion.model import MotionModel, MotionModelConfig
-from models.motion.request import Ask
+from models.motion.request import MotionRequest
 from models.motion.schedulers import SamplingConfig
 from models.training.motion import role_swaps as measure_swaps
-from models.training.motion.role_swaps import asks_of, by_role, measure, swapped
+from models.training.motion.role_swaps import by_role, measure, requests_of, swapped
 
 FRAMES = 60
 
 
 @pytest.fixture(scope="module")
-def asks():
+def requests():
     skeleton = skeleton_of(load_body())
     rest = skeleton.rest_joints(torch.zeros(2, 10))
-    return [Ask("a carer walks up to a resident", ("resident", "carer"), rest, FRAMES, seed) for seed in range(8)]
+    return [
+        MotionRequest("a carer walks up to a resident", ("resident", "carer"), rest, FRAMES, seed) for seed in range(8)
+    ]
 
 
-def scene(ask: Ask, heights: list[float], ways: list[float]) -> torch.Tensor:
+def scene(request: MotionRequest, heights: list[float], ways: list[float]) -> torch.Tensor:
     """People in their rest pose, pelves as high as told, gliding so far along x."""
     rotations = torch.eye(3).expand(2, FRAMES, 22, 3, 3)
     pelvis = torch.zeros(2, FRAMES, 3)
     for person, (height, way) in enumerate(zip(heights, ways, strict=True)):
         pelvis[person, :, 0] = torch.linspace(0.0, way, FRAMES)
         pelvis[person, :, 2] = height
-    return from_matrices(ask.rest, rotations, pelvis)
+    return from_matrices(request.rest, rotations, pelvis)
 
 
-def test_figures_are_of_roles_in_whatever_order(asks):
-    one, other = asks[0], swapped(asks[0])
+def test_figures_are_of_roles_in_whatever_order(requests):
+    one, other = requests[0], swapped(requests[0])
     assert other.roles == ("carer", "resident") and torch.equal(other.rest[0], one.rest[1])
     first = by_role([one], [scene(one, [0.2, 0.9], [0.0, 2.0])])
     second = by_role([other], [scene(other, [0.9, 0.2], [2.0, 0.0])])
@@ -51,20 +53,20 @@ def test_figures_are_of_roles_in_whatever_order(asks):
 
 
 @pytest.mark.parametrize("by", ["role", "slot"])
-def test_who_goes_by_slot_is_found_out(asks, monkeypatch, by):
+def test_who_goes_by_slot_is_found_out(requests, monkeypatch, by):
     def made(model, embed, some, config):
         scenes = []
-        for ask in some:
-            jitter = 0.02 * float(np.random.default_rng(ask.seed).normal())
-            low = [role == "resident" for role in ask.roles] if by == "role" else [True, False]
-            scenes.append(scene(ask, [0.2 + jitter if lies else 0.9 for lies in low], [0.0, 0.0]))
+        for request in some:
+            jitter = 0.02 * float(np.random.default_rng(request.seed).normal())
+            low = [role == "resident" for role in request.roles] if by == "role" else [True, False]
+            scenes.append(scene(request, [0.2 + jitter if lies else 0.9 for lies in low], [0.0, 0.0]))
         return scenes
 
     monkeypatch.setattr(measure_swaps, "sample", made)
     model = MotionModel(
         MotionModelConfig(denoiser=IdentityConfig(width=32, layers=1, heads=2, text=4), text_encoder="")
     )
-    figures = measure(model, lambda texts: torch.zeros(len(texts), 4), asks, SamplingConfig())["lowest_pelvis_m"]
+    figures = measure(model, lambda texts: torch.zeros(len(texts), 4), requests, SamplingConfig())["lowest_pelvis_m"]
     assert figures["roles_differ"][0] == pytest.approx(2.0, abs=0.05)
     assert abs(figures["noise_0"][0]) < 0.1
     change, error = figures["swap_0"]
@@ -76,4 +78,4 @@ def test_a_corpus_without_pairs_of_two_roles_is_refused(items, tmp_path):
     corpus = read_corpus(tmp_path / "corpus.bin")
     assert len(index.rows) == 2
     with pytest.raises(InputError, match="holds out no pair of two roles"):
-        asks_of(MotionData(corpus, skeleton_of(load_body()), 60), corpus, 60)
+        requests_of(MotionData(corpus, skeleton_of(load_body()), 60), corpus, 60)

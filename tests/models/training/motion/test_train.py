@@ -24,7 +24,8 @@ from models.training.motion.train import MotionTrainConfig, rate_at, shares, tra
 
 SMALL = {"width": 32, "layers": 1, "heads": 2, "text": 12}
 CONFIG = MotionTrainConfig(
-    denoiser=IdentityConfig(**SMALL), steps=6, batch=4, most_frames=60, validate_every=3, validation=4, precision="float32",
+    denoiser=IdentityConfig(**SMALL), steps=6, batch=4, most_frames=60, validate_every=3, validation=4,
+    precision="float32",
     warm_up=2, kinds={"fall": 0.4, "look_alike": 0.4, "composed": 0.2}, save_every_s=0.0,
 )  # fmt: skip
 
