@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from typing import Protocol, runtime_checkable
 
 import numpy as np
 import torch
@@ -15,8 +16,19 @@ from models.motion.model import MotionModel, check_text_encoder
 from models.motion.request import MotionRequest, motion_of
 from models.motion.sampling import sample
 from models.motion.schedulers import SamplingConfig
-from models.text.encoder import TextCache, TextEncoder
 from models.types import Motion, Role
+
+
+@runtime_checkable
+class CaptionEncoder(Protocol):
+    """What captions are read with: a text network, or a file of what one said."""
+
+    digest: str
+    """Of the network, wherever its words were kept."""
+
+    def encode(self, texts: Sequence[str]) -> Float[Tensor, "text dim"]:
+        """Encode captions, one row each."""
+        ...
 
 
 def request_for(
@@ -40,7 +52,7 @@ class MotionSampler:
     """
 
     model: MotionModel
-    texts: TextEncoder | TextCache
+    texts: CaptionEncoder
     body: BodyModel
     sampling: SamplingConfig = field(default_factory=SamplingConfig)
     cleanup: CleanupConfig | None = field(default_factory=CleanupConfig)

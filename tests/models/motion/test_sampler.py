@@ -1,4 +1,4 @@
-"""From requests to motion: the steps in their order, whatever the batches, by a model that knows the captions' words."""
+"""From requests to motion: the steps in their order, whatever the batches, by a model that knows the text network."""
 
 from dataclasses import replace
 
