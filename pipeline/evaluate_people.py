@@ -30,7 +30,7 @@ def lift_sample_clip(footage: Path, clip: str, size: tuple[int, int], settings: 
             people = tuple(stage.spoiled(person, config, rng) for person in people)
         for variant in stage.VARIANTS:
             # Whoever fails is counted in the errors, not left out of them.
-            chosen = lifting.model_copy(update={"variant": variant, "world": stage.NOBODY_FAILS})
+            chosen = lifting.model_copy(update={"variant": variant, "plausibility": stage.NOBODY_FAILS})
             ((tracks, _),) = people3d.run(chosen, [people3d.Clip(people, true.timestamps_s, true.camera)], body)
             errors = stage.clip_errors(body, true, tracks)
             result[f"{keypoints}/{variant}"] = (errors, len(people), len(tracks))

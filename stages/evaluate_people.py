@@ -21,8 +21,8 @@ from models.compare_falls.real_falls import Fall, LiftedClip
 from models.config import Config
 from models.errors import InputError
 from models.geometry.camera import Camera, read_camera
-from models.people3d.metrics import BODY_JOINTS, acceleration_error, align, mpjpe_mm, pa_mpjpe_mm
-from models.people3d.plausibility import WorldConfig
+from models.people3d.metrics import BODY_JOINTS, acceleration_error, align_similarity, mpjpe_mm, pa_mpjpe_mm
+from models.people3d.plausibility import PlausibilityConfig
 from models.types import SMPL_JOINTS, Person2D, PersonTrack, Role, Room, take
 
 VARIANTS = ("regress", "optimise", "hybrid")
@@ -30,7 +30,9 @@ FEET = [SMPL_JOINTS.index(name) for name in ("left_ankle", "left_foot", "right_a
 NECK = SMPL_JOINTS.index("neck")
 LEAST_LANDINGS = 3
 """Other falls that tell how high a mattress is."""
-NOBODY_FAILS = WorldConfig(most_skate_cm_s=1e6, most_sunk_m=1e3, most_sunk_share=1.0, most_float_m=1e3)
+NOBODY_FAILS = PlausibilityConfig(
+    max_foot_skate_cm_s=1e6, max_penetration_m=1e3, max_penetration_share=1.0, max_float_m=1e3
+)
 LYING = ("supine", "prone", "left_side", "right_side")
 
 
@@ -223,7 +225,7 @@ def two_camera_distance_m(a: Float[np.ndarray, "time 24 3"], b: Float[np.ndarray
     The transform has no scale: both liftings are in metres.
     """
     points_a, points_b = a[:, :BODY_JOINTS].reshape(-1, 3), b[:, :BODY_JOINTS].reshape(-1, 3)
-    turned = align(points_a, points_b)
+    turned = align_similarity(points_a, points_b)
     # A similarity's rotation is the rigid one's too (Umeyama 1991); only its scale is taken back.
     centre = points_b.mean(axis=0)
     size_a = np.sqrt(((points_a - points_a.mean(axis=0)) ** 2).sum())

@@ -10,7 +10,7 @@ import numpy as np
 from jaxtyping import Bool, Float
 
 from models.geometry.camera import read_camera
-from models.people3d.metrics import align
+from models.people3d.metrics import align_similarity
 from models.types import Room
 
 
@@ -51,5 +51,7 @@ def run(
     source, target = np.concatenate(found), np.concatenate(true)
     if len(source):
         figures["joints_world_mm"] = float(np.linalg.norm(source - target, axis=1).mean() * 1000.0)
-        figures["joints_aligned_mm"] = float(np.linalg.norm(align(source, target) - target, axis=1).mean() * 1000.0)
+        figures["joints_aligned_mm"] = float(
+            np.linalg.norm(align_similarity(source, target) - target, axis=1).mean() * 1000.0
+        )
     return figures

@@ -263,7 +263,8 @@ def _free_name(people: Sequence[Person2D]) -> str:
 def _people(
     tracklets: list[Tracklet], footage: Footage, config: People2DConfig
 ) -> tuple[list[Person2D], int, list[dict]]:
-    """Stitch tracklets to people, drop those hardly seen, hardly credible or seen twice, order by how much they moved."""
+    """Stitch tracklets to people, drop those hardly seen, hardly credible or seen twice, order by how much they
+    moved."""
     times_s, frames = footage.timestamps_s, len(footage.timestamps_s)
     spacing = float(np.median(np.diff(times_s))) if frames > 1 else 1.0
     people, dropped = [], 0
@@ -301,7 +302,8 @@ def _box(
 
 
 def check_order(config: People2DConfig, orders: Sequence[dict], where: Path) -> None:
-    """Raise InputError where the figures `keypoint_order` of all clips together say that keypoints come in a wrong order."""
+    """Raise InputError where the figures `keypoint_order` of all clips together say that keypoints come in a wrong
+    order."""
     if config.keypoint_order.check and (
         wrong := complaint([KeypointOrder(**order) for order in orders], config.keypoint_order)
     ):

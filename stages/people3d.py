@@ -17,24 +17,24 @@ from pydantic import Field
 from scipy.spatial.transform import Rotation
 
 from models.body.model import BodyModel
-from models.config import Config
+from models.config import Config, renamed
 from models.geometry.camera import Camera
 from models.geometry.transforms import invert
 from models.people3d.fitting.fit import Fit, fit_feet, fit_keypoints, rest_pelvis, upright_frames
 from models.people3d.fitting.initialisation import usable
-from models.people3d.fitting.observations import Seen
+from models.people3d.fitting.observations import Observation
 from models.people3d.fitting.windows import PiecewiseConfig, fit_at, fit_motions
 from models.people3d.keypoint_lifter import KeypointRegressor, load_pose_lift, pose_lift_digest
-from models.people3d.plausibility import WorldConfig, measure, reasons
+from models.people3d.plausibility import PlausibilityConfig, failure_reasons, measure_plausibility
 from models.people3d.pose_prior import load_pose_prior, pose_prior_digest
 from models.people3d.regressor import Regression, Regressor
-from models.people3d.separation import SeparationConfig, separated
+from models.people3d.separation import InterpenetrationConfig, resolve_interpenetration
 from models.types import Person2D, PersonTrack, SupportSurface
 
 VERSION = 10
 
 Frames = Callable[[Int[np.ndarray, "wanted"]], Iterable[UInt8[np.ndarray, "height width 3"]]]
-"""Straight pictures of the frames with these numbers."""
+"""Undistorted images of the frames with these numbers."""
 
 
 class Keypoints(Config):
@@ -50,10 +50,11 @@ class Crops(Config):
 
     kind: Literal["hmr"] = "hmr"
     path: str
-    """Folder that `models.training.hmr.convert_4dhumans` or `models.training.hmr.train` made."""
+    """Folder of a network that `models.training.hmr.convert_4dhumans` or `models.training.hmr.train` made."""
     device: str = "cpu"
+    """Where the network runs, as torch names it."""
     flip: bool = True
-    """Average with the mirrored crop."""
+    """Average with the answer to the mirrored crop: more exact at twice the cost."""
 
 
 class People3DConfig(PiecewiseConfig):
@@ -63,24 +64,27 @@ class People3DConfig(PiecewiseConfig):
     """What a regressor says as it is; a fit that starts from a library of postures; or one that starts from the
     regressor."""
     regressor: Annotated[Keypoints | Crops, Field(discriminator="kind")] = Keypoints()
-    """Not read by `optimise`."""
+    """What says where and how everyone is; not read by `optimise`."""
     pose_prior: str = "starter"
     """Folder of a pose prior, or `starter`; read only where `fit.pose_prior` gives it a weight."""
-    least_score: float = Field(0.15, ge=0.0, le=1.0)
+    min_score: float = renamed("least_score", "min_score", 0.15, ge=0.0, le=1.0)
     """Keypoints scoring less do not pull."""
-    judged_score: float = Field(0.3, ge=0.0, le=1.0)
-    """Keypoints scoring at least this are judged by the figures of quality; chosen before fitting."""
-    least_frames: int = Field(5, ge=1)
+    min_metric_score: float = renamed("judged_score", "min_metric_score", 0.3, ge=0.0, le=1.0)
+    """Keypoints scoring at least this count in the metrics of quality; chosen before fitting."""
+    min_frames: int = renamed("least_frames", "min_frames", 5, ge=1)
     """People placed in fewer frames are dropped, and counted."""
-    world: WorldConfig = WorldConfig(most_float_m=1.0, most_skate_cm_s=50.0)
+    plausibility: PlausibilityConfig = renamed(
+        "world", "plausibility", PlausibilityConfig(max_float_m=1.0, max_foot_skate_cm_s=50.0)
+    )
     """What a track may do before it is dropped. Beds and chairs may not be known, so resting above the floor is
     allowed. On 63 real clips far walkers slid up to 45 cm/s, and what was nobody from 52 on."""
-    most_behind: float = Field(1.35, gt=1.0)
+    max_depth_ratio: float = renamed("most_behind", "max_depth_ratio", 1.35, gt=1.0)
     """Who is so many times as far away as the room's depth (and 0.3 m more) is no person in the room."""
-    separation: SeparationConfig = SeparationConfig()
+    separation: InterpenetrationConfig = InterpenetrationConfig()
+    """How people who share space are moved apart."""
     clips_at_once: int = Field(1, ge=1)
-    """Clips whose people are optimised together: worth it on a GPU (`fit.device`), together with `fit.frames_at_once`.
-    """
+    """Clips whose people are optimised concatenate_frames: worth it on a GPU (`fit.device`), concatenate_frames with
+    `fit.frames_at_once`."""
 
 
 @dataclass(frozen=True)
@@ -91,7 +95,7 @@ class Clip:
     timestamps_s: Float[np.ndarray, "time"]
     camera: Camera
     frames: Frames | None = None
-    """The straight pictures of frame numbers, in order; only a regressor that looks at crops asks for them."""
+    """Gives the undistorted images of frame numbers, in order; only a regressor that looks at crops asks for them."""
     supports: Sequence[SupportSurface] = ()
     """Tops of furniture that people sit, lie and land on, and do not pass through."""
     depth: Float[np.ndarray, "height width"] | None = None
@@ -99,13 +103,13 @@ class Clip:
 
 
 def run(config: People3DConfig, clips: Sequence[Clip], body: BodyModel) -> list[tuple[list[PersonTrack], dict]]:
-    """Lift everyone of some clips, all in one optimisation in which nobody sees the others, and then take those of each
+    """Lift everyone of some clips, all in one optimisation in which nobody sees the others, and then move those of each
     clip apart who share space (models/people3d/separation.py). Clip by clip or all at once, the motion is the same up
     to rounding.
 
-    The figures of a clip hold, over all its people: median reprojection (pixels, and as a share of the box's longer
-    side) of keypoints scoring at least `judged_score`, the share of frames in view whose median is at most 10 px, each
-    person's stature, the median distance of the lower foot from the floor in standing frames (None where nobody
+    The metrics of a clip hold, over all its people: median reprojection (pixels, and as a share of the box's longer
+    side) of keypoints scoring at least `min_metric_score`, the share of frames in view whose median is at most 10 px,
+    each person's stature, the median distance of the lower foot from the floor in standing frames (None where nobody
     stands), each person's foot skate, sinking and floating (`models.people3d.plausibility`), who overlapped whom, and
     who was dropped and why.
     """
@@ -124,7 +128,7 @@ class _Found:
 
     person: Person2D
     frames: Int[np.ndarray, "observed"]
-    seen: Seen
+    observation: Observation
     """In those frames."""
     regression: Regression | None
 
@@ -137,8 +141,8 @@ def _placed(
     tracks, lifted = [], []
     for one, fit in fitted:
         track = _track(one.person, fit, one.frames, times)
-        world = measure(body, track, times, config.world)
-        failed = reasons(world, config.world) + _elsewhere(config, one, fit, camera, body, clip.depth)
+        world = measure_plausibility(body, track, times, config.plausibility)
+        failed = failure_reasons(world, config.plausibility) + _elsewhere(config, one, fit, camera, body, clip.depth)
         if failed:
             dropped.append({"person": one.person.person, "reason": "; ".join(failed)})
             continue
@@ -146,17 +150,19 @@ def _placed(
         lifted.append((one, fit))
     overlaps = []
     if config.variant != "regress":
-        tracks, overlaps = separated(config.separation, body, tracks, times, camera.T_world_camera[:2, 3])
+        tracks, overlaps = resolve_interpenetration(
+            config.separation, body, tracks, times, camera.T_world_camera[:2, 3]
+        )
     judged = []
     for track, (one, fit) in zip(tracks, lifted, strict=True):
-        world = measure(body, track, times, config.world)
+        world = measure_plausibility(body, track, times, config.plausibility)
         placed = replace(fit, transl=track.transl[one.frames])
         judged.append(_judge(config, one, placed, camera, body) | {"world": asdict(world)})
     return tracks, _figures(judged, dropped) | {"overlaps": [asdict(overlap) for overlap in overlaps]}
 
 
 def load_regressor(config: People3DConfig, body: BodyModel) -> Regressor:
-    """The regressor that a config names; InputError where it cannot be loaded."""
+    """Load the regressor that a config names; InputError where it cannot be loaded."""
     named = config.regressor
     if isinstance(named, Keypoints):
         return KeypointRegressor(load_pose_lift(named.path), body)
@@ -167,7 +173,7 @@ def load_regressor(config: People3DConfig, body: BodyModel) -> Regressor:
 
 
 def weight_digests(config: People3DConfig) -> dict[str, str]:
-    """Digest of each network that `run` reads, by its role; InputError where a file is missing."""
+    """Return the digest of each network that `run` reads, by its role; InputError where a file is missing."""
     digests = {}
     if config.variant != "regress" and config.fit.pose_prior > 0.0:
         digests["pose_prior"] = pose_prior_digest(config.pose_prior)
@@ -185,19 +191,26 @@ def _found(config: People3DConfig, clip: Clip, regressor: Regressor | None) -> t
     """Who can be lifted, with what the regressor says of them; and who cannot, and why."""
     found, dropped = [], []
     for person in clip.people:
-        weights = np.where(person.scores >= config.least_score, person.scores, 0.0) * person.visible[:, None]
-        rows = np.flatnonzero(usable(weights, config.least_score))
-        if len(rows) < config.least_frames:
+        weights = np.where(person.scores >= config.min_score, person.scores, 0.0) * person.visible[:, None]
+        rows = np.flatnonzero(usable(weights, config.min_score))
+        if len(rows) < config.min_frames:
             dropped.append({"person": person.person, "reason": f"placed in {len(rows)} frames only"})
             continue
-        seen = Seen(person.keypoints_px[rows], weights[rows], clip.timestamps_s[rows], clip.camera, clip.supports)
+        observation = Observation(
+            person.keypoints_px[rows], weights[rows], clip.timestamps_s[rows], clip.camera, clip.supports
+        )
         regression = None
         if regressor is not None:
-            pictures = clip.frames(rows) if regressor.reads_frames and clip.frames is not None else ()
+            images = clip.frames(rows) if regressor.reads_frames and clip.frames is not None else ()
             regression = regressor.regress(
-                seen.keypoints_px, seen.weights, person.boxes_px[rows], seen.timestamps_s, clip.camera, pictures
+                observation.keypoints_px,
+                observation.weights,
+                person.boxes_px[rows],
+                observation.timestamps_s,
+                clip.camera,
+                images,
             )
-        found.append(_Found(person, rows, seen, regression))
+        found.append(_Found(person, rows, observation, regression))
     return found, dropped
 
 
@@ -206,7 +219,7 @@ def _fits(config: People3DConfig, found: Sequence[_Found], body: BodyModel) -> l
     if config.variant == "regress":
         return [_as_regressed(body, one.regression) for one in found if one.regression is not None]
     prior = load_pose_prior(config.pose_prior) if config.fit.pose_prior > 0.0 else None
-    return fit_motions(config, [one.seen for one in found], [one.regression for one in found], body, prior)
+    return fit_motions(config, [one.observation for one in found], [one.regression for one in found], body, prior)
 
 
 def _as_regressed(body: BodyModel, regression: Regression) -> Fit:
@@ -257,11 +270,11 @@ def _elsewhere(
     person, frames = found.person, found.frames
     pixels = np.rint(person.keypoints_px[frames]).astype(int)
     rows, columns = (np.clip(pixels[..., axis], 0, depth.shape[1 - axis] - 1) for axis in (1, 0))
-    seen = person.scores[frames] >= config.judged_score
+    seen = person.scores[frames] >= config.min_metric_score
     if not seen.any():
         return []
     away, end = float(np.median(inside[seen])), float(np.median(depth[rows, columns][seen]))
-    if np.isfinite(end) and away > config.most_behind * end + 0.3:
+    if np.isfinite(end) and away > config.max_depth_ratio * end + 0.3:
         return [f"would be {away:.1f} m away where the room ends at {end:.1f} m: a picture, a mirror or a window"]
     return []
 
@@ -279,7 +292,7 @@ def _judge(
     error = np.linalg.norm(projected - person.keypoints_px[frames], axis=-1)
     # A keypoint behind the camera is as wrong as can be, not unseen.
     error = np.where(np.isfinite(error), error, 1e4)
-    use = person.scores[frames] >= config.judged_score
+    use = person.scores[frames] >= config.min_metric_score
     box = person.boxes_px[frames]
     side = np.maximum((box[:, 2:] - box[:, :2]).max(axis=1), 1.0)
     feet = np.abs(fit_feet(body, fit).min(axis=1))[upright_frames(body, fit)]

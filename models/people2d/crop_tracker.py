@@ -134,7 +134,8 @@ class Tracker:
                 track.appearances.append(appearance)
 
     def _resolve(self, index: int) -> None:
-        """Where two tracks lie on one person, one loses: the one seen less of late, else whose person's appearance changed."""
+        """Where two tracks lie on one person, one loses: the one seen less of late, else whose person's appearance
+        changed."""
         here = [track for track in self.active if index in track.poses]
         for i, a in enumerate(here):
             for b in here[i + 1 :]:

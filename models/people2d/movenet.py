@@ -75,8 +75,8 @@ class TflitePose:
         min_score: float = 0.5,
         turns: tuple[int, ...] = TURNS,
     ) -> Pose2D:
-        """Look in the crop; while the mean score is below `min_score`, look at the other turns and once more where joints
-        were found."""
+        """Look in the crop; while the mean score is below `min_score`, look at the other turns and once more where
+        joints were found."""
         best = self(rgb, crop)
         if best.score >= min_score:
             return best

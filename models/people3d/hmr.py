@@ -31,15 +31,15 @@ from models.types import SMPL_PARENTS
 
 logger = logging.getLogger(__name__)
 
-LEAST_SCORE = 0.3
+MIN_SCORE = 0.3
 """Of a keypoint that counts."""
-LEAST_KEYPOINTS, ENOUGH_KEYPOINTS = 6, 8
+MIN_KEYPOINTS, CONFIRMING_KEYPOINTS = 6, 8
 """Fewer do not say how far away somebody is; so many confirm a body."""
 AGREEMENT = 0.05
 """Mean distance of keypoints, in longer sides of the box, at which confidence falls to 1/e."""
 HUBER = 0.03
 """Distance of a keypoint, in longer sides of the box, beyond which it pulls less."""
-ROUNDS = 6
+ITERATIONS = 6
 RIDGE = 1e-4
 """Square metres: one unit of betas is as likely as 1 cm off in a rest joint."""
 
@@ -81,7 +81,7 @@ class HmrRegressor:
         pelvis = (R_world_view @ pelvis_view[..., None])[..., 0] + place
         limbs = self._limbs(global_orient, rotations[:, 1:], betas)
         sides = np.max(boxes_px[:, 2:] - boxes_px[:, :2], axis=1)
-        weights = np.where(scores >= LEAST_SCORE, scores, 0.0)
+        weights = np.where(scores >= MIN_SCORE, scores, 0.0)
         solved, sure = pelvis_on_rays(
             limbs @ R_world_camera, camera.rays_camera(keypoints_px)[..., :2], weights, sides / camera.focal_px
         )
@@ -142,7 +142,7 @@ def agreement(off: Float[np.ndarray, "time 17"], weights: Float[np.ndarray, "tim
     """Confidence from distances of keypoints, in longer sides of the box (see the module's docstring)."""
     counted = weights > 0
     mean = np.where(counted, np.minimum(off, 1.0), 0.0).sum(axis=1) / np.maximum(counted.sum(axis=1), 1)
-    return np.exp(-mean / AGREEMENT) * np.minimum(1.0, counted.sum(axis=1) / ENOUGH_KEYPOINTS)
+    return np.exp(-mean / AGREEMENT) * np.minimum(1.0, counted.sum(axis=1) / CONFIRMING_KEYPOINTS)
 
 
 def pelvis_on_rays(
@@ -163,9 +163,9 @@ def pelvis_on_rays(
     A[..., 2] = -rays
     b = rays * limbs_camera[..., 2:] - limbs_camera[..., :2]
     now, depth = weights.copy(), np.ones((time, 17))
-    sure = (weights > 0).sum(axis=1) >= LEAST_KEYPOINTS
+    sure = (weights > 0).sum(axis=1) >= MIN_KEYPOINTS
     pelvis = np.tile([0.0, 0.0, 1.0], (time, 1))
-    for _ in range(ROUNDS):
+    for _ in range(ITERATIONS):
         w = now / depth**2
         normal = np.einsum("tk,tkia,tkib->tab", w, A, A)
         pull = np.einsum("tk,tkia,tki->ta", w, A, b)

@@ -38,7 +38,7 @@ from models.geometry.transforms import matrix_from_axis_angle, rotation_between,
 from models.networks import load_network, network_digest
 
 IMAGENET_MEAN, IMAGENET_STD = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)
-LEAST_SCALE = 0.05
+MIN_SCALE = 0.05
 """Of the weak camera: less would put the body tens of metres away, and 0 nowhere."""
 
 
@@ -96,7 +96,7 @@ class Bodies:
 
     def translation(self, focal_px: Float[Tensor, "crop"], rows_px: int) -> Float[Tensor, "crop 3"]:
         """SMPL's transl in the crop cameras' axes, metres (see the module's docstring)."""
-        scale = self.camera[:, 0].clamp(min=LEAST_SCALE)
+        scale = self.camera[:, 0].clamp(min=MIN_SCALE)
         return torch.stack([self.camera[:, 1], self.camera[:, 2], 2.0 * focal_px / (rows_px * scale)], dim=-1)
 
 

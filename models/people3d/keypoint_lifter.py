@@ -244,16 +244,16 @@ class PoseLift(nn.Module):
 
 
 class KeypointRegressor:
-    """`models.people3d.regressor.Regressor` from a network and a body; frames closer than `least_spacing_s` are
+    """`models.people3d.regressor.Regressor` from a network and a body; frames closer than `min_spacing_s` are
     interpolated."""
 
     reads_frames = False
 
     def __init__(
-        self, network: PoseLift, body: BodyModel, window: int = 32, overlap: int = 16, least_spacing_s: float = 0.055
+        self, network: PoseLift, body: BodyModel, window: int = 32, overlap: int = 16, min_spacing_s: float = 0.055
     ):
         self.network, self.body = network, body
-        self.window, self.overlap, self.least_spacing_s = window, overlap, least_spacing_s
+        self.window, self.overlap, self.min_spacing_s = window, overlap, min_spacing_s
         self.shapes = ShapeSpace(body, STATURE_M, STATURE_SPREAD_M)
 
     @torch.no_grad()
@@ -270,7 +270,7 @@ class KeypointRegressor:
 
         Windows overlap and are cross-faded, so a long clip has no seams; cost is linear in frames.
         """
-        kept = _spaced(timestamps_s, self.least_spacing_s)
+        kept = _spaced(timestamps_s, self.min_spacing_s)
         rays = camera.rays_camera(keypoints_px[kept]) @ camera.T_world_camera[:3, :3].T
         seconds = timestamps_s[kept]
         spans = _spans(len(kept), self.window, self.overlap)

@@ -1,4 +1,4 @@
-"""How far a lifted body is from the true one, in the field's own figures."""
+"""How far a lifted body is from the true one, in the field's own metrics."""
 
 import numpy as np
 from jaxtyping import Bool, Float
@@ -7,10 +7,10 @@ BODY_JOINTS = 22
 """SMPL's joints without the hands."""
 
 
-def align(
+def align_similarity(
     source: Float[np.ndarray, "*batch point 3"], target: Float[np.ndarray, "*batch point 3"]
 ) -> Float[np.ndarray, "*batch point 3"]:
-    """`source` under the similarity transform that brings it closest to `target` (Umeyama 1991), each of a batch
+    """Return `source` under the similarity transform that brings it closest to `target` (Umeyama 1991), each of a batch
     alone."""
     mean_source, mean_target = source.mean(axis=-2, keepdims=True), target.mean(axis=-2, keepdims=True)
     a, b = source - mean_source, target - mean_target
@@ -18,14 +18,14 @@ def align(
     sign = np.ones_like(s)
     sign[..., 2] = np.sign(np.linalg.det(u @ vt))
     scale = (s * sign).sum(-1) / np.maximum((a**2).sum((-1, -2)), 1e-12)
-    turned = a @ np.swapaxes((u * sign[..., None, :]) @ vt, -1, -2)
-    return scale[..., None, None] * turned + mean_target
+    rotated = a @ np.swapaxes((u * sign[..., None, :]) @ vt, -1, -2)
+    return scale[..., None, None] * rotated + mean_target
 
 
 def mpjpe_mm(
     found: Float[np.ndarray, "*batch joint 3"], true: Float[np.ndarray, "*batch joint 3"]
 ) -> Float[np.ndarray, "*batch"]:
-    """Mean distance of joints after both pelves are put at the origin; joint 0 is the pelvis."""
+    """Return the mean distance of joints, mm, after both pelves are put at the origin; joint 0 is the pelvis."""
     apart = (found - found[..., :1, :]) - (true - true[..., :1, :])
     return 1000.0 * np.linalg.norm(apart, axis=-1).mean(-1)
 
@@ -33,8 +33,8 @@ def mpjpe_mm(
 def pa_mpjpe_mm(
     found: Float[np.ndarray, "*batch joint 3"], true: Float[np.ndarray, "*batch joint 3"]
 ) -> Float[np.ndarray, "*batch"]:
-    """Mean distance of joints after each frame's own similarity transform."""
-    return 1000.0 * np.linalg.norm(align(found, true) - true, axis=-1).mean(-1)
+    """Return the mean distance of joints, mm, after each frame's own similarity transform."""
+    return 1000.0 * np.linalg.norm(align_similarity(found, true) - true, axis=-1).mean(-1)
 
 
 def acceleration_error(
@@ -43,7 +43,8 @@ def acceleration_error(
     timestamps_s: Float[np.ndarray, "time"],
     known: Bool[np.ndarray, "time"],
 ) -> Float[np.ndarray, "middle"]:
-    """Mean over joints of |acceleration - true acceleration|, m/s², of frames whose neighbours are known as well."""
+    """Return the mean over joints of |acceleration - true acceleration|, m/s², of frames whose neighbours are known
+    as well."""
     dt = np.diff(timestamps_s)[:, None, None]
     difference = found - true
     velocity = np.diff(difference, axis=0) / dt

@@ -31,7 +31,7 @@ class Regression:
     """In [0, 1]."""
 
     def at(self, rows: Int[np.ndarray, "kept"]) -> "Regression":
-        """Some of the frames."""
+        """Return some of the frames."""
         return Regression(
             self.global_orient[rows], self.body_pose[rows], self.pelvis[rows], self.betas, self.confidence[rows]
         )
@@ -53,5 +53,6 @@ class Regressor(Protocol):
         camera: Camera,
         frames: Iterable[UInt8[np.ndarray, "height width 3"]],
     ) -> Regression:
-        """All arrays are of the frames in which the person was found, in order of time; so is `frames`."""
+        """Lift one person; all arrays are of the frames in which the person was found, in order of time; so is
+        `frames`."""
         ...

@@ -1,5 +1,5 @@
-"""People lifted from one camera may share space, because their distance is what a single view knows least: move them
-apart.
+"""Resolve interpenetration: people lifted from one camera may share space, because their distance is what a single view
+knows least.
 
 In: the tracks of one clip in the room's world and the camera's place. Out: the same tracks, those that overlap shifted
 over the floor, mostly along the line of sight, as little and as smoothly as takes them apart. Nobody else changes by a
@@ -18,31 +18,33 @@ from torch import Tensor
 
 from models.body.collision_spheres import InnerSpheres, depths
 from models.body.model import BodyModel
-from models.config import Config
+from models.config import Config, renamed
 from models.types import PersonTrack
 
 CHUNK = 256
 """Frames that are compared at a time."""
 
 
-class SeparationConfig(Config):
-    """Spreads say how far a shift goes before it costs."""
+class InterpenetrationConfig(Config):
+    """How people who share space are moved apart; standard deviations say how far a shift goes before it costs."""
 
-    allowed_m: float = Field(default=0.01, ge=0.0)
-    """People who hold each other press into the skin."""
-    overlap_m: float = Field(default=0.01, gt=0.0)
-    along_m: float = Field(default=0.3, gt=0.0)
-    """Towards the camera and away from it."""
-    across_m: float = Field(default=0.06, gt=0.0)
-    speed_m_s: float = Field(default=0.15, gt=0.0)
-    """How fast the shift changes."""
+    tolerance_m: float = renamed("allowed_m", "tolerance_m", 0.01, ge=0.0)
+    """Depth of overlap that is left, metres: people who hold each other press into the skin."""
+    overlap_std_m: float = renamed("overlap_m", "overlap_std_m", 0.01, gt=0.0)
+    """Standard deviation of the overlap that remains beyond that, metres."""
+    along_std_m: float = renamed("along_m", "along_std_m", 0.3, gt=0.0)
+    """Standard deviation of the shift towards the camera and away from it, metres: what one view knows least."""
+    across_std_m: float = renamed("across_m", "across_std_m", 0.06, gt=0.0)
+    """Standard deviation of the shift across the line of sight, metres."""
+    speed_std_m_s: float = renamed("speed_m_s", "speed_std_m_s", 0.15, gt=0.0)
+    """Standard deviation of how fast the shift changes, metres per second."""
     steps: int = Field(default=60, ge=0)
-    """Of L-BFGS; 0 leaves everybody where they are."""
+    """Iterations of L-BFGS; 0 leaves everybody where they are."""
 
 
 @dataclass(frozen=True)
 class Overlap:
-    """Of two people."""
+    """How deep two people were in each other, and how far they were moved."""
 
     people: tuple[str, str]
     before_m: float
@@ -52,14 +54,14 @@ class Overlap:
     """How far one of them was moved, at most."""
 
 
-def separated(
-    config: SeparationConfig,
+def resolve_interpenetration(
+    config: InterpenetrationConfig,
     body: BodyModel,
     tracks: Sequence[PersonTrack],
     timestamps_s: Float[np.ndarray, "time"],
     camera_xy: Float[np.ndarray, "2"],
 ) -> tuple[list[PersonTrack], list[Overlap]]:
-    """Move people apart who overlap by more than `allowed_m`; tracks share the clock. Order does not matter."""
+    """Move people apart who overlap by more than `tolerance_m`; tracks share timestamps. Order does not matter."""
     if len(tracks) < 2:
         return list(tracks), []
     spheres = [InnerSpheres(body, track.betas) for track in tracks]
@@ -69,13 +71,13 @@ def separated(
         (a, b): _deepest(centres[a], radii[a], centres[b], radii[b])
         for a, b in itertools.combinations(range(len(tracks)), 2)
     }
-    touching = [pair for pair, depth in before.items() if float(depth.max()) > config.allowed_m]
+    touching = [pair for pair, depth in before.items() if float(depth.max()) > config.tolerance_m]
     if not touching or config.steps == 0:
         return list(tracks), [_overlap(tracks, pair, before[pair], before[pair], 0.0) for pair in touching]
     movers = sorted({one for pair in touching for one in pair}, key=lambda one: tracks[one].person)
-    moved = _shifts(config, tracks, movers, touching, centres, radii, timestamps_s, camera_xy)
+    shifts = _shifts(config, tracks, movers, touching, centres, radii, timestamps_s, camera_xy)
     result = list(tracks)
-    for one, shift in moved.items():
+    for one, shift in shifts.items():
         transl = tracks[one].transl.copy()
         transl[:, :2] += shift
         result[one] = replace(tracks[one], transl=transl)
@@ -84,7 +86,7 @@ def separated(
         )
     overlaps = []
     for a, b in touching:
-        farthest = max(float(np.linalg.norm(moved[one], axis=1).max()) for one in (a, b))
+        farthest = max(float(np.linalg.norm(shifts[one], axis=1).max()) for one in (a, b))
         after = _deepest(centres[a], radii[a], centres[b], radii[b])
         overlaps.append(_overlap(tracks, (a, b), before[a, b], after, farthest))
     return result, overlaps
@@ -108,7 +110,7 @@ def _deepest(a: Tensor, a_radii: Tensor, b: Tensor, b_radii: Tensor) -> Float[Te
 
 
 def _shifts(
-    config: SeparationConfig,
+    config: InterpenetrationConfig,
     tracks: Sequence[PersonTrack],
     movers: list[int],
     touching: list[tuple[int, int]],
@@ -121,12 +123,12 @@ def _shifts(
     dt = torch.as_tensor(np.diff(timestamps_s), dtype=torch.float32).clamp(min=1e-3)
     axes, sure = [], []
     for one in movers:
-        way = torch.as_tensor(tracks[one].transl[:, :2] - camera_xy, dtype=torch.float32)
-        along = torch.nn.functional.normalize(way, dim=-1)
+        sight = torch.as_tensor(tracks[one].transl[:, :2] - camera_xy, dtype=torch.float32)
+        along = torch.nn.functional.normalize(sight, dim=-1)
         axes.append(torch.stack([along, torch.stack([-along[:, 1], along[:, 0]], dim=-1)], dim=1))
         # Who was seen better is moved less.
         sure.append(0.25 + float(tracks[one].confidence.mean()))
-    spread = torch.tensor([config.along_m, config.across_m])
+    spread = torch.tensor([config.along_std_m, config.across_std_m])
     # Near frames decide: elsewhere a shift only fades, so distant frames need not be compared.
     near = torch.stack([_deepest(centres[a], radii[a] + 0.1, centres[b], radii[b] + 0.1) > 0.0 for a, b in touching])
     frames = [torch.nonzero(of)[:, 0] for of in near]
@@ -147,13 +149,13 @@ def _shifts(
             i, k = movers.index(a), movers.index(b)
             deep = (
                 depths(centres[a][rows] + places[i][rows], radii[a], centres[b][rows] + places[k][rows], radii[b])
-                - config.allowed_m
+                - config.tolerance_m
             )
-            total = total + (deep.clamp(min=0.0) / config.overlap_m).square().sum()
+            total = total + (deep.clamp(min=0.0) / config.overlap_std_m).square().sum()
         for move, weight in zip(moves, sure, strict=True):
             total = total + weight * move.square().sum()
         for shift, weight in zip(shifts(), sure, strict=True):
-            speed = (shift[1:] - shift[:-1]) / dt[:, None] / config.speed_m_s
+            speed = (shift[1:] - shift[:-1]) / dt[:, None] / config.speed_std_m_s
             total = total + weight * speed.square().sum()
         total.backward()
         return total

@@ -30,7 +30,7 @@ def smooth_curves(
     acceleration: float,
     iterations: int = 40,
 ) -> tuple[Float[np.ndarray, "curve time 3"], Float[np.ndarray, "joint time 3 3"]]:
-    """Places (metres) and rotations of least objective; each curve and joint for itself.
+    """Return places (metres) and rotations of least objective; each curve and joint for itself.
 
     `trust` is the confidence c_t; frames of trust 0 are bridged. At least two frames need trust, and three must be
     given.
@@ -40,12 +40,12 @@ def smooth_curves(
     dt = np.diff(timestamps_s)
     middle = (dt[1:] + dt[:-1]) / 2.0
     span = np.concatenate([dt[:1], middle * 2.0, dt[-1:]]) / 2.0
-    x, turned = places.copy(), rotations.copy()
+    x, smoothed = places.copy(), rotations.copy()
     for _ in range(iterations):
-        step = np.concatenate([np.diff(x, axis=1), _steps(turned)])
+        step = np.concatenate([np.diff(x, axis=1), _steps(smoothed)])
         left = np.concatenate([np.broadcast_to(still, (count, len(dt), 3, 3)), _inverse_jacobian(step[count:])])
         right = np.concatenate([np.broadcast_to(still, (count, len(dt), 3, 3)), _inverse_jacobian(-step[count:])])
-        away = np.concatenate([x - places, axis_angle_from_matrix(np.swapaxes(rotations, -1, -2) @ turned)])
+        away = np.concatenate([x - places, axis_angle_from_matrix(np.swapaxes(rotations, -1, -2) @ smoothed)])
         velocity = step / dt[:, None]
         change = np.diff(velocity, axis=1) / middle[:, None]
         # Iteratively reweighted least squares of rho: w = rho'(r) / 2r = 1 / sqrt(1 + r^2).
@@ -53,10 +53,10 @@ def smooth_curves(
         even = _reweighted(change, scale / acceleration) * weight * middle
         delta = _solve(away, change, left, right, near, even, dt, middle)
         x = x + delta[:count]
-        turned = turned @ matrix_from_axis_angle(delta[count:])
+        smoothed = smoothed @ matrix_from_axis_angle(delta[count:])
         if np.abs(delta * scale[..., None]).max() < 1e-6:
             break
-    return x, turned
+    return x, smoothed
 
 
 def _steps(rotations: Float[np.ndarray, "joint time 3 3"]) -> Float[np.ndarray, "joint step 3"]:
@@ -126,7 +126,7 @@ def _solve(
 def stretches(
     observed: Bool[np.ndarray, "time"], timestamps_s: Float[np.ndarray, "time"], gap_s: float
 ) -> list[Int[np.ndarray, "frame"]]:
-    """Frames from the first to the last observed one of each stretch without a gap longer than `gap_s`."""
+    """Return frames from the first to the last observed one of each stretch without a gap longer than `gap_s`."""
     seen = np.flatnonzero(observed)
     cuts = np.flatnonzero(np.diff(timestamps_s[seen]) > gap_s) + 1
     return [np.arange(part[0], part[-1] + 1) for part in np.split(seen, cuts) if len(part)]

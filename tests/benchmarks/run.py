@@ -70,7 +70,7 @@ def lifting_costs(footage: Path) -> dict[str, float]:
         first = {name: getattr(person, name)[:count] for name in ("visible", "boxes_px", "keypoints_px", "scores")}
         part = [replace(person, person=f"{person.person}_{k}", **first) for k in range(people)]
         config = people3d.People3DConfig.model_validate(
-            {"variant": variant, "separation": {"steps": 0}, "world": evaluate_people.NOBODY_FAILS}
+            {"variant": variant, "separation": {"steps": 0}, "plausibility": evaluate_people.NOBODY_FAILS}
         )
         started = time.perf_counter()
         people3d.run(config, [people3d.Clip(part, clip.timestamps_s[:count], clip.camera)], body)

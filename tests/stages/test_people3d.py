@@ -12,8 +12,8 @@ from models.geometry.camera import Camera, intrinsics_from_focal, normal_from_an
 from models.geometry.transforms import R_ZUP_YUP, matrix_from_axis_angle, yaw
 from models.people3d.fitting.objective import FitConfig
 from models.people3d.hmr_network import Hmr, HmrConfig
-from models.people3d.plausibility import WorldConfig
-from models.people3d.separation import SeparationConfig
+from models.people3d.plausibility import PlausibilityConfig
+from models.people3d.separation import InterpenetrationConfig
 from models.types import Person2D
 from stages import people3d
 from stages.people3d import Crops, People3DConfig
@@ -21,9 +21,9 @@ from stages.people3d import Crops, People3DConfig
 CAMERA = Camera(
     intrinsics_from_focal(560.0, 640, 480), 640, 480, pose_over_floor(normal_from_angles(np.radians(20.0), 0.0), 2.3)
 )
-GLIDES = WorldConfig(most_float_m=1.0, most_skate_cm_s=500.0)
+GLIDES = PlausibilityConfig(max_float_m=1.0, max_foot_skate_cm_s=500.0)
 """The strangers of these tests do not move their legs."""
-QUICK = People3DConfig(fit=FitConfig(steps=10), world=GLIDES)
+QUICK = People3DConfig(fit=FitConfig(steps=10), plausibility=GLIDES)
 
 
 @pytest.fixture(scope="module")
@@ -79,7 +79,7 @@ def lifted(config, people, times, body, **known):
 
 def test_known_person_in_the_world(body):
     person, joints, times = stroller(body, 12)
-    (track,), figures = lifted(People3DConfig(fit=FitConfig(steps=100), world=GLIDES), [person], times, body)
+    (track,), figures = lifted(People3DConfig(fit=FitConfig(steps=100), plausibility=GLIDES), [person], times, body)
     assert np.linalg.norm(joints_of(body, track) - joints, axis=-1)[:, :22].mean() < 0.06
     assert figures["reprojection_px_median"] < 3.0
     assert figures["reprojection_box_share_median"] < 0.02
@@ -94,7 +94,7 @@ def test_every_variant_knows_where_the_person_is(body):
     person, joints, times = stroller(body, 12)
     errors, figures = {}, {}
     for variant in ("regress", "optimise", "hybrid"):
-        config = People3DConfig(variant=variant, fit=FitConfig(steps=100), world=GLIDES)
+        config = People3DConfig(variant=variant, fit=FitConfig(steps=100), plausibility=GLIDES)
         (track,), figures[variant] = lifted(config, [person], times, body)
         errors[variant] = np.linalg.norm(joints_of(body, track) - joints, axis=-1)[:, :22].mean()
     # The regressor alone is rough; what is fitted to exact keypoints is not.
@@ -141,7 +141,9 @@ def test_later_clock_changes_nothing(body):
 def test_gaps_are_bridged_and_say_so(body):
     person, joints, times = stroller(body, 12)
     hidden = [0, 5, 6, 11]
-    (track,), _ = lifted(People3DConfig(fit=FitConfig(steps=60), world=GLIDES), [hide(person, hidden)], times, body)
+    (track,), _ = lifted(
+        People3DConfig(fit=FitConfig(steps=60), plausibility=GLIDES), [hide(person, hidden)], times, body
+    )
     assert np.flatnonzero(~track.visible).tolist() == hidden
     assert track.confidence[hidden].max() < 0.5 < track.confidence[track.visible].min()
     # In between: on the way. Before the first and after the last: held.
@@ -190,7 +192,7 @@ def test_a_regressor_of_crops_gets_the_frames_it_asks_for(body, tmp_path):
         asked.extend(wanted.tolist())
         return (np.full((480, 640, 3), 10 * int(index), np.uint8) for index in wanted)
 
-    chosen = People3DConfig(variant="regress", regressor=Crops(path=str(tmp_path)), world=GLIDES)
+    chosen = People3DConfig(variant="regress", regressor=Crops(path=str(tmp_path)), plausibility=GLIDES)
     lifted(chosen, [hide(person, [3])], times, body, frames=pictures)
     assert asked == [0, 1, 2, 4, 5, 6, 7]
 
@@ -230,7 +232,7 @@ def test_feet_alone_are_dropped_with_the_reason(body):
 
 def test_twelve_people_are_twelve_tracks(body):
     apart = [stroller(body, 8, f"p{number:02d}", y=0.35 * (number - 6)) for number in range(12)]
-    config = QUICK.model_copy(update={"separation": SeparationConfig(steps=0)})
+    config = QUICK.model_copy(update={"separation": InterpenetrationConfig(steps=0)})
     tracks, figures = lifted(config, [one[0] for one in apart], apart[0][2], body)
     assert [track.person for track in tracks] == [f"p{number:02d}" for number in range(12)]
     places = np.array([joints_of(body, track)[:, 0, :2].mean(0) for track in tracks])
@@ -242,7 +244,7 @@ def test_twelve_people_are_twelve_tracks(body):
 def test_coarse_to_fine_agrees_with_the_truth(body):
     person, joints, times = stroller(body, 24, fps=15.0)
     config = People3DConfig(
-        world=GLIDES, fit=FitConfig(steps=80), coarse_frames=8, fine_steps=15, window_frames=16, overlap_frames=4
+        plausibility=GLIDES, fit=FitConfig(steps=80), coarse_frames=8, fine_steps=15, window_frames=16, overlap_frames=4
     )
     (track,), figures = lifted(config, [person], times, body)
     assert np.linalg.norm(joints_of(body, track) - joints, axis=-1)[:, :22].mean() < 0.07
@@ -256,7 +258,7 @@ def test_a_long_clip_is_fitted_by_pieces_without_a_seam(body):
     """Coarse frames as far apart as the whole clip would need would say nothing of how this body gets about."""
     person, joints, times = stroller(body, 150, fps=15.0, there_and_back_s=2.0)
     config = People3DConfig(
-        world=GLIDES,
+        plausibility=GLIDES,
         fit=FitConfig(steps=60, last_steps=0),
         coarse_frames=10,
         coarse_stride=3,

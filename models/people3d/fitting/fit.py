@@ -12,24 +12,24 @@ from models.geometry.rotations import matrices_from_axis_angle
 
 @dataclass(frozen=True)
 class Fit:
-    """What was found, per observed frame, in the world."""
+    """One person's fitted motion, per observed frame, in the world."""
 
     betas: Float[np.ndarray, "10"]
     latent: Float[np.ndarray, "3"]
-    """The shape in spreads of stature, sex and build: what `betas` came from."""
+    """The shape in standard deviations of stature, sex and build: what `betas` came from."""
     global_orient: Float[np.ndarray, "time 3 3"]
     body_pose: Float[np.ndarray, "time 69"]
     transl: Float[np.ndarray, "time 3"]
     loss: float
 
 
-def upright_frames(body: BodyModel, fit: Fit, least: float = 0.8) -> Bool[np.ndarray, "time"]:
-    """Frames in which the body stands: trunk and both thighs near vertical."""
+def upright_frames(body: BodyModel, fit: Fit, min_cosine: float = 0.8) -> Bool[np.ndarray, "time"]:
+    """Find frames in which the body stands: trunk and both thighs near vertical."""
     with torch.no_grad():
         joints = fit_joints(body, fit)
     trunk = joints[:, 12] - joints[:, 0]
     thighs = [joints[:, hip] - joints[:, knee] for hip, knee in ((1, 4), (2, 5))]
-    tall = [v[:, 2] / np.linalg.norm(v, axis=-1) > least for v in (trunk, *thighs)]
+    tall = [v[:, 2] / np.linalg.norm(v, axis=-1) > min_cosine for v in (trunk, *thighs)]
     return np.logical_and.reduce(tall)
 
 
@@ -41,24 +41,24 @@ def _batch(body: BodyModel, fit: Fit, frames: Int[np.ndarray, "kept"] | slice):
 
 
 def rest_pelvis(body: BodyModel, betas: Float[np.ndarray, "10"]) -> Float[np.ndarray, "3"]:
-    """J0(betas): what lies between `transl` and the pelvis."""
+    """Return J0(betas): what lies between `transl` and the pelvis."""
     return body.rest_joints(torch.as_tensor(betas, dtype=torch.float32))[0].double().numpy()
 
 
 def fit_joints(body: BodyModel, fit: Fit) -> Float[np.ndarray, "time 24 3"]:
-    """Joints in the world."""
+    """Return joints in the world, metres."""
     with torch.no_grad():
         return body.joints(*_batch(body, fit, slice(None))).double().numpy()
 
 
 def fit_keypoints(body: BodyModel, fit: Fit) -> Float[np.ndarray, "time 17 3"]:
-    """COCO-17 in the world."""
+    """Return COCO-17 in the world, metres."""
     with torch.no_grad():
         return body.keypoints(*_batch(body, fit, slice(None))).double().numpy()
 
 
 def fit_feet(body: BodyModel, fit: Fit) -> Float[np.ndarray, "time 2"]:
-    """Height of the lowest contact point of the left and right foot above the floor, metres."""
+    """Return the height of the lowest contact point of the left and right foot above the floor, metres."""
     owner = body.weights[body.surface_vertices].argmax(-1)
     with torch.no_grad():
         z = body.surface_points(*_batch(body, fit, slice(None)))[..., 2]

@@ -15,9 +15,9 @@ from models.geometry.rotations import matrices_from_axis_angle, matrix_from_colu
 from models.geometry.transforms import invert, rotation_6d_from_matrix
 from models.networks import device_of
 from models.people3d.fitting.fit import Fit
-from models.people3d.fitting.initialisation import Start
+from models.people3d.fitting.initialisation import Initialisation
 from models.people3d.fitting.objective import FitConfig, FitObjective
-from models.people3d.fitting.observations import FAR_S, FitFrames, Seen, stillness, together
+from models.people3d.fitting.observations import FAR_S, FitFrames, Observation, concatenate_frames, stillness
 from models.people3d.fitting.support_surfaces import FurnitureTops, furniture_tops
 from models.people3d.pose_prior import PosePrior
 
@@ -34,46 +34,49 @@ class Fitter:
         config: FitConfig,
         body: BodyModel,
         stature_m: float = 1.68,
-        stature_spread_m: float = 0.09,
+        stature_std_m: float = 0.09,
         prior: PosePrior | None = None,
     ):
         self.config, self.device = config, device_of("fit.device", config.device)
-        self.shape = ShapeSpace(body, stature_m, stature_spread_m).to(self.device)
+        self.shape = ShapeSpace(body, stature_m, stature_std_m).to(self.device)
         self.objective = FitObjective(config, body, self.shape, prior, self.device)
         self.body = self.objective.body
 
     def tensor(self, values: np.ndarray) -> Tensor:
-        """In single precision, where the fitter is."""
+        """Return values in single precision, where the fitter is."""
         return torch.as_tensor(values, dtype=torch.float32, device=self.device)
 
     def fit(
         self,
-        people: Sequence[Seen],
-        starts: Sequence[Start],
+        people: Sequence[Observation],
+        starts: Sequence[Initialisation],
         latents: Float[np.ndarray, "person 3"] | None = None,
     ) -> list[Fit]:
-        """Adam on all frames of everyone together, then L-BFGS on those of each. Deterministic.
+        """Run Adam on all frames of everyone together, then L-BFGS on those of each. Deterministic.
 
         `latents` are shapes that are known already, and stay.
         """
         fits: list[Fit] = []
         while len(fits) < len(people):
             first = len(fits)
-            ends = np.cumsum([len(seen.timestamps_s) for seen in people[first:]])
+            ends = np.cumsum([len(observation.timestamps_s) for observation in people[first:]])
             batch = slice(first, first + max(1, int((ends <= self.config.frames_at_once).sum())))
             fits += self._fit(people[batch], starts[batch], None if latents is None else latents[batch])
         return fits
 
     def _fit(
-        self, people: Sequence[Seen], starts: Sequence[Start], latents: Float[np.ndarray, "person 3"] | None
+        self,
+        people: Sequence[Observation],
+        starts: Sequence[Initialisation],
+        latents: Float[np.ndarray, "person 3"] | None,
     ) -> list[Fit]:
         free = latents is None
         latent = self.tensor(np.zeros((len(people), 3)) if latents is None else latents)
         frames = [
-            self.frames(number, seen, start, latent[number])
-            for number, (seen, start) in enumerate(zip(people, starts, strict=True))
+            self.frames(number, observation, start, latent[number])
+            for number, (observation, start) in enumerate(zip(people, starts, strict=True))
         ]
-        whole = together(frames)
+        whole = concatenate_frames(frames)
         variables = self.variables(starts) + ([latent] if free else [])
         self._adam([variable.requires_grad_() for variable in variables], whole, latent)
         fits = []
@@ -83,8 +86,9 @@ class Fitter:
             fits.append(self._finished(own, own_latent, whole.rows(rows), free))
         return fits
 
-    def variables(self, starts: Sequence[Start]) -> list[Tensor]:
-        """What is optimised, as it begins: every frame's root [frame, 6], pose [frame, 23, 3] and pelvis [frame, 3]."""
+    def variables(self, starts: Sequence[Initialisation]) -> list[Tensor]:
+        """Return what is optimised, as it begins: every frame's root [frame, 6], pose [frame, 23, 3] and pelvis
+        [frame, 3]."""
         root = self.tensor(rotation_6d_from_matrix(np.concatenate([start.global_orient for start in starts])))
         pose = self.tensor(np.concatenate([start.body_pose for start in starts]))
         pelvis = self.tensor(np.concatenate([start.pelvis for start in starts]))
@@ -141,29 +145,31 @@ class Fitter:
             )
 
     def reshaped(self, fit: Fit, latent: Float[np.ndarray, "3"]) -> Fit:
-        """The same postures and places of the pelvis, of another shape."""
+        """Give a fit another shape: the same postures and places of the pelvis."""
         betas = self.shape(self.tensor(latent))
         before = self.body.rest_joints(self.tensor(fit.betas))[0]
         moved = (before - self.body.rest_joints(betas)[0]).cpu().double().numpy()
         return replace(fit, betas=betas.cpu().numpy(), latent=latent, transl=fit.transl + moved)
 
     @torch.no_grad()
-    def frames(self, number: int, seen: Seen, start: Start, latent: Float[Tensor, "3"]) -> FitFrames:
-        """One person's frames."""
-        count = len(seen.timestamps_s)
+    def frames(
+        self, number: int, observation: Observation, start: Initialisation, latent: Float[Tensor, "3"]
+    ) -> FitFrames:
+        """Return one person's frames."""
+        count = len(observation.timestamps_s)
         pose = self.tensor(start.body_pose).reshape(-1, 23, 3)
         trust = self.tensor(start.trust)
-        visible = zip(seen.keypoints_px, seen.weights, strict=True)
+        visible = zip(observation.keypoints_px, observation.weights, strict=True)
         extents = [np.linalg.norm(np.ptp(points[weights > 0], axis=0)) for points, weights in visible]
-        still = self.tensor(stillness(seen.keypoints_px, seen.weights, seen.timestamps_s))
-        tops = furniture_tops(seen.supports, self.device).of(torch.zeros_like(still, dtype=torch.long))
-        T_camera_world = self.tensor(invert(seen.camera.T_world_camera)).expand(count, 4, 4)
+        still = self.tensor(stillness(observation.keypoints_px, observation.weights, observation.timestamps_s))
+        tops = furniture_tops(observation.supports, self.device).of(torch.zeros_like(still, dtype=torch.long))
+        T_camera_world = self.tensor(invert(observation.camera.T_world_camera)).expand(count, 4, 4)
         return FitFrames(
             torch.full((count,), number, device=self.device),
-            self.tensor(seen.keypoints_px),
-            self.tensor(seen.weights),
-            self.tensor(self.config.pixel_spread * np.maximum(extents, 20.0) + 1.5),
-            self.tensor(np.append(FAR_S, np.diff(seen.timestamps_s))),
+            self.tensor(observation.keypoints_px),
+            self.tensor(observation.weights),
+            self.tensor(self.config.pixel_std * np.maximum(extents, 20.0) + 1.5),
+            self.tensor(np.append(FAR_S, np.diff(observation.timestamps_s))),
             still,
             # The library's steps are no information; what was regressed is smooth already, and moves as fast as people
             # fall.
@@ -173,12 +179,12 @@ class Fitter:
             self._ground(start, latent, still, tops),
             T_camera_world[:, :3, :3],
             T_camera_world[:, :3, 3],
-            self.tensor(seen.camera.intrinsics).expand(count, 3, 3),
+            self.tensor(observation.camera.intrinsics).expand(count, 3, 3),
             tops,
         )
 
     def _ground(
-        self, start: Start, latent: Float[Tensor, "3"], still: Float[Tensor, "time"], tops: FurnitureTops
+        self, start: Initialisation, latent: Float[Tensor, "3"], still: Float[Tensor, "time"], tops: FurnitureTops
     ) -> Float[Tensor, "time"]:
         """Height of what carries the body where no support is known: the floor, or, where a regressor lays who lies
         still well above it, something as high as that.

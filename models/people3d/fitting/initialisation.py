@@ -1,10 +1,9 @@
 """Where a fit of people to keypoints starts: a library of postures, and the likeliest path through it.
 
-Gradient descent on reprojection cannot turn a person round, nor lay one down who was started upright (FACTS, "First
-tries"). So every frame is compared with a few hundred whole-body candidates (posture x tilt x heading): for each, the
-best place is a small linear problem, since a keypoint's ray is linear in the body's translation. The path of least
-total cost through the frames (Viterbi) then settles front or back, left or right and lying or standing for the whole
-clip at once.
+Gradient descent on reprojection cannot turn a person round, nor lay one down who was started upright. So every frame is
+compared with a few hundred whole-body candidates (posture x tilt x heading): for each, the best place is a small linear
+problem, since a keypoint's ray is linear in the body's translation. The path of least total cost through the frames
+(Viterbi) then settles front or back, left or right and lying or standing for the whole clip at once.
 """
 
 from dataclasses import dataclass
@@ -20,17 +19,17 @@ from models.geometry.transforms import R_ZUP_YUP, invert, matrix_from_axis_angle
 from models.people3d.regressor import Regression
 
 HEADINGS = 16
-KEPT = 32
-"""Candidates per frame that the path may use."""
+CANDIDATES = 32
+"""Candidates kept per frame, which the path may use."""
 BLOCK = 256
 """Frames compared with the candidates at a time, which bounds the memory."""
-REGRESSED_SPREAD_M = 0.1
+REGRESSED_STD_M = 0.1
 """How far from where a regressor puts a body its place may be drawn by the keypoints."""
 
 
 @dataclass(frozen=True)
-class Start:
-    """One posture, heading and place per frame."""
+class Initialisation:
+    """Where a fit starts: one posture, heading and place per frame."""
 
     global_orient: Float[np.ndarray, "time 3 3"]
     """Body axes to world."""
@@ -41,12 +40,14 @@ class Start:
     trust: Float[np.ndarray, "time"]
     """Confidence of a regression that the posture is from, in [0, 1]; 0 where it is from the library."""
 
-    def at(self, rows: slice) -> "Start":
-        """Some of the frames."""
-        return Start(self.global_orient[rows], self.body_pose[rows], self.pelvis[rows], self.cost, self.trust[rows])
+    def at(self, rows: slice) -> "Initialisation":
+        """Return some of the frames."""
+        return Initialisation(
+            self.global_orient[rows], self.body_pose[rows], self.pelvis[rows], self.cost, self.trust[rows]
+        )
 
 
-def find_start(
+def initialise(
     body: BodyModel,
     betas: Float[np.ndarray, "10"],
     camera: Camera,
@@ -54,9 +55,9 @@ def find_start(
     weights: Float[np.ndarray, "time 17"],
     timestamps_s: Float[np.ndarray, "time"],
     regression: Regression | None = None,
-    floor_spread_m: float = 0.12,
-) -> Start:
-    """The path of least cost through the library: reprojection, distance from the floor, motion between frames.
+    floor_std_m: float = 0.12,
+) -> Initialisation:
+    """Find the path of least cost through the library: reprojection, distance from the floor, motion between frames.
 
     What a regressor says of each frame, where there is one, is a candidate like the others, from its own place.
     """
@@ -81,7 +82,7 @@ def find_start(
     lowest = surface[:, torch.as_tensor(carries)][..., 2].amin(-1).double().numpy()
     system = _system(camera, keypoints_px, weights)
     down = np.zeros((3, 3))
-    down[2, 2] = 1.0 / floor_spread_m**2
+    down[2, 2] = 1.0 / floor_std_m**2
     target = np.zeros((count, 3))
     target[:, 2] = -lowest
     blocks = [slice(first, first + BLOCK) for first in range(0, len(keypoints_px), BLOCK)]
@@ -93,7 +94,7 @@ def find_start(
     shown = points[kept]
     if regression is not None:
         own = _regressed_keypoints(body, regression)
-        pull = np.eye(3) / REGRESSED_SPREAD_M**2
+        pull = np.eye(3) / REGRESSED_STD_M**2
         # Each frame has a candidate of its own: the diagonal of frames against candidates would be wasteful.
         single = [
             _unary(
@@ -109,14 +110,14 @@ def find_start(
         shown = np.concatenate([shown, own[:, None]], axis=1)
     path, least = _viterbi(cost, shown + pelvis[:, :, None], timestamps_s)
     frames = np.arange(len(path))
-    library = path < KEPT if regression is not None else np.ones(len(path), dtype=bool)
+    library = path < CANDIDATES if regression is not None else np.ones(len(path), dtype=bool)
     index = kept[frames, np.minimum(path, kept.shape[1] - 1)]
     chosen_orient, chosen_pose, trust = orient[index], poses[entry[index]], np.zeros(len(path))
     if regression is not None:
         chosen_orient = np.where(library[:, None, None], chosen_orient, regression.global_orient)
         chosen_pose = np.where(library[:, None], chosen_pose, regression.body_pose)
         trust = np.where(library, 0.0, regression.confidence)
-    return Start(chosen_orient, chosen_pose, pelvis[frames, path], least, trust)
+    return Initialisation(chosen_orient, chosen_pose, pelvis[frames, path], least, trust)
 
 
 def _regressed_keypoints(body: BodyModel, regression: Regression) -> Float[np.ndarray, "time 17 3"]:
@@ -192,10 +193,10 @@ def _likeliest(
     pull: Float[np.ndarray, "3 3"],
     entry_cost: Float[np.ndarray, "candidate"],
 ) -> tuple[Int[np.ndarray, "time kept"], Float[np.ndarray, "time kept"], Float[np.ndarray, "time kept 3"]]:
-    """The KEPT cheapest candidates of each frame, their costs and places; see `_unary`."""
+    """The CANDIDATES cheapest candidates of each frame, their costs and places; see `_unary`."""
     unary, place = _unary(system, points, target, pull)
     unary = unary + entry_cost
-    kept = np.argsort(unary, axis=1, kind="stable")[:, :KEPT]
+    kept = np.argsort(unary, axis=1, kind="stable")[:, :CANDIDATES]
     rows = np.arange(len(unary))[:, None]
     return kept, unary[rows, kept], place[rows, kept]
 
@@ -223,6 +224,6 @@ def _viterbi(
     return np.array(path), float(total.min())
 
 
-def usable(scores: Float[np.ndarray, "time 17"], least: float = 0.1) -> Bool[np.ndarray, "time"]:
-    """Frames with enough keypoints to place a body."""
-    return (scores >= least).sum(1) >= 5
+def usable(scores: Float[np.ndarray, "time 17"], min_score: float = 0.1) -> Bool[np.ndarray, "time"]:
+    """Find frames with enough keypoints to place a body."""
+    return (scores >= min_score).sum(1) >= 5

@@ -1,5 +1,5 @@
-"""What the fit of bodies to 2D keypoints makes small, per person: reprojection, priors, smoothness, contact. Thesis
-§5.3, DESIGN §4 people3d; models/people3d/fitting/fitter.py makes it small.
+"""The objective of the fit of bodies to 2D keypoints, per person: reprojection, priors, smoothness, contact. Thesis
+§5.3, DESIGN §4 people3d; models/people3d/fitting/fitter.py minimises it.
 
 The thesis's eq. 5.7, L = reprojection + pose + shape + smooth, with the reprojection robust and annealed, and what the
 thesis lacks: joint limits, contact with the floor by feet, or by back and hips when lying, and no penetration. One
@@ -18,7 +18,7 @@ from torch import Tensor
 from models.body.joint_limits import joint_limits
 from models.body.model import BodyModel, trunk_points
 from models.body.shape_space import ShapeSpace
-from models.config import Config
+from models.config import Config, renamed
 from models.geometry.rotations import matrices_from_axis_angle, matrix_from_columns
 from models.people3d.fitting.observations import FitFrames
 from models.people3d.fitting.support_surfaces import clearance
@@ -27,56 +27,66 @@ from models.types import SMPL_JOINTS
 
 
 class FitConfig(Config):
-    """Weights of the objective: spreads in metres, radians or shares are where a term starts to count."""
+    """Weights of the objective's terms, and how it is minimised; standard deviations say where a term starts to
+    count."""
 
     steps: int = Field(default=150, ge=1)
-    """Of Adam, while the reprojection grows stricter."""
+    """Steps of Adam, while the reprojection grows stricter."""
     last_steps: int = Field(default=30, ge=0)
-    """Of L-BFGS, at the strictest."""
+    """Steps of L-BFGS, at the strictest."""
     step_size: float = Field(default=0.03, gt=0.0)
-    pixel_spread: float = Field(default=0.016, gt=0.0)
-    """Of a keypoint, as a share of the person's extent in the image, 1.5 pixels added."""
+    """Step size of Adam, in radians of joints and metres of the pelvis."""
+    pixel_std: float = renamed("pixel_spread", "pixel_std", 0.016, gt=0.0)
+    """Standard deviation of a keypoint, as a share of the person's extent in the image; 1.5 pixels are added."""
     robust_from: float = Field(default=15.0, gt=0.0)
+    """Geman-McClure scale at the first step, in standard deviations: far keypoints pull at first."""
     robust_to: float = Field(default=3.0, gt=0.0)
-    """Geman-McClure scale in spreads, annealed: far keypoints pull at first."""
+    """Geman-McClure scale at the last steps, in standard deviations: outliers no longer pull."""
     pose: float = Field(default=0.6, ge=0.0)
+    """Weight of nearness to the pose that the fit starts from, library or regression."""
     regression: float = Field(default=0.5, ge=0.0)
-    """Of joints and root where they start from a regression: nearness to it, by its confidence."""
+    """Weight of nearness of joints and root to a regression, by its confidence, where they start from one."""
     pose_prior: float = Field(default=0.4, ge=0.0)
-    """Of the learned prior (models/people3d/pose_prior.py): the pose's distance from its reconstruction, and the
+    """Weight of the learned prior (models/people3d/pose_prior.py): the pose's distance from its reconstruction, and the
     thesis's |z|^2."""
     limits: float = Field(default=4.0, ge=0.0)
+    """Weight of joint angles beyond their limits."""
     shape: float = Field(default=1.0, ge=0.0)
+    """Weight of the shape's distance from the average one."""
     smooth: float = Field(default=0.6, ge=0.0)
+    """Weight of changes of the joints' velocity."""
     acceleration: float = Field(default=8.0, gt=0.0)
     """Metres per second squared: above it a change of velocity costs linearly, not squared."""
     spin: float = Field(default=0.3, ge=0.0)
-    """Smoothness of joint rotations, which also stills what no keypoint sees."""
+    """Weight of changes of the joints' angular velocity, which also stills what no keypoint sees."""
     contact: float = Field(default=2.0, ge=0.0)
-    contact_spread_m: float = Field(default=0.03, gt=0.0)
+    """Weight of being carried: the lowest point, the still foot and the trunk of who lies touch what is below them."""
+    contact_std_m: float = renamed("contact_spread_m", "contact_std_m", 0.03, gt=0.0)
+    """Standard deviation of a touching point's height, metres."""
     contact_reach_m: float = Field(default=0.25, gt=0.0)
-    """Bodies farther from the floor than this rest on something else, and are hardly pulled."""
+    """Bodies farther from the floor than this, metres, rest on something else, and are hardly pulled."""
     raised_m: float = Field(default=0.12, gt=0.0)
-    """Who a regressor lays higher than this above the floor lies on something."""
+    """Who a regressor lays higher than this above the floor, metres, lies on something."""
     flat: float = Field(default=1.0, ge=0.0)
-    """Who lies still touches one plane with hips, chest and whatever else is lowest."""
+    """Weight of lying flat: who lies still touches one plane with hips, chest and whatever else is lowest."""
     gravity: float = Field(default=0.3, ge=0.0)
-    """Limbs of who lies still lie too, unless they are seen raised: a ray alone fits an arm mirrored upwards as well.
-    """
+    """Weight of limbs that lie: those of who lies still lie too, unless they are seen raised: a ray alone fits an
+    arm mirrored upwards as well."""
     rest: float = Field(default=0.5, ge=0.0)
-    """Who is still in the image is still in depth."""
+    """Weight of keeping still: who is still in the image is still in depth."""
     skate: float = Field(default=1.0, ge=0.0)
+    """Weight of the sliding of planted feet."""
     penetration: float = Field(default=2.0, ge=0.0)
-    """Of skin below the floor or inside furniture."""
+    """Weight of skin below the floor or inside furniture."""
     seat_m: float = Field(default=0.12, gt=0.0)
-    """What is no bed and no sofa is solid so far below its top; legs may be under it."""
+    """What is no bed and no sofa is solid so many metres below its top; legs may be under it."""
     gap_s: float = Field(default=0.6, gt=0.0)
-    """Longer gaps in time are not smoothed across."""
+    """Gaps of more seconds are not smoothed across."""
     frames_at_once: int = Field(default=1200, ge=1)
-    """People, and pieces of long motions, are optimised together up to so many frames: a small batch costs as much as a
-    large."""
+    """People, and windows of long motions, are optimised together up to so many frames: a small batch costs as much
+    as a large."""
     device: str = "cpu"
-    """Where, as torch names it: cpu, cuda, cuda:1, ... A GPU wants many more frames at once."""
+    """Where the fit runs, as torch names it: cpu, cuda, cuda:1, ... A GPU wants many more frames at once."""
 
 
 LIMBS = [
@@ -89,11 +99,12 @@ def _per_joint(values: dict[str, float], default: float) -> Float[Tensor, "23"]:
     return torch.tensor([values.get(name.split("_")[-1], default) for name in SMPL_JOINTS[1:]])
 
 
-ROOT_SPREAD_RAD = 0.3
-"""How far the root turns from where a regression put it."""
+ROOT_STD_RAD = 0.3
+"""Standard deviation of the root's rotation from where a regression put it."""
 
-# How far a joint strays from where the start put it, radians: the spine little, hips, shoulders, knees and elbows far.
-POSE_SPREAD = _per_joint(
+# Standard deviation of a joint's rotation from where the fit started, radians: the spine little, hips, shoulders, knees
+# and elbows far.
+POSE_STD_RAD = _per_joint(
     {"hip": 0.45, "knee": 0.5, "shoulder": 0.7, "elbow": 0.7, "ankle": 0.25, "foot": 0.1, "wrist": 0.15, "hand": 0.05,
      "spine1": 0.2, "spine2": 0.15, "spine3": 0.15, "neck": 0.25, "head": 0.25, "collar": 0.12}, 0.2,
 )  # fmt: skip
@@ -122,7 +133,7 @@ class FitObjective:
         self.body = copy.deepcopy(body).to(device)
         self.prior = copy.deepcopy(prior).to(device) if prior is not None else None
         self.low, self.high = (limit.to(device) for limit in joint_limits())
-        self.pose_spread = POSE_SPREAD.to(device)
+        self.pose_std = POSE_STD_RAD.to(device)
         owner = body.weights[body.surface_vertices].argmax(-1)
         left = torch.isin(owner, torch.tensor([7, 10]))
         right = torch.isin(owner, torch.tensor([8, 11]))
@@ -150,11 +161,11 @@ class FitObjective:
         terms = (frames.weights * _geman_mcclure(squared, robust)).sum(-1)
         # Behind the image plane there is no gradient from pixels.
         terms = terms + 100.0 * (0.3 - camera[..., 2]).clamp(min=0.0).square().sum(-1)
-        strayed = (pose - frames.anchor) / self.pose_spread[:, None]
+        strayed = (pose - frames.anchor) / self.pose_std[:, None]
         near = 0.2 * config.pose + config.regression * frames.trust
         terms = terms + near * strayed.square().sum((-1, -2))
-        turned = 0.5 * (orient - frames.root_anchor).square().sum((-1, -2)) / ROOT_SPREAD_RAD**2
-        terms = terms + config.regression * frames.trust * turned
+        rotated = 0.5 * (orient - frames.root_anchor).square().sum((-1, -2)) / ROOT_STD_RAD**2
+        terms = terms + config.regression * frames.trust * rotated
         beyond = (self.low - pose).clamp(min=0.0) + (pose - self.high).clamp(min=0.0)
         terms = terms + config.limits * (beyond / 0.1).square().sum((-1, -2))
         if self.prior is not None and config.pose_prior > 0.0:
@@ -173,13 +184,13 @@ class FitObjective:
         """Joints, keypoints and contact points, by one pass of forward kinematics."""
         each = betas[frames.person]
         transl = pelvis - self.body.rest_joints(each)[:, 0]
-        turned, rest, joints, feature = self.body._pose(each, orient, rotations, transl)
+        rotated, rest, joints, feature = self.body._pose(each, orient, rotations, transl)
         points: list[list[Tensor]] = [[], []]
         # Points of one body at a time: of one shape for all frames they are a plain matrix product.
         for person, rows in enumerate(frames.spans):
             shape, own = betas[person : person + 1], None if feature is None else feature[rows]
             for found, of in zip(points, (self.body._keypoints, self.body._surface), strict=True):
-                found.append(of(shape, turned[rows], rest[rows.start : rows.start + 1], joints[rows], own))
+                found.append(of(shape, rotated[rows], rest[rows.start : rows.start + 1], joints[rows], own))
         return joints, torch.cat(points[0]), torch.cat(points[1])
 
     def _smooth(
@@ -208,10 +219,10 @@ class FitObjective:
         """Something always carries the body: its lowest point, the still foot, the trunk of one who lies still."""
         config = self.config
         z, inside = clearance(frames.tops, surface, config.seat_m)
-        reach = config.contact_reach_m / config.contact_spread_m
+        reach = config.contact_reach_m / config.contact_std_m
 
         def touches(height: Tensor) -> Tensor:
-            return _geman_mcclure((height / config.contact_spread_m).square(), reach) / 9.0
+            return _geman_mcclure((height / config.contact_std_m).square(), reach) / 9.0
 
         total = config.contact * touches(z.amin(-1) - frames.ground)
         total = total + config.penetration * (inside / 0.02).square().clamp(max=400.0).sum(-1).mul(0.05)

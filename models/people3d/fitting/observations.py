@@ -12,7 +12,7 @@ from jaxtyping import Float, Int
 from torch import Tensor
 
 from models.geometry.camera import Camera
-from models.people3d.fitting.support_surfaces import FurnitureTops, joined_tops
+from models.people3d.fitting.support_surfaces import FurnitureTops, concatenate_tops
 from models.types import SupportSurface
 
 FAR_S = 1e6
@@ -20,8 +20,8 @@ FAR_S = 1e6
 
 
 @dataclass(frozen=True)
-class Seen:
-    """What is seen of one person: keypoints, what each weighs, and when; by which camera, among which furniture."""
+class Observation:
+    """What is observed of one person: keypoints, what each weighs, and when; by which camera, among which furniture."""
 
     keypoints_px: Float[np.ndarray, "time 17 2"]
     weights: Float[np.ndarray, "time 17"]
@@ -30,8 +30,8 @@ class Seen:
     supports: Sequence[SupportSurface] = ()
     """Tops that they may sit, lie and land on, and do not pass through."""
 
-    def at(self, rows: slice | Int[np.ndarray, "chosen"]) -> "Seen":
-        """Some of the frames."""
+    def at(self, rows: slice | Int[np.ndarray, "chosen"]) -> "Observation":
+        """Return some of the frames."""
         return replace(
             self,
             keypoints_px=self.keypoints_px[rows],
@@ -66,31 +66,31 @@ class FitFrames:
     """A row a frame, too."""
 
     def rows(self, rows: slice) -> "FitFrames":
-        """Some of the frames, those of the first of them being of person 0."""
+        """Return some of the frames, those of the first of them being of person 0."""
         part = {field.name: getattr(self, field.name)[rows] for field in fields(self) if field.name != "tops"}
         part["tops"] = self.tops.of(rows)
         return FitFrames(**part | {"person": part["person"] - part["person"][0]})
 
     @cached_property
     def counts(self) -> Int[Tensor, "person"]:
-        """Frames of each person."""
+        """Count the frames of each person."""
         return self.person.bincount()
 
     @cached_property
     def spans(self) -> list[slice]:
-        """Each person's rows."""
+        """Return each person's rows."""
         return [slice(a, b) for a, b in itertools.pairwise([0, *self.counts.cumsum(0).tolist()])]
 
     def per_person(self, values: Float[Tensor, "frame"]) -> Float[Tensor, "person"]:
-        """Means over each person's frames."""
+        """Return means over each person's frames."""
         return values.new_zeros(len(self.counts)).index_add(0, self.person, values) / self.counts
 
 
-def together(people: Sequence[FitFrames]) -> FitFrames:
-    """Everyone's frames, one person after the other."""
+def concatenate_frames(people: Sequence[FitFrames]) -> FitFrames:
+    """Concatenate everyone's frames, one person after the other."""
     plain = [field.name for field in fields(FitFrames) if field.name != "tops"]
-    values = {name: torch.cat([getattr(one, name) for one in people]) for name in plain}
-    return FitFrames(**values, tops=joined_tops([one.tops for one in people]))
+    values = {name: torch.cat([getattr(frames, name) for frames in people]) for name in plain}
+    return FitFrames(**values, tops=concatenate_tops([frames.tops for frames in people]))
 
 
 def stillness(
@@ -98,7 +98,7 @@ def stillness(
     weights: Float[np.ndarray, "time 17"],
     timestamps_s: Float[np.ndarray, "time"],
 ) -> Float[np.ndarray, "time"]:
-    """1 where the person does not move in the image, 0 above a quarter of their extent per second.
+    """Return 1 where the person does not move in the image, 0 above a quarter of their extent per second.
 
     Motion is measured between averages of the 0.3 s before and after, so that the scatter of keypoints is no motion.
     """

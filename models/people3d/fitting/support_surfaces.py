@@ -20,7 +20,7 @@ NOWHERE_M = 1e6
 
 @dataclass(frozen=True)
 class FurnitureTops:
-    """The tops that each of many people may meet, told by the half planes of their convex outlines; people in one room
+    """The tops that each of many people may meet, given by the half planes of their convex outlines; people in one room
     have the same, and who has fewer than others has tops that nothing is over."""
 
     outwards: Float[Tensor, "person top edge 2"]
@@ -34,16 +34,17 @@ class FurnitureTops:
         return self.edge.shape[1]
 
     def of(self, person: Int[Tensor, "row"] | slice) -> "FurnitureTops":
-        """A row each for people in any order and number."""
+        """Return a row each for people in any order and number."""
         return FurnitureTops(self.outwards[person], self.edge[person], self.height_m[person], self.solid[person])
 
     def outside(self, top: int, xy: Float[Tensor, "person point 2"]) -> Float[Tensor, "person point"]:
-        """Distance outside the outline of everyone's `top`-th, metres (short of it at corners); negative inside."""
+        """Return the distance outside the outline of everyone's `top`-th, metres (short of it at corners); negative
+        inside."""
         return (xy @ self.outwards[:, top].transpose(1, 2) - self.edge[:, None, top]).amax(-1)
 
 
 def furniture_tops(supports: Sequence[SupportSurface], device: torch.device) -> FurnitureTops:
-    """The tops that one person may meet."""
+    """Return the tops that one person may meet."""
     planes = [_half_planes(support) for support in supports]
     edges = max((len(far) for _, far in planes), default=1)
     # Who has fewer edges than others has some more that everything is inside of.
@@ -58,8 +59,8 @@ def furniture_tops(supports: Sequence[SupportSurface], device: torch.device) -> 
     )
 
 
-def joined_tops(parts: Sequence[FurnitureTops]) -> FurnitureTops:
-    """The rows of all, filled up to the most tops and edges with such as nothing is over, or inside."""
+def concatenate_tops(parts: Sequence[FurnitureTops]) -> FurnitureTops:
+    """Concatenate the rows of all, filled up to the most tops and edges with such as nothing is over, or inside."""
     most, edges = max(len(part) for part in parts), max(part.edge.shape[2] for part in parts)
 
     def filled(values: Tensor, more: tuple[int, ...], fill: float) -> Tensor:
@@ -92,7 +93,8 @@ def _half_planes(support: SupportSurface) -> tuple[Float[np.ndarray, "edge 2"], 
 def clearance(
     tops: FurnitureTops, surface: Float[Tensor, "row point 3"], seat_m: float
 ) -> tuple[Float[Tensor, "row point"], Float[Tensor, "row point"]]:
-    """Height of each point over the floor or the furniture below it, and how deep it is inside either, metres.
+    """Return the height of each point over the floor or the furniture below it, and how deep it is inside either,
+    metres.
 
     A row of `tops` for each of `surface`. What is no bed and no sofa is solid `seat_m` below its top.
     """

@@ -2,7 +2,7 @@
 (models/people3d/fitting/fitter.py).
 
 A long motion is first fitted on every n-th frame, for its one shape and its overall motion, then finely in windows. All
-people's pieces are optimised together, as many at a time as there is room for.
+people's windows are optimised together, as many at a time as there is room for.
 """
 
 import itertools
@@ -15,12 +15,12 @@ from pydantic import Field, model_validator
 from scipy.spatial.transform import Rotation, Slerp
 
 from models.body.model import BodyModel
-from models.config import Config
+from models.config import Config, renamed
 from models.people3d.fitting.fit import Fit, rest_pelvis
 from models.people3d.fitting.fitter import Fitter
-from models.people3d.fitting.initialisation import Start, find_start
+from models.people3d.fitting.initialisation import Initialisation, initialise
 from models.people3d.fitting.objective import FitConfig
-from models.people3d.fitting.observations import Seen
+from models.people3d.fitting.observations import Observation
 from models.people3d.pose_prior import PosePrior
 from models.people3d.regressor import Regression
 
@@ -29,18 +29,22 @@ class PiecewiseConfig(Config):
     """How motions are fitted."""
 
     fit: FitConfig = FitConfig()
+    """Weights and steps of the objective."""
     coarse_frames: int = Field(240, ge=8)
-    """People seen in more frames are first fitted on every n-th."""
+    """People seen in more frames are first fitted on every n-th of them."""
     coarse_stride: int = Field(4, ge=1)
-    """The largest n: between frames farther apart nothing says how somebody moved.
-
-    Longer clips are fitted piece by piece.
-    """
+    """The largest such n, because between frames farther apart nothing says how somebody moved; longer clips are fitted
+    window by window."""
     fine_steps: int = Field(90, ge=1)
+    """Steps of Adam on each window of a long motion, which starts from the coarse fit."""
     window_frames: int = Field(360, ge=16)
+    """Frames of a window of a long motion."""
     overlap_frames: int = Field(24, ge=2)
+    """Frames that neighbouring windows share, where they are cross-faded."""
     stature_m: float = Field(1.68, gt=0.0)
-    stature_spread_m: float = Field(0.09, gt=0.0)
+    """Mean stature of the prior over shapes, metres."""
+    stature_std_m: float = renamed("stature_spread_m", "stature_std_m", 0.09, gt=0.0)
+    """Standard deviation of stature in that prior, metres."""
 
     @model_validator(mode="after")
     def _windows_advance(self) -> "PiecewiseConfig":
@@ -52,107 +56,115 @@ class PiecewiseConfig(Config):
         return self
 
     def coarse(self, count: int) -> Int[np.ndarray, "coarse"]:
-        """Of a long motion's frames every n-th and the last; of a short one's all."""
+        """Return every n-th frame of a long motion and the last; of a short one all."""
         stride = self.stride(count)
         return np.unique(np.append(np.arange(0, count, stride), count - 1))
 
     def stride(self, count: int) -> int:
-        """Steps between coarse frames."""
+        """Return the steps between coarse frames."""
         return min(-(-count // self.coarse_frames), self.coarse_stride)
 
 
 @dataclass(frozen=True)
-class Piece:
+class FitWindow:
     """A window of somebody's motion that is to be fitted."""
 
     person: int
-    window: slice
-    seen: Seen
-    start: Start
+    frames: slice
+    observation: Observation
+    start: Initialisation
 
 
 def fit_motions(
     config: PiecewiseConfig,
-    people: Sequence[Seen],
+    people: Sequence[Observation],
     regressions: Sequence[Regression | None],
     body: BodyModel,
     prior: PosePrior | None,
 ) -> list[Fit]:
-    """The motion of everyone, in one clip or in many, in the frames in which they are seen."""
+    """Fit the motion of everyone, in one clip or in many, in the frames in which they are seen."""
 
     def fitter(fit_config: FitConfig) -> Fitter:
-        return Fitter(fit_config, body, config.stature_m, config.stature_spread_m, prior)
+        return Fitter(fit_config, body, config.stature_m, config.stature_std_m, prior)
 
     fits, starts = _coarsely(config, fitter(config.fit), people, regressions, body)
-    pieces = []
-    for person, (seen, fit, start) in enumerate(zip(people, fits, starts, strict=True)):
-        count = len(seen.timestamps_s)
+    fit_windows = []
+    for person, (observation, fit, start) in enumerate(zip(people, fits, starts, strict=True)):
+        count = len(observation.timestamps_s)
         if count > config.coarse_frames:
-            known_s = seen.timestamps_s[config.coarse(count)]
-            between = fit_at(fit, known_s, seen.timestamps_s)
-            trust = np.interp(seen.timestamps_s, known_s, start.trust)
+            known_s = observation.timestamps_s[config.coarse(count)]
+            between = fit_at(fit, known_s, observation.timestamps_s)
+            trust = np.interp(observation.timestamps_s, known_s, start.trust)
             pelvis = between.transl + rest_pelvis(body, fit.betas)
-            begin = Start(between.global_orient, between.body_pose, pelvis, 0.0, trust)
-            of = windows(count, config.window_frames, config.overlap_frames)
-            pieces += [Piece(person, window, seen.at(window), begin.at(window)) for window in of]
-    if not pieces:
+            begin = Initialisation(between.global_orient, between.body_pose, pelvis, 0.0, trust)
+            spans = windows(count, config.window_frames, config.overlap_frames)
+            fit_windows += [FitWindow(person, rows, observation.at(rows), begin.at(rows)) for rows in spans]
+    if not fit_windows:
         return fits
     fine = fitter(config.fit.model_copy(update={"steps": config.fine_steps, "robust_from": config.fit.robust_to}))
-    latents = np.stack([fits[piece.person].latent for piece in pieces])
-    parts = fine.fit([piece.seen for piece in pieces], [piece.start for piece in pieces], latents)
-    for person in sorted({piece.person for piece in pieces}):
-        own = [(piece.window.start, part) for piece, part in zip(pieces, parts, strict=True) if piece.person == person]
-        fits[person] = joined(own, len(people[person].timestamps_s))
+    latents = np.stack([fits[window.person].latent for window in fit_windows])
+    parts = fine.fit([window.observation for window in fit_windows], [window.start for window in fit_windows], latents)
+    for person in sorted({window.person for window in fit_windows}):
+        own = [
+            (window.frames.start, part)
+            for window, part in zip(fit_windows, parts, strict=True)
+            if window.person == person
+        ]
+        fits[person] = crossfade(own, len(people[person].timestamps_s))
     return fits
 
 
 def _coarsely(
     config: PiecewiseConfig,
     fitter: Fitter,
-    people: Sequence[Seen],
+    people: Sequence[Observation],
     regressions: Sequence[Regression | None],
     body: BodyModel,
-) -> tuple[list[Fit], list[Start]]:
+) -> tuple[list[Fit], list[Initialisation]]:
     """Everyone's coarse frames fitted, and what that began with."""
-    starts, pieces = [], []
+    starts, fit_windows = [], []
     for person, (whole, regression) in enumerate(zip(people, regressions, strict=True)):
         count = len(whole.timestamps_s)
         rows = config.coarse(count)
-        seen = whole.at(rows)
-        # One path through the whole clip, so that pieces agree where they meet on which way somebody faces.
-        start = find_start(
+        observation = whole.at(rows)
+        # One path through the whole clip, so that windows agree where they meet on which way somebody faces.
+        start = initialise(
             body,
             fitter.shape.mean.cpu().numpy(),
-            seen.camera,
-            seen.keypoints_px,
-            seen.weights,
-            seen.timestamps_s,
+            observation.camera,
+            observation.keypoints_px,
+            observation.weights,
+            observation.timestamps_s,
             None if regression is None else regression.at(rows),
         )
         starts.append(start)
-        of = [slice(0, count)]
+        spans = [slice(0, count)]
         if count > config.coarse_frames:
-            of = windows(len(rows), config.coarse_frames + 1, config.overlap_frames // config.stride(count) + 1)
-        pieces += [Piece(person, window, seen.at(window), start.at(window)) for window in of]
-    parts = fitter.fit([piece.seen for piece in pieces], [piece.start for piece in pieces])
+            spans = windows(len(rows), config.coarse_frames + 1, config.overlap_frames // config.stride(count) + 1)
+        fit_windows += [FitWindow(person, span, observation.at(span), start.at(span)) for span in spans]
+    parts = fitter.fit([window.observation for window in fit_windows], [window.start for window in fit_windows])
     fits = []
     for person, whole in enumerate(people):
-        own = [(piece.window.start, part) for piece, part in zip(pieces, parts, strict=True) if piece.person == person]
+        own = [
+            (window.frames.start, part)
+            for window, part in zip(fit_windows, parts, strict=True)
+            if window.person == person
+        ]
         if len(own) > 1:
             latent = np.average([fit.latent for _, fit in own], axis=0, weights=[len(fit.transl) for _, fit in own])
             own = [(first, fitter.reshaped(fit, latent)) for first, fit in own]
-        fits.append(joined(own, len(config.coarse(len(whole.timestamps_s)))))
+        fits.append(crossfade(own, len(config.coarse(len(whole.timestamps_s)))))
     return fits, starts
 
 
 def windows(count: int, size: int, overlap: int) -> list[slice]:
-    """Even windows of at most `size` frames that overlap by `overlap`."""
+    """Return even windows of at most `size` frames that overlap by `overlap`."""
     number = max(1, -(-(count - overlap) // (size - overlap)))
     edges = np.linspace(0, count - overlap, number + 1).round().astype(int)
     return [slice(int(a), int(b) + overlap) for a, b in itertools.pairwise(edges)]
 
 
-def joined(parts: list[tuple[int, Fit]], count: int) -> Fit:
+def crossfade(parts: list[tuple[int, Fit]], count: int) -> Fit:
     """Cross-fade windows of one shape, each with its first frame, where they overlap."""
     if len(parts) == 1:
         return parts[0][1]
@@ -181,14 +193,14 @@ def joined(parts: list[tuple[int, Fit]], count: int) -> Fit:
 
 
 def fit_at(fit: Fit, known_s: Float[np.ndarray, "known"], wanted_s: Float[np.ndarray, "wanted"]) -> Fit:
-    """The motion at other times: interpolated between known ones, held before the first and after the last."""
+    """Return the motion at other times: interpolated between known ones, held before the first and after the last."""
     clipped = np.clip(wanted_s, known_s[0], known_s[-1])
 
     def linear(values: Float[np.ndarray, "known n"]) -> Float[np.ndarray, "wanted n"]:
         return np.stack([np.interp(clipped, known_s, column) for column in values.T], axis=-1)
 
     if len(known_s) > 1:
-        turned = Slerp(known_s, Rotation.from_matrix(fit.global_orient))(clipped).as_matrix()
+        rotated = Slerp(known_s, Rotation.from_matrix(fit.global_orient))(clipped).as_matrix()
     else:
-        turned = np.repeat(fit.global_orient, len(clipped), axis=0)
-    return Fit(fit.betas, fit.latent, turned, linear(fit.body_pose), linear(fit.transl), fit.loss)
+        rotated = np.repeat(fit.global_orient, len(clipped), axis=0)
+    return Fit(fit.betas, fit.latent, rotated, linear(fit.body_pose), linear(fit.transl), fit.loss)

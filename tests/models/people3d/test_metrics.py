@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 from scipy.spatial.transform import Rotation
 
-from models.people3d.metrics import acceleration_error, align, mpjpe_mm, pa_mpjpe_mm
+from models.people3d.metrics import acceleration_error, align_similarity, mpjpe_mm, pa_mpjpe_mm
 
 JOINTS = np.random.default_rng(1).normal(size=(3, 22, 3))
 TURN = Rotation.from_rotvec([0.3, 1.0, -0.4]).as_matrix()
@@ -10,15 +10,15 @@ TURN = Rotation.from_rotvec([0.3, 1.0, -0.4]).as_matrix()
 
 def test_alignment_undoes_a_similarity_but_not_a_mirror():
     moved = 1.7 * JOINTS[0] @ TURN.T + [1, 2, 3]
-    np.testing.assert_allclose(align(JOINTS[0], moved), moved, atol=1e-9)
-    assert np.abs(align(JOINTS[0] * [-1, 1, 1], moved) - moved).max() > 0.5
+    np.testing.assert_allclose(align_similarity(JOINTS[0], moved), moved, atol=1e-9)
+    assert np.abs(align_similarity(JOINTS[0] * [-1, 1, 1], moved) - moved).max() > 0.5
 
 
 def test_a_batch_is_aligned_as_each_alone():
     target = JOINTS[::-1] @ TURN.T
-    together = align(JOINTS, target)
+    together = align_similarity(JOINTS, target)
     for one, source, goal in zip(together, JOINTS, target, strict=True):
-        np.testing.assert_allclose(one, align(source, goal), atol=1e-12)
+        np.testing.assert_allclose(one, align_similarity(source, goal), atol=1e-12)
 
 
 def test_what_each_figure_forgives():

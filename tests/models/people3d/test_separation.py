@@ -8,7 +8,7 @@ import torch
 from models.body.collision_spheres import InnerSpheres, depths
 from models.body.model import load_body, relaxed_pose
 from models.geometry.transforms import R_ZUP_YUP, axis_angle_from_matrix, yaw
-from models.people3d.separation import SeparationConfig, separated
+from models.people3d.separation import InterpenetrationConfig, resolve_interpenetration
 from models.types import PersonTrack
 
 CLOCK = np.arange(45) / 15.0
@@ -68,7 +68,7 @@ def test_spheres_lie_inside_the_posed_skin(body, pose):
 def test_who_shares_space_is_taken_apart_mostly_along_the_line_of_sight(body):
     a, b = standing("a", (3.0, 0.0)), standing("b", (3.12, 0.03))
     assert overlap(body, a, b) > 0.05
-    (c, d), told = separated(SeparationConfig(), body, [a, b], CLOCK, CAMERA)
+    (c, d), told = resolve_interpenetration(InterpenetrationConfig(), body, [a, b], CLOCK, CAMERA)
     assert overlap(body, c, d) < 0.03
     assert told[0].before_m > 0.05 and told[0].after_m < 0.03 and told[0].people == ("a", "b")
     for before, after in ((a, c), (b, d)):
@@ -82,17 +82,17 @@ def test_who_shares_space_is_taken_apart_mostly_along_the_line_of_sight(body):
 
 def test_the_less_certain_one_moves_more(body):
     a, b = standing("a", (3.0, 0.0), confidence=0.9), standing("b", (3.12, 0.0), confidence=0.1)
-    (c, d), _ = separated(SeparationConfig(), body, [a, b], CLOCK, CAMERA)
+    (c, d), _ = resolve_interpenetration(InterpenetrationConfig(), body, [a, b], CLOCK, CAMERA)
     assert np.abs(d.transl - b.transl).max() > 1.5 * np.abs(c.transl - a.transl).max()
 
 
 def test_others_keep_every_bit_and_order_does_not_matter(body):
     a, b, far = standing("a", (3.0, 0.0)), standing("b", (3.15, 0.0)), standing("c", (4.5, 0.0))
-    tracks, told = separated(SeparationConfig(), body, [a, b, far], CLOCK, CAMERA)
+    tracks, told = resolve_interpenetration(InterpenetrationConfig(), body, [a, b, far], CLOCK, CAMERA)
     assert tracks[2] is far and len(told) == 1
-    again, _ = separated(SeparationConfig(), body, [far, b, a], CLOCK, CAMERA)
+    again, _ = resolve_interpenetration(InterpenetrationConfig(), body, [far, b, a], CLOCK, CAMERA)
     np.testing.assert_allclose(again[2].transl, tracks[0].transl, atol=1e-4)
-    alone, told = separated(SeparationConfig(), body, [a, far], CLOCK, CAMERA)
+    alone, told = resolve_interpenetration(InterpenetrationConfig(), body, [a, far], CLOCK, CAMERA)
     assert alone[0] is a and told == []
 
 
@@ -100,12 +100,12 @@ def test_passing_through_is_felt_only_while_it_lasts(body):
     clock = np.arange(150) / 15.0
     a, b = standing("a", (4.0, 0.0), clock=clock), standing("b", (4.1, 0.0), clock=clock)
     b.transl[:, 1] = np.linspace(-2.0, 2.0, len(clock))
-    (_, d), told = separated(SeparationConfig(), body, [a, b], clock, CAMERA)
+    (_, d), told = resolve_interpenetration(InterpenetrationConfig(), body, [a, b], clock, CAMERA)
     assert told[0].before_m > 0.05 and told[0].after_m < 0.03
     assert np.abs((d.transl - b.transl)[[0, -1]]).max() < 0.5 * np.abs(d.transl - b.transl).max()
 
 
 def test_zero_steps_only_tell(body):
     a, b = standing("a", (3.0, 0.0)), standing("b", (3.1, 0.0))
-    tracks, told = separated(SeparationConfig(steps=0), body, [a, b], CLOCK, CAMERA)
+    tracks, told = resolve_interpenetration(InterpenetrationConfig(steps=0), body, [a, b], CLOCK, CAMERA)
     assert tracks == [a, b] and told[0].before_m == told[0].after_m > 0.05

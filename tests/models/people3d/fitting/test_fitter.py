@@ -12,9 +12,9 @@ from models.geometry.camera import Camera, intrinsics_from_focal, normal_from_an
 from models.geometry.transforms import R_ZUP_YUP, matrix_from_axis_angle, yaw
 from models.people3d.fitting.fit import fit_feet, fit_joints, upright_frames
 from models.people3d.fitting.fitter import Fitter
-from models.people3d.fitting.initialisation import Start, find_start
+from models.people3d.fitting.initialisation import Initialisation, initialise
 from models.people3d.fitting.objective import FitConfig
-from models.people3d.fitting.observations import Seen, stillness, together
+from models.people3d.fitting.observations import Observation, concatenate_frames, stillness
 from models.people3d.pose_prior import load_pose_prior
 from models.types import SMPL_JOINTS, SupportSurface
 
@@ -63,7 +63,7 @@ def test_start_tells_front_from_back(body, heading_deg):
     heading = np.radians(heading_deg)
     keypoints, joints = posed(body, [np.eye(3)] * 3, [heading] * 3, [relaxed_pose()] * 3, [[4.0, 0.3]] * 3)
     betas = body.betas_from_shape(BodyShape(age_years=50, stature_m=1.7))
-    start = find_start(body, betas, CAMERA, CAMERA.project(keypoints), np.ones((3, 17)), np.arange(3) / 10.0)
+    start = initialise(body, betas, CAMERA, CAMERA.project(keypoints), np.ones((3, 17)), np.arange(3) / 10.0)
     forward = start.global_orient[1] @ [0.0, 0.0, 1.0]
     assert forward @ [np.cos(heading), np.sin(heading), 0.0] > 0.85
     assert np.linalg.norm(start.pelvis[1] - joints[1, 0]) < 0.25
@@ -74,7 +74,7 @@ def test_start_lays_the_lying_down(body, roll_deg, name):
     roll = matrix_from_axis_angle(np.array([0.0, np.radians(roll_deg), 0.0]))
     keypoints, joints = posed(body, [LEAN_BACK @ roll] * 3, [1.2] * 3, [relaxed_pose()] * 3, [[4.0, 0.0]] * 3)
     betas = body.betas_from_shape(BodyShape(age_years=50, stature_m=1.7))
-    start = find_start(body, betas, CAMERA, CAMERA.project(keypoints), np.ones((3, 17)), np.arange(3) / 10.0)
+    start = initialise(body, betas, CAMERA, CAMERA.project(keypoints), np.ones((3, 17)), np.arange(3) / 10.0)
     front, up = start.global_orient[1] @ [0.0, 0.0, 1.0], start.global_orient[1] @ [0.0, 1.0, 0.0]
     assert abs(up[2]) < 0.4
     assert (front[2] > 0.5) == (name == "supine")
@@ -85,9 +85,9 @@ def test_walker_is_found_again(body):
     (keypoints, joints), times = walking(body)
     pixels, weights = CAMERA.project(keypoints), np.ones((10, 17))
     betas = body.betas_from_shape(BodyShape(age_years=50, stature_m=1.68))
-    start = find_start(body, betas, CAMERA, pixels, weights, times)
+    start = initialise(body, betas, CAMERA, pixels, weights, times)
     fitter = Fitter(FitConfig(steps=100), body, prior=PRIOR)
-    fit = fitter.fit([Seen(pixels, weights, times, CAMERA)], [start])[0]
+    fit = fitter.fit([Observation(pixels, weights, times, CAMERA)], [start])[0]
     assert np.linalg.norm(fit_joints(body, fit) - joints, axis=-1)[:, :22].mean() < 0.06
     assert abs(body.stature(fit.betas) - 1.72) < 0.05
     assert np.abs(fit_feet(body, fit).min(axis=1)).max() < 0.04
@@ -100,7 +100,7 @@ def test_same_input_same_bytes(body):
     betas = body.betas_from_shape(BodyShape(age_years=50, stature_m=1.68))
     fit, again = (
         Fitter(FitConfig(steps=8), body, prior=PRIOR).fit(
-            [Seen(pixels, weights, times, CAMERA)], [find_start(body, betas, CAMERA, pixels, weights, times)]
+            [Observation(pixels, weights, times, CAMERA)], [initialise(body, betas, CAMERA, pixels, weights, times)]
         )[0]
         for _ in range(2)
     )
@@ -113,9 +113,9 @@ def test_who_else_is_fitted_changes_nothing(body):
     betas = body.betas_from_shape(BodyShape(age_years=50, stature_m=1.68))
     for count, stature_m in ((6, 1.6), (10, 1.85), (2, 1.7)):
         (keypoints, _), times = walking(body, count, stature_m)
-        seen = Seen(CAMERA.project(keypoints), np.ones((count, 17)), times, CAMERA)
+        seen = Observation(CAMERA.project(keypoints), np.ones((count, 17)), times, CAMERA)
         people.append(seen)
-        starts.append(find_start(body, betas, CAMERA, seen.keypoints_px, seen.weights, seen.timestamps_s))
+        starts.append(initialise(body, betas, CAMERA, seen.keypoints_px, seen.weights, seen.timestamps_s))
 
     def fitter(**changed):
         return Fitter(FitConfig(steps=60, last_steps=6, **changed), body, prior=PRIOR)
@@ -135,7 +135,7 @@ def test_lying_body_rests_on_the_floor_with_its_trunk(body):
     pixels, weights, times = CAMERA.project(keypoints), np.ones((8, 17)), np.arange(8) / 8.0
     betas = body.betas_from_shape(BodyShape(age_years=50, stature_m=1.68))
     fit = Fitter(FitConfig(steps=100), body, prior=PRIOR).fit(
-        [Seen(pixels, weights, times, CAMERA)], [find_start(body, betas, CAMERA, pixels, weights, times)]
+        [Observation(pixels, weights, times, CAMERA)], [initialise(body, betas, CAMERA, pixels, weights, times)]
     )[0]
     found = fit_joints(body, fit)
     assert np.linalg.norm(found - joints, axis=-1)[:, :22].mean() < 0.09
@@ -148,8 +148,8 @@ def test_an_outlier_does_not_drag_the_body(body):
     pixels, weights = CAMERA.project(keypoints), np.ones((10, 17))
     pixels[4:6, 9] += [120.0, -90.0]
     betas = body.betas_from_shape(BodyShape(age_years=50, stature_m=1.68))
-    start = find_start(body, betas, CAMERA, pixels, weights, times)
-    fit = Fitter(FitConfig(steps=100), body, prior=PRIOR).fit([Seen(pixels, weights, times, CAMERA)], [start])[0]
+    start = initialise(body, betas, CAMERA, pixels, weights, times)
+    fit = Fitter(FitConfig(steps=100), body, prior=PRIOR).fit([Observation(pixels, weights, times, CAMERA)], [start])[0]
     wrist = SMPL_JOINTS.index("left_wrist")
     assert np.linalg.norm(fit_joints(body, fit) - joints, axis=-1)[4:6, wrist].max() < 0.25
 
@@ -158,18 +158,19 @@ def test_given_shape_stays(body):
     (keypoints, _), times = walking(body, count=4)
     pixels, weights = CAMERA.project(keypoints), np.ones((4, 17))
     fitter = Fitter(FitConfig(steps=3), body, prior=PRIOR)
-    start = Start(
+    start = Initialisation(
         np.tile(R_ZUP_YUP, (4, 1, 1)),
         np.tile(relaxed_pose(), (4, 1)),
         np.tile([4.0, 0.0, 0.9], (4, 1)),
         0.0,
         np.zeros(4),
     )
-    fit = fitter.fit([Seen(pixels, weights, times, CAMERA)], [start], np.array([[0.5, 0.0, 0.0]]))[0]
+    fit = fitter.fit([Observation(pixels, weights, times, CAMERA)], [start], np.array([[0.5, 0.0, 0.0]]))[0]
     assert fit.latent.tolist() == [0.5, 0.0, 0.0]
     assert (
         body.stature(fit.betas)
-        > body.stature(fitter.fit([Seen(pixels, weights, times, CAMERA)], [start], np.zeros((1, 3)))[0].betas) + 0.02
+        > body.stature(fitter.fit([Observation(pixels, weights, times, CAMERA)], [start], np.zeros((1, 3)))[0].betas)
+        + 0.02
     )
 
 
@@ -189,16 +190,16 @@ def test_the_prior_keeps_an_unseen_arm_likely(body):
     weights = np.ones((5, 17))
     weights[:, 7:11] = 0.0
     pixels = CAMERA.project(keypoints)
-    start = find_start(
+    start = initialise(
         body, body.betas_from_shape(BodyShape(age_years=50, stature_m=1.68)), CAMERA, pixels, weights, times
     )
     wrong = start.body_pose.copy().reshape(5, 23, 3)
     wrong[:, SMPL_JOINTS.index("left_shoulder") - 1] = (0.9, 0.9, 1.2)
-    start = Start(start.global_orient, wrong.reshape(5, 69), start.pelvis, 0.0, np.zeros(5))
+    start = Initialisation(start.global_orient, wrong.reshape(5, 69), start.pelvis, 0.0, np.zeros(5))
 
     def energy(weight):
         fit = Fitter(FitConfig(steps=60, pose_prior=weight), body, prior=PRIOR).fit(
-            [Seen(pixels, weights, times, CAMERA)], [start]
+            [Observation(pixels, weights, times, CAMERA)], [start]
         )[0]
         turned = matrix_from_axis_angle(fit.body_pose.reshape(5, 23, 3)[:, :21])
         return float(PRIOR.energy(torch.as_tensor(turned, dtype=torch.float32)).mean())
@@ -215,7 +216,7 @@ BED = SupportSurface("bed", 0.5, np.array([[2.6, -0.5], [4.6, -0.5], [4.6, 0.5],
 
 
 def test_furniture_that_is_known_carries_who_lies_on_it(body):
-    """Seen along the line of sight, with nobody to say how high the bed is, a body on it is taken for one on the
+    """Observation along the line of sight, with nobody to say how high the bed is, a body on it is taken for one on the
     floor."""
     keypoints, joints = posed(body, [LEAN_BACK] * 8, [np.pi] * 8, [relaxed_pose()] * 8, [[3.6, 0.0]] * 8)
     keypoints[..., 2] += BED.height_m
@@ -226,7 +227,8 @@ def test_furniture_that_is_known_carries_who_lies_on_it(body):
     for name, supports in (("known", [BED]), ("unknown", [])):
         fitter = Fitter(FitConfig(), body, prior=PRIOR)
         fit = fitter.fit(
-            [Seen(pixels, weights, times, CAMERA, supports)], [find_start(body, betas, CAMERA, pixels, weights, times)]
+            [Observation(pixels, weights, times, CAMERA, supports)],
+            [initialise(body, betas, CAMERA, pixels, weights, times)],
         )[0]
         found[name] = np.abs(fit_joints(body, fit) - joints)[:, 0, 2].max()
     assert found["known"] < 0.06
@@ -247,10 +249,12 @@ def test_a_seat_that_is_known_carries_who_sits_on_it(body):
     pixels, weights, times = CAMERA.project(keypoints), np.ones((8, 17)), np.arange(8) / 8.0
     weights[:, 13:] = 0.0
     betas = body.betas_from_shape(BodyShape(age_years=50, stature_m=1.68))
-    start = find_start(body, betas, CAMERA, pixels, weights, times)
+    start = initialise(body, betas, CAMERA, pixels, weights, times)
     away = {}
     for name, supports in (("known", [seat]), ("unknown", [])):
-        fit = Fitter(FitConfig(), body, prior=PRIOR).fit([Seen(pixels, weights, times, CAMERA, supports)], [start])[0]
+        fit = Fitter(FitConfig(), body, prior=PRIOR).fit(
+            [Observation(pixels, weights, times, CAMERA, supports)], [start]
+        )[0]
         away[name] = float(np.linalg.norm(fit_joints(body, fit)[:, 0] - joints[:, 0], axis=-1).mean())
     assert away["known"] < 0.15 and away["known"] < 0.8 * away["unknown"]
 
@@ -259,10 +263,12 @@ def test_nobody_stands_inside_furniture(body):
     keypoints, _ = posed(body, [np.eye(3)] * 6, [0.3] * 6, [relaxed_pose()] * 6, [[3.6, 0.44]] * 6)
     pixels, weights, times = CAMERA.project(keypoints), np.ones((6, 17)), np.arange(6) / 6.0
     betas = body.betas_from_shape(BodyShape(age_years=50, stature_m=1.68))
-    start = find_start(body, betas, CAMERA, pixels, weights, times)
+    start = initialise(body, betas, CAMERA, pixels, weights, times)
     inside = {}
     for name, supports in (("known", [BED]), ("unknown", [])):
-        fit = Fitter(FitConfig(), body, prior=PRIOR).fit([Seen(pixels, weights, times, CAMERA, supports)], [start])[0]
+        fit = Fitter(FitConfig(), body, prior=PRIOR).fit(
+            [Observation(pixels, weights, times, CAMERA, supports)], [start]
+        )[0]
         parameters = [torch.as_tensor(v, dtype=torch.float32) for v in (fit.global_orient, fit.body_pose, fit.transl)]
         skin = body.surface_points(torch.as_tensor(fit.betas), *parameters).double().numpy()
         within = (np.abs(skin[..., 1]) < 0.5) & (skin[..., 2] < 0.5) & (skin[..., 2] > 0.25)
@@ -288,9 +294,9 @@ def clips_of_three_rooms(body):
     people, starts = [], []
     for keypoints, camera, supports in ((strides, CAMERA, ()), (lying, SIDE, (BED, TABLE)), (standing, CAMERA, (BED,))):
         times = np.arange(len(keypoints)) / 8.0
-        seen = Seen(camera.project(keypoints), np.ones((len(keypoints), 17)), times, camera, supports)
+        seen = Observation(camera.project(keypoints), np.ones((len(keypoints), 17)), times, camera, supports)
         people.append(seen)
-        starts.append(find_start(body, betas, camera, seen.keypoints_px, seen.weights, times))
+        starts.append(initialise(body, betas, camera, seen.keypoints_px, seen.weights, times))
     return people, starts
 
 
@@ -312,7 +318,7 @@ def test_every_number_of_the_objective_is_put_on_the_device(body):
     fitter = Fitter(FitConfig(), body, prior=PRIOR)
     with torch.device("meta"):
         latent = fitter.tensor(np.zeros((3, 3)))
-        frames = together(
+        frames = concatenate_frames(
             [
                 fitter.frames(number, seen, start, latent[number])
                 for number, (seen, start) in enumerate(zip(people, starts, strict=True))

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 import torch
 
-from models.people3d.fitting.support_surfaces import clearance, furniture_tops, joined_tops
+from models.people3d.fitting.support_surfaces import clearance, concatenate_tops, furniture_tops
 from models.types import SupportSurface
 
 CPU = torch.device("cpu")
@@ -26,9 +26,9 @@ def test_a_bed_is_solid_and_a_chair_has_room_for_legs_below():
 
 def test_rooms_together_are_as_each_alone():
     rooms = [furniture_tops(room, CPU) for room in ([], [BED], [CHAIR, BED])]
-    together = joined_tops(rooms)
-    assert len(together) == 2
-    found = clearance(together, POINTS.expand(3, -1, -1), 0.12)
+    concatenate_frames = concatenate_tops(rooms)
+    assert len(concatenate_frames) == 2
+    found = clearance(concatenate_frames, POINTS.expand(3, -1, -1), 0.12)
     for row, room in enumerate(rooms):
         for value, alone in zip(found, clearance(room, POINTS[None], 0.12), strict=True):
             assert torch.equal(value[row], alone[0])
@@ -37,7 +37,7 @@ def test_rooms_together_are_as_each_alone():
 def test_what_is_inside_is_pushed_out_the_same_way_among_other_rooms():
     rooms = [furniture_tops(room, CPU) for room in ([BED], [CHAIR, BED])]
     ways = []
-    for tops, rows in ((rooms[0], 1), (joined_tops(rooms), 2)):
+    for tops, rows in ((rooms[0], 1), (concatenate_tops(rooms), 2)):
         points = POINTS.expand(rows, -1, -1).clone().requires_grad_()
         clearance(tops, points, 0.12)[1][0].square().sum().backward()
         ways.append(points.grad[0])

@@ -1,4 +1,4 @@
-"""Fits of long motions: windows that cover everything, joined without a seam, at any time that is asked for."""
+"""Fits of long motions: windows that cover everything, crossfade without a seam, at any time that is asked for."""
 
 import itertools
 import tracemalloc
@@ -7,7 +7,7 @@ import numpy as np
 
 from models.geometry.transforms import matrix_from_axis_angle, yaw
 from models.people3d.fitting.fit import Fit
-from models.people3d.fitting.windows import fit_at, joined, windows
+from models.people3d.fitting.windows import crossfade, fit_at, windows
 
 
 def test_windows_cover_everything_and_joining_keeps_a_motion():
@@ -23,7 +23,7 @@ def test_windows_cover_everything_and_joining_keeps_a_motion():
     parts = [
         (w.start, Fit(whole.betas, whole.latent, orient[w], whole.body_pose[w], whole.transl[w], 1.0)) for w in cut
     ]
-    again = joined(parts, 100)
+    again = crossfade(parts, 100)
     assert np.allclose(again.global_orient, orient) and np.allclose(again.body_pose, whole.body_pose)
     assert np.allclose(again.transl, whole.transl)
 
