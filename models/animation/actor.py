@@ -14,6 +14,7 @@ from scipy.spatial.transform import Rotation, Slerp
 from models.animation.gait import along_path, swing
 from models.animation.rig import Rig, pose_upper_body, solve_legs
 from models.animation.support import Support
+from models.geometry.easing import smoothstep
 from models.geometry.transforms import R_ZUP_YUP, axis_angle_from_matrix
 from models.types import ACTIONS, SMPL_JOINTS, PersonTrack, Role
 
@@ -151,13 +152,13 @@ class Actor:
             begin = 0.0 if foot == lead else 0.5
             progress = phase * count_steps
             inside = np.clip((progress % 1.0 - begin) * 2.0, 0.0, 1.0)
-            eased = inside * inside * (3 - 2 * inside)
+            eased = smoothstep(inside)
             yaw_now = self.heading + angle * (np.floor(progress) + eased) / count_steps
             across = np.stack([-np.sin(yaw_now), np.cos(yaw_now)], axis=-1)
             contact[:, foot] = self.xy + side * self.base / 2 * across
             foot_yaw[:, foot] = yaw_now + side * 0.1
             lift[:, foot] = 0.05 * np.sin(np.pi * inside) * (inside < 1)
-        eased = phase * phase * (3 - 2 * phase)
+        eased = smoothstep(phase)
         pelvis = np.tile([*self.xy, self.rig.standing], (count, 1))
         root = _root(self.heading + angle * eased, 0.35 * self.stoop, np.zeros(count))
         self._append(
@@ -213,7 +214,7 @@ class Actor:
         """
         count = max(4, round(seconds * self.fps))
         t = np.arange(count) / (count - 1.0)
-        over = t * t * (3 - 2 * t)
+        over = smoothstep(t)
         ahead, left = np.cos(way), np.sin(way)
         world = self.heading + way
         pelvis = np.tile([*self.xy, self.rig.standing], (count, 1))
@@ -262,14 +263,13 @@ class Actor:
         ankles = np.stack([centre - head * leg * 0.985 + side * 0.09 * lying[:, 0] for side in (1.0, -1.0)])
         ankles[:, 2] = support.height_m + 0.07
         t = np.minimum(np.arange(count + rest) / count, 1.0)
-        eased = t * t * (3 - 2 * t)
+        eased = smoothstep(t)
         spin = Slerp([0.0, 1.0], Rotation.from_matrix(np.stack([start_root, lying])))(
             np.clip(eased * 1.1, 0, 1)
         ).as_matrix()
         pelvis = start_pelvis + (centre - start_pelvis) * eased[:, None]
         pelvis[:, 2] += 0.03 * np.sin(np.pi * eased)
-        legs = np.clip((t - 0.1) / 0.8, 0, 1)
-        legs = legs * legs * (3 - 2 * legs)
+        legs = smoothstep((t - 0.1) / 0.8)
         moved = start_ankles + (ankles - start_ankles) * legs[:, None, None]
         moved[..., 2] += 0.28 * np.sin(np.pi * legs)[:, None]
         feet = np.stack(
@@ -296,7 +296,7 @@ class Actor:
     def _to_seat(self, action: str, support: Support, seconds: float, end: float) -> None:
         count = max(4, round(seconds * self.fps))
         t = np.arange(count) / (count - 1.0)
-        down = (t * t * (3 - 2 * t)) if end else 1.0 - t * t * (3 - 2 * t)
+        down = smoothstep(t) if end else 1.0 - smoothstep(t)
         seat, stand = self._seat(support), np.array([*self.xy, self.rig.standing])
         pelvis = stand + (seat - stand) * down[:, None]
         # Hips go back before they go down.

@@ -4,6 +4,8 @@ from itertools import pairwise
 
 import numpy as np
 
+from models.geometry.easing import smoothstep
+
 PLANTED = 0.62
 """Share of a step length, before and behind the pelvis, that a foot stays down for: above 0.5 both do at times."""
 
@@ -18,7 +20,7 @@ def swing(s: np.ndarray, plants: np.ndarray, step: float, total: float) -> tuple
         if there >= total and here < total - 1.5 * step:
             land = total - PLANTED * step
         t = np.clip((s - leave) / (land - leave), 0.0, 1.0)
-        place = np.where(s >= leave, here + (there - here) * t * t * (3 - 2 * t), place)
+        place = np.where(s >= leave, here + smoothstep(t, there - here), place)
         swinging = (t > 0) & (t < 1)
         lift = np.where(swinging, np.sin(np.pi * t), lift)
         heel_off = np.clip((s - (leave - 0.35 * step)) / (0.35 * step), 0.0, 1.0) * (here > 0)

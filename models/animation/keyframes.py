@@ -19,7 +19,7 @@ from scipy.ndimage import gaussian_filter1d
 from scipy.spatial.transform import Rotation
 
 from models.animation.gait_curves import slow_noise
-from models.body.kinematics import forward
+from models.body.kinematics import forward_kinematics_numpy
 from models.body.mirror import mirrored
 from models.body.model import BodyModel
 from models.body.tracks import rest_joints_of
@@ -112,7 +112,7 @@ def perform(
     rest, betas_t = rest_joints_of(body, betas), torch.as_tensor(betas, dtype=torch.float32)
     pelvis = np.zeros((len(times), 3))
     points = _surface(body, betas_t, local, pelvis, rest)
-    pelvis[:, :2] = _carried(keys, begins, times, points, forward(rest, local, pelvis)[1], fps)
+    pelvis[:, :2] = _carried(keys, begins, times, points, forward_kinematics_numpy(rest, local, pelvis)[1], fps)
     pelvis[:, 2] = -gaussian_filter1d(points[..., 2].min(axis=1), SETTLE_S * fps, mode="nearest")
     balance = _blend([float(key.balanced) for key in keys], begins, ends, times)
     free = local.copy()
@@ -249,7 +249,7 @@ def _keep(
 
     Afterwards each goes back to where the poses have it.
     """
-    rotations, positions = forward(rest, local, pelvis)
+    rotations, positions = forward_kinematics_numpy(rest, local, pelvis)
     for name, limb in LIMBS.items():
         place, turned = positions[:, limb.end].copy(), rotations[:, limb.end].copy()
         kept = [name in key.planted for key in keys]
@@ -274,7 +274,7 @@ def _keep(
                 fade[:, None] * Rotation.from_matrix(twist).as_rotvec()
             )
             index = last + 1
-        reach(rest, local, rotations, positions, limb, place, turned)
+        reach(rest, local, (rotations, positions), limb, place, turned)
 
 
 def _off_balance(
@@ -284,7 +284,7 @@ def _off_balance(
     pelvis: Float[np.ndarray, "time 3"],
 ) -> Float[np.ndarray, "time 2"]:
     """From the centre of mass to the middle of the feet, over the floor."""
-    rotations, positions = forward(rest, local, pelvis)
+    rotations, positions = forward_kinematics_numpy(rest, local, pelvis)
     model = humanoid.model
     joints = [0, *humanoid.dof_start]
     bodies = [model.body(SMPL_JOINTS[joint]).id for joint in joints]

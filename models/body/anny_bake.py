@@ -18,8 +18,10 @@ import numpy as np
 from jaxtyping import Float, Int
 
 from models.body.anny_reader import JOINT, AnnySource, hat, read_anny
+from models.body.kinematics import joint_positions
 from models.errors import InputError
 from models.files import cache_folder
+from models.geometry.transforms import rotation_between, unit
 from models.types import SMPL_PARENTS
 
 logger = logging.getLogger(__name__)
@@ -135,7 +137,7 @@ def t_pose(
         hip, knee, ankle, foot = (JOINT[side + part] for part in ("hip", "knee", "ankle", "foot"))
         leg = joints[:, ankle] - joints[:, hip]
         down = np.stack([np.full(n, sign * 0.03), -np.ones(n), leg[:, 2] / np.linalg.norm(leg, axis=1)], axis=-1)
-        R[:, hip] = R[:, knee] = R[:, ankle] = R[:, foot] = _rotations_between(leg, down)
+        R[:, hip] = R[:, knee] = R[:, ankle] = R[:, foot] = rotation_between(unit(leg), unit(down))
         above = np.eye(3)
         chain = [JOINT[side + part] for part in ("shoulder", "elbow", "wrist", "hand")]
         for a, b in itertools.pairwise(chain):
@@ -144,12 +146,11 @@ def t_pose(
                 if a != chain[0]
                 else joints[:, b] - joints[:, a]
             )
-            R[:, a] = above = _rotations_between(bone, np.broadcast_to([sign, 0.0, 0.0], (n, 3))) @ above
+            R[:, a] = above = rotation_between(unit(bone), np.array([sign, 0.0, 0.0])) @ above
         R[:, chain[-1]] = above
-    rest = joints.copy()
-    for joint in range(1, 24):
-        parent = SMPL_PARENTS[joint]
-        rest[:, joint] = rest[:, parent] + np.einsum("nij,nj->ni", R[:, parent], joints[:, joint] - joints[:, parent])
+    bones = joints.copy()
+    bones[:, 1:] -= joints[:, SMPL_PARENTS[1:]]
+    rest = joint_positions(R, bones)
     # x_A = R^T (x_T - rest) + joint for each bone; blend, then invert per vertex by the adjugate.
     inverse = np.swapaxes(R, -1, -2)
     offset = joints - np.einsum("njab,njb->nja", inverse, rest)
@@ -162,18 +163,6 @@ def t_pose(
         determinant = np.einsum("vi,vi->v", c0, adjugate[:, 0])
         out[i] = np.einsum("vij,vj->vi", adjugate, y) / determinant[:, None]
     return out, rest
-
-
-def _rotations_between(a: Float[np.ndarray, "n 3"], b: Float[np.ndarray, "n 3"]) -> Float[np.ndarray, "n 3 3"]:
-    """Smallest rotations that turn directions a onto directions b (never opposite here)."""
-    a = a / np.linalg.norm(a, axis=1, keepdims=True)
-    b = b / np.linalg.norm(b, axis=1, keepdims=True)
-    v = np.cross(a, b)
-    K = np.zeros((len(a), 3, 3))
-    K[:, 0, 1], K[:, 0, 2], K[:, 1, 2] = -v[:, 2], v[:, 1], -v[:, 0]
-    K -= np.swapaxes(K, 1, 2)
-    c = np.einsum("ni,ni->n", a, b)
-    return np.eye(3) + K + K @ K / (1.0 + c)[:, None, None]
 
 
 def fit_joint_regressor(

@@ -14,9 +14,10 @@ from jaxtyping import Bool, Float
 from scipy.ndimage import distance_transform_edt, gaussian_filter1d, maximum_filter1d
 
 from models.body.hand_contact import lay_hands
-from models.body.limb_ik import reach_ankles
 from models.body.model import REGIONS, BodyModel
 from models.body.tracks import rest_joints_of
+from models.body.two_bone_ik import reach_ankles
+from models.geometry.easing import smoothstep
 
 SMOOTH_S = 0.06
 """Spread of what smooths the corrections over time."""
@@ -84,8 +85,7 @@ def _passing(
 ) -> Float[np.ndarray, "time"]:
     """As `_bridged`, fading to nothing `FADE_S` away from where it is wanted."""
     away_s = np.asarray(distance_transform_edt(~where)) / fps if where.any() else np.full(len(where), np.inf)
-    share = np.clip(1.0 - away_s / FADE_S, 0.0, 1.0)
-    return _bridged(wanted, where, fps) * share * share * (3.0 - 2.0 * share)
+    return smoothstep(1.0 - away_s / FADE_S, _bridged(wanted, where, fps))
 
 
 def _lifted(heights: Float[np.ndarray, "time"], ahead_s: float, fps: float) -> Float[np.ndarray, "time"]:

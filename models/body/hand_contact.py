@@ -3,15 +3,14 @@
 Most captured skeletons end at the wrist or a short hand; who leans on the floor there would stand on our fingertips.
 """
 
-from itertools import pairwise
-
 import numpy as np
 from jaxtyping import Float
 from scipy.ndimage import gaussian_filter1d, maximum_filter1d
 
+from models.body.kinematics import forward_kinematics_numpy
 from models.body.model import REGIONS, BodyModel
 from models.geometry.transforms import matrix_from_axis_angle
-from models.types import SMPL_JOINTS, SMPL_PARENTS
+from models.types import SMPL_JOINTS
 
 BENT_BACK = np.radians(85.0)
 """How far a wrist bends back."""
@@ -34,16 +33,11 @@ def lay_hands(
     wrist + L (a cos t + b sin t), a and b being how far the hand's fingers and its back point up.
     """
     laid = local.copy()
+    rotations, positions = forward_kinematics_numpy(rest, local, pelvis)
     for side, sign in (("left", 1.0), ("right", -1.0)):
         wrist = SMPL_JOINTS.index(f"{side}_wrist")
         length = _length(body, rest, wrist)
-        chain = [wrist]
-        while chain[0] > 0:
-            chain.insert(0, SMPL_PARENTS[chain[0]])
-        turned, height = local[:, 0], pelvis[:, 2]
-        for above, joint in pairwise(chain):
-            height = height + turned[:, 2] @ (rest[joint] - rest[above])
-            turned = turned @ local[:, joint]
+        turned, height = rotations[:, wrist], positions[:, wrist, 2]
         ahead, back = sign * turned[:, 2, 0], turned[:, 2, 1]
         needed = np.clip((PALM_M - height) / length, -1.0, 1.0)
         across = np.maximum(np.hypot(ahead, back), 1e-9)

@@ -19,6 +19,7 @@ from pydantic import Field
 from torch import Tensor, nn
 
 from models.body.anny_bake import BAKE_VERSION, baked_body, farthest_points, shape_features
+from models.body.kinematics import posed_skeleton
 from models.body.smpl_file import read_smpl
 from models.config import Config
 from models.geometry.rotations import matrices_from_axis_angle
@@ -30,29 +31,6 @@ REGIONS = ("head", "hair", "torso", "upper_arm", "forearm", "hand", "hips", "thi
 """What `BodyModel.regions` indexes; the neck belongs to the head."""
 
 N_SURFACE_POINTS = 150
-
-
-def _levels() -> tuple[tuple[int, int, list[int]], ...]:
-    """SMPL's tree by depth: the joints of one depth are numbered first..last; parents count from the level above."""
-    depth = [0]
-    for parent in SMPL_PARENTS[1:]:
-        depth.append(depth[parent] + 1)
-    levels = []
-    for d in range(1, max(depth) + 1):
-        members = [joint for joint in range(24) if depth[joint] == d]
-        above = depth.index(d - 1)
-        levels.append((members[0], members[-1] + 1, [SMPL_PARENTS[joint] - above for joint in members]))
-    return tuple(levels)
-
-
-_LEVELS = _levels()
-
-
-def _take(values: Tensor, indices: list[int], axis: int) -> Tensor:
-    """`values` at `indices` along an axis; a view where they run on, because the gradient of indexing is slow."""
-    if indices == list(range(indices[0], indices[0] + len(indices))):
-        return values.narrow(axis, indices[0], len(indices))
-    return torch.cat([values.narrow(axis, index, 1) for index in indices], dim=axis)
 
 
 class BodyShape(Config):
@@ -278,17 +256,11 @@ class BodyModel(nn.Module):
         local = local_rotations(global_orient, body_pose)
         rest = self.rest_joints(betas)
         bone = self.bone_template + torch.einsum("jcb,...b->...jc", self.bone_shapedirs, betas)
-        rotations, joints = [local[..., :1, :, :]], [bone[..., :1, :] + transl[..., None, :]]
-        for first, last, parents in _LEVELS:
-            above = _take(rotations[-1], parents, -3)
-            rotations.append(above @ local[..., first:last, :, :])
-            joints.append(_take(joints[-1], parents, -2) + (above @ bone[..., first:last, :, None])[..., 0])
-        batch = np.broadcast_shapes(*(level.shape[:-2] for level in joints))
-        joints = torch.cat([level.expand(*batch, -1, -1) for level in joints], dim=-2)
+        rotations, joints = posed_skeleton(bone, local, transl)
         feature = None
         if self.posedirs is not None:
             feature = (local[..., 1:, :, :] - torch.eye(3, dtype=local.dtype, device=local.device)).flatten(-3)
-        return torch.cat(rotations, dim=-3), rest, joints, feature
+        return rotations, rest, joints, feature
 
 
 def local_rotations(

@@ -19,7 +19,7 @@ from scipy.spatial.transform import Rotation
 from models.body.model import relaxed_pose
 from models.errors import Rejected
 from models.falls.causes import CAUSES, DIRECTION_ANGLES
-from models.geometry.easing import smooth_step
+from models.geometry.easing import smoothstep
 from models.geometry.transforms import axis_angle_from_matrix, matrix_from_axis_angle
 from models.order import Cause, Direction
 from models.physics.humanoid import TRUNK, UNSTABLE, Box, Humanoid, joint_spec
@@ -234,7 +234,7 @@ class FallControl:
             self._recover(seconds, frame)
             return
         awake = np.exp(-max(0.0, seconds - self.spec.hold_s) / self.decay_s)
-        reach = smooth_step((seconds - self.reaction_s) / 0.2)
+        reach = smoothstep((seconds - self.reaction_s) / 0.2)
         toward = reach * self.reflex
         targets = (1.0 - toward) * self.source_targets[frame] + toward * self.reflex_targets
         gain = self.rest_gain + (1.0 - self.rest_gain) * awake
@@ -247,17 +247,17 @@ class FallControl:
         damping = 1.0
         if self.impact is not None:
             since = (self.onset + 1) * self.frame_s + seconds - self.impact * self.frame_s
-            relax = smooth_step((since - 0.15) / 0.7)
+            relax = smoothstep((since - 0.15) / 0.7)
             targets = (1.0 - relax) * targets + relax * self.lying
             gain *= 1.0 - relax * (1.0 - 0.02 / np.maximum(gain, 0.02))
-            damping = 1.0 + 1.0 * relax + 18.0 * smooth_step((since - 1.1) / 0.8)
+            damping = 1.0 + 1.0 * relax + 18.0 * smoothstep((since - 1.1) / 0.8)
         self._set(targets, gain, damping)
 
     def _recover(self, seconds: float, frame: int) -> None:
         """A step the way that balance goes, then standing; arms out for a moment."""
-        away = smooth_step((seconds - 0.1) / 0.15)
-        step = smooth_step((seconds - self.reaction_s) / 0.12) * (
-            1.0 - smooth_step((seconds - self.reaction_s - 0.28) / 0.2)
+        away = smoothstep((seconds - 0.1) / 0.15)
+        step = smoothstep((seconds - self.reaction_s) / 0.12) * (
+            1.0 - smoothstep((seconds - self.reaction_s - 0.28) / 0.2)
         )
         targets = (1.0 - away) * self.source_targets[frame] + away * self.upright_targets
         targets = targets + step * (self.step_targets - self.upright_targets)
@@ -309,7 +309,7 @@ class FallControl:
 
     def _balance(self, seconds: float) -> None:
         """Draw the pelvis over the feet, at standing height and upright, by a bounded force."""
-        ready = smooth_step((seconds - self.reaction_s) / 0.25)
+        ready = smoothstep((seconds - self.reaction_s) / 0.25)
         pelvis = self.data.body("pelvis")
         middle = np.mean([self.data.body(name).xpos for name in FEET], axis=0)
         wanted = np.array([*middle[:2], self.start[2]])

@@ -69,6 +69,11 @@ def matrix_from_rotation_6d(rotation_6d: Float[np.ndarray, "*batch 6"]) -> Float
     return np.stack([x, y, np.cross(x, y)], axis=-1)
 
 
+def unit(vectors: Float[np.ndarray, "*batch 3"]) -> Float[np.ndarray, "*batch 3"]:
+    """Return vectors of length 1 in the same directions; zero stays zero."""
+    return vectors / np.maximum(np.linalg.norm(vectors, axis=-1, keepdims=True), 1e-12)
+
+
 def rotation_between(
     a: Float[np.ndarray, "*#batch 3"], b: Float[np.ndarray, "*#batch 3"]
 ) -> Float[np.ndarray, "*batch 3 3"]:
@@ -77,7 +82,7 @@ def rotation_between(
     Rodrigues: R = I + [v]x + [v]x^2 / (1 + c) with v = a x b, c = a . b; a half turn about some axis normal to a
     when a = -b.
     """
-    c = np.sum(a * b, axis=-1)[..., None, None]
+    c = np.einsum("...i,...i->...", a, b)[..., None, None]
     opposite = c < -1.0 + 1e-12
     v = np.cross(a, b)
     skew = np.zeros((*v.shape[:-1], 3, 3))

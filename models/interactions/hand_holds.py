@@ -15,10 +15,9 @@ from scipy.ndimage import gaussian_filter1d
 from scipy.spatial.transform import Rotation
 
 from models.animation.postures import Posture
-from models.body.kinematics import forward
-from models.body.limb_ik import LEGS, reach_ankles
+from models.body.kinematics import forward_kinematics_numpy
 from models.body.model import BodyModel
-from models.body.two_bone_ik import LIMBS, Limb, reach
+from models.body.two_bone_ik import LEGS, LIMBS, Limb, reach, reach_ankles
 from models.geometry.easing import minimum_jerk
 from models.geometry.transforms import axis_angle_from_matrix, matrix_from_axis_angle
 from models.physics.humanoid import Grip, joint_spec, segment_points
@@ -124,10 +123,12 @@ def hold_on(
     rest, skins = segment_points(body, carer.betas)
     held_rest, held_skins = segment_points(body, other.betas)
     local, pelvis = local_rotations_of(carer), carer.transl + rest[0]
-    other_rotations, other_positions = forward(held_rest, local_rotations_of(other), other.transl + held_rest[0])
+    other_rotations, other_positions = forward_kinematics_numpy(
+        held_rest, local_rotations_of(other), other.transl + held_rest[0]
+    )
     grips, goals = [], []
     for hold in holds:
-        _, positions = forward(rest, local, pelvis)
+        _, positions = forward_kinematics_numpy(rest, local, pelvis)
         middle = min(round((hold.from_s + min(hold.until_s, len(local) / fps)) / 2.0 * fps), len(local) - 1)
         shoulder = positions[middle, LIMBS[f"{hold.hand}_hand"].upper]
         place = _place(held_rest, held_skins, hold, shoulder, other_rotations[middle], other_positions[middle])
@@ -217,13 +218,13 @@ def _lean(
 ) -> tuple[Float[np.ndarray, "time 24 3 3"], Float[np.ndarray, "time 3"]]:
     """Rotations and pelvis of who bends towards what arms are too short for, at hips, spine and knees; feet stay."""
     local, pelvis = local.copy(), pelvis.copy()
-    _, start = forward(rest, local, pelvis)
-    ankles = [start[:, leg[2]] for leg in LEGS]
+    _, start = forward_kinematics_numpy(rest, local, pelvis)
+    ankles = [start[:, leg.end] for leg in LEGS]
     upright = np.clip((start[:, 0, 2] - 0.6) / 0.2, 0.0, 1.0)
     # A knee on the floor cannot bend further.
-    free = np.clip((start[:, [leg[1] for leg in LEGS], 2].min(axis=1) - 0.2) / 0.1, 0.0, 1.0)
+    free = np.clip((start[:, [leg.middle for leg in LEGS], 2].min(axis=1) - 0.2) / 0.1, 0.0, 1.0)
     for _ in range(5):
-        _, positions = forward(rest, local, pelvis)
+        _, positions = forward_kinematics_numpy(rest, local, pelvis)
         turn, drop = np.zeros((len(local), 3)), np.zeros(len(local))
         for hold, (points, normals), share in zip(holds, goals, shares, strict=True):
             limb = LIMBS[f"{hold.hand}_hand"]
@@ -280,7 +281,7 @@ def _reach(
     reached = local.copy()
     outside = points + OUTSIDE_M * (1.0 - share[:, None]) * normals
     _on_skin(rest, reached, pelvis, side, palm, outside, normals, SWIVELS[int(np.argmin(costs))])
-    for joint in (limb.upper, limb.middle, limb.end):
+    for joint in limb.joints:
         local[:, joint] = _between(local[:, joint], reached[:, joint], share)
 
 
@@ -298,17 +299,17 @@ def _on_skin(
     would have if its wrist let it.
     """
     limb, sign = LIMBS[f"{side}_hand"], 1.0 if side == "left" else -1.0
-    rotations, positions = forward(rest, local, pelvis)
+    world = forward_kinematics_numpy(rest, local, pelvis)
     free = local.copy()
-    turned = wanted = rotations[:, limb.end].copy()
+    turned = wanted = world[0][:, limb.end].copy()
     target = points + 0.1 * normals
     # Palms face -y in the rest pose, fingers along x.
     hand = np.stack([[sign, 0.0, 0.0], [0.0, -1.0, 0.0], np.cross([sign, 0.0, 0.0], [0.0, -1.0, 0.0])], axis=1)
     for _ in range(6):
         local[:] = free
-        reach(rest, local, rotations, positions, limb, target, turned)
+        reach(rest, local, world, limb, target, turned)
         _swivel(rest, local, pelvis, limb, swivel)
-        now, places = forward(rest, local, pelvis)
+        now, places = forward_kinematics_numpy(rest, local, pelvis)
         # Fingers go on as the forearm does, and up where it points straight at the skin.
         fore = places[:, limb.end] - places[:, limb.middle]
         fore = fore / np.linalg.norm(fore, axis=-1, keepdims=True) + np.array([0.0, 0.0, 0.25])
@@ -316,7 +317,7 @@ def _on_skin(
         fingers /= np.maximum(np.linalg.norm(fingers, axis=-1, keepdims=True), 1e-6)
         wanted = np.stack([fingers, -normals, np.cross(fingers, -normals)], axis=-1) @ hand.T
         _turn_hand(local, now, limb.middle, limb.end, wanted)
-        turned = forward(rest, local, pelvis)[0][:, limb.end]
+        turned = forward_kinematics_numpy(rest, local, pelvis)[0][:, limb.end]
         target = points - PRESSED_M * normals - turned @ palm
     return turned, wanted
 
@@ -343,7 +344,7 @@ def _swivel(
     angle: float,
 ) -> None:
     """Turn a whole limb about the line between its ends, in place."""
-    rotations, positions = forward(rest, local, pelvis)
+    rotations, positions = forward_kinematics_numpy(rest, local, pelvis)
     line = positions[:, limb.end] - positions[:, limb.upper]
     line /= np.linalg.norm(line, axis=-1, keepdims=True)
     above = rotations[:, SMPL_PARENTS[limb.upper]]

@@ -4,7 +4,7 @@ import numpy as np
 from jaxtyping import Float
 from scipy.spatial import KDTree
 
-from models.body.kinematics import forward
+from models.body.kinematics import forward_kinematics_numpy
 from models.body.model import BodyModel
 from models.body.tracks import rest_joints_of
 from models.interactions.hand_holds import local_rotations_of
@@ -18,7 +18,7 @@ def palm_distance(
     """Metres from a palm to the nearest skin of the part that a grip holds, and to the very place of it."""
     palm = carried_point(body, carer, grip.wrist, grip.palm)
     rest, skins = segment_points(body, other.betas)
-    rotations, positions = forward(rest, local_rotations_of(other), other.transl + rest[0])
+    rotations, positions = forward_kinematics_numpy(rest, local_rotations_of(other), other.transl + rest[0])
     seen = np.einsum("tji,tj->ti", rotations[:, grip.joint], palm - positions[:, grip.joint])
     near = [joint for joint in skins if joint == grip.joint or SMPL_PARENTS[joint] == grip.joint]
     skin = np.concatenate([skins[joint] for joint in (*near, max(0, SMPL_PARENTS[grip.joint]))]) - rest[grip.joint]
@@ -30,5 +30,5 @@ def carried_point(
 ) -> Float[np.ndarray, "time 3"]:
     """World way of a point that a joint carries, given from it in axes of the rest pose."""
     rest = rest_joints_of(body, track.betas)
-    rotations, positions = forward(rest, local_rotations_of(track), track.transl + rest[0])
+    rotations, positions = forward_kinematics_numpy(rest, local_rotations_of(track), track.transl + rest[0])
     return positions[:, joint] + rotations[:, joint] @ offset

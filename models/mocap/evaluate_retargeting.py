@@ -24,7 +24,7 @@ from models.body.floor_contact import lowest_surface
 from models.body.model import BodyModel, BodyShape, load_body
 from models.body.tracks import rest_joints_of, track_joints
 from models.errors import InputError
-from models.geometry.transforms import R_ZUP_YUP
+from models.geometry.transforms import R_ZUP_YUP, yaw
 from models.mocap.importers.indexed_folder import index_takes
 from models.mocap.joint_names import SIDES, match_joints
 from models.mocap.retarget import retarget
@@ -122,7 +122,7 @@ def _heading(
     source = np.concatenate([theirs[a] - theirs[b] for a, b in across])[:, :2]
     target = np.concatenate([ours[:, AT[a]] - ours[:, AT[b]] for a, b in across])[:, :2]
     angle = np.arctan2(np.sum(source[:, 0] * target[:, 1] - source[:, 1] * target[:, 0]), np.sum(source * target))
-    return Rotation.from_rotvec([0.0, 0.0, angle]).as_matrix()
+    return yaw(float(angle))
 
 
 def agreement(one: Float[np.ndarray, "time joint 3"], other: Float[np.ndarray, "time joint 3"]) -> tuple[float, float]:

@@ -9,6 +9,8 @@ import numpy as np
 from jaxtyping import Float
 from scipy.spatial.transform import Rotation
 
+from models.body.kinematics import relative_rotations
+from models.geometry.easing import smoothstep
 from models.geometry.transforms import axis_angle_from_matrix, matrix_from_axis_angle, rotation_between
 from models.types import SMPL_JOINTS, SMPL_PARENTS
 
@@ -60,9 +62,7 @@ def rotations_from_positions(
         world[:, shoulder] = _aligned(rest[elbow], up, bones[:, elbow], upward)
         world[:, elbow] = _aligned(rest[wrist], up, bones[:, wrist], upward)
         world[:, wrist] = world[:, hand] = world[:, elbow]
-    local = world.copy()
-    local[:, 1:] = np.swapaxes(world[:, SMPL_PARENTS[1:]], -1, -2) @ world[:, 1:]
-    return local
+    return relative_rotations(world)
 
 
 def fitted(rest: Float[np.ndarray, "bone 3"], now: Float[np.ndarray, "time bone 3"]) -> Float[np.ndarray, "time 3 3"]:
@@ -79,8 +79,7 @@ def _hinge(
     """The axis about which a limb bends; while it is nearly straight, the axis that is known from elsewhere."""
     axis = np.cross(upper, lower)
     sine = np.linalg.norm(axis, axis=-1, keepdims=True)
-    share = np.clip((sine - 0.2) / 0.3, 0.0, 1.0)
-    share = share * share * (3.0 - 2.0 * share)
+    share = smoothstep((sine - 0.2) / 0.3)
     return share * axis / np.maximum(sine, 1e-9) + (1.0 - share) * straight
 
 

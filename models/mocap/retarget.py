@@ -3,7 +3,7 @@
 A source joint's rotation since a reference pose (the file's rest pose where that stands upright, else its most upright
 frame) is applied to the target's rotation in that same pose, found by turning the target's limbs, with no twist, onto
 the source's. So limbs keep the source's directions, twists are the source's own, and bone lengths are the target's.
-Arms and legs then bend the little it takes (`limb_ik`) for the wrists to go the source's ways from the shoulders,
+Arms and legs then bend the little it takes (`two_bone_ik`) for the wrists to go the source's ways from the shoulders,
 scaled by the length of the arm, and for the ankles to go the source's ways, so that feet slide as little as there; and
 for planted feet to stand on the floor (`floor_contact`).
 """
@@ -18,12 +18,14 @@ from jaxtyping import Bool, Float
 from scipy.spatial.transform import Rotation
 
 from models.body.floor_contact import stand_on_floor
-from models.body.limb_ik import reach_wrists
+from models.body.kinematics import relative_rotations
 from models.body.model import BodyModel
 from models.body.resample import resample
 from models.body.tracks import canonicalise, rest_joints_of
+from models.body.two_bone_ik import reach_wrists
 from models.errors import InputError
-from models.geometry.transforms import R_ZUP_YUP, axis_angle_from_matrix, matrix_from_axis_angle, rotation_between
+from models.geometry.easing import smoothstep
+from models.geometry.transforms import R_ZUP_YUP, axis_angle_from_matrix, matrix_from_axis_angle, rotation_between, unit
 from models.mocap.joint_names import SIDES, match_joints, spine_between
 from models.mocap.skeleton_motion import SkeletonMotion
 from models.types import SMPL_JOINTS, SMPL_PARENTS, Motion, PersonTrack, Role
@@ -164,8 +166,7 @@ def _take_over(source: SkeletonMotion, rest: Float[np.ndarray, "24 3"], kept: sl
                 continue
             turn = since[joint]
         turned[:, index] = turn @ target[index]
-    local = turned.copy()
-    local[:, 1:] = np.swapaxes(turned[:, SMPL_PARENTS[1:]], -1, -2) @ turned[:, 1:]
+    local = relative_rotations(turned)
     _unbend_knees(local)
     local[:, 0] = R_ZUP_YUP @ local[:, 0]
     at = {name: rest[index] for index, name in enumerate(SMPL_JOINTS)}
@@ -204,8 +205,7 @@ def _nearness(balls: Sequence[Float[np.ndarray, "time 3"]]) -> Float[np.ndarray,
     The floor is the 5th percentile of their heights.
     """
     heights = np.stack([ball[:, 1] for ball in balls], axis=1)
-    share = np.clip((0.10 - (heights - np.percentile(heights, 5.0))) / 0.06, 0.0, 1.0)
-    return share * share * (3.0 - 2.0 * share)
+    return smoothstep((0.10 - (heights - np.percentile(heights, 5.0))) / 0.06)
 
 
 def _lean(
@@ -230,15 +230,11 @@ def _lean(
     return near[:, None] * (constant - turn @ longer)
 
 
-def _unit(vectors: Float[np.ndarray, "*batch 3"]) -> Float[np.ndarray, "*batch 3"]:
-    return vectors / np.linalg.norm(vectors, axis=-1, keepdims=True)
-
-
 def _swing(
     rotation: Float[np.ndarray, "3 3"], bone: Float[np.ndarray, "3"], direction: Float[np.ndarray, "3"]
 ) -> Float[np.ndarray, "3 3"]:
     """The rotation turned on by the smallest amount that points its bone in a direction."""
-    return rotation_between(rotation @ _unit(bone), _unit(direction)) @ rotation
+    return rotation_between(rotation @ unit(bone), unit(direction)) @ rotation
 
 
 def _uprightness(
@@ -248,7 +244,7 @@ def _uprightness(
     pairs = [("pelvis", "neck")]
     pairs += [pair for s in SIDES for pair in ((f"{s}_knee", f"{s}_hip"), (f"{s}_ankle", f"{s}_knee"))]
     bones = [places[..., joint_of[top], :] - places[..., joint_of[low], :] for low, top in pairs]
-    return np.min([_unit(bone)[..., axis] for bone in bones], axis=0)
+    return np.min([unit(bone)[..., axis] for bone in bones], axis=0)
 
 
 def _y_up(source: SkeletonMotion, joint_of: dict[str, int]) -> SkeletonMotion:
@@ -295,8 +291,8 @@ def _flat(
     Ankle and ball are as low as they usually get, the toes ahead of the hips' line, the ball a little below the ankle.
     """
     score = sum(np.abs(joint[:, 1] - np.percentile(joint[:, 1], 10.0)) for joint in (ankle, ball))
-    toes = _unit(ball - ankle)
-    ahead = np.sum(_unit(np.cross(across, [0.0, 1.0, 0.0])) * toes, axis=-1) > 0.5
+    toes = unit(ball - ankle)
+    ahead = np.sum(unit(np.cross(across, [0.0, 1.0, 0.0])) * toes, axis=-1) > 0.5
     fits = ahead & (np.abs(toes[:, 1] + 0.25) < 0.15)
     return int(np.argmin(np.where(fits | ~fits.any(), score, np.inf)))
 
@@ -306,8 +302,8 @@ def _target_reference(
 ) -> Float[np.ndarray, "24 3 3"]:
     """Rotations (in the source's world, y up) that put the target in the source's reference pose."""
     at = {name: rest[index] for index, name in enumerate(SMPL_JOINTS)}
-    across = _unit(places["left_hip"] - places["right_hip"]) + _unit(places["left_shoulder"] - places["right_shoulder"])
-    lateral = _unit(across * np.array([1.0, 0.0, 1.0]))
+    across = unit(places["left_hip"] - places["right_hip"]) + unit(places["left_shoulder"] - places["right_shoulder"])
+    lateral = unit(across * np.array([1.0, 0.0, 1.0]))
     facing = np.stack([lateral, np.array([0.0, 1.0, 0.0]), np.cross(lateral, [0.0, 1.0, 0.0])], axis=-1)
     hips = (places["left_hip"] + places["right_hip"]) / 2.0
     trunk = _swing(facing, at["neck"] - (at["left_hip"] + at["right_hip"]) / 2.0, places["neck"] - hips)

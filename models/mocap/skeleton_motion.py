@@ -10,6 +10,8 @@ from pathlib import Path
 import numpy as np
 from jaxtyping import Float
 
+from models.body.kinematics import joint_positions, world_rotations
+
 
 @dataclass(frozen=True)
 class SkeletonMotion:
@@ -49,21 +51,8 @@ class SkeletonMotion:
         self, joints: Collection[int] | None = None
     ) -> tuple[Float[np.ndarray, "time joint 3 3"], Float[np.ndarray, "time joint 3"]]:
         """Rotations and positions in the file's world, of all joints or of some; the others' rows are NaN."""
-        wanted = set(range(len(self.parents)) if joints is None else joints)
-        for joint in reversed(range(len(self.parents))):
-            if joint in wanted and self.parents[joint] >= 0:
-                wanted.add(self.parents[joint])
-        rotations = np.full_like(self.rotations, np.nan)
-        positions = np.full_like(self.translations, np.nan)
-        for joint in sorted(wanted):
-            parent = self.parents[joint]
-            if parent < 0:
-                rotations[:, joint], positions[:, joint] = self.rotations[:, joint], self.translations[:, joint]
-                continue
-            rotations[:, joint] = rotations[:, parent] @ self.rotations[:, joint]
-            arm = rotations[:, parent] @ self.translations[:, joint, :, None]
-            positions[:, joint] = positions[:, parent] + arm[..., 0]
-        return rotations, positions
+        world = world_rotations(self.rotations, self.parents, joints)
+        return world, joint_positions(world, self.translations, self.parents, joints)
 
 
 def still_limbs(

@@ -9,7 +9,7 @@ from jaxtyping import Float
 from torch import Tensor
 
 from models.body.collision_spheres import SKIN_SHARE
-from models.body.kinematics import forward_kinematics
+from models.body.kinematics import forward_kinematics, relative_rotations, world_rotations
 from models.body.model import BodyModel
 from models.body.rest_skeleton import PARENTS
 from models.geometry.transforms import rotation_between
@@ -47,11 +47,9 @@ def off_floor(
     """People bent so that no joint, and no head, is nearer to the floor than its skin allows: each that is too low is
     wanted just high enough, and every bone turns by the shortest way to where its ends are wanted. Who is nowhere too
     low stays."""
-    local, world = R.double().numpy(), {}
-    for joint in range(22):
-        world[joint] = local[:, :, joint] if joint == 0 else world[PARENTS[joint]] @ local[:, :, joint]
+    world = world_rotations(R.double().numpy())
     joints = forward_kinematics(rest[:, None], R, root).double().numpy()
-    head = joints[:, :, HEAD] + world[HEAD] @ solid.head
+    head = joints[:, :, HEAD] + world[:, :, HEAD] @ solid.head
     wanted = np.concatenate([joints, head[:, :, None]], axis=2)
     if not (wanted[..., 2] < solid.radii).any():
         return R, root
@@ -61,14 +59,13 @@ def off_floor(
     turned = []
     for joint in range(22):
         children = [child for child, above in enumerate((*PARENTS, HEAD)) if above == joint and child > 0]
-        swing = np.broadcast_to(np.eye(3), world[joint].shape)
+        swing = np.broadcast_to(np.eye(3), world[:, :, joint].shape)
         if children:
-            now = [(world[joint] @ bones[:, None, child, :, None])[..., 0] for child in children]
+            now = [(world[:, :, joint] @ bones[:, None, child, :, None])[..., 0] for child in children]
             goals = [wanted[:, :, child] - wanted[:, :, joint] for child in children]
             swing = _swing(np.stack(now, axis=-2), np.stack(goals, axis=-2))
-        turned.append(swing @ world[joint])
-    found = [turned[0], *(np.swapaxes(turned[PARENTS[j]], -1, -2) @ turned[j] for j in range(1, 22))]
-    bent = torch.as_tensor(np.stack(found, axis=2), dtype=torch.float32)
+        turned.append(swing @ world[:, :, joint])
+    bent = torch.as_tensor(relative_rotations(np.stack(turned, axis=2)), dtype=torch.float32)
     return bent, torch.as_tensor(wanted[:, :, 0], dtype=torch.float32)
 
 

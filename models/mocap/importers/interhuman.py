@@ -13,6 +13,7 @@ from pathlib import Path
 import numpy as np
 from jaxtyping import Float
 
+from models.body.kinematics import world_rotations
 from models.body.model import BodyModel
 from models.errors import InputError
 from models.geometry.transforms import R_ZUP_YUP, matrix_from_rotation_6d
@@ -68,15 +69,11 @@ def read_person(path: Path) -> SkeletonMotion:
     rotations[:, 1:22] = matrix_from_rotation_6d(np.concatenate([columns[..., 0], columns[..., 1]], axis=-1))
     children = [1, 2, 3]
     rotations[:, 0] = fitted(SMPL_OFFSETS[children], positions[:, children] - positions[:, :1])
-    world = rotations.copy()
-    bones = np.zeros((len(rows), 22, 3))
-    for joint in range(1, 22):
-        above = SMPL_PARENTS[joint]
-        bones[:, joint] = np.einsum("tji,tj->ti", world[:, above], positions[:, joint] - positions[:, above])
-        world[:, joint] = world[:, above] @ rotations[:, joint]
+    above = SMPL_PARENTS[1:22]
+    bones = np.einsum("tkji,tkj->tki", world_rotations(rotations)[:, above], positions[:, 1:] - positions[:, above])
     offsets = SMPL_OFFSETS.copy()
-    offsets[1:22] = np.median(bones[:, 1:], axis=0)
-    astray = float(np.linalg.norm(bones[:, 1:] - offsets[1:22], axis=-1).mean())
+    offsets[1:22] = np.median(bones, axis=0)
+    astray = float(np.linalg.norm(bones - offsets[1:22], axis=-1).mean())
     if astray > DISAGREE_M:
         raise InputError(path, f"its rotations leave its positions by {100.0 * astray:.0f} cm on average", remedy)
     return smpl_motion(path, rotations, positions[:, 0], HZ, offsets)

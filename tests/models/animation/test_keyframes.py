@@ -13,7 +13,7 @@ from models.animation.floor_transitions import FEET, down_to_a_knee, key, paced,
 from models.animation.keyframes import Performance, mirrored_key, perform
 from models.animation.postures import kneeling, squatting, standing, supine
 from models.body.floor_contact import lowest_surface
-from models.body.kinematics import forward
+from models.body.kinematics import forward_kinematics_numpy
 from models.body.model import BodyModel, BodyShape, load_body
 from models.body.tracks import body_joints, rest_joints_of
 from models.body.two_bone_ik import LIMBS, reach
@@ -133,10 +133,10 @@ def test_a_limb_reaches_and_keeps_its_plane(body: BodyModel, betas: np.ndarray) 
     local[:, 1:] = matrix_from_axis_angle(np.tile(squatting(0.5).body_pose.reshape(23, 3), (5, 1, 1)))
     pelvis = np.zeros((5, 3))
     limb = LIMBS["left_foot"]
-    rotations, positions = forward(rest, local, pelvis)
+    rotations, positions = forward_kinematics_numpy(rest, local, pelvis)
     target = positions[:, limb.end] + np.linspace(0.0, 0.15, 5)[:, None] * [0.3, -1.0, 0.2]
-    reach(rest, local, rotations, positions, limb, target, rotations[:, limb.end])
-    again, moved = forward(rest, local, pelvis)
+    reach(rest, local, (rotations, positions), limb, target, rotations[:, limb.end])
+    again, moved = forward_kinematics_numpy(rest, local, pelvis)
     np.testing.assert_allclose(moved[:, limb.end], target, atol=1e-6)
     np.testing.assert_allclose(again[:, limb.end], rotations[:, limb.end], atol=1e-6)
     flexion = Rotation.from_matrix(local[:, limb.middle]).as_rotvec()

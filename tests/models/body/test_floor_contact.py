@@ -4,9 +4,9 @@ import numpy as np
 import pytest
 
 from models.body.floor_contact import sole_points, stand_on_floor, surface_heights
-from models.body.limb_ik import LEGS
 from models.body.model import BodyModel, load_body
 from models.body.tracks import rest_joints_of
+from models.body.two_bone_ik import LEGS
 from models.geometry.transforms import R_ZUP_YUP, axis_angle_from_matrix, matrix_from_axis_angle
 from models.types import SMPL_JOINTS
 
@@ -22,14 +22,14 @@ def standing(body: BodyModel, height: np.ndarray) -> tuple[np.ndarray, np.ndarra
     """Someone with slightly bent knees, `height` metres above where the pelvis would be at zero: turns, pelvis,
     ankles."""
     turns = np.zeros((len(height), 24, 3))
-    for hip, knee, ankle in LEGS:
+    for hip, knee, ankle in (leg.joints for leg in LEGS):
         turns[:, hip, 0], turns[:, knee, 0], turns[:, ankle, 0] = -0.2, 0.4, -0.2
     local = matrix_from_axis_angle(turns)
     local[:, 0] = R_ZUP_YUP
     pelvis = np.zeros((len(height), 3))
     pelvis[:, 2] = height
     rest, ankles = rest_joints_of(body, np.zeros(10)), []
-    for hip, knee, ankle in LEGS:
+    for hip, knee, ankle in (leg.joints for leg in LEGS):
         thigh = R_ZUP_YUP @ local[0, hip]
         way = R_ZUP_YUP @ (rest[hip] - rest[0]) + thigh @ (rest[knee] - rest[hip])
         ankles.append(pelvis + way + thigh @ local[0, knee] @ (rest[ankle] - rest[knee]))
@@ -49,7 +49,7 @@ def test_planted_soles_touch_the_floor_each_by_its_own_leg(body: BodyModel) -> N
     turned, transl = stand_on_floor(body, np.zeros(10), local, pelvis, ankles, planted, FPS)
     np.testing.assert_allclose(soles(body, turned, transl), 0.0, atol=2e-3)
     assert not np.allclose(turned[:, SMPL_JOINTS.index("left_knee")], turned[:, SMPL_JOINTS.index("right_knee")])
-    others = [joint for joint in range(24) if joint not in np.ravel(LEGS)]
+    others = [joint for joint in range(24) if joint not in np.ravel([leg.joints for leg in LEGS])]
     np.testing.assert_array_equal(turned[:, others], local[:, others])
     np.testing.assert_allclose(transl[:, :2], (pelvis - rest_joints_of(body, np.zeros(10))[0])[:, :2], atol=1e-12)
 

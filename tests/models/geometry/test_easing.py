@@ -1,0 +1,24 @@
+"""Curves that ease in and out: their ends, their slopes, and what lies beyond."""
+
+import numpy as np
+import pytest
+
+from models.geometry.easing import minimum_jerk, smoothstep
+
+
+@pytest.mark.parametrize("ease", [smoothstep, minimum_jerk])
+def test_it_rises_from_0_to_1_and_is_level_at_both_ends(ease):
+    x = np.linspace(-0.5, 1.5, 2001)
+    y = ease(x)
+    np.testing.assert_array_equal(y[x <= 0.0], 0.0)
+    np.testing.assert_allclose(y[x >= 1.0], 1.0, atol=1e-12)
+    assert (np.diff(y) >= -1e-12).all() and y[1000] == pytest.approx(0.5, abs=1e-9)
+    slope = np.gradient(y, x)
+    assert abs(slope[np.isclose(x, 0.001)]).max() < 0.01 and abs(slope[np.isclose(x, 0.999)]).max() < 0.01
+
+
+def test_a_smoothstep_is_the_cubic_times_its_height():
+    x = np.array([0.1, 0.25, 0.8])
+    np.testing.assert_allclose(smoothstep(x), 3.0 * x**2 - 2.0 * x**3)
+    np.testing.assert_allclose(smoothstep(x, np.array([2.0, -1.0, 0.5])), [2.0, -1.0, 0.5] * smoothstep(x))
+    assert smoothstep(0.5) == 0.5 and smoothstep(7.0) == 1.0
