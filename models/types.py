@@ -36,7 +36,7 @@ SURFACE_LABELS = ("floor", "wall", "bed", "chair", "sofa", "table", "wardrobe", 
 
 @dataclass(frozen=True)
 class Footage:
-    """One video clip of a fixed camera, as ingest found it. The pictures stay in the file."""
+    """One video clip of a fixed camera, as ingest found it. The images stay in the file."""
 
     clip: str
     """Name of the clip, unique in its collection: the path below the footage root, with / as __, without suffix."""
@@ -53,13 +53,13 @@ class Footage:
     sha256: str
     """Digest of the video's bytes."""
     lens: Lens | None = None
-    """What bends the file's pictures; all else that is known of the clip is of straightened ones
+    """What distorts the file's images; all else that is known of the clip is of undistorted ones
     (`models.footage.undistorted`)."""
 
 
 @dataclass(frozen=True)
 class Annotations:
-    """What a COCO sidecar says of one clip, on the clip's own frame numbers and its straightened pictures."""
+    """What a COCO sidecar says of one clip, on the clip's own frame numbers and its undistorted images."""
 
     people: "tuple[Person2D, ...]"
     actions: Int[np.ndarray, "person time"]
@@ -218,7 +218,7 @@ class Scene:
 
 @dataclass(frozen=True)
 class LabelledClip:
-    """What is true of a rendered clip; its pictures and masks lie beside it as videos."""
+    """What is true of a rendered clip; its images and masks lie beside it as videos."""
 
     clip: str
     room: str

@@ -41,13 +41,13 @@ def ingest_clip(store: Store, settings: Settings, clip: str, path: Path, row: di
         value = ingest.run(config, listing, read_frames(path), sha256)
         lens = read_lens(camera_file, value.footage.width_px, value.footage.height_px)
         footage = replace(value.footage, lens=lens)
-        annotations, set_aside = None, []
+        annotations, skipped = None, []
         if sidecar and entries:
-            annotations, set_aside = read_annotations(sidecar, entries, footage)
+            annotations, skipped = read_annotations(sidecar, entries, footage)
         figures = {
             "frames": len(footage.timestamps_s),
             "key_frames": len(value.key_frames),
-            "set_aside": set_aside,
+            "set_aside": skipped,
         }
         return {
             "footage": footage,
@@ -58,8 +58,8 @@ def ingest_clip(store: Store, settings: Settings, clip: str, path: Path, row: di
 
     value, artefact, new = cached(store, "ingest", ingest.VERSION, config, inputs, compute)
     times = value["footage"].timestamps_s
-    set_aside = artefact.meta["figures"]["set_aside"]
-    return {"ingest": artefact.key, "seconds": float(times[-1] - times[0]), "recomputed": new, "set_aside": set_aside}
+    skipped = artefact.meta["figures"]["set_aside"]
+    return {"ingest": artefact.key, "seconds": float(times[-1] - times[0]), "recomputed": new, "set_aside": skipped}
 
 
 def find_people(store: Store, settings: Settings, root: Path, ingest_key: str) -> dict:
@@ -111,14 +111,14 @@ def _to_lift(store: Store, settings: Settings, footage: Path, ingest_key: str, p
     }
     supports, depth = (built.supports, built.depth) if built.occlusion else ((), None)
 
-    def pictures(wanted: Any) -> Any:
+    def images(wanted: Any) -> Any:
         # A few dozen at a time: a long clip's frames do not fit into memory.
         for part in np.array_split(wanted, -(-len(wanted) // 64)):
             found = frames_at(footage, clip["footage"], part.tolist())
             yield from (found[int(index)] for index in part)
 
     times = clip["footage"].timestamps_s
-    return ToLift(people3d.Clip(people, times, built.camera, pictures, supports, depth), inputs)
+    return ToLift(people3d.Clip(people, times, built.camera, images, supports, depth), inputs)
 
 
 def fit_people(

@@ -2,11 +2,10 @@
 
 In: the 2D tracks of all clips of one camera, and its background plate. Out: a `Calibration` with the world of DESIGN §2
 and a 95 % interval of the camera's height. Each standing person is a vertical stick of known proportions: the floor
-point under the ankles, raised to the height of nose, shoulders and hips, must project onto them (FACTS, "Calibrating a
-room"). The room's lines run along three axes, one of them upright (`models.calibration.room_lines`): they fix tilt and
-focal length, the people the height. Solved together and robustly for focal length, pitch, roll, height, the room's yaw
-and one stature per person, with priors on all but height and yaw; the scale of the whole comes from the stature
-assumed.
+point under the ankles, raised to the height of nose, shoulders and hips, must project onto them. The room's lines run
+along three axes, one of them upright (`models.calibration.room_lines`): they fix tilt and focal length, the people the
+height. Solved together and robustly for focal length, pitch, roll, height, the room's yaw and one stature per person,
+with priors on all but height and yaw; the scale of the whole comes from the stature assumed.
 """
 
 from collections.abc import Sequence
@@ -14,7 +13,7 @@ from collections.abc import Sequence
 import numpy as np
 from jaxtyping import Bool, Float, UInt8
 
-from models.calibration.sticks import CalibrateConfig, Solver, lines_of_sight, standing_sticks
+from models.calibration.sticks import CalibrateConfig, Solver, room_lines, standing_sticks
 from models.types import Calibration, Person2D
 
 VERSION = 6
@@ -40,19 +39,19 @@ def run(
     the prior's, `method` says so, and the interval is wide.
     """
     sticks = standing_sticks(config, tracks, timestamps_s, height_px)
-    lines = lines_of_sight(config, plate, plate_valid)
+    lines = room_lines(config, plate, plate_valid)
     solver = Solver(config, sticks, lines, width_px, height_px, intrinsics)
     everyone, every_line = np.arange(len(sticks.person)), np.arange(len(lines))
-    best = solver.solve(solver.prior_mean, everyone, every_line, solver.starts(everyone))
+    best = solver.solve(solver.prior_mean, everyone, every_line, solver.initial_parameters(everyone))
     rng = np.random.default_rng(config.seed)
     heights = []
-    for _ in range(config.replicates):
+    for _ in range(config.bootstrap_replicates):
         # Randomise, then optimise: blocks are drawn anew and so are the prior's means, so that what the data does not
         # determine spreads as far as the prior allows.
         blocks = np.unique(sticks.block)
         drawn = rng.choice(blocks, size=len(blocks)) if len(blocks) else blocks
         rows = np.concatenate([np.flatnonzero(sticks.block == b) for b in drawn] or [np.zeros(0, dtype=int)])
-        mean = solver.prior_mean + solver.prior_spread * solver.draw(rng)
+        mean = solver.prior_mean + solver.prior_std * solver.draw(rng)
         drawn_lines = rng.integers(len(lines), size=len(lines)) if len(lines) else every_line
         heights.append(float(np.exp(solver.solve(mean, rows, drawn_lines, [best], brief=True)[3])))
     camera = solver.camera(best)
@@ -60,7 +59,7 @@ def run(
     low, high = min(low, camera.height_m), max(high, camera.height_m)
     residual, condition = solver.quality(best)
     used = len(sticks.person) // 2
-    followed = int((solver.line_misses(best) < 2.0).sum())
+    followed = int((solver.line_deviations(best) < 2.0).sum())
     method = "people" if used >= 3 else "prior"
     return Calibration(camera, method, (low, high), residual, used, condition, followed)
 
@@ -75,16 +74,16 @@ def heights_by_clip(
     plate: UInt8[np.ndarray, "height width 3"] | None = None,
     plate_valid: Bool[np.ndarray, "height width"] | None = None,
 ) -> list[float | None]:
-    """The camera's height by each clip's people alone, metres; None for clips with too few standing frames."""
-    lines = lines_of_sight(config, plate, plate_valid)
+    """Estimate the camera's height by each clip's people alone, metres; None for clips with too few standing frames."""
+    lines = room_lines(config, plate, plate_valid)
     heights: list[float | None] = []
     for people, times_s in zip(tracks, timestamps_s, strict=True):
         sticks = standing_sticks(config, [people], [times_s], height_px)
-        if len(sticks.person) // 2 < config.least_frames_alone:
+        if len(sticks.person) // 2 < config.min_frames_per_clip:
             heights.append(None)
             continue
         solver = Solver(config, sticks, lines, width_px, height_px, intrinsics)
         everyone = np.arange(len(sticks.person))
-        best = solver.solve(solver.prior_mean, everyone, np.arange(len(lines)), solver.starts(everyone))
+        best = solver.solve(solver.prior_mean, everyone, np.arange(len(lines)), solver.initial_parameters(everyone))
         heights.append(float(np.exp(best[3])))
     return heights

@@ -96,9 +96,9 @@ def run(config: RenderConfig, scene: Scene, body: BodyModel, rng: np.random.Gene
         landmarks = np.stack([body.keypoints(*track_parameters(person)).double().numpy() for person in people])
     keypoints, lens = np.nan_to_num(room.camera.project(landmarks)), room.camera.lens
     if lens is not None:  # the clip looks as the room's footage does
-        frames = np.stack([lens.bend_image(frame) for frame in frames])
-        masks = np.stack([lens.bend_image(mask, exact=True) for mask in masks])
-        keypoints = lens.bend(keypoints)
+        frames = np.stack([lens.distort_image(frame) for frame in frames])
+        masks = np.stack([lens.distort_image(mask, exact=True) for mask in masks])
+        keypoints = lens.distort(keypoints)
         inside = ((keypoints >= -0.5) & (keypoints < [lens.width_px - 0.5, lens.height_px - 0.5])).all(axis=-1)
         flags = np.where(inside, flags, 0)
     return Rendered(

@@ -165,7 +165,7 @@ def _build(config: SampleFootageConfig, body: BodyModel, frames: int, rng: np.ra
         room, camera = in_camera_world(room, watching_camera(room, rng, config.width_px, config.height_px))
         if config.lens is not None:
             bent = Lens("opencv", np.array(config.lens), camera.intrinsics, camera.width_px, camera.height_px)
-            camera = replace(camera, intrinsics=bent.straight_intrinsics, lens=bent)
+            camera = replace(camera, intrinsics=bent.undistorted_intrinsics, lens=bent)
         plate, depth, labels = render_empty_room(room, camera)
         floor = np.isin(labels, [SURFACE_LABELS.index("floor"), SURFACE_LABELS.index("rug")])
         if floor.mean() < 0.22 or depth.min() < 0.5:
@@ -233,9 +233,9 @@ def _film(
     pictures, masks, labels = [shot.picture for shot in shots], np.stack([shot.mask for shot in shots]), stage.labels
     lens = stage.camera.lens
     if lens is not None:  # files and what people click in them are as the lens gives them
-        pictures = [lens.bend_image(picture) for picture in pictures]
-        masks = np.stack([lens.bend_image(mask, exact=True) for mask in masks])
-        labels = lens.bend_image((labels + 1).astype(np.uint8), exact=True).astype(labels.dtype) - 1
+        pictures = [lens.distort_image(picture) for picture in pictures]
+        masks = np.stack([lens.distort_image(mask, exact=True) for mask in masks])
+        labels = lens.distort_image((labels + 1).astype(np.uint8), exact=True).astype(labels.dtype) - 1
         write_camera(stage.camera, path.parent / "camera.json", with_pose=False)
     write_video(path, pictures, config.fps)
     flags = np.stack([shot.keypoint_flags for shot in shots], axis=1)
@@ -243,7 +243,7 @@ def _film(
     with torch.no_grad():
         keypoints_world = np.stack([body.keypoints(*track_parameters(act.track)).double().numpy() for act in acts])
     keypoints = np.nan_to_num(stage.camera.project(keypoints_world))
-    keypoints = keypoints if lens is None else lens.bend(keypoints)
+    keypoints = keypoints if lens is None else lens.distort(keypoints)
     times = np.arange(len(masks)) / config.fps
     _annotate(config, sidecar, path.name, labels, acts, masks, keypoints, flags, times)
     write_camera(stage.camera, truth / "camera.json")

@@ -21,7 +21,7 @@ ROOT = Path(__file__).parents[1]
 CONFIG = """
 run: {workers: 1, plate_samples: 12}
 sample_footage: {rooms: 1, clips_per_room: 1, seconds: 4.0, fps: 10, width_px: 320, height_px: 240, two_people: 0.0}
-calibrate: {replicates: 10}
+calibrate: {bootstrap_replicates: 10}
 people3d: {fit: {steps: 60, last_steps: 15}}
 serve: {cron: 17 2 * * *, footage: footage, store: store, order: order.yaml, count: 2, dataset: dataset}
 """

@@ -1,4 +1,4 @@
-"""Straight lines of a room in its picture: most run along three axes at right angles, one of them upright (Manhattan).
+"""Straight lines of a room in its image: most run along three axes at right angles, one of them upright (Manhattan).
 
 Door frames, wardrobes, skirting boards and beds point at three vanishing points, which fix a camera's pitch, roll and
 focal length without anybody in the room (Coughlan and Yuille 1999; the line's residual as in Denis et al. 2008: the
@@ -14,9 +14,12 @@ WORKING_WIDTH_PX = 640
 
 
 def line_segments(
-    image: UInt8[np.ndarray, "height width 3"], valid: Bool[np.ndarray, "height width"], most: int, least_share: float
+    image: UInt8[np.ndarray, "height width 3"],
+    valid: Bool[np.ndarray, "height width"],
+    max_lines: int,
+    min_share: float,
 ) -> Float[np.ndarray, "line 2 2"]:
-    """End points (x, y), pixels, of the longest segments; none shorter than that share of the width, none
+    """Return end points (x, y), pixels, of the longest segments; none shorter than that share of the width, none
     in-painted."""
     scale = min(1.0, WORKING_WIDTH_PX / image.shape[1])
     grey = cv2.resize(cv2.cvtColor(image, cv2.COLOR_RGB2GRAY), None, fx=scale, fy=scale, interpolation=cv2.INTER_AREA)
@@ -31,17 +34,18 @@ def line_segments(
     # On the seam of a painted patch a line is the patch's own edge.
     sound = cv2.erode(valid.astype(np.uint8), np.ones((5, 5), np.uint8))[rows, columns].mean(axis=1) > 0.8
     order = np.argsort(-length, kind="stable")
-    order = order[(length[order] >= least_share * image.shape[1]) & sound[order]]
-    return segments[order[:most]]
+    order = order[(length[order] >= min_share * image.shape[1]) & sound[order]]
+    return segments[order[:max_lines]]
 
 
-def off_axes(
+def angles_to_axes(
     segments: Float[np.ndarray, "line 2 2"],
     intrinsics: Float[np.ndarray, "3 3"],
     up_camera: Float[np.ndarray, "3"],
     yaw: float,
 ) -> Float[np.ndarray, "line"]:
-    """Angle in radians between each segment and the nearest of the room's three axes as seen from its middle.
+    """Return the angle in radians between each segment and the nearest of the room's three axes as seen from its
+    middle.
 
     `up_camera` is the upward unit normal of the floor in camera coordinates; `yaw` turns the two level axes about it,
     from the image's right.

@@ -60,10 +60,11 @@ def read_segments(path: Path, mapping: Mapping[str, str], events: Path | None = 
 
 
 def frame_actions(
-    parts: Sequence[tuple[str, float, float]], times: Float[np.ndarray, "time"]
+    segments: Sequence[tuple[str, float, float]], times: Float[np.ndarray, "time"]
 ) -> Int[np.ndarray, "time"]:
-    """Index into ACTIONS per frame, -1 where nothing is said; a later part wins, and a fall wins over everything."""
+    """Return the index into ACTIONS per frame, -1 where nothing is said; a later segment wins, and a fall wins over
+    everything."""
     actions = np.full(len(times), -1)
-    for name, start, end in sorted(parts, key=lambda part: part[0] == "fall"):
+    for name, start, end in sorted(segments, key=lambda segment: segment[0] == "fall"):
         actions[(times >= start) & (times <= end)] = ACTIONS.index(name)
     return actions

@@ -27,7 +27,7 @@ _CONFIDENCE = np.array([0.0, 0.5, 1.0])
 
 
 def find_sidecar(clip: Path, root: Path) -> Path | None:
-    """The nearest `annotations.json` from the clip's folder up to the footage root."""
+    """Find the nearest `annotations.json` from the clip's folder up to the footage root."""
     for folder in (clip if clip.is_dir() else clip.parent, *clip.parents):
         if (folder / "annotations.json").exists():
             return folder / "annotations.json"
@@ -56,8 +56,8 @@ def _read(path: Path, stamp: int) -> dict[str, Any]:
 
 
 def clip_entries(sidecar: Path, clip: Path) -> dict[str, Any] | None:
-    """What the sidecar says of one clip alone (images, annotations, categories), or None; its digest is the clip's
-    own."""
+    """Return what the sidecar says of one clip alone (images, annotations, categories), or None; its digest is the
+    clip's own."""
     content = _read(sidecar, sidecar.stat().st_mtime_ns)
     images = content["files"].get(clip.relative_to(sidecar.parent).as_posix())
     if not images:
@@ -67,20 +67,20 @@ def clip_entries(sidecar: Path, clip: Path) -> dict[str, Any] | None:
 
 
 def read_annotations(sidecar: Path, entries: dict[str, Any], footage: Footage) -> tuple[Annotations, list[str]]:
-    """Turn one clip's entries into arrays on the clip's (straightened) frames; and what was set aside, in words.
+    """Turn one clip's entries into arrays on the clip's (undistorted) frames; and what was skipped, in words.
 
-    Entries of frames that the clip does not have, and of unknown actions, are set aside. Raises InputError on values of
+    Entries of frames that the clip does not have, and of unknown actions, are skipped. Raises InputError on values of
     the wrong shape.
     """
     frames = len(footage.timestamps_s)
-    set_aside: list[str] = []
+    skipped: list[str] = []
     frame_of: dict[int, int] = {}
     for image in entries["images"]:
         frame = image.get("frame")
         if isinstance(frame, int) and 0 <= frame < frames:
             frame_of[image["id"]] = frame
         else:
-            set_aside.append(f"annotation of frame {frame}: the clip has frames 0 to {frames - 1}")
+            skipped.append(f"annotation of frame {frame}: the clip has frames 0 to {frames - 1}")
     people: dict[str, dict[str, Any]] = {}
     surfaces: dict[str, Bool[np.ndarray, "height width"]] = {}
     person_masks: dict[int, Bool[np.ndarray, "height width"]] = {}
@@ -95,7 +95,7 @@ def read_annotations(sidecar: Path, entries: dict[str, Any], footage: Footage) -
             name = f"person_{entry.get('person_id', 1)}"
             if name not in people:
                 people[name] = _empty(frames, ROLES[category])
-            _add(sidecar, people[name], frame, entry, set_aside)
+            _add(sidecar, people[name], frame, entry, skipped)
         elif mask is not None:
             label = category if category in SURFACE_LABELS else "other"
             surfaces[label] = surfaces[label] | mask if label in surfaces else mask
@@ -108,28 +108,28 @@ def read_annotations(sidecar: Path, entries: dict[str, Any], footage: Footage) -
     )
     listed = np.isin(np.arange(frames), list(frame_of.values()))
     annotations = Annotations(tracks, actions, surfaces, person_masks, listed)
-    return annotations if footage.lens is None else _straightened(annotations, footage.lens), set_aside
+    return annotations if footage.lens is None else _undistorted(annotations, footage.lens), skipped
 
 
-def _straightened(annotations: Annotations, lens: Lens) -> Annotations:
-    """What was clicked in the bent picture, in the straight one."""
+def _undistorted(annotations: Annotations, lens: Lens) -> Annotations:
+    """Map annotations of the distorted image to the undistorted one."""
 
-    def mask(bent: Bool[np.ndarray, "height width"]) -> Bool[np.ndarray, "height width"]:
-        return lens.straighten_image(bent.astype(np.uint8), exact=True) > 0
+    def mask(distorted: Bool[np.ndarray, "height width"]) -> Bool[np.ndarray, "height width"]:
+        return lens.undistort_image(distorted.astype(np.uint8), exact=True) > 0
 
     people = tuple(
         replace(
             person,
-            boxes_px=lens.straighten_boxes(person.boxes_px),
-            keypoints_px=np.where(person.scores[..., None] > 0, lens.straighten(person.keypoints_px), 0.0),
+            boxes_px=lens.undistort_boxes(person.boxes_px),
+            keypoints_px=np.where(person.scores[..., None] > 0, lens.undistort(person.keypoints_px), 0.0),
         )
         for person in annotations.people
     )
     return Annotations(
         people,
         annotations.actions,
-        {label: mask(bent) for label, bent in annotations.surfaces.items()},
-        {frame: mask(bent) for frame, bent in annotations.person_masks.items()},
+        {label: mask(distorted) for label, distorted in annotations.surfaces.items()},
+        {frame: mask(distorted) for frame, distorted in annotations.person_masks.items()},
         annotations.listed,
     )
 
@@ -137,8 +137,8 @@ def _straightened(annotations: Annotations, lens: Lens) -> Annotations:
 def merged_surfaces(
     annotations: Iterable[Annotations | None], height_px: int, width_px: int
 ) -> Int[np.ndarray, "height width"] | None:
-    """Index into SURFACE_LABELS per pixel by vote of a camera's clips, -1 where none says anything; None without
-    any."""
+    """Return the index into SURFACE_LABELS per pixel by vote of a camera's clips, -1 where none says anything; None
+    without any."""
     votes = np.zeros((len(SURFACE_LABELS), height_px, width_px), dtype=np.uint16)
     for one in annotations:
         for label, mask in (one.surfaces if one else {}).items():
@@ -159,7 +159,7 @@ def _empty(frames: int, role: Role) -> dict[str, Any]:
     }
 
 
-def _add(sidecar: Path, person: dict[str, Any], frame: int, entry: dict[str, Any], set_aside: list[str]) -> None:
+def _add(sidecar: Path, person: dict[str, Any], frame: int, entry: dict[str, Any], skipped: list[str]) -> None:
     """Write one annotation into a person's arrays."""
     try:
         x, y, width, height = (float(value) for value in entry["bbox"])
@@ -180,7 +180,7 @@ def _add(sidecar: Path, person: dict[str, Any], frame: int, entry: dict[str, Any
     if action in ACTIONS:
         person["actions"][frame] = ACTIONS.index(action)
     elif action is not None:
-        set_aside.append(f"annotation {entry.get('id')}: action {action!r} is none of ours; map it first")
+        skipped.append(f"annotation {entry.get('id')}: action {action!r} is none of ours; map it first")
 
 
 def _mask(sidecar: Path, entry: dict[str, Any], footage: Footage) -> Bool[np.ndarray, "height width"]:

@@ -1,4 +1,4 @@
-"""Fill what no frame shows: patches of the same picture that fit what lies around the hole."""
+"""Fill what no frame shows: patches of the same image that fit what lies around the hole."""
 
 import cv2
 import numpy as np
@@ -8,7 +8,7 @@ from jaxtyping import Bool, Float, Int, UInt8
 def fill(
     plate: UInt8[np.ndarray, "height width 3"], valid: Bool[np.ndarray, "height width"], patch_px: int = 7
 ) -> UInt8[np.ndarray, "height width 3"]:
-    """In-paint the pixels that are not valid with patches from elsewhere in the picture (Wexler et al. 2007).
+    """In-paint the pixels that are not valid with patches from elsewhere in the image (Wexler et al. 2007).
 
     From coarse to fine: every patch that touches the hole looks for the most similar one outside (PatchMatch, Barnes et
     al. 2009), and the hole takes the mean of what the found ones say.
@@ -19,25 +19,25 @@ def fill(
     levels = max(
         0, int(np.ceil(np.log2(max(1.0, cv2.distanceTransform(hole.astype(np.uint8), cv2.DIST_L2, 3).max() / 4.0))))
     )
-    pictures: list[np.ndarray] = [plate.astype(np.float32)]
+    images: list[np.ndarray] = [plate.astype(np.float32)]
     holes = [hole]
     for _ in range(levels):
         size = holes[-1].shape[1] // 2, holes[-1].shape[0] // 2
         seen = cv2.resize((~holes[-1]).astype(np.float32), size, interpolation=cv2.INTER_AREA)
-        colour = cv2.resize(pictures[-1] * ~holes[-1][..., None], size, interpolation=cv2.INTER_AREA)
-        pictures.append(colour / np.maximum(seen, 1e-6)[..., None])
+        colour = cv2.resize(images[-1] * ~holes[-1][..., None], size, interpolation=cv2.INTER_AREA)
+        images.append(colour / np.maximum(seen, 1e-6)[..., None])
         holes.append(seen < 0.5)
-    coarsest = np.clip(pictures[-1], 0, 255).astype(np.uint8)
+    coarsest = np.clip(images[-1], 0, 255).astype(np.uint8)
     current = cv2.inpaint(coarsest, holes[-1].astype(np.uint8), 3, cv2.INPAINT_TELEA).astype(np.float32)
     rng = np.random.default_rng(0)  # of the search alone: the same plate in, the same plate out
     found = None
     for level in range(levels, -1, -1):
-        picture, hole = pictures[level], holes[level]
+        image, hole = images[level], holes[level]
         height, width = hole.shape
         enlarged = cv2.resize(current, (width, height), interpolation=cv2.INTER_LINEAR)
-        current = np.where(hole[..., None], enlarged, picture)
+        current = np.where(hole[..., None], enlarged, image)
         found = None if found is None else _enlarged_match(found, (height, width))
-        # At full resolution two rounds sharpen; a hole of very many pixels keeps the enlarged picture instead.
+        # At full resolution two rounds sharpen; a hole of very many pixels keeps the enlarged image instead.
         for _ in range(6 if level > 0 or levels == 0 else 2 if hole.sum() < 50_000 else 0):
             current, found = _patch_vote(current, hole, found, patch_px, rng)
     return np.where(valid[..., None], plate, np.clip(current + 0.5, 0, 255).astype(np.uint8))
@@ -53,7 +53,7 @@ def _enlarged_match(
 
 
 def _patch_vote(
-    picture: Float[np.ndarray, "height width 3"],
+    image: Float[np.ndarray, "height width 3"],
     hole: Bool[np.ndarray, "height width"],
     found: Int[np.ndarray, "height width 2"] | None,
     patch_px: int,
@@ -64,14 +64,14 @@ def _patch_vote(
     r = patch_px // 2
     offsets = np.moveaxis(np.mgrid[-r : r + 1, -r : r + 1], 0, -1).reshape(-1, 2)
     box = np.ones((patch_px, patch_px), dtype=np.uint8)
-    # Sources lie wholly in what was seen and in the picture; targets touch the hole.
+    # Sources lie wholly in what was seen and in the image; targets touch the hole.
     source = cv2.dilate(hole.astype(np.uint8), box) == 0
     source[:r], source[-r:], source[:, :r], source[:, -r:] = False, False, False, False
     sources = np.argwhere(source)
     if len(sources) == 0:
-        return picture, np.zeros((height, width, 2), dtype=np.int64)
+        return image, np.zeros((height, width, 2), dtype=np.int64)
     targets = np.argwhere(cv2.dilate(hole.astype(np.uint8), box) > 0)
-    padded = np.pad(picture, ((r, r), (r, r), (0, 0)), mode="edge")
+    padded = np.pad(image, ((r, r), (r, r), (0, 0)), mode="edge")
 
     def patches(centres: Int[np.ndarray, "patch 2"]) -> Float[np.ndarray, "patch pixel 3"]:
         at = centres[:, None] + offsets + r
@@ -114,7 +114,7 @@ def _patch_vote(
         total[at] += weights[:, None] * colours[:, index]
         weight[at] += weights
     mean = (total / np.maximum(weight, 1e-12)[..., None])[r:-r, r:-r]
-    return np.where(hole[..., None], mean, picture), field
+    return np.where(hole[..., None], mean, image), field
 
 
 def _better(best, cost, candidates, distance):

@@ -1,6 +1,6 @@
-"""Where people cover the picture: masks of what was seen of them, and frames of a fixed camera with such masks.
+"""Where people cover the image: masks of what was seen of them, and frames of a fixed camera with such masks.
 
-In: the people of each clip (`Person2D`) and its video below the footage root. Used wherever a picture of the room
+In: the people of each clip (`Person2D`) and its video below the footage root. Used wherever an image of the room
 alone is wanted: the plate, depth, and the floor that people's feet stand on.
 """
 
@@ -23,7 +23,7 @@ _LEGS = [
 def person_mask(
     people: Iterable[Person2D], frame: int, height_px: int, width_px: int
 ) -> Bool[np.ndarray, "height width"]:
-    """Pixels that people may cover in one frame: limbs, torso and head from the keypoints, generously wide.
+    """Mark pixels that people may cover in one frame: limbs, torso and head from the keypoints, generously wide.
 
     Made for keeping people out of a plate, so it covers too much rather than too little.
     """
@@ -86,9 +86,9 @@ def sample_frames(
     for footage, people in clips:
         count = len(footage.timestamps_s)
         indices = np.unique(np.linspace(0, count - 1, min(each, count)).round().astype(int)).tolist()
-        pictures = frames_at(root, footage, indices)
-        for index in sorted(pictures):
-            frames.append(pictures[index])
+        images = frames_at(root, footage, indices)
+        for index in sorted(images):
+            frames.append(images[index])
             mask = np.zeros((footage.height_px, footage.width_px), dtype=bool)
             for person in people:
                 for frame in nearest_sightings(person, index):
@@ -103,8 +103,8 @@ def sample_key_frames(
     plate: UInt8[np.ndarray, "height width 3"],
     wanted: int,
 ) -> tuple[UInt8[np.ndarray, "sample height width 3"], Bool[np.ndarray, "sample height width"]]:
-    """The plate, then `wanted` key frames (fewer where there are fewer), spread over the clips; and where people cover
-    them."""
+    """Return the plate, then `wanted` key frames (fewer where there are fewer), spread over the clips; and where
+    people cover them."""
     images, masks = [plate], [np.zeros(plate.shape[:2], dtype=bool)]
     chosen = [(footage, people, int(frame)) for footage, key_frames, people in clips for frame in key_frames]
     step = max(1, len(chosen) // wanted) if wanted else len(chosen) + 1
@@ -114,13 +114,13 @@ def sample_key_frames(
     return np.stack(images), np.stack(masks)
 
 
-def feet_px(people: Iterable[Person2D], least_score: float = 0.3) -> Float[np.ndarray, "foot 2"]:
-    """Where people's ankles were seen, pixels; of upright people only (hips above knees above ankles)."""
+def feet_px(people: Iterable[Person2D], min_score: float = 0.3) -> Float[np.ndarray, "foot 2"]:
+    """Return where people's ankles were seen, pixels; of upright people only (hips above knees above ankles)."""
     rows = [np.zeros((0, 2))]
     for person in people:
         points, scores = person.keypoints_px, person.scores
         for hip, knee, ankle in _LEGS:
-            fine = person.visible & (scores[:, [hip, knee, ankle]] >= least_score).all(axis=1)
+            fine = person.visible & (scores[:, [hip, knee, ankle]] >= min_score).all(axis=1)
             fine &= (points[:, hip, 1] < points[:, knee, 1]) & (points[:, knee, 1] < points[:, ankle, 1])
             rows.append(points[fine, ankle])
     return np.concatenate(rows)

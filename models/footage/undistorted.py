@@ -1,4 +1,4 @@
-"""Frames of a clip of footage, straightened where its lens bends them."""
+"""Frames of a clip of footage, undistorted where its lens distorts them."""
 
 from collections.abc import Iterable, Iterator
 from pathlib import Path
@@ -11,14 +11,14 @@ from models.types import Footage
 
 
 def frames(root: Path, footage: Footage) -> Iterator[tuple[float, UInt8[np.ndarray, "height width 3"]]]:
-    """(Seconds since the first frame, straight RGB image) of every frame; `root` is the footage folder."""
+    """Yield (seconds since the first frame, undistorted RGB image) of every frame; `root` is the footage folder."""
     for time_s, image in read_frames(root / footage.path):
-        yield time_s, image if footage.lens is None else footage.lens.straighten_image(image)
+        yield time_s, image if footage.lens is None else footage.lens.undistort_image(image)
 
 
 def frames_at(root: Path, footage: Footage, indices: Iterable[int]) -> dict[int, UInt8[np.ndarray, "height width 3"]]:
-    """The straight frames with the given numbers."""
+    """Return the undistorted frames with the given numbers."""
     found = read_frames_at(root / footage.path, indices)
     if footage.lens is None:
         return found
-    return {index: footage.lens.straighten_image(image) for index, image in found.items()}
+    return {index: footage.lens.undistort_image(image) for index, image in found.items()}

@@ -22,7 +22,7 @@ IMAGE_SUFFIXES = {".jpg", ".jpeg", ".png", ".bmp"}
 
 
 def is_image_folder(path: Path) -> bool:
-    """Whether the folder directly holds images, and so is one clip."""
+    """Say whether the folder directly holds images, and so is one clip."""
     return path.is_dir() and any(child.suffix.lower() in IMAGE_SUFFIXES for child in path.iterdir())
 
 
@@ -105,7 +105,7 @@ def _read_image_folder(folder: Path) -> Iterator[tuple[float, UInt8[np.ndarray, 
 
 
 def read_frames_at(path: Path, indices: Iterable[int]) -> dict[int, UInt8[np.ndarray, "height width 3"]]:
-    """The frames with the given numbers (as `read_frames` counts them)."""
+    """Return the frames with the given numbers (as `read_frames` counts them)."""
     wanted = set(indices)
     frames = {}
     for index, (_, frame) in enumerate(read_frames(path)):

@@ -27,7 +27,7 @@ class Camera:
     T_world_camera: Float[np.ndarray, "4 4"]
     """Maps camera coordinates (x right, y down, z forward) to world, metres."""
     lens: Lens | None = None
-    """How the real picture is bent; everything else here is of the straight one. None is a lens that bends nothing."""
+    """How the real image is distorted; everything else here is of the undistorted one. None is a pinhole."""
 
     @property
     def height_m(self) -> float:
@@ -110,7 +110,7 @@ def read_camera(path: Path, width_px: int, height_px: int) -> Camera:
     """Read `camera.json`: `intrinsics` (3x3) for `width_px` x `height_px`, optional `T_world_camera` and `distortion`.
 
     Without `T_world_camera` (4x4) the returned pose is the identity, to be replaced by calibration. With `distortion`
-    (see `models.geometry.lens`) the returned camera is that of the straight picture, with its lens. The camera is
+    (see `models.geometry.lens`) the returned camera is that of the undistorted image, with its lens. The camera is
     scaled to the size asked for. Raises InputError on a missing key, a wrong shape, a non-finite number or an unknown
     lens model.
     """
@@ -146,7 +146,7 @@ def read_camera(path: Path, width_px: int, height_px: int) -> Camera:
     if not all(isinstance(side, int) and side > 0 for side in size):
         raise InputError(path, f"width_px and height_px are {size}, expected positive whole numbers", "correct them")
     lens = lens_from_json(raw, arrays["intrinsics"], size, path)
-    intrinsics = arrays["intrinsics"] if lens is None else lens.straight_intrinsics
+    intrinsics = arrays["intrinsics"] if lens is None else lens.undistorted_intrinsics
     camera = Camera(intrinsics, size[0], size[1], arrays["T_world_camera"], lens)
     return camera.resized(width_px, height_px)
 

@@ -1,8 +1,8 @@
 """Lenses that bend straight lines: OpenCV's radial-tangential and fisheye models, there and back.
 
-Everything inside works in the straight (pinhole) picture of the same size that `Lens.straight_intrinsics` describes;
-frames and annotations are straightened on the way in, pictures, masks and keypoints are bent again on the way out
-(DESIGN §4).
+Everything inside works in the undistorted (pinhole) image of the same size that `Lens.undistorted_intrinsics`
+describes; frames and annotations are undistorted on the way in, images, masks and keypoints distorted again on the way
+out (DESIGN §4).
 """
 
 import json
@@ -19,27 +19,27 @@ from models.errors import InputError
 COUNTS = {"opencv": (4, 5, 8), "fisheye": (4,)}
 """Coefficients that each model may have: k1 k2 p1 p2 [k3 [k4 k5 k6]], and k1 to k4."""
 WIDEST_FOCAL = 0.3
-"""Straight focal length over width is kept above this: a pinhole cannot show half the world."""
+"""Undistorted focal length over width is kept above this: a pinhole cannot show half the world."""
 
 
 @dataclass(frozen=True)
 class Lens:
-    """How the real picture of a camera is bent."""
+    """How the real image of a camera is distorted."""
 
     model: Literal["opencv", "fisheye"]
     coefficients: Float[np.ndarray, "coefficient"]
     intrinsics: Float[np.ndarray, "3 3"]
-    """K of the bent picture, pixels."""
+    """K of the distorted image, pixels."""
     width_px: int
     height_px: int
 
     @cached_property
-    def straight_intrinsics(self) -> Float[np.ndarray, "3 3"]:
-        """K of the straight picture: of the same size, with the whole bent picture in it.
+    def undistorted_intrinsics(self) -> Float[np.ndarray, "3 3"]:
+        """K of the undistorted image: of the same size, with the whole distorted image in it.
 
-        Where that would need a focal length under WIDEST_FOCAL widths, the edges of a very wide picture are left out.
+        Where that would need a focal length under WIDEST_FOCAL widths, the edges of a very wide image are left out.
         """
-        # Where the picture's border lies in the straight one; a ray at or beyond 90 degrees has no place there.
+        # Where the image's border lies in the undistorted one; a ray at or beyond 90 degrees has no place there.
         width, height, share = self.width_px, self.height_px, np.linspace(0.0, 1.0, 257)
         sides = [np.stack([share * width - 0.5, np.full(257, edge)], axis=1) for edge in (-0.5, height - 0.5)]
         sides += [np.stack([np.full(257, edge), share * height - 0.5], axis=1) for edge in (-0.5, width - 0.5)]
@@ -50,55 +50,58 @@ class Lens:
         return np.array([[focal, 0.0, centre[0]], [0.0, focal, centre[1]], [0.0, 0.0, 1.0]])
 
     def resized(self, width_px: int, height_px: int) -> "Lens":
-        """The same lens with its picture scaled to another size."""
+        """Return the same lens with its image scaled to another size."""
         sx, sy = width_px / self.width_px, height_px / self.height_px
         scale = np.array([[sx, 0.0, (sx - 1.0) / 2.0], [0.0, sy, (sy - 1.0) / 2.0], [0.0, 0.0, 1.0]])
         return replace(self, intrinsics=scale @ self.intrinsics, width_px=width_px, height_px=height_px)
 
-    def straighten(self, points_px: Float[np.ndarray, "*batch 2"]) -> Float[np.ndarray, "*batch 2"]:
-        """Pixels of the bent picture to pixels of the straight one."""
-        K = self.straight_intrinsics
+    def undistort(self, points_px: Float[np.ndarray, "*batch 2"]) -> Float[np.ndarray, "*batch 2"]:
+        """Map pixels of the distorted image to pixels of the undistorted one."""
+        K = self.undistorted_intrinsics
         return self._rays(points_px.reshape(-1, 2)).reshape(points_px.shape) * K[[0, 1], [0, 1]] + K[:2, 2]
 
-    def bend(self, points_px: Float[np.ndarray, "*batch 2"]) -> Float[np.ndarray, "*batch 2"]:
-        """Pixels of the straight picture to pixels of the bent one."""
+    def distort(self, points_px: Float[np.ndarray, "*batch 2"]) -> Float[np.ndarray, "*batch 2"]:
+        """Map pixels of the undistorted image to pixels of the distorted one."""
         # Here, not above: machines that only train motion have none.
         import cv2
 
-        K = self.straight_intrinsics
+        K = self.undistorted_intrinsics
         rays = ((points_px.reshape(-1, 2) - K[:2, 2]) / K[[0, 1], [0, 1]])[:, None]
         if self.model == "fisheye":
-            bent = cv2.fisheye.distortPoints(rays, self.intrinsics, self.coefficients)
+            distorted = cv2.fisheye.distortPoints(rays, self.intrinsics, self.coefficients)
         else:
             ahead = np.concatenate([rays, np.ones_like(rays[..., :1])], axis=-1)
-            bent = cv2.projectPoints(ahead, np.zeros(3), np.zeros(3), self.intrinsics, self.coefficients)[0]
-        return bent.reshape(points_px.shape)
+            distorted = cv2.projectPoints(ahead, np.zeros(3), np.zeros(3), self.intrinsics, self.coefficients)[0]
+        return distorted.reshape(points_px.shape)
 
-    def straighten_boxes(self, boxes_px: Float[np.ndarray, "box 4"]) -> Float[np.ndarray, "box 4"]:
-        """Boxes (x0, y0, x1, y1) of the bent picture to boxes that hold what was in them, within the straight one."""
+    def undistort_boxes(self, boxes_px: Float[np.ndarray, "box 4"]) -> Float[np.ndarray, "box 4"]:
+        """Map boxes (x0, y0, x1, y1) of the distorted image to boxes that hold what was in them, within the undistorted
+        one."""
         share = np.linspace(0.0, 1.0, 9)
         sides = np.concatenate([np.stack([share, np.full(9, end)], axis=1) for end in (0.0, 1.0)])
         outline = np.concatenate([sides, sides[:, ::-1]])
         low, extent = boxes_px[:, None, :2], boxes_px[:, None, 2:] - boxes_px[:, None, :2]
-        straight = self.straighten(low + extent * outline)
+        undistorted = self.undistort(low + extent * outline)
         limit = np.array([self.width_px - 1.0, self.height_px - 1.0])
-        corners = np.concatenate([straight.min(axis=1).clip(0.0, limit), straight.max(axis=1).clip(0.0, limit)], axis=1)
+        corners = np.concatenate(
+            [undistorted.min(axis=1).clip(0.0, limit), undistorted.max(axis=1).clip(0.0, limit)], axis=1
+        )
         return np.where((extent[:, 0] > 0).any(axis=1, keepdims=True), corners, 0.0)
 
-    def straighten_image(
+    def undistort_image(
         self, image: UInt8[np.ndarray, "height width *channel"], exact: bool = False
     ) -> UInt8[np.ndarray, "height width *channel"]:
-        """A bent picture straightened; `exact` takes the nearest pixel, for masks. Beyond its edge it is continued."""
-        return _remapped(image, self._to_bent, exact)
+        """Undistort a distorted image; `exact` takes the nearest pixel, for masks. Beyond its edge it is continued."""
+        return _remapped(image, self._distorted_grid, exact)
 
-    def bend_image(
+    def distort_image(
         self, image: UInt8[np.ndarray, "height width *channel"], exact: bool = False
     ) -> UInt8[np.ndarray, "height width *channel"]:
-        """A straight picture bent; `exact` takes the nearest pixel, for masks. Beyond its edge it is continued."""
-        return _remapped(image, self._to_straight, exact)
+        """Distort an undistorted image; `exact` takes the nearest pixel, for masks. Beyond its edge it is continued."""
+        return _remapped(image, self._undistorted_grid, exact)
 
     def _rays(self, points_px: Float[np.ndarray, "point 2"]) -> Float[np.ndarray, "point 2"]:
-        """Directions of bent pixels, scaled to z = 1."""
+        """Directions of distorted pixels, scaled to z = 1."""
         # Here, not above: machines that only train motion have none.
         import cv2
 
@@ -110,16 +113,16 @@ class Lens:
 
     @cached_property
     def covered(self) -> Bool[np.ndarray, "height width"]:
-        """Pixels of the straight picture that the bent one shows; the others only continue its edge."""
-        return self.straighten_image(np.ones((self.height_px, self.width_px), np.uint8), exact=True) > 0
+        """Pixels of the undistorted image that the distorted one shows; the others only continue its edge."""
+        return self.undistort_image(np.ones((self.height_px, self.width_px), np.uint8), exact=True) > 0
 
     @cached_property
-    def _to_bent(self) -> Float[np.ndarray, "height width 2"]:
-        return self.bend(_grid(self.width_px, self.height_px))
+    def _distorted_grid(self) -> Float[np.ndarray, "height width 2"]:
+        return self.distort(_grid(self.width_px, self.height_px))
 
     @cached_property
-    def _to_straight(self) -> Float[np.ndarray, "height width 2"]:
-        return self.straighten(_grid(self.width_px, self.height_px))
+    def _undistorted_grid(self) -> Float[np.ndarray, "height width 2"]:
+        return self.undistort(_grid(self.width_px, self.height_px))
 
 
 def _grid(width_px: int, height_px: int) -> Float[np.ndarray, "height width 2"]:
@@ -143,7 +146,7 @@ def lens_from_json(raw: dict, intrinsics: Float[np.ndarray, "3 3"], size: tuple[
     """The lens of a camera file's content, or None where it has no `distortion`, or one of zeros.
 
     `distortion` is `{"model": "opencv" or "fisheye", "coefficients": [...]}`, for `intrinsics` and `size` (width,
-    height) of the bent picture. Raises InputError on an unknown model, a wrong count or a number that is not finite.
+    height) of the distorted image. Raises InputError on an unknown model, a wrong count or a number that is not finite.
     """
     given = raw.get("distortion")
     if given is None:
@@ -168,7 +171,7 @@ def lens_from_json(raw: dict, intrinsics: Float[np.ndarray, "3 3"], size: tuple[
 
 
 def read_lens(path: Path, width_px: int, height_px: int) -> Lens | None:
-    """The lens of a camera file, for pictures of that size; None where there is no file or it names no distortion.
+    """The lens of a camera file, for images of that size; None where there is no file or it names no distortion.
 
     Whether the rest of the file is sound is for `models.geometry.camera.read_camera` to say. Raises InputError as
     `lens_from_json` does.

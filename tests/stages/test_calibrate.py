@@ -12,7 +12,7 @@ from models.sample_footage.room import RoomRenderer, sample_room, watching_camer
 from models.types import Person2D
 from stages import calibrate
 
-CONFIG = CalibrateConfig(replicates=20)
+CONFIG = CalibrateConfig(bootstrap_replicates=20)
 ADULT_NOSE_M = CalibrateConfig().nose_m
 
 
@@ -117,7 +117,7 @@ def test_two_people_narrow_the_interval(body, betas):
     one = standing_people(body, betas, camera, walked(camera, rng), rng, "a")
     two = standing_people(body, betas, camera, walked(camera, rng), rng, "b")
     times = np.arange(80) / 2.0
-    config = CalibrateConfig(replicates=40)
+    config = CalibrateConfig(bootstrap_replicates=40)
     alone = calibrate.run(config, [[one]], [times], 640, 480, camera.intrinsics)
     together = calibrate.run(config, [[one, two]], [times], 640, 480, camera.intrinsics)
     assert np.ptp(together.height_interval_m) < np.ptp(alone.height_interval_m)

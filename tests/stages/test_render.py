@@ -144,7 +144,7 @@ def test_light_comes_from_the_window_and_is_as_bright_as_the_room():
 def test_a_bent_room_gives_bent_clips_whose_keypoints_opencv_finds(body):
     lens = Lens("opencv", np.array([-0.25, 0.05, 0.0, 0.0]), intrinsics_from_focal(150.0, WIDTH, HEIGHT), WIDTH, HEIGHT)
     straight = room_with()
-    camera = replace(straight.camera, intrinsics=lens.straight_intrinsics, lens=lens)
+    camera = replace(straight.camera, intrinsics=lens.undistorted_intrinsics, lens=lens)
     room = replace(straight, camera=camera)
     rendered = run(RenderConfig(noise=0.0), scene_with(body, room, y=0.6), body, np.random.default_rng(0))
     T_camera_world = invert(camera.T_world_camera)
@@ -166,4 +166,4 @@ def test_a_bent_room_gives_bent_clips_whose_keypoints_opencv_finds(body):
         np.random.default_rng(0),
     )
     assert np.abs(flat.keypoints_px[0, 0, [13, 14]] - knees).max() > 2.0, "else the lens bends nothing"
-    np.testing.assert_allclose(lens.straighten(knees), flat.keypoints_px[0, 0, [13, 14]], atol=1e-6)
+    np.testing.assert_allclose(lens.undistort(knees), flat.keypoints_px[0, 0, [13, 14]], atol=1e-6)

@@ -145,7 +145,7 @@ def test_a_lens_bends_the_files_and_not_the_truth_of_the_room(footage, tmp_path)
     beside = read_camera(folder / "camera.json", 160, 120)
     assert np.array_equal(beside.T_world_camera, np.eye(4)), "its pose is for the calibration to find"
     people = np.load(truth / "people.npz")
-    pixels = camera.lens.bend(camera.project(people["keypoints_world"]))
+    pixels = camera.lens.distort(camera.project(people["keypoints_world"]))
     seen = people["keypoints_v"] > 0
     np.testing.assert_allclose(people["keypoints_px"][seen], pixels[seen], atol=1e-6)
     lens = read_lens(folder / "camera.json", 160, 120)

@@ -3,7 +3,7 @@
 import cv2
 import numpy as np
 
-from models.calibration.room_lines import line_segments, off_axes
+from models.calibration.room_lines import angles_to_axes, line_segments
 from models.geometry.camera import Camera, intrinsics_from_focal, normal_from_angles, pose_over_floor
 from models.geometry.transforms import yaw
 
@@ -26,7 +26,7 @@ def test_edges_along_the_axes_miss_them_by_nothing():
     seen = camera()
     edges = room_edges(seen, 0.0)
     up = seen.T_world_camera[2, :3]
-    misses = [off_axes(edges, seen.intrinsics, up, angle) for angle in np.radians(np.arange(0.0, 90.0, 1.0))]
+    misses = [angles_to_axes(edges, seen.intrinsics, up, angle) for angle in np.radians(np.arange(0.0, 90.0, 1.0))]
     assert min(miss.max() for miss in misses) < 1e-6
 
 
@@ -34,7 +34,9 @@ def test_a_quarter_turn_of_the_room_changes_nothing():
     seen = camera()
     edges, up = room_edges(seen, 0.3), seen.T_world_camera[2, :3]
     np.testing.assert_allclose(
-        off_axes(edges, seen.intrinsics, up, 0.2), off_axes(edges, seen.intrinsics, up, 0.2 + np.pi / 2), atol=1e-12
+        angles_to_axes(edges, seen.intrinsics, up, 0.2),
+        angles_to_axes(edges, seen.intrinsics, up, 0.2 + np.pi / 2),
+        atol=1e-12,
     )
 
 
@@ -45,7 +47,7 @@ def test_a_wrong_tilt_or_focal_length_shows():
     def best(other: Camera) -> float:
         up = other.T_world_camera[2, :3]
         turns = np.radians(np.arange(0.0, 90.0, 1.0))
-        return min(float(np.mean(off_axes(edges, other.intrinsics, up, a) ** 2)) for a in turns)
+        return min(float(np.mean(angles_to_axes(edges, other.intrinsics, up, a) ** 2)) for a in turns)
 
     assert best(camera(pitch_deg=22.0)) > best(seen) + 1e-5
     assert best(camera(roll_deg=4.0)) > best(seen) + 1e-5
@@ -54,7 +56,7 @@ def test_a_wrong_tilt_or_focal_length_shows():
 
 def test_a_camera_that_looks_straight_down_has_axes_too():
     edges = room_edges(camera(), 0.0)
-    assert np.isfinite(off_axes(edges, camera().intrinsics, np.array([0.0, 0.0, -1.0]), 0.0)).all()
+    assert np.isfinite(angles_to_axes(edges, camera().intrinsics, np.array([0.0, 0.0, -1.0]), 0.0)).all()
 
 
 def test_drawn_lines_are_found_at_any_size_and_painted_ones_left_out():

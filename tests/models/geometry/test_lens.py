@@ -27,66 +27,66 @@ def grid(step: int = 40) -> np.ndarray:
 
 @BOTH
 def test_there_and_back(lens):
-    assert np.abs(lens.bend(lens.straighten(grid())) - grid()).max() < 1e-3
-    assert np.abs(lens.straighten(grid()) - grid()).max() > 5.0, "else the lens bends nothing"
+    assert np.abs(lens.distort(lens.undistort(grid())) - grid()).max() < 1e-3
+    assert np.abs(lens.undistort(grid()) - grid()).max() > 5.0, "else the lens bends nothing"
 
 
 @BOTH
-def test_the_whole_picture_is_in_the_straight_one(lens):
-    straight = lens.straighten(grid(1))
+def test_the_whole_image_is_in_the_undistorted_one(lens):
+    straight = lens.undistort(grid(1))
     assert straight.min() > -0.51
     assert (straight.reshape(-1, 2).max(axis=0) < [639.51, 479.51]).all()
 
 
 def test_points_go_where_opencv_puts_them():
     rays = np.random.default_rng(0).uniform(-0.5, 0.5, (20, 2))
-    K = BARREL.straight_intrinsics
+    K = BARREL.undistorted_intrinsics
     ahead = np.column_stack([rays, np.ones(20)])
     expected = cv2.projectPoints(ahead, np.zeros(3), np.zeros(3), BARREL.intrinsics, BARREL.coefficients)[0][:, 0]
-    np.testing.assert_allclose(BARREL.bend(rays * K[0, 0] + K[:2, 2]), expected, atol=1e-9)
-    wide = FISHEYE.straight_intrinsics
+    np.testing.assert_allclose(BARREL.distort(rays * K[0, 0] + K[:2, 2]), expected, atol=1e-9)
+    wide = FISHEYE.undistorted_intrinsics
     expected = cv2.fisheye.distortPoints(rays[:, None], FISHEYE.intrinsics, FISHEYE.coefficients)[:, 0]
-    np.testing.assert_allclose(FISHEYE.bend(rays * wide[0, 0] + wide[:2, 2]), expected, atol=1e-9)
+    np.testing.assert_allclose(FISHEYE.distort(rays * wide[0, 0] + wide[:2, 2]), expected, atol=1e-9)
 
 
 @BOTH
 def test_straight_lines_come_straight(lens):
-    picture = np.zeros((480, 640), dtype=np.uint8)
+    image = np.zeros((480, 640), dtype=np.uint8)
     straight_x = 60.0
-    line = lens.bend(np.stack([np.full(400, straight_x), np.linspace(40.0, 440.0, 400)], axis=1))
+    line = lens.distort(np.stack([np.full(400, straight_x), np.linspace(40.0, 440.0, 400)], axis=1))
     assert np.ptp(line[:, 0]) > 3.0, "else the lens bends nothing"
-    cv2.polylines(picture, [np.round(line * 16).astype(np.int32)], False, 255, 2, cv2.LINE_AA, shift=4)
-    found = lens.straighten_image(picture)
+    cv2.polylines(image, [np.round(line * 16).astype(np.int32)], False, 255, 2, cv2.LINE_AA, shift=4)
+    found = lens.undistort_image(image)
     rows = range(60, 420, 20)
     centres = [float(np.average(np.arange(640), weights=found[row].astype(float) + 1e-9)) for row in rows]
     assert np.abs(np.array(centres) - straight_x).max() < 1.0
 
 
 @BOTH
-def test_a_picture_survives_the_way_there_and_back(lens):
+def test_a_image_survives_the_way_there_and_back(lens):
     u, v = np.meshgrid(np.arange(640), np.arange(480))
-    picture = (128 + 60 * np.sin(u / 25.0) * np.cos(v / 30.0)).astype(np.uint8)
-    again = lens.bend_image(lens.straighten_image(picture))
-    assert np.abs(again.astype(int) - picture)[20:-20, 20:-20].mean() < 2.0
+    image = (128 + 60 * np.sin(u / 25.0) * np.cos(v / 30.0)).astype(np.uint8)
+    again = lens.distort_image(lens.undistort_image(image))
+    assert np.abs(again.astype(int) - image)[20:-20, 20:-20].mean() < 2.0
     mask = np.zeros((480, 640), dtype=np.uint8)
     mask[100:300, 200:400] = 3
-    assert set(np.unique(lens.bend_image(mask, exact=True))) == {0, 3}
+    assert set(np.unique(lens.distort_image(mask, exact=True))) == {0, 3}
 
 
 @BOTH
 def test_what_the_lens_does_not_show_is_known(lens):
-    outside = np.abs(lens.bend(grid()) - [319.5, 239.5]).max(axis=-1) > [[340.0]]
+    outside = np.abs(lens.distort(grid()) - [319.5, 239.5]).max(axis=-1) > [[340.0]]
     assert lens.covered.mean() > 0.5
     assert not lens.covered[::40, ::40][outside].any()
-    middle = lens.straighten(np.array([[100.0, 100.0], [540.0, 380.0]])).round().astype(int)
+    middle = lens.undistort(np.array([[100.0, 100.0], [540.0, 380.0]])).round().astype(int)
     assert lens.covered[middle[:, 1], middle[:, 0]].all()
 
 
 def test_boxes_hold_what_was_in_them():
     boxes = np.array([[20.0, 30.0, 200.0, 400.0], [0.0, 0.0, 0.0, 0.0]])
-    straight = BARREL.straighten_boxes(boxes)
+    straight = BARREL.undistort_boxes(boxes)
     u, v = np.meshgrid(np.linspace(20.0, 200.0, 30), np.linspace(30.0, 400.0, 30))
-    inside = BARREL.straighten(np.stack([u, v], axis=-1)).reshape(-1, 2)
+    inside = BARREL.undistort(np.stack([u, v], axis=-1)).reshape(-1, 2)
     assert (inside >= straight[0, :2] - 0.5).all() and (inside <= straight[0, 2:] + 0.5).all()
     assert not straight[1].any(), "who is not there has no box"
 
@@ -94,20 +94,20 @@ def test_boxes_hold_what_was_in_them():
 def test_a_pinhole_shows_no_more_than_it_can():
     # Half the world: pixels at the corners look sideways.
     wide = Lens("fisheye", np.zeros(4), matrix(200.0), 640, 480)
-    assert wide.straight_intrinsics[0, 0] == pytest.approx(WIDEST_FOCAL * 640)
+    assert wide.undistorted_intrinsics[0, 0] == pytest.approx(WIDEST_FOCAL * 640)
 
 
 def test_resized_bends_alike():
     small = BARREL.resized(320, 240)
     np.testing.assert_allclose(
-        small.bend((grid() + 0.5) / 2.0 - 0.5), (BARREL.bend(grid()) + 0.5) / 2.0 - 0.5, atol=1e-6
+        small.distort((grid() + 0.5) / 2.0 - 0.5), (BARREL.distort(grid()) + 0.5) / 2.0 - 0.5, atol=1e-6
     )
 
 
 def test_a_camera_file_carries_its_lens(tmp_path):
     pose = np.eye(4)
     pose[2, 3] = 2.0
-    camera = Camera(BARREL.straight_intrinsics, 640, 480, pose, BARREL)
+    camera = Camera(BARREL.undistorted_intrinsics, 640, 480, pose, BARREL)
     write_camera(camera, tmp_path / "camera.json")
     again = read_camera(tmp_path / "camera.json", 640, 480)
     np.testing.assert_allclose(again.intrinsics, camera.intrinsics)
