@@ -19,6 +19,7 @@ from models.motion.dataset import MotionData
 from models.motion.model import load_motion_model, motion_model_digest
 from models.rendering.stick_figures import stick_figures
 from models.text.encoder import TextCache, TextEncoder, write_texts
+from models.training.loop import Run
 from models.training.motion import train as training
 from pipeline.settings import Settings
 from pipeline.store import Store
@@ -86,10 +87,12 @@ def train_motion(
         facts["start"] = motion_model_digest(start)
     read = read_corpus(corpus)
     learned = {row.kind for row in read.index.rows if row.split == "train" and len(row.people) in config.people}
-    if finetune is not None and ("own" not in learned or not config.kinds.get("own")):
+    if finetune is not None and ("own" not in learned or not config.sampling_weights.get("own")):
         why = "has no weight" if "own" in learned else "has no clip among those that are learned, not held out"
-        raise InputError("own footage", why, "give `own` a weight in train_motion.kinds, or rebuild more clips")
-    data = MotionData(read, skeleton, config.most_frames)
+        raise InputError(
+            "own footage", why, "give `own` a weight in train_motion.sampling_weights, or rebuild more clips"
+        )
+    data = MotionData(read, skeleton, config.max_frames)
     if first and not texts.exists():
         write_texts(texts, encoder(), [caption for row in read.index.rows for caption in row.texts])
     training.wait_for_everyone(machine.device)
@@ -107,25 +110,16 @@ def train_motion(
     if missing:
         log.warning("%s not installed: no pictures are drawn", " and ".join(missing))
     facts["items"] = len(read.index.rows)
-    curve = training.train(
-        config,
-        data,
-        cache.encode,
-        cache.digest,
-        out,
-        settings.seed,
-        torch.device(machine.device),
-        facts,
-        None if missing else look,
-        begin,
-    )
+    run = Run(settings.seed, out, device=torch.device(machine.device))
+    look_on = None if missing else look
+    curve = training.train(config, data, cache.encode, cache.digest, run, facts, look_on, begin)
     if not first:
         return facts
     if not missing:
         (out / "curve.png").write_bytes(training.plot_curve(curve))
     summary = {
         "out": str(out),
-        "steps": config.stop or config.steps,
+        "steps": config.max_steps or config.steps,
         "validation": curve.validation[-1],
         "seed": settings.seed,
     } | facts

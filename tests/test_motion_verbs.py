@@ -31,10 +31,10 @@ ROOT = Path(__file__).parents[1]
 CONFIG = """
 train_motion:
   denoiser: {name: identity, width: 32, layers: 1, heads: 2}
-  kinds: {fall: 0.5, look_alike: 0.3, composed: 0.2, own: 0.4}
+  sampling_weights: {fall: 0.5, look_alike: 0.3, composed: 0.2, own: 0.4}
   steps: 4
-  batch: 4
-  most_frames: 60
+  batch_size: 4
+  max_frames: 60
   validate_every: 2
   validation: 2
   save_every_s: 0
@@ -219,7 +219,9 @@ def test_a_home_s_own_people_join_the_corpus(trained, tmp_path):
     rows = read_index(tmp_path / "own" / "corpus.bin").rows
     assert len(rows) == 12 and [row.name for row in rows if row.kind == "own"] == ["own/home__c/person_0@0.0s"]
     (tmp_path / "none.yaml").write_text((trained / "c.yaml").read_text().replace(", own: 0.4", ""))
-    with pytest.raises(InputError, match="own footage: has no weight; give `own` a weight in train_motion.kinds"):
+    with pytest.raises(
+        InputError, match="own footage: has no weight; give `own` a weight in train_motion.sampling_weights"
+    ):
         careclips(
             "train",
             "motion",

@@ -19,7 +19,10 @@ from transformers import Dinov2Config
 from models.depth import DepthModels, DepthModelsConfig
 from models.errors import InputError
 from models.networks import STARTERS
-from models.training.depth.train import MAX_DEPTH_M, SHORT_PX, Views
+from models.training.depth.losses import MAX_DEPTH_M
+from models.training.depth.network import SHORT_PX
+from models.training.depth.views import Views
+from models.training.state import read_facts
 
 
 def errors(predicted: Float[np.ndarray, "*pixel"], depth: Float[np.ndarray, "*pixel"]) -> tuple[float, float]:
@@ -85,8 +88,9 @@ A starter: good enough to run the chain where no model hub can be reached, not a
 
 - **Architecture**: Depth Anything (Dinov2 backbone, {layers} layers of {hidden}, patch {patch}; DPT neck),
   {parameters:.2f} M parameters, float16 on disk, input {short} px on the shorter side.
-- **Trained on**: {views} rendered views of this repository's own random sample rooms (`models/sample_footage/room.py`), nothing
-  else; by `models/training/depth/train.py`, seed {seed}, {steps} steps of {batch} views{start}.
+- **Trained on**: {views} rendered views of this repository's own random sample rooms
+  (`models/sample_footage/room.py`), nothing else; by `careclips train depth`, seed {seed},
+  {steps} steps of {batch} views{start}.
 - **Output**: {output}.
 - **Licence**: Apache-2.0, as the repository.
 - **SHA-256** of `model.safetensors`: `{sha256}`
@@ -105,10 +109,8 @@ def started(history: dict | None) -> str:
     """In words, what a training started from."""
     if history is None:
         return ""
-    return (
-        f", from {history['steps']} steps of {history['batch']} views as {history['kind']} of {history['short_px']} px"
-        f"{started(history['start'])}"
-    )
+    views = f"{history['steps']} steps of {history['batch_size']} views"
+    return f", from {views} as {history['kind']} of {history['short_px']} px{started(history['start'])}"
 
 
 def report(views: Path, rgbd: Path | None) -> None:
@@ -130,7 +132,7 @@ def report(views: Path, rgbd: Path | None) -> None:
     for kind, network in (("metric", models.metric), ("relative", models.relative)):
         folder, backbone = STARTERS / f"depth_{kind}", network.network.config.backbone_config
         assert isinstance(backbone, Dinov2Config)  # of the starters, which are ours
-        facts = json.loads((folder / "training.json").read_text())
+        facts = read_facts(folder)
         table = [
             f"| {name} | {words[how]} | {value['absrel']:.3f} | {value['delta1']:.3f} |"
             for name, rows in measured.items()
@@ -147,7 +149,7 @@ def report(views: Path, rgbd: Path | None) -> None:
             views=facts["views"],
             seed=facts["seed"],
             steps=facts["steps"],
-            batch=facts["batch"],
+            batch=facts["batch_size"],
             start=started(facts["start"]),
             output="metres for a camera with focal length = image width; `models/depth.py` scales them by the true one"
             if kind == "metric"

@@ -64,7 +64,7 @@ def read_views(path: Path) -> Views:
         with np.load(path) as data:
             return Views(*(data[field.name] for field in fields(Views)))
     except (OSError, ValueError, KeyError) as error:
-        raise InputError(path, "holds no rendered views", "make it with: train_hmr views") from error
+        raise InputError(path, "holds no rendered views", "make it with careclips train hmr --views") from error
 
 
 @dataclass(frozen=True)

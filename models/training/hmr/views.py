@@ -21,6 +21,7 @@ from models.errors import InputError
 from models.geometry.camera import Camera
 from models.geometry.transforms import R_ZUP_YUP, apply, axis_angle_from_matrix, invert, matrix_from_axis_angle, yaw
 from models.people3d.hmr_network import HmrConfig, crop, crop_camera
+from models.people3d.pose_prior import PRIOR_JOINTS
 from models.rendering.appearance import dress
 from models.rendering.gl_scene import Light
 from models.rendering.renderer import BodyMesh, Renderer, composite, hidden_by_room
@@ -34,8 +35,8 @@ from models.sample_footage.room import (
 )
 from models.seeds import generator
 from models.training.hmr.dataset import Views
+from models.training.pose_prior.kinematics import Kinematics, matrices
 from models.training.pose_prior.poses import Poses
-from models.training.pose_prior.train import PRIOR_JOINTS, Kinematics, matrices
 from models.types import SMPL_JOINTS, BodyLook, Role
 
 logger = logging.getLogger(__name__)

@@ -4,7 +4,6 @@ Every figure is of frames in which something was seen, by posture of the true bo
 """
 
 import itertools
-import json
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -21,6 +20,7 @@ from models.people3d.metrics import BODY_JOINTS, mpjpe_mm, pa_mpjpe_mm
 from models.seeds import generator
 from models.training.keypoint_lifter.motions import Motions
 from models.training.keypoint_lifter.views import WindowSource
+from models.training.state import read_facts
 from models.types import SMPL_JOINTS
 
 POSTURES = ("standing", "sitting", "falling", "lying", "other")
@@ -152,26 +152,27 @@ def plot(errors: Errors, path: Path) -> None:
 
 CARD = """# pose_lift: from 2D keypoints over time to a body over the floor
 
-The `keypoints` regressor: a starter that sees no pixels. Train it again when the corpus grows (`models/training/keypoint_lifter/train.py`).
+The `keypoints` regressor: a starter that sees no pixels. Train it again when the corpus grows
+(`careclips train lifter`).
 
-- **Architecture**: one token a frame, {layers} transformer layers of width {width} and {heads} heads, rotary encoding of
-  seconds; {parameters:.2f} M parameters, float16 on disk ({megabytes:.1f} MB).
-- **Trained on**: {motion}; speed, shape and side varied; cameras 0.8 to 3 m high, pitched -4 to 60 degrees, focal length
-  0.7 to 1.3 of the image's width; faults of an imagined detector and calibration
+- **Architecture**: one token a frame, {layers} transformer layers of width {width} and {heads} heads, rotary encoding
+  of seconds; {parameters:.2f} M parameters, float16 on disk ({megabytes:.1f} MB).
+- **Trained on**: {motion}; speed, shape and side varied; cameras 0.8 to 3 m high, pitched -4 to 60 degrees, focal
+  length 0.7 to 1.3 of the image's width; faults of an imagined detector and calibration
   (`models/training/keypoint_lifter/views.py`). Seed {seed},
   {steps} steps of {batch} windows of {frames} frames{note}. `acted` people come from the generator that
-  makes sample footage: on sample footage it has seen the like before. One take in five of the corpus is held out, one in
-  ten of the acted and the wandering.
+  makes sample footage: on sample footage it has seen the like before. One take in five of the corpus is held out,
+  one in ten of the acted and the wandering.
 - **Licence**: Apache-2.0, as the repository.
 - **SHA-256** of `model.safetensors`: `{sha256}`
 
-{windows} windows of held-out takes, other cameras, the same kinds of detector's faults as in training; the camera's height,
-tilt and focal length are known, the shape is the regressor's own:
+{windows} windows of held-out takes, other cameras, the same kinds of detector's faults as in training; the camera's
+height, tilt and focal length are known, the shape is the regressor's own:
 
 {faulty}
 
-The same, half of the windows with a camera that is believed to be 3 % lower or higher, 1 degree flatter or steeper and 3 %
-longer or shorter than it is (standard deviations):
+The same, half of the windows with a camera that is believed to be 3 % lower or higher, 1 degree flatter or steeper and
+3 % longer or shorter than it is (standard deviations):
 
 {believed}
 
@@ -179,8 +180,9 @@ The same with a perfect detector and calibration:
 
 {perfect}
 
-Heading: the way the body faces on the floor (of those who lie: their long axis), within 30 degrees. Front: the front of the
-body within 45 degrees in space, which tells supine from prone from on one side. Against the number of missing keypoints:
+Heading: the way the body faces on the floor (of those who lie: their long axis), within 30 degrees. Front: the front of
+the body within 45 degrees in space, which tells supine from prone from on one side. Against the number of missing
+keypoints:
 
 ![errors](errors.png)
 """
@@ -203,7 +205,7 @@ def _markdown(rows: dict[str, dict[str, float]]) -> str:
 def write_card(folder: Path, motions: Motions, windows: int, seed: int) -> dict:
     """Measure the network of a folder; write its README.md and errors.png. The figures, by how wrong the input was."""
     network = load_pose_lift(folder)
-    facts = json.loads((folder / "training.json").read_text())
+    facts = read_facts(folder)
     errors = measure(network, motions, windows, facts["frames"], seed, DetectorNoiseConfig(calibration=0.0))
     tables = {"faulty": table(errors)}
     for name, faults in (("believed", DetectorNoiseConfig()), ("perfect", DetectorNoiseConfig(scale=0.0))):
@@ -233,7 +235,7 @@ def write_card(folder: Path, motions: Motions, windows: int, seed: int) -> dict:
         seed=facts["seed"],
         note=f" ({facts['note']})" if "note" in facts else "",
         steps=facts["steps"],
-        batch=facts["batch"],
+        batch=facts["batch_size"],
         frames=facts["frames"],
         windows=windows,
         sha256=file_digest(folder / "model.safetensors"),

@@ -220,4 +220,6 @@ def read_motions(path: Path) -> Motions:
                 data["held_out"],
             )
     except (OSError, ValueError, KeyError) as error:
-        raise InputError(path, f"holds no collected motion ({error})", "make it with the command `motions`") from error
+        raise InputError(
+            path, f"holds no collected motion ({error})", "make it with careclips train lifter --corpus"
+        ) from error

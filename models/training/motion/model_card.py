@@ -23,6 +23,7 @@ from models.motion.model import MotionModel, check_text_encoder, load_motion_mod
 from models.motion.sampler import MotionSampler, request_for
 from models.rendering.film_strip import motion_strip
 from models.text.encoder import SentenceConfig, TextEncoder
+from models.training.state import read_facts
 from models.types import BodyLook
 
 PROMPTS: tuple[tuple[str, int], ...] = (
@@ -61,7 +62,7 @@ def prompt_strips(
 
 def card(folder: Path, model: MotionModel, figures: dict[str, dict[str, Any]] | None) -> str:
     """The card as Markdown, from the model's own files and an evaluation's summary."""
-    facts = json.loads((folder / "training.json").read_text())
+    facts = read_facts(folder)
     config, sizes = facts["config"], model.config.denoiser
     weights = sum(value.numel() for value in model.parameters())
     last = facts["validation"][-1] if facts["validation"] else {}
@@ -69,14 +70,18 @@ def card(folder: Path, model: MotionModel, figures: dict[str, dict[str, Any]] | 
         "# motion: from a sentence to people who move",
         "",
         (
-            f"- **Architecture**: `{sizes.name}`, width {sizes.width}, {sizes.layers} layers, {sizes.heads} heads, {sizes.patch} frames a token;"
+            f"- **Architecture**: `{sizes.name}`, width {sizes.width}, {sizes.layers} layers, {sizes.heads} heads, "
+            f"{sizes.patch} frames a token;"
             f" {weights / 1e6:.2f} M parameters, float16 on disk. Predicts x_0 of {model.config.layout}."
         ),
         (
-            f"- **Trained on**: a corpus of `careclips corpus build` (SHA-256 `{facts.get('corpus', '?')}`, {facts.get('items', '?')} items, a part of them held out), "
-            f"scenes of {' and '.join(map(str, model.config.people))} people, windows of at most {model.config.most_frames} frames."
+            f"- **Trained on**: a corpus of `careclips corpus build` (SHA-256 `{facts.get('corpus', '?')}`, "
+            f"{facts.get('items', '?')} items, a part of them held out), "
+            f"scenes of {' and '.join(map(str, model.config.people))} people, "
+            f"windows of at most {model.config.most_frames} frames."
         ),
-        f"- **How**: `careclips train motion` with the config of `training.json`, seed {facts['seed']}, {facts['steps']} steps of {config['batch']} scenes, rate {config['rate']:g}, "
+        f"- **How**: `careclips train motion` with the config of `training.json`, seed {facts['seed']}, "
+        f"{facts['steps']} steps of {config['batch_size']} scenes, learning rate {config['learning_rate']:g}, "
         f"{facts['seconds'] / 60:.0f} minutes"
         + (f", from the model with digest `{facts['start']}`" if "start" in facts else "")
         + f". Held out, after {last.get('step', 0)} steps: "

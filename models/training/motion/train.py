@@ -6,28 +6,21 @@ embeddings and the skeleton are files. Interrupted, it goes on from its last che
 n sees depends on the seed and n alone.
 """
 
-import json
-import logging
-import math
 import os
-import time
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Sequence
+from dataclasses import replace
 from io import BytesIO
-from pathlib import Path
 from typing import Any, Literal
 
 import numpy as np
 import torch
 from jaxtyping import Float, Int
 from pydantic import Field, model_validator
-from torch import Tensor
+from torch import Tensor, nn
 
-from models.config import Config
+from models.config import renamed
 from models.corpus.reader import Row
 from models.errors import InputError
-from models.files import write_text
 from models.motion.condition import Embed, condition_of
 from models.motion.dataset import POOL, ROLES, MotionBatch, MotionData, slots_of, to
 from models.motion.denoisers import DenoiserConfig
@@ -35,52 +28,46 @@ from models.motion.denoisers.identity import IdentityConfig
 from models.motion.model import MotionModel, MotionModelConfig
 from models.motion.noise_schedule import STEPS, draw_steps, noised
 from models.networks import half_precision
+from models.training.loop import Run, Schedule, TrainConfig, Validation, fit
 from models.training.motion.losses import LossWeights, losses
-from models.training.state import resume_state, save_state, write_starter
-
-logger = logging.getLogger(__name__)
+from models.training.state import Checkpoint, Progress, write_starter
 
 
-class MotionTrainConfig(Config):
+class MotionTrainConfig(TrainConfig):
     """How a motion model is trained."""
 
     denoiser: DenoiserConfig = IdentityConfig()
+    """Which network, and its sizes."""
     people: tuple[int, ...] = (1, 2)
     """Scenes of how many people are learned."""
-    kinds: dict[str, float] = Field(
-        default={"fall": 0.40, "look_alike": 0.25, "mocap": 0.20, "composed": 0.15, "own": 0.30}
+    sampling_weights: dict[str, float] = renamed(
+        "kinds", "sampling_weights", {"fall": 0.40, "look_alike": 0.25, "mocap": 0.20, "composed": 0.15, "own": 0.30}
     )
-    """Weight of each kind of item in what is seen; kinds that the corpus has not are not missed."""
-    causes: dict[str, float] = Field(default={})
-    """How many times as often as other falls those of some causes are seen (`cause` in an item's details)."""
-    most_frames: int = Field(default=200, ge=4)
-    steps: int = Field(default=20000, ge=1)
-    """By which the rate has fallen to a hundredth."""
-    stop: int | None = Field(default=None, ge=1)
-    """After how many of them training ends; after all, if it is not said."""
-    batch: int = Field(default=32, ge=1)
-    rate: float = Field(default=4e-4, gt=0.0)
-    warm_up: int = Field(default=300, ge=1)
-    weight_decay: float = Field(default=0.01, ge=0.0)
-    clip: float = Field(default=1.0, gt=0.0)
-    withheld: float = Field(default=0.1, ge=0.0, le=1.0)
+    """How often each kind of item is drawn; kinds that the corpus has not are not missed."""
+    cause_weights: dict[str, float] = renamed("causes", "cause_weights", {})
+    """How many times as often as other falls those of some causes are drawn (`cause` in an item's details)."""
+    max_frames: int = renamed("most_frames", "max_frames", 200, ge=4)
+    """Frames of a window at 20 Hz; longer items are cut."""
+    warmup_steps: int = renamed("warm_up", "warmup_steps", 300, ge=1)
+    """Steps over which the learning rate rises."""
+    text_dropout: float = renamed("withheld", "text_dropout", 0.1, ge=0.0, le=1.0)
     """Share of captions withheld, for classifier-free guidance."""
-    veiled: float = Field(default=0.3, ge=0.0, le=1.0)
-    """Share of scenes whose people are called by other roles than theirs (`veiled_roles`)."""
-    noisier: float = Field(default=0.5, ge=0.0, le=1.0)
+    role_dropout: float = renamed("veiled", "role_dropout", 0.3, ge=0.0, le=1.0)
+    """Share of scenes whose people are called by other roles than theirs: falls are residents' in the corpus, yet a
+    visitor falls as a resident does."""
+    high_noise_fraction: float = renamed("noisier", "high_noise_fraction", 0.5, ge=0.0, le=1.0)
     """Share of diffusion steps drawn where a motion can be told by its caption alone
     (`models.motion.noise_schedule.draw_steps`)."""
-    noise_shift: float = Field(default=32.0, ge=1.0)
+    timestep_shift: float = renamed("noise_shift", "timestep_shift", 32.0, ge=1.0)
     """How many times as noisy those are."""
-    average: float = Field(default=0.999, ge=0.0, lt=1.0)
-    """Of the exponential moving average of the weights that is kept in the end."""
     precision: Literal["auto", "float32", "bfloat16"] = "auto"
     """`auto` is bfloat16 where the device multiplies it in hardware."""
     loss: LossWeights = LossWeights()
+    """Weights of the losses."""
     validate_every: int = Field(default=500, ge=1)
+    """Steps between two validations."""
     validation: int = Field(default=192, ge=1)
     """Held-out scenes that the curve is drawn from."""
-    save_every_s: float = Field(default=120.0, ge=0.0)
 
     @model_validator(mode="after")
     def _people_that_the_denoiser_can(self) -> "MotionTrainConfig":
@@ -91,32 +78,18 @@ class MotionTrainConfig(Config):
             )
         return self
 
-    @model_validator(mode="after")
-    def _stops_in_time(self) -> "MotionTrainConfig":
-        if self.stop is not None and self.stop > self.steps:
-            raise ValueError(f"stop is {self.stop}, the rate is made for steps {self.steps}: make stop at most that")
-        return self
 
-
-@dataclass
-class Curve:
-    """What is told of a training: rows of step, seconds and each term."""
-
-    train: list[dict[str, float]]
-    validation: list[dict[str, float]]
-
-
-def shares(config: MotionTrainConfig, rows: Sequence[Row]) -> Float[np.ndarray, "item"]:
+def sampling_weights(config: MotionTrainConfig, rows: Sequence[Row]) -> Float[np.ndarray, "item"]:
     """How often each item is to be drawn: by kind, and within a kind by the square root of its length and by its
     cause."""
-    weights = np.array([row.frames**0.5 * config.causes.get(row.details.get("cause", ""), 1.0) for row in rows])
+    weights = np.array([row.frames**0.5 * config.cause_weights.get(row.details.get("cause", ""), 1.0) for row in rows])
     kinds = np.array([row.kind for row in rows])
     for kind in np.unique(kinds):
-        weights[kinds == kind] *= config.kinds.get(kind, 0.0) / weights[kinds == kind].sum()
+        weights[kinds == kind] *= config.sampling_weights.get(kind, 0.0) / weights[kinds == kind].sum()
     return weights
 
 
-def veiled_roles(
+def drop_roles(
     roles: Int[Tensor, "batch person"], share: float, generator: torch.Generator
 ) -> Int[Tensor, "batch person"]:
     """Roles, but in a share of the scenes others: who is alone is called anything, people together are all `person`.
@@ -135,14 +108,12 @@ def train(
     data: MotionData,
     embed: Embed,
     text_encoder: str,
-    out: Path,
-    seed: int,
-    device: torch.device,
+    run: Run,
     facts: dict[str, Any],
-    look: Callable[[int, MotionModel], None] | None = None,
+    look: Callable[[int, nn.Module], None] | None = None,
     start: MotionModel | None = None,
-) -> Curve:
-    """Train, and write the averaged weights to `out` at the end; the `state*` files in it are what an interruption
+) -> Progress:
+    """Train, and write the averaged weights to `run.out` at the end; the `state*` files in it are what an interruption
     resumes from.
 
     `start` is a model to begin with, its normaliser included; its sizes must be the config's, else InputError. `look`
@@ -151,91 +122,69 @@ def train(
     writes. Same corpus, seed, threads and machine: the same bytes. InputError where no item has the people that are
     asked for.
     """
-    out.mkdir(parents=True, exist_ok=True)
+    run.out.mkdir(parents=True, exist_ok=True)
     learned = data.where(lambda row: row.split == "train" and len(row.people) in config.people)
     held = data.where(lambda row: row.split == "val" and len(row.people) in config.people)
-    weights = shares(config, [data.rows[item] for item in learned])
+    weights = sampling_weights(config, [data.rows[item] for item in learned])
     if weights.sum() <= 0.0:
-        raise InputError("kinds", f"no item of {sorted(config.kinds)} is left", "name kinds that the corpus holds")
-    torch.manual_seed(seed)
+        raise InputError(
+            "sampling_weights",
+            f"no item of {sorted(config.sampling_weights)} is left",
+            "name kinds that the corpus holds",
+        )
+    torch.manual_seed(run.seed)
     model = MotionModel(
         MotionModelConfig(
-            denoiser=config.denoiser, text_encoder=text_encoder, most_frames=config.most_frames, people=config.people
+            denoiser=config.denoiser, text_encoder=text_encoder, most_frames=config.max_frames, people=config.people
         )
     )
     if start is not None:
         _begin_with(start, model)
     else:
         # A whole pool: batches by themselves are of one length, so of few kinds.
-        pool = [data.draw(learned, weights, 64, step, seed + 1) for step in range(POOL)]
+        pool = [data.draw(learned, weights, 64, step, run.seed + 1) for step in range(POOL)]
         model.normaliser.fit(torch.cat([batch.features[batch.mask] for batch in pool]))
-    world, rank, denoise, device = _devices(model, device)
+    world, rank, denoise, device = _devices(model, run.device)
+
+    def losses_at(step: int) -> dict[str, Tensor]:
+        place = step * world + rank
+        generator = torch.Generator().manual_seed(int(np.random.default_rng([run.seed, place, 1]).integers(2**62)))
+        batch = to(data.draw(learned, weights, config.batch_size, place, run.seed), device)
+        return _losses(config, model, denoise, batch, embed, generator, training=True)
+
     optimiser = torch.optim.AdamW(
-        model.parameters(), lr=config.rate, weight_decay=config.weight_decay, betas=(0.9, 0.99)
+        model.parameters(), lr=config.learning_rate, weight_decay=config.weight_decay, betas=(0.9, 0.99)
     )
-    average = {name: value.detach().clone() for name, value in model.state_dict().items()}
     made_of = {
-        "config": config.model_dump(mode="json"),
-        "seed": seed,
+        "config": config.made_of(),
+        "seed": run.seed,
         "text_encoder": text_encoder,
         "world": world,
         **{name: value for name, value in facts.items() if name != "device"},
     }
-    first, last = resume_state(out, model, optimiser, average, made_of), config.stop or config.steps
-    log, curve = out / "curve.json", _curve_until(out / "curve.json", first)
-    validation = _validation(config, data, held)
-    seconds = curve.train[-1]["seconds"] if curve.train else 0.0
-    began = saved = time.monotonic()
-    running: dict[str, float] = {}
-    for step in range(first, last):
-        optimiser.param_groups[0]["lr"] = rate_at(config, step)
-        place = step * world + rank
-        generator = torch.Generator().manual_seed(int(np.random.default_rng([seed, place, 1]).integers(2**62)))
-        batch = to(data.draw(learned, weights, config.batch, place, seed), device)
-        terms = _terms(config, model, denoise, batch, embed, generator, training=True)
-        loss = sum(terms.values(), torch.zeros((), device=device))
-        optimiser.zero_grad()
-        loss.backward()
-        torch.nn.utils.clip_grad_norm_(model.parameters(), config.clip)
-        optimiser.step()
-        keep = min(config.average, (step + 1) / (step + 10))
-        for name, value in model.state_dict().items():
-            average[name].lerp_(value, 1.0 - keep)
-        for name, value in terms.items():
-            running[name] = 0.98 * running.get(name, float(value.detach())) + 0.02 * float(value.detach())
-        done = step + 1
-        if rank > 0:
-            continue
-        if done % 100 == 0:
-            spent = seconds + time.monotonic() - began
-            curve.train.append({"step": done, "seconds": spent} | running)
-            told = " ".join(f"{name} {value:.4f}" for name, value in running.items())
-            logger.info("step %d of %d, %.0f s: %s", done, last, spent, told)
-        if done % config.validate_every == 0 or done == last:
-            spent = seconds + time.monotonic() - began
-            curve.validation.append(
-                {"step": done, "seconds": spent} | _validate(config, model, average, validation, embed)
-            )
-            if look is not None:
-                with _averaged(model, average):
-                    look(done, model)
-            logger.info("held out: %s", curve.validation[-1])
-        if time.monotonic() - saved > config.save_every_s or done == last:
-            write_text(log, json.dumps(vars(curve)))
-            save_state(out, model, optimiser, average, done, made_of)
-            saved = time.monotonic()
-    if rank > 0:
-        return curve
-    facts = facts | {
-        "steps": last,
-        "seconds": round(seconds + time.monotonic() - began),
-        "seed": seed,
-        "config": config.model_dump(mode="json"),
-        "train": curve.train[-1:],
-        "validation": curve.validation[-1:],
-    }
-    write_starter(out, average, model.config, facts)
-    return curve
+    batches = _validation(config, data, held)
+    validation = Validation(config.validate_every, lambda average: _validate(config, average, batches, embed), look)
+    average, progress = fit(
+        model,
+        [optimiser],
+        losses_at,
+        config,
+        Checkpoint(run.checkpoint or run.out, made_of),
+        Schedule(config.steps, config.warmup_steps),
+        validation,
+        is_first=rank == 0,
+    )
+    if rank == 0:
+        facts = facts | {
+            "steps": progress.step,
+            "seconds": round(progress.seconds),
+            "seed": run.seed,
+            "config": config.model_dump(mode="json"),
+            "train": progress.train[-1:],
+            "validation": progress.validation[-1:],
+        }
+        write_starter(run.out, average.state_dict(), model.config, facts)
+    return progress
 
 
 def wait_for_everyone(device: str) -> None:
@@ -244,15 +193,6 @@ def wait_for_everyone(device: str) -> None:
         from accelerate import PartialState
 
         PartialState(cpu=device == "cpu").wait_for_everyone()
-
-
-def _curve_until(path: Path, step: int) -> Curve:
-    """What was told of the first steps; a curve is written before the state, and may know of more."""
-    if not step or not path.exists():
-        return Curve([], [])
-    return Curve(
-        **{name: [row for row in rows if row["step"] <= step] for name, rows in json.loads(path.read_text()).items()}
-    )
 
 
 def _devices(model: MotionModel, device: torch.device) -> tuple[int, int, Callable[..., Tensor], torch.device]:
@@ -278,13 +218,7 @@ def _begin_with(start: MotionModel, model: MotionModel) -> None:
     model.load_state_dict(start.state_dict())
 
 
-def rate_at(config: MotionTrainConfig, step: int) -> float:
-    """Warm-up, then half a cosine down to a hundredth."""
-    warm = min(1.0, (step + 1) / config.warm_up)
-    return config.rate * warm * (0.01 + 0.99 * 0.5 * (1.0 + math.cos(math.pi * step / config.steps)))
-
-
-def _terms(
+def _losses(
     config: MotionTrainConfig,
     model: MotionModel,
     denoise: Callable[..., Tensor],
@@ -298,22 +232,24 @@ def _terms(
     Held out, steps are drawn evenly, and `from_text` is the error of what is made of noise and the caption alone.
     """
     device, count = batch.features.device, len(batch.texts)
-    step = draw_steps(count, config.noisier if training else 0.0, config.noise_shift, generator).to(device)
+    step = draw_steps(count, config.high_noise_fraction if training else 0.0, config.timestep_shift, generator).to(
+        device
+    )
     noise = torch.randn(batch.features.shape, generator=generator).to(device)
-    dropped = (torch.rand(count, generator=generator) < (config.withheld if training else 0.0)).to(device)
+    dropped = (torch.rand(count, generator=generator) < (config.text_dropout if training else 0.0)).to(device)
     slots = slots_of(batch, max(config.denoiser.people), generator).to(device)
-    if training and config.veiled > 0.0:
-        batch = replace(batch, roles=veiled_roles(batch.roles, config.veiled, generator))
+    if training and config.role_dropout > 0.0:
+        batch = replace(batch, roles=drop_roles(batch.roles, config.role_dropout, generator))
     clean = model.normaliser(batch.features) * batch.mask[..., None]
     with torch.autocast(device.type, torch.bfloat16, enabled=half_precision(config.precision, device)):
         told = condition_of(batch, embed, slots, dropped)
         predicted = denoise(noised(clean, noise, step), step, told, batch.mask)
         last = torch.full_like(step, STEPS - 1)
         guessed = None if training else denoise(noised(clean, noise, last), last, told, batch.mask)
-    terms = losses(predicted.float(), batch, step, model.normaliser, config.loss)
+    found = losses(predicted.float(), batch, step, model.normaliser, config.loss)
     if guessed is not None:
-        terms["from_text"] = losses(guessed.float(), batch, last, model.normaliser, config.loss)["simple"]
-    return terms
+        found["from_text"] = losses(guessed.float(), batch, last, model.normaliser, config.loss)["simple"]
+    return found
 
 
 def _validation(config: MotionTrainConfig, data: MotionData, held: np.ndarray) -> list[MotionBatch]:
@@ -324,37 +260,26 @@ def _validation(config: MotionTrainConfig, data: MotionData, held: np.ndarray) -
     batches = []
     for people in config.people:
         of = [piece for piece in ordered if len(piece.order) == people]
-        batches += [data.batch(of[at : at + config.batch]) for at in range(0, len(of), config.batch)]
+        batches += [data.batch(of[at : at + config.batch_size]) for at in range(0, len(of), config.batch_size)]
     return batches
 
 
-@torch.no_grad()
 def _validate(
-    config: MotionTrainConfig, model: MotionModel, average: dict[str, Tensor], batches: list[MotionBatch], embed: Embed
+    config: MotionTrainConfig, model: nn.Module, batches: list[MotionBatch], embed: Embed
 ) -> dict[str, float]:
-    """Mean of each term with the averaged weights, on noise that is the same at every time."""
+    """Mean of each loss, on noise that is the same at every time."""
+    assert isinstance(model, MotionModel)
     device = model.normaliser.mean.device
     totals: dict[str, list[float]] = {}
-    with _averaged(model, average):
-        for number, batch in enumerate(batches):
-            generator = torch.Generator().manual_seed(number)
-            for name, value in _terms(
-                config, model, model.denoiser, to(batch, device), embed, generator, training=False
-            ).items():
-                totals.setdefault(name, []).append(float(value))
+    for number, batch in enumerate(batches):
+        generator = torch.Generator().manual_seed(number)
+        found = _losses(config, model, model.denoiser, to(batch, device), embed, generator, training=False)
+        for name, value in found.items():
+            totals.setdefault(name, []).append(float(value))
     return {name: float(np.mean(values)) for name, values in totals.items()}
 
 
-@contextmanager
-def _averaged(model: MotionModel, average: dict[str, Tensor]) -> Iterator[None]:
-    """The model with its averaged weights, for a while."""
-    kept = {name: value.detach().clone() for name, value in model.state_dict().items()}
-    model.load_state_dict(average)
-    yield
-    model.load_state_dict(kept)
-
-
-def plot_curve(curve: Curve) -> bytes:
+def plot_curve(curve: Progress) -> bytes:
     """PNG of the losses over steps: in training, and held out."""
     from matplotlib.backends.backend_agg import FigureCanvasAgg
     from matplotlib.figure import Figure

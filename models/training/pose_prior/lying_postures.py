@@ -16,8 +16,8 @@ import torch
 from jaxtyping import Float, Int
 
 from models.body.model import load_body
+from models.training.pose_prior.kinematics import Kinematics, matrices
 from models.training.pose_prior.poses import Poses, read_poses
-from models.training.pose_prior.train import Kinematics, matrices
 
 LYING_TRUNK = 0.45
 """Sine of the trunk's elevation below which a body lies or is about to."""

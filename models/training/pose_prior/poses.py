@@ -96,7 +96,7 @@ def read_poses(path: Path) -> Poses:
             )
     except (OSError, ValueError, KeyError) as error:
         raise InputError(
-            path, f"holds no collected poses ({error})", "make it with models.training.pose_prior.poses"
+            path, f"holds no collected poses ({error})", "make it with careclips train pose-prior --poses"
         ) from error
 
 

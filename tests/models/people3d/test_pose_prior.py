@@ -7,12 +7,12 @@ import numpy as np
 import pytest
 import torch
 
-from models.body.model import relaxed_pose
+from models.body.model import load_body, relaxed_pose
 from models.errors import InputError
 from models.files import file_digest
 from models.geometry.transforms import matrix_from_axis_angle
 from models.people3d.pose_prior import PosePrior, PosePriorConfig, load_pose_prior, pose_prior_digest
-from models.training.pose_prior.train import Kinematics, load_body
+from models.training.pose_prior.kinematics import Kinematics
 
 STARTER = Path(__file__).parents[3] / "models" / "starter" / "pose_prior"
 

@@ -13,18 +13,17 @@ from models.geometry.transforms import matrix_from_axis_angle
 from models.networks import STARTERS
 from models.people3d.hmr_network import Hmr, HmrConfig, load_hmr
 from models.training.hmr.dataset import Batch, Skeleton, batch_of, varied
-from models.training.hmr.train import (
-    WEIGHTS,
-    Trainee,
-    _checkpoint,
-    errors_of,
-    loss_of,
-    measure,
-    procrustes_error,
-    small_config,
-    start_backbone,
-    train,
-)
+from models.training.hmr.evaluate import errors_of, measure, procrustes_error
+from models.training.hmr.initialisation import start_backbone
+from models.training.hmr.losses import WEIGHTS, Trainee, loss_of
+from models.training.hmr.train import TRAINING, HmrTrainConfig, small_config, train
+from models.training.loop import Run
+from models.training.state import save_state
+
+
+def how(steps, batch_size, learning_rate, **more) -> HmrTrainConfig:
+    values = {"steps": steps, "batch_size": batch_size, "learning_rate": learning_rate}
+    return TRAINING.model_copy(update=values | more)
 
 
 @pytest.fixture(scope="module")
@@ -72,7 +71,7 @@ def test_backbone_starts_with_that_of_the_depth_starter(body, tmp_path):
 def test_a_few_steps_lower_the_loss_on_a_fixed_batch(body, dot_people, tmp_path):
     views = dot_people(body)
     for name, steps in (("short", 1), ("long", 150), ("again", 150)):
-        train(views, tiny(body), body, steps, 16, 4e-3, 0, tmp_path / name)
+        train(views, tiny(body), body, how(steps, 16, 4e-3), Run(0, tmp_path / name))
     files = [(tmp_path / name / "model.safetensors").read_bytes() for name in ("long", "again")]
     assert files[0] == files[1]
     batch = batch_of(views, body)
@@ -91,30 +90,29 @@ def test_a_few_steps_lower_the_loss_on_a_fixed_batch(body, dot_people, tmp_path)
 
 def test_interrupted_training_ends_the_same(body, dot_people, tmp_path, monkeypatch):
     """The state is saved after every step, the training breaks off, and goes on from there."""
-    views, state = dot_people(body), tmp_path / "state.safetensors"
-    train(views, tiny(body), body, 8, 8, 1e-3, 0, tmp_path / "whole")
+    views, state = dot_people(body), tmp_path / "state"
+    train(views, tiny(body), body, how(8, 8, 1e-3), Run(0, tmp_path / "whole"))
 
-    def breaks_off(path, trainee, optimiser, average, step, curve, running):
-        _checkpoint(path, trainee, optimiser, average, step, curve, running)
-        if step == 5:
+    def breaks_off(checkpoint, trained, progress):
+        save_state(checkpoint, trained, progress)
+        if progress.step == 5:
             raise KeyboardInterrupt
 
+    run = Run(0, tmp_path / "parts", state)
     with monkeypatch.context() as patch:
-        patch.setattr("models.training.hmr.train.SAVE_EVERY_S", -1.0)
-        patch.setattr("models.training.hmr.train._checkpoint", breaks_off)
+        patch.setattr("models.training.loop.save_state", breaks_off)
         with pytest.raises(KeyboardInterrupt):
-            train(views, tiny(body), body, 8, 8, 1e-3, 0, tmp_path / "parts", state)
+            train(views, tiny(body), body, how(8, 8, 1e-3, save_every_s=0.0), run)
     assert not (tmp_path / "parts").exists()
-    train(views, tiny(body), body, 8, 8, 1e-3, 0, tmp_path / "parts", state)
+    train(views, tiny(body), body, how(8, 8, 1e-3), run)
     for file in ("model.safetensors", "training.json"):
         assert (tmp_path / "whole" / file).read_bytes() == (tmp_path / "parts" / file).read_bytes()
 
 
-def test_measuring_changes_nothing_of_the_training(body, dot_people, tmp_path, monkeypatch):
+def test_measuring_changes_nothing_of_the_training(body, dot_people, tmp_path):
     views = dot_people(body)
-    train(views, tiny(body), body, 6, 8, 1e-3, 0, tmp_path / "plain")
-    monkeypatch.setattr("models.training.hmr.train.MEASURE_EVERY", 2)
-    train(views, tiny(body), body, 6, 8, 1e-3, 0, tmp_path / "measured")
+    train(views, tiny(body), body, how(6, 8, 1e-3), Run(0, tmp_path / "plain"))
+    train(views, tiny(body), body, how(6, 8, 1e-3, validate_every=2), Run(0, tmp_path / "measured"))
     first, second = ((tmp_path / name / "model.safetensors").read_bytes() for name in ("plain", "measured"))
     assert first == second
     curve = json.loads((tmp_path / "measured" / "training.json").read_text())["curve"]
@@ -136,7 +134,7 @@ def test_procrustes_takes_out_similarity_and_nothing_else():
 
 def test_the_mean_pose_is_measured_beside(body, dot_people, tmp_path):
     views = dot_people(body)
-    train(views, tiny(body), body, 1, 8, 1e-6, 0, tmp_path / "none")
+    train(views, tiny(body), body, how(1, 8, 1e-6), Run(0, tmp_path / "none"))
     network = load_hmr(tmp_path / "none")
     figures = measure(network, views, body)
     assert figures["all"]["views"] == 8 and {"lying", "upright", "seen well"} <= figures.keys()

@@ -12,8 +12,8 @@ from models.people3d.hmr_network import HmrConfig
 from models.training.hmr import views as hmr_views
 from models.training.hmr.dataset import Views
 from models.training.hmr.views import draw_orientation, draw_shape, draw_views
+from models.training.pose_prior.kinematics import Kinematics
 from models.training.pose_prior.poses import Poses
-from models.training.pose_prior.train import Kinematics
 from models.types import SMPL_JOINTS
 
 SMALL = HmrConfig(rows_px=64, columns_px=48, patch_px=16, width=16, layers=1, heads=2)

@@ -11,11 +11,17 @@ from models.people2d.simulated_detector import DetectorNoiseConfig
 from models.people3d.keypoint_lifter import Lifted, PoseLiftConfig, load_pose_lift, pose_lift_digest
 from models.training.keypoint_lifter.evaluate import POSTURES, measure, postures, table, write_card
 from models.training.keypoint_lifter.motions import collect
-from models.training.keypoint_lifter.train import loss_of, train
+from models.training.keypoint_lifter.train import TRAINING, LifterTrainConfig, loss_of, train
 from models.training.keypoint_lifter.views import WindowSource
+from models.training.loop import Run
 from models.training.state import save_state
 
 TINY = PoseLiftConfig(width=24, layers=1, heads=2)
+
+
+def how(steps, batch_size, learning_rate, **more) -> LifterTrainConfig:
+    values = {"steps": steps, "batch_size": batch_size, "learning_rate": learning_rate, "frames": 8}
+    return TRAINING.model_copy(update=values | more)
 
 
 @pytest.fixture(scope="module")
@@ -35,16 +41,16 @@ def test_the_truth_has_no_loss_and_what_is_off_has(body, motions):
     way = windows.pelvis - windows.offset[:, None]
     shape = windows.shape[:, None].expand(-1, 8, -1)
     exact = Lifted(windows.rotations, way, shape, torch.full((4, 8), float(np.log(0.005))))
-    total, terms = loss_of(exact, windows, body)
-    assert float(total) < 1e-3, terms
+    found = loss_of(exact, windows, body)
+    assert float(sum(found.values())) < 1e-3, found
     away = Lifted(windows.rotations, way * 1.2, shape, exact.log_error)
-    _, off = loss_of(away, windows, body)
+    off = loss_of(away, windows, body)
     assert off["place"] > 0.2 and off["rotations"] < 1e-6 and off["joints"] < 1e-3
 
 
 def test_it_learns(body, motions, tmp_path, caplog):
     caplog.set_level("INFO")
-    train(motions, TINY, 200, 16, 3e-3, 0, tmp_path, body=body, frames=8)
+    train(motions, TINY, how(200, 16, 3e-3), Run(0, tmp_path), body)
     told = [record.getMessage() for record in caplog.records if "step" in record.getMessage()]
     joints = [float(line.split("joints ")[1].split()[0]) for line in told]
     assert joints[-1] < 0.8 * joints[0]
@@ -52,29 +58,28 @@ def test_it_learns(body, motions, tmp_path, caplog):
 
 
 def test_resumed_is_the_same_as_uninterrupted(body, motions, tmp_path, monkeypatch):
-    train(motions, TINY, 6, 4, 1e-3, 0, tmp_path / "whole", body=body, frames=8)
+    train(motions, TINY, how(6, 4, 1e-3), Run(0, tmp_path / "whole"), body)
     state = tmp_path / "state"
 
-    def breaks_off(path, network, optimiser, average, step, made_of):
-        save_state(path, network, optimiser, average, step, made_of)
-        if step == 3:
+    def breaks_off(checkpoint, trained, progress):
+        save_state(checkpoint, trained, progress)
+        if progress.step == 3:
             raise KeyboardInterrupt
 
     with monkeypatch.context() as patch:
-        patch.setattr("models.training.keypoint_lifter.train.SAVE_EVERY_S", -1.0)
-        patch.setattr("models.training.keypoint_lifter.train.save_state", breaks_off)
+        patch.setattr("models.training.loop.save_state", breaks_off)
         with pytest.raises(KeyboardInterrupt):
-            train(motions, TINY, 6, 4, 1e-3, 0, tmp_path / "no", state, body, 8)
+            train(motions, TINY, how(6, 4, 1e-3, save_every_s=0.0), Run(0, tmp_path / "no", state), body)
     assert state.exists() and not (tmp_path / "no").exists()
-    train(motions, TINY, 6, 4, 1e-3, 0, tmp_path / "resumed", state, body, 8)
-    weights = [(tmp_path / name / "model.safetensors").read_bytes() for name in ("whole", "resumed")]
-    assert weights[0] == weights[1]
+    train(motions, TINY, how(6, 4, 1e-3), Run(0, tmp_path / "resumed", state), body)
+    for file in ("model.safetensors", "training.json"):
+        assert (tmp_path / "whole" / file).read_bytes() == (tmp_path / "resumed" / file).read_bytes()
 
 
 def test_training_starts_from_weights_there_are(body, motions, tmp_path):
-    train(motions, TINY, 3, 4, 1e-3, 0, tmp_path / "first", body=body, frames=8)
-    # Without a step size nothing is learnt, so that what comes out is what went in.
-    train(motions, PoseLiftConfig(), 2, 4, 0.0, 1, tmp_path / "more", body=body, frames=8, start=tmp_path / "first")
+    train(motions, TINY, how(3, 4, 1e-3), Run(0, tmp_path / "first"), body)
+    # With next to no step size nothing is learnt, so that what comes out is what went in.
+    train(motions, PoseLiftConfig(), how(2, 4, 1e-12), Run(1, tmp_path / "more"), body, tmp_path / "first")
     a, b = ((tmp_path / name / "model.safetensors").read_bytes() for name in ("first", "more"))
     assert a == b
     facts = json.loads((tmp_path / "more" / "training.json").read_text())
@@ -83,7 +88,7 @@ def test_training_starts_from_weights_there_are(body, motions, tmp_path):
 
 
 def test_the_card_holds_the_figures(body, motions, tmp_path):
-    train(motions, TINY, 2, 4, 1e-3, 0, tmp_path, body=body, frames=8)
+    train(motions, TINY, how(2, 4, 1e-3), Run(0, tmp_path), body)
     figures = write_card(tmp_path, motions, 50, 0)
     card = (tmp_path / "README.md").read_text()
     assert f"{figures['faulty']['all']['pa_mpjpe_mm']:.0f} mm" in card and "nan" not in card

@@ -20,14 +20,22 @@ from models.motion.denoisers.mdm import MdmConfig
 from models.motion.features import LAYOUT
 from models.motion.model import load_motion_model, motion_model_digest
 from models.networks import half_precision
-from models.training.motion.train import MotionTrainConfig, rate_at, shares, train, veiled_roles
+from models.training.loop import Run, Schedule
+from models.training.motion.train import MotionTrainConfig, drop_roles, sampling_weights, train
 
 SMALL = {"width": 32, "layers": 1, "heads": 2, "text": 12}
 CONFIG = MotionTrainConfig(
-    denoiser=IdentityConfig(**SMALL), steps=6, batch=4, most_frames=60, validate_every=3, validation=4,
+    denoiser=IdentityConfig(**SMALL),
+    steps=6,
+    batch_size=4,
+    max_frames=60,
+    validate_every=3,
+    validation=4,
     precision="float32",
-    warm_up=2, kinds={"fall": 0.4, "look_alike": 0.4, "composed": 0.2}, save_every_s=0.0,
-)  # fmt: skip
+    warmup_steps=2,
+    sampling_weights={"fall": 0.4, "look_alike": 0.4, "composed": 0.2},
+    save_every_s=0.0,
+)
 
 
 def takes():
@@ -36,16 +44,16 @@ def takes():
 
 
 def run(motion_data, embed, out, config=CONFIG, seed=3):
-    return train(config, motion_data, embed, "some encoder", out, seed, torch.device("cpu"), {"corpus": "small"})
+    return train(config, motion_data, embed, "some encoder", Run(seed, out), {"corpus": "small"})
 
 
 def test_it_learns_to_undo_noise(motion_data, embed, tmp_path):
-    config = CONFIG.model_copy(update={"steps": 200, "rate": 3e-3, "validate_every": 100, "save_every_s": 1e9})
+    config = CONFIG.model_copy(update={"steps": 200, "learning_rate": 3e-3, "validate_every": 100, "save_every_s": 1e9})
     curve = run(motion_data, embed, tmp_path, config)
     assert [row["step"] for row in curve.validation] == [100, 200]
     assert curve.train[-1]["simple"] < 0.8 * curve.train[0]["simple"]
     facts = json.loads((tmp_path / "training.json").read_text())
-    assert facts["corpus"] == "small" and facts["steps"] == 200 and facts["config"]["batch"] == 4
+    assert facts["corpus"] == "small" and facts["steps"] == 200 and facts["config"]["batch_size"] == 4
     model = load_motion_model(tmp_path)
     assert model.config.text_encoder == "some encoder" and model.config.denoiser.name == "identity"
     assert model.normaliser.spread.max() > 0.1 and len(motion_model_digest(tmp_path)) == 64
@@ -63,8 +71,8 @@ def test_an_interruption_changes_nothing(motion_data, embed, tmp_path, monkeypat
         {path.name: path.read_bytes() for path in (tmp_path / of).glob("*.safetensors")} for of in ("cut", "whole")
     )
     assert cut == whole and set(cut) == {"model.safetensors", "state_0000006_00.safetensors"}
-    steps = [row["step"] for row in json.loads((tmp_path / "cut" / "curve.json").read_text())["validation"]]
-    assert steps == [3, 6]
+    progress = json.loads((tmp_path / "cut" / "state.json").read_text())["progress"]
+    assert [row["step"] for row in progress["validation"]] == [3, 6]
 
 
 def test_a_state_of_another_training_is_not_gone_on_with(motion_data, embed, tmp_path):
@@ -72,7 +80,7 @@ def test_a_state_of_another_training_is_not_gone_on_with(motion_data, embed, tmp
     with pytest.raises(InputError, match="is of a training with another seed; name a new folder"):
         run(motion_data, embed, tmp_path, seed=4)
     with pytest.raises(InputError, match="is of a training with another config"):
-        run(motion_data, embed, tmp_path, CONFIG.model_copy(update={"batch": 2}))
+        run(motion_data, embed, tmp_path, CONFIG.model_copy(update={"batch_size": 2}))
     part = tmp_path / "state_0000006_00.safetensors"
     part.write_bytes(part.read_bytes()[:100])
     with pytest.raises(InputError, match="holds no state to go on from"):
@@ -80,11 +88,13 @@ def test_a_state_of_another_training_is_not_gone_on_with(motion_data, embed, tmp
 
 
 def test_a_training_may_stop_before_its_rate_has_fallen(motion_data, embed, tmp_path):
-    run(motion_data, embed, tmp_path, CONFIG.model_copy(update={"stop": 3}))
+    run(motion_data, embed, tmp_path, CONFIG.model_copy(update={"max_steps": 3}))
     assert json.loads((tmp_path / "training.json").read_text())["steps"] == 3
     assert (tmp_path / "state_0000003_00.safetensors").exists()
-    with pytest.raises(ValueError, match="stop is 7, the rate is made for steps 6: make stop at most that"):
-        MotionTrainConfig(steps=6, stop=7)
+    with pytest.raises(
+        ValueError, match="max_steps is 7, the learning rate is made for steps 6: make max_steps at most"
+    ):
+        MotionTrainConfig(steps=6, max_steps=7)
 
 
 def stop_at(step):
@@ -132,12 +142,14 @@ def test_kinds_have_their_shares_and_falls_of_some_causes_more_than_others(motio
     causes = ("push", "trip", "trip")
     rows = [replace(one, kind="fall", frames=100, details={"cause": cause}) for cause in causes]
     rows.append(replace(one, kind="look_alike", frames=400, details={}))
-    plain, more = (shares(CONFIG.model_copy(update={"causes": how}), rows) for how in ({}, {"push": 2.0}))
+    plain, more = (
+        sampling_weights(CONFIG.model_copy(update={"cause_weights": how}), rows) for how in ({}, {"push": 2.0})
+    )
     assert plain == pytest.approx([0.4 / 3, 0.4 / 3, 0.4 / 3, 0.4]) and more == pytest.approx([0.2, 0.1, 0.1, 0.4])
 
 
 def test_the_rate_warms_up_and_falls():
-    rates = [rate_at(CONFIG.model_copy(update={"steps": 100, "warm_up": 10}), step) for step in range(100)]
+    rates = [Schedule(100, 10)(step) for step in range(100)]
     assert rates[0] == pytest.approx(0.1 * max(rates), rel=0.05) and rates[9] == max(rates)
     assert rates[-1] < 0.02 * max(rates)
 
@@ -161,14 +173,14 @@ def test_another_layout_is_refused(motion_data, embed, tmp_path):
 def test_a_model_can_be_begun_with_if_it_is_of_the_same_sizes(motion_data, embed, tmp_path):
     run(motion_data, embed, tmp_path / "first")
     first = load_motion_model(tmp_path / "first")
-    still = CONFIG.model_copy(update={"steps": 1, "rate": 1e-12, "validate_every": 1})
-    train(still, motion_data, embed, "some encoder", tmp_path / "second", 0, torch.device("cpu"), {}, None, first)
+    still = CONFIG.model_copy(update={"steps": 1, "learning_rate": 1e-12, "validate_every": 1})
+    train(still, motion_data, embed, "some encoder", Run(0, tmp_path / "second"), {}, None, first)
     second = load_motion_model(tmp_path / "second")
     for name, value in first.state_dict().items():
         torch.testing.assert_close(second.state_dict()[name], value, atol=1e-3, rtol=1e-3)
     other = CONFIG.model_copy(update={"denoiser": IdentityConfig(**(SMALL | {"layers": 2}))})
     with pytest.raises(InputError, match="start: has as denoiser .*layers=1.*the config .*layers=2"):
-        train(other, motion_data, embed, "some encoder", tmp_path / "third", 0, torch.device("cpu"), {}, None, first)
+        train(other, motion_data, embed, "some encoder", Run(0, tmp_path / "third"), {}, None, first)
 
 
 def learn_together(rank, port, folder):
@@ -184,7 +196,7 @@ def learn_together(rank, port, folder):
         seen.append(tuple(texts))
         return torch.ones(len(texts), 12)
 
-    train(CONFIG, data, rows, "some encoder", folder / "out", 3, torch.device("cpu"), {})
+    train(CONFIG, data, rows, "some encoder", Run(3, folder / "out"), {})
     (folder / f"seen_{rank}.json").write_text(json.dumps([seen[0]]))
 
 
@@ -199,7 +211,7 @@ def test_two_processes_learn_one_model(items, tmp_path, embed):
     torch.multiprocessing.spawn(learn_together, (port, tmp_path), nprocs=2)
     model = load_motion_model(tmp_path / "out")
     assert all(torch.isfinite(value).all() for value in model.parameters())
-    assert json.loads((tmp_path / "out" / "curve.json").read_text())["validation"][-1]["step"] == 6
+    assert json.loads((tmp_path / "out" / "training.json").read_text())["validation"][-1]["step"] == 6
     first, second = (json.loads((tmp_path / f"seen_{rank}.json").read_text()) for rank in (0, 1))
     assert len(first[0]) == len(second[0]) == 4 and first != second
 
@@ -207,10 +219,10 @@ def test_two_processes_learn_one_model(items, tmp_path, embed):
 def test_veiled_people_are_called_something_else_and_empty_slots_stay_empty():
     roles = torch.tensor([[0, -1]] * 400 + [[0, 1]] * 400)
     draw = torch.Generator().manual_seed(0)
-    found = veiled_roles(roles, 0.5, draw)
+    found = drop_roles(roles, 0.5, draw)
     alone, together = found[:400], found[400:]
     assert (alone[:, 1] == -1).all() and set(alone[:, 0].tolist()) == set(range(len(ROLES)))
     person = ROLES.index("person")
     called = (together == person).all(1)
     assert 160 < int(called.sum()) < 240 and (together[~called] == torch.tensor([0, 1])).all()
-    assert torch.equal(veiled_roles(roles, 0.0, draw), roles)
+    assert torch.equal(drop_roles(roles, 0.0, draw), roles)

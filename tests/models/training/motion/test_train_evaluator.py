@@ -12,7 +12,9 @@ from models.errors import InputError
 from models.motion.dataset import MotionData
 from models.motion.evaluation.evaluator import MotionEvaluatorConfig
 from models.text.encoder import SentenceConfig, TextCache, TextEncoder, write_texts
-from models.training.motion.train_evaluator import train, weights_of, write_card
+from models.training.loop import Run
+from models.training.motion.evaluate_evaluator import write_card
+from models.training.motion.train_evaluator import TRAINING, train, weights_of
 
 
 @pytest.fixture(scope="module")
@@ -43,9 +45,10 @@ def _config(texts: TextCache) -> MotionEvaluatorConfig:
 FACTS = {"items": 11, "corpus": "abc", "licences": ["CC0"]}
 
 
-def _train(at_hand, out: Path, steps: int, checkpoint: Path | None = None) -> None:
+def _train(at_hand, out: Path, steps: int, checkpoint: Path | None = None, **more) -> None:
     data, texts = at_hand
-    train(data, texts, _config(texts), steps, 8, 3e-3, 0, out, FACTS, checkpoint)
+    training = TRAINING.model_copy(update={"steps": steps, "batch_size": 8, "learning_rate": 3e-3} | more)
+    train(data, texts, _config(texts), training, Run(0, out, checkpoint), FACTS)
 
 
 def test_training_learns_to_match_and_writes_the_card(at_hand, tmp_path):
@@ -61,11 +64,8 @@ def test_training_learns_to_match_and_writes_the_card(at_hand, tmp_path):
 
 
 def test_the_same_training_writes_the_same_bytes_also_after_an_interruption(at_hand, tmp_path, monkeypatch):
-    import models.training.motion.train_evaluator as module
-
     _train(at_hand, tmp_path / "whole", 6)
     _train(at_hand, tmp_path / "again", 6)
-    monkeypatch.setattr(module, "SAVE_EVERY_S", 0.0)
     # Killed while the fourth step's batch is drawn.
     drawn = MotionData.draw
 
@@ -76,7 +76,7 @@ def test_the_same_training_writes_the_same_bytes_also_after_an_interruption(at_h
 
     monkeypatch.setattr(MotionData, "draw", killed)
     with pytest.raises(KeyboardInterrupt):
-        _train(at_hand, tmp_path / "parts", 6, tmp_path / "state")
+        _train(at_hand, tmp_path / "parts", 6, tmp_path / "state", save_every_s=0.0)
     monkeypatch.setattr(MotionData, "draw", drawn)
     _train(at_hand, tmp_path / "parts", 6, tmp_path / "state")
     for name in ("again", "parts"):
@@ -88,7 +88,7 @@ def test_texts_of_another_encoder_are_refused(at_hand, tmp_path):
     data, texts = at_hand
     config = _config(texts).model_copy(update={"text_digest": "another"})
     with pytest.raises(InputError, match="is of the encoder"):
-        train(data, texts, config, 1, 4, 1e-3, 0, tmp_path, FACTS)
+        train(data, texts, config, TRAINING, Run(0, tmp_path), FACTS)
 
 
 def test_rare_kinds_are_drawn_more_often(at_hand):

@@ -7,9 +7,9 @@ import torch
 
 from models.body.model import load_body, relaxed_pose
 from models.body.posture_library import LYING, posture_library
+from models.training.pose_prior.kinematics import Kinematics
 from models.training.pose_prior.lying_postures import lying_postures, medoids
 from models.training.pose_prior.poses import Poses
-from models.training.pose_prior.train import Kinematics
 
 
 def test_medoids_are_the_middles_of_clusters():

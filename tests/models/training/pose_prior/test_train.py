@@ -7,21 +7,25 @@ import torch
 from models.body.model import load_body, relaxed_pose
 from models.geometry.transforms import matrix_from_axis_angle
 from models.people3d.pose_prior import PosePriorConfig, load_pose_prior
-from models.training.pose_prior.poses import Poses
-from models.training.pose_prior.train import (
-    Kinematics,
-    angles_deg,
+from models.training.loop import Run, TrainConfig
+from models.training.pose_prior.evaluate import (
     limb_in_trunk,
-    matrices,
     plausibility,
     reconstruction,
-    train,
     within_limits,
     write_card,
 )
+from models.training.pose_prior.kinematics import Kinematics, angles_deg, matrices
+from models.training.pose_prior.poses import Poses
+from models.training.pose_prior.train import TRAINING, train
 from models.training.state import save_state
 
 TINY = PosePriorConfig(latent=4, hidden=16, layers=1)
+
+
+def how(steps, batch_size, learning_rate, **more) -> TrainConfig:
+    values = {"steps": steps, "batch_size": batch_size, "learning_rate": learning_rate}
+    return TRAINING.model_copy(update=values | more)
 
 
 @pytest.fixture(scope="module")
@@ -46,7 +50,7 @@ def some_poses(count=120, seed=0):
 def test_training_learns_and_repeats(body, tmp_path):
     poses = some_poses()
     for name, steps in (("short", 3), ("long", 300), ("again", 300)):
-        train(poses, TINY, steps, 64, 1e-2, 0, tmp_path / name, body=body)
+        train(poses, TINY, how(steps, 64, 1e-2), Run(0, tmp_path / name), body)
     files = [(tmp_path / name / "model.safetensors").read_bytes() for name in ("long", "again")]
     assert files[0] == files[1]
     kinematics = Kinematics(body)
@@ -61,7 +65,7 @@ def test_training_learns_and_repeats(body, tmp_path):
 def test_the_card_holds_the_figures_and_those_before(body, tmp_path):
     poses = some_poses()
     for name, steps in (("short", 3), ("long", 60)):
-        train(poses, TINY, steps, 64, 1e-2, 0, tmp_path / name, body=body)
+        train(poses, TINY, how(steps, 64, 1e-2), Run(0, tmp_path / name), body)
     figures = write_card(tmp_path / "long", poses, 20, 0, tmp_path / "short")
     card = (tmp_path / "long" / "README.md").read_text()
     row = next(line for line in card.splitlines() if line.startswith("| motion capture"))
@@ -77,22 +81,22 @@ def test_the_card_holds_the_figures_and_those_before(body, tmp_path):
 def test_interrupted_training_ends_the_same(body, tmp_path, monkeypatch):
     """The state is saved after every step, the training breaks off, and goes on from there."""
     poses, state = some_poses(), tmp_path / "state"
-    train(poses, TINY, 8, 16, 1e-3, 0, tmp_path / "whole", body=body)
+    train(poses, TINY, how(8, 16, 1e-3), Run(0, tmp_path / "whole"), body)
 
-    def breaks_off(path, prior, optimiser, average, step, made_of):
-        save_state(path, prior, optimiser, average, step, made_of)
-        if step == 5:
+    def breaks_off(checkpoint, trained, progress):
+        save_state(checkpoint, trained, progress)
+        if progress.step == 5:
             raise KeyboardInterrupt
 
+    run = Run(0, tmp_path / "parts", state)
     with monkeypatch.context() as patch:
-        patch.setattr("models.training.pose_prior.train.SAVE_EVERY_S", -1.0)
-        patch.setattr("models.training.pose_prior.train.save_state", breaks_off)
+        patch.setattr("models.training.loop.save_state", breaks_off)
         with pytest.raises(KeyboardInterrupt):
-            train(poses, TINY, 8, 16, 1e-3, 0, tmp_path / "parts", state, body)
+            train(poses, TINY, how(8, 16, 1e-3, save_every_s=0.0), run, body)
     assert not (tmp_path / "parts").exists()
-    train(poses, TINY, 8, 16, 1e-3, 0, tmp_path / "parts", state, body)
-    first, second = ((tmp_path / name / "model.safetensors").read_bytes() for name in ("whole", "parts"))
-    assert first == second
+    train(poses, TINY, how(8, 16, 1e-3), run, body)
+    for file in ("model.safetensors", "training.json"):
+        assert (tmp_path / "whole" / file).read_bytes() == (tmp_path / "parts" / file).read_bytes()
 
 
 def test_figures_of_plausibility_have_known_answers(body):
