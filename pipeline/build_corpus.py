@@ -19,9 +19,10 @@ from models.errors import InputError
 from models.files import file_digest, write_text
 from models.mocap.importers.indexed_folder import index_takes
 from pipeline.loaders import body_model
+from pipeline.records import read_store_index
 from pipeline.runner import Runner, cached, load_value
 from pipeline.settings import Settings
-from pipeline.store import Store, read_record
+from pipeline.store import Store
 from stages import corpus, corpus_report, finetuning_corpus, label
 
 
@@ -101,10 +102,10 @@ def own_corpus(store: Store, out: Path, settings: Settings) -> Path:
     """What was seen well in a store of rebuilt rooms as a corpus file; InputError where nothing was."""
     config, body = settings.own_motion, body_model(settings.run.body)
     items, aside = [], Counter[str]()
-    for clip, record in read_record(store, "index.json")["clips"].items():
-        if "people3d" not in record:
+    for clip, record in read_store_index(store).clips.items():
+        if record.people3d is None:
             continue
-        motion = load_value(store, "people3d", record["people3d"])
+        motion = load_value(store, "people3d", record.people3d)
         actions = [
             label.run(
                 settings.label,
@@ -115,7 +116,7 @@ def own_corpus(store: Store, out: Path, settings: Settings) -> Path:
             for track in motion.people
         ]
         labelled = replace(motion, actions=np.stack(actions))
-        found, left_out = finetuning_corpus.run(config, body, clip, labelled, record["figures"], settings.seed)
+        found, left_out = finetuning_corpus.run(config, body, clip, labelled, record.figures or {}, settings.seed)
         items += found
         aside.update(left_out)
     if not items:

@@ -13,10 +13,11 @@ from models.motion_sources.captured import UNUSUAL_WORDS
 from models.seeds import generator
 from pipeline.evaluate_people import lifted_clips
 from pipeline.loaders import body_model
+from pipeline.records import read_store_index
 from pipeline.runner import Runner
 from pipeline.settings import Settings
 from pipeline.simulate_falls import simulate_falls
-from pipeline.store import Store, read_record
+from pipeline.store import Store
 from stages import compare_falls as stage
 from stages import people3d
 
@@ -61,7 +62,7 @@ def compare_falls(
     work, dropped = [], []
     for root in stores:
         store = Store(root)
-        footage = Path(read_record(store, "index.json")["footage"])
+        footage = Path(read_store_index(store).footage)
         # The table may name the footage's own folder first.
         falls = {path.removeprefix(f"{footage.name}/"): fall for path, fall in table.items()}
         clips = lifted_clips(store, settings)

@@ -8,9 +8,10 @@ from models.errors import InputError
 from models.files import write_text
 from models.footage.action_labels import read_mapping, read_segments
 from models.seeds import generator
+from pipeline.records import read_store_index
 from pipeline.runner import load_value
 from pipeline.settings import CONFIGS, Settings
-from pipeline.store import Store, read_record
+from pipeline.store import Store
 from stages import dataset_report, evaluate_gain
 
 
@@ -60,15 +61,15 @@ def evaluate(
 def real_pose_clips(root: str | Path, segments: dict | None) -> list:
     """2D joints of a store's clips, labelled by the sidecar of each clip, else by the table of segments."""
     store = Store(root)
-    index, result = read_record(store, "index.json"), []
-    for name, clip in index["clips"].items():
-        if "people2d" not in clip:
+    index, result = read_store_index(store), []
+    for name, record in index.clips.items():
+        if record.people2d is None:
             continue
-        entry, people = load_value(store, "ingest", clip["ingest"]), load_value(store, "people2d", clip["people2d"])
+        entry, people = load_value(store, "ingest", record.ingest), load_value(store, "people2d", record.people2d)
         footage = entry["footage"]
-        parts = None if segments is None else segments.get(str((Path(index["footage"]) / footage.path).resolve()))
+        parts = None if segments is None else segments.get(str((Path(index.footage) / footage.path).resolve()))
         result += evaluate_gain.labelled_poses(
-            name, clip["room"], footage.timestamps_s, people, entry["annotations"], parts
+            name, record.room or "", footage.timestamps_s, people, entry["annotations"], parts
         )
     if not result:
         raise InputError(

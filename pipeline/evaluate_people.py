@@ -10,9 +10,10 @@ from models.errors import InputError
 from models.files import write_text
 from models.seeds import generator
 from pipeline.loaders import body_model
+from pipeline.records import read_store_index
 from pipeline.runner import Runner, load_value
 from pipeline.settings import Settings
-from pipeline.store import Store, read_record
+from pipeline.store import Store
 from stages import evaluate_people as stage
 from stages import people3d
 
@@ -74,16 +75,16 @@ def evaluate_people(
 
 def lifted_clips(store: Store, settings: Settings) -> list:
     """Every clip of a store in which people were looked for, as `models.compare_falls.real_falls.LiftedClip`."""
-    index, body, clips = read_record(store, "index.json"), body_model(settings.run.body), []
-    for name, clip in index["clips"].items():
-        if "people2d" not in clip:
+    index, body, clips = read_store_index(store), body_model(settings.run.body), []
+    for name, record in index.clips.items():
+        if record.people2d is None:
             continue
-        footage = load_value(store, "ingest", clip["ingest"])["footage"]
-        people = load_value(store, "people2d", clip["people2d"])
+        footage = load_value(store, "ingest", record.ingest)["footage"]
+        people = load_value(store, "people2d", record.people2d)
         tracks, room, camera = (), None, ""
-        if "people3d" in clip:
-            tracks, camera = load_value(store, "people3d", clip["people3d"]).people, clip["room"]
-            room = load_value(store, "room", index["rooms"][clip["room"]])
+        if record.people3d and record.room:
+            tracks, camera = load_value(store, "people3d", record.people3d).people, record.room
+            room = load_value(store, "room", index.rooms[record.room])
         joints = {track.person: track_joints(body, track) for track in tracks}
         clips.append(LiftedClip(name, camera, footage, tuple(people), tuple(tracks), joints, room))
     return clips

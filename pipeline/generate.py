@@ -20,9 +20,10 @@ from models.motion_sources.draw import draw_motion
 from models.order import OrderForm, draw_clip_order, read_order_form
 from models.seeds import generator
 from pipeline.loaders import body_model, sampled_motion
+from pipeline.records import read_store_index, read_store_summary
 from pipeline.runner import PeakMemory, Runner, find_made, load_value
 from pipeline.settings import RunConfig, Settings
-from pipeline.store import Store, read_record
+from pipeline.store import Store
 from stages import dataset, dataset_report, label, place_motion, render, sample_motion
 
 
@@ -120,13 +121,13 @@ def generate(root: str | Path, order: Path, count: int, out: Path, settings: Set
     form = read_order_form(order)
     check_replaceable(out, "dataset.json")
     store = Store(root)
-    index, reconstruction = read_record(store, "index.json"), read_record(store, "summary.json")
-    missing = sorted(set(form.rooms) - set(index["rooms"]))
+    index, reconstruction = read_store_index(store), read_store_summary(store)
+    missing = sorted(set(form.rooms) - set(index.rooms))
     if missing:
         raise InputError(
             order, f"asks for room {missing[0]!r}, which the store lacks", f"use {', '.join(index['rooms'])}"
         )
-    rooms = {name: key for name, key in index["rooms"].items() if not form.rooms or name in form.rooms}
+    rooms = {name: key for name, key in index.rooms.items() if not form.rooms or name in form.rooms}
     if not rooms:
         raise InputError(store.root, "holds no room", "see `rejected` in its summary.json")
     with PeakMemory() as memory:

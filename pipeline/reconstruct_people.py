@@ -17,14 +17,17 @@ from models.footage.video import read_frames
 from models.geometry.lens import read_lens
 from models.people2d.pose_nms import drop_strayed_frames
 from pipeline.loaders import body_model
+from pipeline.records import ClipRecord, RoomRecord
 from pipeline.runner import Outcome, attempt, cached, load_value
 from pipeline.settings import Settings
 from pipeline.store import Store
 from stages import ingest, people2d, people3d
 
 
-def ingest_clip(store: Store, settings: Settings, clip: str, path: Path, row: dict, root: Path) -> dict:
-    """Read one clip and what its sidecar says of it."""
+def ingest_clip(
+    store: Store, settings: Settings, clip: str, path: Path, row: dict, root: Path
+) -> tuple[ClipRecord, list[str]]:
+    """Read one clip and what its sidecar says of it; also why some of that could not be used."""
     if not path.exists():
         raise InputError(path, "is not there", "correct the path in footage.csv or remove the line")
     config = settings.ingest
@@ -58,15 +61,15 @@ def ingest_clip(store: Store, settings: Settings, clip: str, path: Path, row: di
 
     value, artefact, new = cached(store, "ingest", ingest.VERSION, config, inputs, compute)
     times = value["footage"].timestamps_s
-    skipped = artefact.meta["figures"]["set_aside"]
-    return {"ingest": artefact.key, "seconds": float(times[-1] - times[0]), "recomputed": new, "set_aside": skipped}
+    record = ClipRecord(ingest=artefact.key, seconds=float(times[-1] - times[0]), recomputed=new)
+    return record, artefact.meta["figures"]["set_aside"]
 
 
-def find_people(store: Store, settings: Settings, root: Path, ingest_key: str) -> dict:
-    """Boxes, keypoints and tracks of one clip."""
+def find_people(store: Store, settings: Settings, root: Path, record: ClipRecord) -> tuple[ClipRecord, dict]:
+    """Find boxes, keypoints and tracks of one clip; also what they say of the keypoints' order."""
     config = settings.people2d
-    clip = load_value(store, "ingest", ingest_key)
-    inputs = {"ingest": ingest_key, "models": people2d.weight_digests(config)}
+    clip = load_value(store, "ingest", record.ingest)
+    inputs = {"ingest": record.ingest, "models": people2d.weight_digests(config)}
 
     def compute():
         footage = clip["footage"]
@@ -76,14 +79,16 @@ def find_people(store: Store, settings: Settings, root: Path, ingest_key: str) -
         return people, figures
 
     value, artefact, new = cached(store, "people2d", people2d.VERSION, config, inputs, compute)
-    return {
-        "people2d": artefact.key,
-        "people": len(value),
-        "recomputed": new,
-        "backend": artefact.meta["figures"]["backend"],
-        "people2d_s": artefact.meta["seconds"],
-        "keypoint_order": artefact.meta["figures"]["keypoint_order"],
-    }
+    figures = artefact.meta["figures"]
+    record = replace(
+        record,
+        people2d=artefact.key,
+        people=len(value),
+        backend=figures["backend"],
+        people2d_s=artefact.meta["seconds"],
+        recomputed=record.recomputed or new,
+    )
+    return record, figures["keypoint_order"]
 
 
 @dataclass(frozen=True)
@@ -94,20 +99,20 @@ class ToLift:
     inputs: dict[str, Any]
 
 
-def _to_lift(store: Store, settings: Settings, footage: Path, ingest_key: str, people_key: str, room: dict) -> ToLift:
-
+def _to_lift(store: Store, settings: Settings, footage: Path, record: ClipRecord, room: RoomRecord) -> ToLift:
+    assert record.people2d is not None
     config = settings.people3d
-    clip = load_value(store, "ingest", ingest_key)
-    people = load_value(store, "people2d", people_key)
-    built = load_value(store, "room", room["key"])
+    clip = load_value(store, "ingest", record.ingest)
+    people = load_value(store, "people2d", record.people2d)
+    built = load_value(store, "room", room.room)
     inputs = {
-        "people2d": people_key,
+        "people2d": record.people2d,
         "camera": digest({"K": built.camera.intrinsics.tolist(), "T": built.camera.T_world_camera.tolist()}),
         "body": body_model(settings.run.body).digest,
         "duplicates": settings.people2d.pose_nms.key_values(),
         "models": people3d.weight_digests(config),
         # A depth that does not agree with the floor says nothing of how high a bed is, nor where the room ends.
-        "surroundings": room["key"] if built.occlusion else None,
+        "surroundings": room.room if built.occlusion else None,
     }
     supports, depth = (built.supports, built.depth) if built.occlusion else ((), None)
 
@@ -122,16 +127,16 @@ def _to_lift(store: Store, settings: Settings, footage: Path, ingest_key: str, p
 
 
 def fit_people(
-    store: Store, settings: Settings, footage: Path, clips: list[tuple[str, str, str, dict]]
+    store: Store, settings: Settings, footage: Path, clips: list[tuple[str, ClipRecord, RoomRecord]]
 ) -> list[Outcome]:
-    """SMPL motion of everybody in some clips, in their rooms' worlds; a clip is its name, its ingest and people2d, its
-    room.
+    """Lift everybody in some named clips to SMPL motion in their rooms' worlds: each clip's record, with the motion.
 
     Clips that are not done yet are optimised together; what became of each is an outcome of its own.
     """
     config, body = settings.people3d, body_model(settings.run.body)
     ready = [attempt(_to_lift, name, (store, settings, footage, *parts)) for name, *parts in clips]
     asked = {one.item: one.value for one in ready if not one.reason}
+    records = {name: record for name, record, _ in clips}
     keys = {name: store.key("people3d", people3d.VERSION, config, one.inputs) for name, one in asked.items()}
     undone = [name for name, key in keys.items() if store.find("people3d", key) is None]
     started = time.perf_counter()
@@ -139,8 +144,8 @@ def fit_people(
     lifted = dict(zip(undone, found, strict=True))
     share_s = (time.perf_counter() - started) / max(len(undone), 1)
 
-    def keep(name: str) -> dict:
-        clip = asked[name].clip
+    def keep(name: str) -> ClipRecord:
+        record, clip = records[name], asked[name].clip
 
         def compute():
             tracks, figures = lifted[name]
@@ -160,12 +165,13 @@ def fit_people(
         value, artefact, new = cached(
             store, "people3d", people3d.VERSION, config, asked[name].inputs, compute, spent_s=share_s
         )
-        return {
-            "people3d": artefact.key,
-            "people": len(value.people),
-            "figures": artefact.meta["figures"],
-            "recomputed": new,
-            "people3d_s": artefact.meta["seconds"],
-        }
+        return replace(
+            record,
+            people3d=artefact.key,
+            people=len(value.people),
+            figures=artefact.meta["figures"],
+            people3d_s=artefact.meta["seconds"],
+            recomputed=record.recomputed or new,
+        )
 
     return [one if one.reason else attempt(keep, one.item, (one.item,)) for one in ready]

@@ -13,6 +13,7 @@ from models.footage.person_masks import feet_px, sample_frames, sample_key_frame
 from models.geometry.camera import read_camera
 from models.seeds import generator
 from pipeline.loaders import depth_models
+from pipeline.records import ClipRecord, RoomRecord
 from pipeline.runner import cached, load_value
 from pipeline.settings import Settings
 from pipeline.store import Artefact, Store
@@ -35,14 +36,14 @@ def build_room(
     settings: Settings,
     root: Path,
     camera: str,
-    ingest_keys: list[str],
-    people_keys: list[str | None],
+    records: list[ClipRecord],
     camera_file: Path | None,
-) -> dict:
-    """Plate, calibration, depth, floor and room of one fixed camera from all its clips."""
-    clips = [load_value(store, "ingest", key) for key in ingest_keys]
-    tracks = [load_value(store, "people2d", key) if key else [] for key in people_keys]
-    watched = Watched(root, clips, tracks, {"ingest": ingest_keys, "people2d": people_keys})
+) -> RoomRecord:
+    """Make plate, calibration, depth, floor and room of one fixed camera from all its clips."""
+    clips = [load_value(store, "ingest", record.ingest) for record in records]
+    tracks = [load_value(store, "people2d", record.people2d) if record.people2d else [] for record in records]
+    keys = {"ingest": [record.ingest for record in records], "people2d": [record.people2d for record in records]}
+    watched = Watched(root, clips, tracks, keys)
     plate, plated, new_plate = _make_plate(store, settings, watched)
     calibration, calibrated, new_calibration = _calibrate(store, settings, watched, camera_file, plate, plated.key)
     keys = {"plate": plated.key, "calibrate": calibrated.key}
@@ -51,8 +52,8 @@ def build_room(
     value, artefact, new_room = _make_room(store, settings, watched, camera, plate["image"], calibration, scan, keys)
     by_clip, sitters = calibrated.meta["figures"]["height_by_clip_m"], plated.meta["figures"]["sitters_removed"]
     row = dataset_report.room_row(camera, value, calibration, by_clip, sitters)
-    keys = {"key": artefact.key, "calibrate": calibrated.key, "depth": scanned.key, "plate": plated.key}
-    return {"row": row, **keys, "recomputed": new_plate or new_calibration or new_depth or new_room}
+    recomputed = new_plate or new_calibration or new_depth or new_room
+    return RoomRecord(artefact.key, plated.key, calibrated.key, scanned.key, row, recomputed)
 
 
 def _make_plate(store: Store, settings: Settings, watched: Watched) -> tuple[dict, Artefact, bool]:

@@ -11,9 +11,10 @@ from models.files import check_replaceable, replaced
 from models.order import CAUSE_DIRECTIONS, Cause, Direction
 from models.seeds import generator
 from pipeline.loaders import body_model
+from pipeline.records import read_store_index
 from pipeline.runner import Runner, load_value
 from pipeline.settings import Settings
-from pipeline.store import Store, read_record
+from pipeline.store import Store
 from stages import dataset
 from stages import simulate_falls as stage
 
@@ -59,7 +60,7 @@ def simulate_falls(
     if room is not None:
         if store is None:
             raise InputError("room", f"is {room}, and no store is named", "add --store STORE")
-        rooms = read_record(Store(store), "index.json")["rooms"]
+        rooms = read_store_index(Store(store)).rooms
         if room not in rooms:
             raise InputError(store, f"has no room {room!r}", f"use {', '.join(rooms)}")
         built = load_value(Store(store), "room", rooms[room])

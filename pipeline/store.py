@@ -211,14 +211,3 @@ def _is_alive(pid: int) -> bool:
     except PermissionError:
         return True
     return True
-
-
-def read_record(store: Store, name: str) -> dict:
-    """`index.json` or `summary.json` of a store of rebuilt rooms; InputError where it is none."""
-    text = store.read_text(name)
-    try:
-        return json.loads(text or "")
-    except ValueError as error:
-        raise InputError(
-            store.root, "is no store of rebuilt rooms", "run `careclips reconstruct FOOTAGE --out STORE` first"
-        ) from error

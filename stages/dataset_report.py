@@ -178,25 +178,6 @@ def room_row(
     }
 
 
-def clip_row(name: str, record: Mapping[str, Any]) -> dict[str, Any]:
-    """What a summary says of a clip, from what its steps recorded; None where a step set it aside."""
-    figures = record.get("figures", {})
-    return {
-        "clip": name,
-        "room": record["room"],
-        "people": record.get("people", 0),
-        "reprojection_px_median": figures.get("reprojection_px_median"),
-        "reprojection_box_share_median": figures.get("reprojection_box_share_median"),
-        "frames_within_10_px": figures.get("frames_within_10_px"),
-        "stature_m": figures.get("stature_m", []),
-        "foot_floor_m_median": figures.get("foot_floor_m_median"),
-        "seconds": record.get("people2d_s", 0.0) + record.get("people3d_s", 0.0),
-        "clip_seconds": record["seconds"],
-        "recomputed": record["recomputed"],
-        "pose_backend": record.get("backend"),
-    }
-
-
 def stand_ins(
     depth_models: Mapping[str, str], own_body: bool, motion: str, reconstruction: Mapping[str, Any]
 ) -> list[str]:

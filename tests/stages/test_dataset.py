@@ -163,11 +163,3 @@ def test_what_stood_in_is_said():
     assert line.startswith("Motion: our small starter model")
     assert any("Anny" in line for line in report.licences(False))
     assert any("non-commercial" in line for line in report.licences(True))
-
-
-def test_a_clip_that_a_step_set_aside_still_has_its_row():
-    record = {"ingest": "k", "seconds": 4.0, "recomputed": True, "room": "r"}
-    row = report.clip_row("c", record)
-    assert (row["people"], row["reprojection_px_median"], row["clip_seconds"], row["seconds"]) == (0, None, 4.0, 0.0)
-    lifted = record | {"people": 2, "figures": {"stature_m": [1.6]}, "people2d_s": 1.0, "people3d_s": 0.5}
-    assert (report.clip_row("c", lifted)["stature_m"], report.clip_row("c", lifted)["seconds"]) == ([1.6], 1.5)
