@@ -37,24 +37,24 @@ def evaluate_motion(
     check_replaceable(out, "summary.json")
     judge = load_motion_evaluator(evaluator or STARTER)
     captions = TextCache(texts) if texts else TextEncoder(sampled.text)
-    if captions.digest != judge.config.text_digest:
-        wanted = judge.config.text_digest[:12]
+    if captions.digest != judge.config.text_encoder_digest:
+        wanted = judge.config.text_encoder_digest[:12]
         raise InputError(
             texts or "text encoder", f"is {captions.digest[:12]}, the evaluator's is {wanted}", "train again"
         )
     for name, asked, most in (
-        ("people", max(config.people), judge.config.most_people),
-        ("frames", config.frames or 0, judge.config.most_frames),
+        ("people", max(config.people), judge.config.max_people),
+        ("frames", config.frames or 0, judge.config.max_frames),
     ):
         if asked > most:
             raise InputError(f"evaluate_motion.{name}", f"names {asked}", f"the evaluator knows up to {most}")
     body = body_model(settings.run.body)
 
     held = read_corpus(corpus, lambda row: row.split in config.splits and len(row.people) in config.people)
-    data = MotionData(held, skeleton_of(body), config.frames or judge.config.most_frames)
+    data = MotionData(held, skeleton_of(body), config.frames or judge.config.max_frames)
     real = stage.scenes_of(data, held, data.held_out(data.where(lambda _: True), config.stride))
     taught = read_corpus(corpus, lambda row: row.split == "train" and len(row.people) in config.people)
-    windows = MotionData(taught, skeleton_of(body), data.most_frames)
+    windows = MotionData(taught, skeleton_of(body), data.max_frames)
     stage.check(config, real, named)
     samplers = {
         name: MotionSampler(
@@ -72,7 +72,7 @@ def evaluate_motion(
         standing_m,
         labelling.direction_tolerance_deg,
     )
-    learned = embedded(judge, windows, windows.held_out(windows.where(lambda _: True), data.most_frames // 2))
+    learned = embedded(judge, windows, windows.held_out(windows.where(lambda _: True), data.max_frames // 2))
     summary = stage.run(config, judge, captions, Flesh(body), audit, real, made, settings.seed, learned)
     with replaced(out) as folder:
         write_motion_report(folder, summary)

@@ -45,7 +45,7 @@ from models.text.encoder import TextCache, TextEncoder
 from models.types import FPS
 
 GROUPS = ("single", "captured_pairs", "composed_pairs")
-FEWEST_TAKES = 4
+MIN_TAKES = 4
 """Of real motion, without which it is not held against itself."""
 Figure = list[float] | None
 """[figure, low, high]; None where there is nothing to tell it from."""
@@ -326,7 +326,7 @@ def figures(
 
     result: dict[str, Any] = {"scenes": len(takes), "pool": bank.pool}
     for name, distance in (("fid", metrics.frechet_distance), ("kid", metrics.kernel_distance)):
-        if is_real and len(set(takes)) < FEWEST_TAKES:
+        if is_real and len(set(takes)) < MIN_TAKES:
             result[name] = None
         elif is_real:
             half = metrics.halves(takes, rng)

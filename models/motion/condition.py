@@ -1,4 +1,4 @@
-"""What a motion model is told beside the noisy motion.
+"""What a motion model knows beside the noisy motion.
 
 A typed set: architectures use what they know, and more can join it.
 """
@@ -19,27 +19,27 @@ class Condition:
 
     text: Float[Tensor, "batch text"]
     """Sentence embedding of each scene's caption."""
-    dropped: Bool[Tensor, "batch"]
-    """Scenes whose caption is withheld (classifier-free guidance)."""
+    text_dropped: Bool[Tensor, "batch"]
+    """Scenes whose caption is left out (classifier-free guidance)."""
     roles: Int[Tensor, "batch person"]
-    """Index into `motion_batches.ROLES`; -1 in empty slots."""
+    """Index into `models.motion.dataset.ROLES`; -1 where nobody is."""
     bones: Float[Tensor, "batch person 21"]
     """Lengths at rest, metres."""
-    slots: Int[Tensor, "batch person"]
+    identity_ids: Int[Tensor, "batch person"]
     """Which identity each person is given; different within a scene."""
 
 
-def both_branches(condition: Condition) -> Condition:
-    """The same scenes twice: first with their captions, then without."""
+def stack_conditional_unconditional(condition: Condition) -> Condition:
+    """Stack the same scenes twice: first with their captions, then without."""
     twice = {name: torch.cat([value, value]) for name, value in vars(condition).items()}
-    dropped = torch.cat([condition.dropped, torch.ones_like(condition.dropped)])
-    return Condition(**(twice | {"dropped": dropped}))
+    dropped = torch.cat([condition.text_dropped, torch.ones_like(condition.text_dropped)])
+    return Condition(**(twice | {"text_dropped": dropped}))
 
 
 Embed = Callable[[Sequence[str]], Float[Tensor, "text dim"]]
 
 
-def condition_of(batch: MotionBatch, embed: Embed, slots: Tensor, dropped: Tensor) -> Condition:
-    """What the network is told of a batch."""
+def condition_of(batch: MotionBatch, embed: Embed, identity_ids: Tensor, text_dropped: Tensor) -> Condition:
+    """Collect what the network knows of a batch."""
     text = embed(batch.texts).to(batch.features.device)
-    return Condition(text, dropped, batch.roles, batch.bones, slots)
+    return Condition(text, text_dropped, batch.roles, batch.bones, identity_ids)

@@ -29,14 +29,14 @@ LEAD_FRAMES = 10
 
 @dataclass(frozen=True)
 class MotionBatch:
-    """Scenes of equally many slots, in canonical frames, not normalised."""
+    """Scenes padded to equally many people, in canonical frames, not normalised."""
 
     features: Float[Tensor, "batch person time 268"]
     """Zero where nobody is."""
     mask: Bool[Tensor, "batch person time"]
     """Frames that a person has."""
     roles: Int[Tensor, "batch person"]
-    """Index into ROLES; -1 in empty slots."""
+    """Index into ROLES; -1 where nobody is."""
     rest: Float[Tensor, "batch person 22 3"]
     """Joints at rest, the body's own axes, metres."""
     texts: tuple[str, ...]
@@ -68,7 +68,7 @@ class MotionData:
     InputError for a corpus that is not finite, or of another body than the skeleton's.
     """
 
-    def __init__(self, corpus: Corpus, skeleton: RestSkeleton, most_frames: int):
+    def __init__(self, corpus: Corpus, skeleton: RestSkeleton, max_frames: int):
         if corpus.index.body != skeleton.name:
             raise InputError(
                 "corpus",
@@ -79,7 +79,7 @@ class MotionData:
             if not np.isfinite(getattr(corpus, name)).all():
                 raise InputError("corpus", f"holds {name} that are not finite", "build it again")
         self.rows: tuple[Row, ...] = corpus.index.rows
-        self.most_frames = most_frames
+        self.max_frames = max_frames
         self._features, self._rest = [], []
         for item in range(len(self.rows)):
             tracks = corpus.tracks(item)
@@ -95,7 +95,7 @@ class MotionData:
         return kept
 
     def batch(self, pieces: Sequence[Piece]) -> MotionBatch:
-        """The pieces, as many slots as the fullest needs."""
+        """Collect windows, padded to the most people and frames among them."""
         people, frames = max(len(p.order) for p in pieces), max(p.frames for p in pieces)
         features = torch.zeros(len(pieces), people, frames, FEATURES)
         mask = torch.zeros(len(pieces), people, frames, dtype=torch.bool)
@@ -121,7 +121,7 @@ class MotionData:
         for item in items:
             row = self.rows[item]
             order = tuple(range(len(row.people)))
-            length = min(row.frames, self.most_frames)
+            length = min(row.frames, self.max_frames)
             starts = range(0, row.frames - length + 1, stride) if stride else (self._first_start(row),)
             pieces += [Piece(int(item), start, length, order, 0) for start in starts]
         return pieces
@@ -132,12 +132,12 @@ class MotionData:
 
     def _starts(self, row: Row) -> tuple[int, int]:
         """First and last frame at which a window may begin; of a fall, one that shows it."""
-        last = max(row.frames - self.most_frames, 0)
+        last = max(row.frames - self.max_frames, 0)
         if "onset_s" not in row.details:
             return 0, last
         onset, rest = round(row.details["onset_s"] * FPS), round(row.details.get("rest_s", 0.0) * FPS)
         latest = min(last, max(onset - LEAD_FRAMES, 0))
-        return min(max(rest + LEAD_FRAMES - self.most_frames, 0), latest), latest
+        return min(max(rest + LEAD_FRAMES - self.max_frames, 0), latest), latest
 
     def draw(
         self, items: Int[np.ndarray, "item"], weights: Float[np.ndarray, "item"], size: int, step: int, seed: int
@@ -153,7 +153,7 @@ class MotionData:
             piece = Piece(
                 int(item),
                 int(rng.integers(low, high + 1)),
-                min(row.frames, self.most_frames),
+                min(row.frames, self.max_frames),
                 tuple(int(person) for person in rng.permutation(len(row.people))),
                 int(rng.integers(len(row.texts))),
             )
@@ -163,10 +163,10 @@ class MotionData:
         return self.batch(pieces[place * size : (place + 1) * size])
 
 
-def slots_of(batch: MotionBatch, most_people: int, generator: torch.Generator) -> Int[Tensor, "batch person"]:
-    """Which identity each person is given: drawn without repetition."""
+def draw_identity_ids(batch: MotionBatch, max_people: int, generator: torch.Generator) -> Int[Tensor, "batch person"]:
+    """Draw which identity each person is given, without repetition."""
     count, people = batch.roles.shape
-    return torch.rand(count, most_people, generator=generator).argsort(dim=-1)[:, :people]
+    return torch.rand(count, max_people, generator=generator).argsort(dim=-1)[:, :people]
 
 
 def to(batch: MotionBatch, device: torch.device) -> MotionBatch:

@@ -150,38 +150,38 @@ def _turned(features: Tensor, yaw: Float[Tensor, "batch"]) -> Tensor:
 
 
 class Normaliser(nn.Module):
-    """Features to about unit spread and back.
+    """Features to about unit standard deviation and back.
 
-    Horizontal axes share a spread, so that turning a scene changes nothing.
+    Horizontal axes share one, so that turning a scene changes nothing.
     """
 
     mean: Tensor
-    spread: Tensor
+    std: Tensor
 
     def __init__(self) -> None:
         super().__init__()
         self.register_buffer("mean", torch.zeros(FEATURES))
-        self.register_buffer("spread", torch.ones(FEATURES))
+        self.register_buffer("std", torch.ones(FEATURES))
 
     def fit(self, frames: Float[Tensor, "frame 268"]) -> None:
-        """Mean and spread over some frames."""
+        """Fit mean and standard deviation to some frames."""
         rows = frames.double()
         self.mean.copy_(rows.mean(0))
-        spread = (rows - rows.mean(0)).square().mean(0)
-        # Of each part, one spread a kind of axis: what seldom moves must not be blown up to noise.
+        variance = (rows - rows.mean(0)).square().mean(0)
+        # Of each part, one standard deviation a kind of axis: what seldom moves must not be blown up to noise.
         for part, width in ((POSITIONS, 3), (VELOCITIES, 3), (ROTATIONS, 6)):
-            values = spread[part].unflatten(0, (-1, width))
-            spread[part] = values.mean(0).expand_as(values).flatten()
+            values = variance[part].unflatten(0, (-1, width))
+            variance[part] = values.mean(0).expand_as(values).flatten()
         for part in (POSITIONS, VELOCITIES):
-            values = spread[part].unflatten(0, (-1, 3))
+            values = variance[part].unflatten(0, (-1, 3))
             values[:, :2] = values[:, :2].mean()
-        spread[CONTACTS] = spread[CONTACTS].mean()
-        self.spread.copy_(spread.sqrt().clamp(min=0.05))
+        variance[CONTACTS] = variance[CONTACTS].mean()
+        self.std.copy_(variance.sqrt().clamp(min=0.05))
 
     def forward(self, features: Float[Tensor, "*batch 268"]) -> Float[Tensor, "*batch 268"]:
-        """Metres and so on to what the network sees."""
-        return (features - self.mean) / self.spread
+        """Scale metres and so on to what the network sees."""
+        return (features - self.mean) / self.std
 
     def back(self, normal: Float[Tensor, "*batch 268"]) -> Float[Tensor, "*batch 268"]:
-        """What the network says to metres and so on."""
-        return normal * self.spread + self.mean
+        """Scale what the network says back to metres and so on."""
+        return normal * self.std + self.mean

@@ -1,11 +1,11 @@
 """A trained motion model: a denoiser, the normaliser of its features, and what it was trained to understand."""
 
 from pathlib import Path
+from typing import ClassVar
 
-from pydantic import Field
 from torch import nn
 
-from models.config import Config
+from models.config import Config, renamed
 from models.errors import InputError
 from models.motion.denoisers import DenoiserConfig, build_denoiser
 from models.motion.features import LAYOUT, Normaliser
@@ -21,9 +21,9 @@ class MotionModelConfig(Config):
     denoiser: DenoiserConfig
     layout: str = LAYOUT
     """Of the features; another layout's weights mean nothing here."""
-    text_encoder: str = ""
-    """Digest of what embedded the captions in training."""
-    most_frames: int = Field(default=200, ge=1)
+    text_encoder_digest: str = renamed("text_encoder", "text_encoder_digest", "")
+    """Of what embedded the captions in training."""
+    max_frames: int = renamed("most_frames", "max_frames", 200, ge=1)
     """Longest motion seen in training."""
     people: tuple[int, ...] = (1, 2)
     """Numbers of people in a scene seen in training."""
@@ -31,6 +31,24 @@ class MotionModelConfig(Config):
 
 class MotionModel(nn.Module):
     """Denoiser and normaliser under one name, so that one file holds both."""
+
+    renamed_keys: ClassVar[dict[str, str]] = {
+        "normaliser.spread": "normaliser.std",
+        "patches.into": "patches.proj_in",
+        "patches.out_norm": "patches.norm_out",
+        "patches.out": "patches.proj_out",
+        "told.asked": "told.caption",
+        "told.none": "told.null_caption",
+        "told": "condition_embedding",
+        "oneself": "self_attention",
+        "other": "cross_attention",
+        "attention.out": "attention.proj_out",
+        "self_attention.out": "self_attention.proj_out",
+        "cross_attention.out": "cross_attention.proj_out",
+        "perceptron": "mlp",
+        "own": "offset",
+    }
+    """As `models.networks.current_keys` reads them."""
 
     def __init__(self, config: MotionModelConfig):
         super().__init__()
@@ -64,8 +82,8 @@ def load_motion_model(name: Path | str = "starter", device: str = "cpu") -> Moti
 
 def check_text_encoder(model: MotionModel, digest: str) -> None:
     """InputError where a model learned its captions from another text encoder than the one of this digest."""
-    if model.config.text_encoder != digest:
-        known = model.config.text_encoder[:12]
+    if model.config.text_encoder_digest != digest:
+        known = model.config.text_encoder_digest[:12]
         raise InputError(
             "text encoder",
             f"is {digest[:12]}, the motion model learned its captions from {known}",

@@ -53,7 +53,7 @@ def check_request(request: MotionRequest, model: MotionModel) -> None:
         raise InputError(
             "frames", f"must be {MIN_FRAMES} to {MAX_FRAMES} (20 a second), got {request.frames}", "ask again"
         )
-    longest = model.config.most_frames
+    longest = model.config.max_frames
     if request.known is not None and request.frames > longest:
         raise InputError(
             "known frames", f"need a motion of at most {longest} frames, got {request.frames}", "ask for less"

@@ -16,7 +16,7 @@ from jaxtyping import Float, Int
 from torch import Tensor
 
 from models.body.kinematics import bone_lengths
-from models.motion.condition import Condition, Embed, both_branches
+from models.motion.condition import Condition, Embed, stack_conditional_unconditional
 from models.motion.dataset import ROLES
 from models.motion.features import FEATURES, canonical, displaced, heading, matrices, placed
 from models.motion.model import MotionModel
@@ -39,7 +39,7 @@ def sample(
     for request in requests:
         check_request(request, model)
     denoise: Callable[..., Tensor] = torch.compile(model.denoiser) if config.compile else model.denoiser
-    longest = model.config.most_frames
+    longest = model.config.max_frames
     found = _windows(model, denoise, embed, [_first_window(request, longest) for request in requests], config)
     window_number = 1
     while unfinished := [at for at, request in enumerate(requests) if found[at].shape[1] < request.frames]:
@@ -96,7 +96,7 @@ def _windows(
     bones = torch.zeros(len(requests), people, 21)
     known = torch.zeros(len(requests), people, frames, FEATURES)
     where = torch.zeros_like(known, dtype=torch.bool)
-    slots = torch.arange(people).expand(len(requests), -1)
+    identity_ids = torch.arange(people).expand(len(requests), -1)
     for at, request in enumerate(requests):
         count = len(request.roles)
         mask[at, :count, : request.frames] = True
@@ -108,9 +108,9 @@ def _windows(
     mask, known, where = (value.to(device) for value in (mask, known, where))
     known = model.normaliser(known)
     dropped = torch.zeros(len(requests), dtype=torch.bool)
-    condition = Condition(embed([request.text for request in requests]), dropped, roles, bones, slots)
+    condition = Condition(embed([request.text for request in requests]), dropped, roles, bones, identity_ids)
     condition = Condition(**{name: value.to(device) for name, value in vars(condition).items()})
-    guided_condition, guided_mask = both_branches(condition), torch.cat([mask, mask])
+    guided_condition, guided_mask = stack_conditional_unconditional(condition), torch.cat([mask, mask])
     scheduler, scale = scheduler_of(config), config.classifier_free_guidance_scale
     guided = guided_steps(config)
     half = half_precision(config.precision, device)

@@ -49,7 +49,7 @@ class SampledMotion:
             if what in FURNISHED and not order.text:
                 raise Rejected("cause_needs_furniture", f"{what} on a bare floor")
         frames = round(order.seconds * FPS) + 1
-        longest = self.sampler.model.config.most_frames
+        longest = self.sampler.model.config.max_frames
         if frames > longest:
             raise Rejected(
                 "longer_than_the_model_learned", f"{order.seconds:g} s, it learned up to {longest / FPS:g} s"

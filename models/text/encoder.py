@@ -95,7 +95,7 @@ class TextEncoder:
         # QR of a seeded draw: orthonormal columns, the same on every machine to rounding.
         drawn = np.random.default_rng(0).standard_normal((width, config.word_dims))
         self._projection = torch.as_tensor(np.linalg.qr(drawn)[0], dtype=torch.float32, device=self.device)
-        self.most_tokens = int(min(self._tokenizer.model_max_length, self._network.config.max_position_embeddings))
+        self.max_tokens = int(min(self._tokenizer.model_max_length, self._network.config.max_position_embeddings))
         self.digest = self._digest()
         self.dim = self.encode(["a person"]).shape[1]
 
@@ -116,10 +116,10 @@ class TextEncoder:
         for text, length in zip(texts, lengths, strict=True):
             if not text.strip():
                 raise InputError("text", "is empty", "say what happens")
-            if length > self.most_tokens:
+            if length > self.max_tokens:
                 raise InputError(
                     f"text {text[:40]!r}...",
-                    f"has {length} tokens, at most {self.most_tokens} are read",
+                    f"has {length} tokens, at most {self.max_tokens} are read",
                     "say it shorter",
                 )
         order = sorted(range(len(texts)), key=lambda row: lengths[row])

@@ -65,7 +65,7 @@ def measure(
 ) -> dict[str, float]:
     """Clips a second and milliseconds a step by batch size, memory, and share of the matrix peak at the largest."""
     torch.manual_seed(0)
-    model = MotionModel(MotionModelConfig(denoiser=config, most_frames=frames)).eval().requires_grad_(False)
+    model = MotionModel(MotionModelConfig(denoiser=config, max_frames=frames)).eval().requires_grad_(False)
     rest = torch.rand(PEOPLE, 22, 3)
     flops = scene_flops(model, rest, frames)
     model = model.to(device)

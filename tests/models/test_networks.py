@@ -2,15 +2,21 @@
 small."""
 
 import json
+import shutil
 from pathlib import Path
+from typing import ClassVar
 
 import pytest
+import torch
 from torch import nn
 
 from models.errors import InputError
 from models.files import file_digest
 from models.motion.denoisers.layers import Sizes
-from models.networks import load_network
+from models.motion.model import motion_model_digest
+from models.networks import current_keys, load_network
+from models.people3d.keypoint_lifter import pose_lift_digest
+from models.people3d.pose_prior import pose_prior_digest
 from models.training.state import write_starter
 
 STARTERS = Path(__file__).parents[2] / "models" / "starter"
@@ -35,6 +41,38 @@ def test_what_ships_states_its_weights(name):
     weights = file_digest(STARTERS / name / "model.safetensors")
     assert json.loads((STARTERS / name / "config.json").read_text())["weights_sha256"] == weights
     assert weights in (STARTERS / name / "README.md").read_text(), "the card says which weights it is of"
+
+
+def test_what_ships_is_known_by_what_it_was_always_known_by():
+    """The digests that artefacts were kept by before the networks' modules were renamed: nothing is made anew."""
+    assert {
+        "motion": motion_model_digest("starter"),
+        "pose_prior": pose_prior_digest("starter"),
+        "pose_lift": pose_lift_digest("starter"),
+    } == {
+        "motion": "af2436f8b4c543c7d5d21b40bb2b1da726295376035ca74b54faf69ba29629f9",
+        "pose_prior": "b7da411e37eb0acdd1d1e7d918fd1abf2b1dbcaf5b286f0afa980d5e98f50458",
+        "pose_lift": "df100a00809494430fa5271322dc99aeca096486533ebd84c3bed1db32cc69d8",
+    }
+
+
+def test_a_network_that_is_changed_is_known_by_another_digest(tmp_path):
+    """Only the very files that were renamed stand for what was before."""
+    shutil.copytree(STARTERS / "motion", tmp_path / "motion")
+    assert motion_model_digest(tmp_path / "motion") == motion_model_digest("starter")
+    settings = tmp_path / "motion" / "config.json"
+    settings.write_text(settings.read_text().replace('"max_frames": 240', '"max_frames": 200'))
+    assert motion_model_digest(tmp_path / "motion") != motion_model_digest("starter")
+
+
+def test_names_of_before_become_names_of_today_where_whole_parts_agree():
+    class Renamed(nn.Module):
+        renamed_keys: ClassVar[dict[str, str]] = {"a.b": "c.b", "c": "d", "own": "offset"}
+
+    value = torch.zeros(1)
+    keys = ["a.b.weight", "xa.b", "block.own", "own_weight", "d.weight", "weights.a.b"]
+    found = current_keys(Renamed(), dict.fromkeys(keys, value))
+    assert list(found) == ["d.b.weight", "xa.b", "block.offset", "own_weight", "d.weight", "weights.d.b"]
 
 
 def test_what_ships_is_small():

@@ -54,7 +54,7 @@ def judge(body) -> tuple[MotionEvaluator, TextEncoder, Flesh]:
     encoder = TextEncoder(SentenceConfig())
     torch.manual_seed(0)
     config = MotionEvaluatorConfig(
-        width=16, layers=1, heads=2, dims=4, text_dim=encoder.dim, text_digest=encoder.digest
+        width=16, layers=1, heads=2, dims=4, text_dim=encoder.dim, text_encoder_digest=encoder.digest
     )
     return MotionEvaluator(config).eval().requires_grad_(False), encoder, Flesh(body)
 
@@ -163,7 +163,7 @@ def test_a_model_answers_the_captions_with_scenes_of_their_own_shape(scenes, jud
     encoder = judge[1]
     torch.manual_seed(0)
     denoiser = IdentityConfig(width=16, layers=1, heads=2, text=encoder.dim)
-    settings = MotionModelConfig(denoiser=denoiser, text_encoder=encoder.digest, people=(1,))
+    settings = MotionModelConfig(denoiser=denoiser, text_encoder_digest=encoder.digest, people=(1,))
     model = MotionModel(settings).eval().requires_grad_(False)
     for value in model.parameters():
         torch.nn.init.normal_(value, std=0.1)

@@ -31,8 +31,8 @@ def model(encoder):
     model = MotionModel(
         MotionModelConfig(
             denoiser=IdentityConfig(width=32, layers=1, heads=2, text=encoder.dim),
-            text_encoder=encoder.digest,
-            most_frames=60,
+            text_encoder_digest=encoder.digest,
+            max_frames=60,
         )
     )
     for value in model.parameters():
@@ -107,6 +107,6 @@ def test_what_cannot_be_asked(model, encoder, text, people, frames, told):
 
 def test_another_text_network_is_refused(model, encoder):
     sample_motion.check(model, encoder, "a fall", 1, 60)
-    other = MotionModel(model.config.model_copy(update={"text_encoder": "other weights"}))
+    other = MotionModel(model.config.model_copy(update={"text_encoder_digest": "other weights"}))
     with pytest.raises(InputError, match="the motion model learned its captions from other weight.*sample_motion.text"):
         sample_motion.check(other, encoder, "a fall", 1, 60)

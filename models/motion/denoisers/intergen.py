@@ -12,7 +12,7 @@ from pydantic import Field
 from torch import Tensor, nn
 
 from models.motion.condition import Condition
-from models.motion.denoisers.layers import AdaptiveNorm, Attention, Patches, Sizes, Told, perceptron
+from models.motion.denoisers.layers import AdaptiveNorm, Attention, ConditionEmbedding, PatchEmbedding, Sizes, mlp
 
 
 class InterGenConfig(Sizes):
@@ -23,7 +23,7 @@ class InterGenConfig(Sizes):
 
     @property
     def people(self) -> tuple[int, ...]:
-        """Numbers of people in a scene that it can do."""
+        """Return the numbers of people in a scene that it can do."""
         return (2,)
 
 
@@ -31,16 +31,22 @@ class _Block(nn.Module):
     def __init__(self, width: int, heads: int):
         super().__init__()
         self.norms = nn.ModuleList([AdaptiveNorm(width) for _ in range(3)])
-        self.oneself, self.other, self.perceptron = Attention(width, heads), Attention(width, heads), perceptron(width)
+        self.self_attention, self.cross_attention, self.mlp = (
+            Attention(width, heads),
+            Attention(width, heads),
+            mlp(width),
+        )
 
-    def forward(self, x: Tensor, told: Float[Tensor, "scene 9 width"], held: Bool[Tensor, "scene token"]) -> Tensor:
+    def forward(
+        self, x: Tensor, modulation: Float[Tensor, "scene 9 width"], token_mask: Bool[Tensor, "scene token"]
+    ) -> Tensor:
         """`x`: both people of a scene one after the other, so that exchanging neighbours gives the other."""
-        y, gate = self.norms[0](x, told[:, :3])
-        x = x + gate * self.oneself(y, y, held)
-        y, gate = self.norms[1](x, told[:, 3:6])
-        x = x + gate * self.other(y, _exchanged(y), _exchanged(held))
-        y, gate = self.norms[2](x, told[:, 6:])
-        return x + gate * self.perceptron(y)
+        y, gate = self.norms[0](x, modulation[:, :3])
+        x = x + gate * self.self_attention(y, y, token_mask)
+        y, gate = self.norms[1](x, modulation[:, 3:6])
+        x = x + gate * self.cross_attention(y, _exchanged(y), _exchanged(token_mask))
+        y, gate = self.norms[2](x, modulation[:, 6:])
+        return x + gate * self.mlp(y)
 
 
 def _exchanged(values: Tensor) -> Tensor:
@@ -53,7 +59,7 @@ class InterGenDenoiser(nn.Module):
     def __init__(self, config: InterGenConfig):
         super().__init__()
         self.config = config
-        self.patches, self.told = Patches(config), Told(config)
+        self.patches, self.condition_embedding = PatchEmbedding(config), ConditionEmbedding(config)
         self.modulation = nn.Sequential(nn.SiLU(), nn.Linear(config.width, 9 * config.width))
         self.blocks = nn.ModuleList([_Block(config.width, config.heads) for _ in range(config.layers)])
 
@@ -64,11 +70,11 @@ class InterGenDenoiser(nn.Module):
         condition: Condition,
         mask: Bool[Tensor, "batch person time"],
     ) -> Float[Tensor, "batch person time 268"]:
-        """Clean features from noisy ones."""
+        """Predict clean features from noisy ones."""
         assert x_t.shape[1] == 2, f"intergen is for two people, got {x_t.shape[1]}"
-        told = self.modulation(self.told(step, condition)).unflatten(-1, (9, -1)).flatten(0, 1)
-        tokens, held = self.patches.tokens(x_t, condition, mask)
-        x, held = tokens.flatten(0, 1), held.flatten(0, 1)
+        modulation = self.modulation(self.condition_embedding(step, condition)).unflatten(-1, (9, -1)).flatten(0, 1)
+        tokens, token_mask = self.patches.patchify(x_t, condition, mask)
+        x, token_mask = tokens.flatten(0, 1), token_mask.flatten(0, 1)
         for block in self.blocks:
-            x = block(x, told, held)
-        return self.patches.frames(x.unflatten(0, (-1, 2)), mask)
+            x = block(x, modulation, token_mask)
+        return self.patches.unpatchify(x.unflatten(0, (-1, 2)), mask)

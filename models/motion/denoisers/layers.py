@@ -34,52 +34,52 @@ class Sizes(Config):
 
 
 def sinusoid(places: Float[Tensor, "*batch"], width: int) -> Float[Tensor, "*batch width"]:
-    """Sines and cosines of places, wavelengths from 2 pi to 10,000 times that (Vaswani et al. 2017)."""
+    """Return sines and cosines of places, wavelengths from 2 pi to 10,000 times that (Vaswani et al. 2017)."""
     rates = torch.exp(torch.arange(width // 2, device=places.device) * (-math.log(10_000.0) / (width // 2)))
     angle = places[..., None] * rates
     return torch.cat([angle.sin(), angle.cos()], dim=-1)
 
 
-class Patches(nn.Module):
+class PatchEmbedding(nn.Module):
     """Frames of each person to tokens and back; who they are and when is added to each token."""
 
     def __init__(self, sizes: Sizes):
         super().__init__()
         self.sizes = sizes
-        self.into = nn.Linear(sizes.patch * FEATURES, sizes.width)
+        self.proj_in = nn.Linear(sizes.patch * FEATURES, sizes.width)
         self.bones = nn.Linear(21, sizes.width)
         self.roles = nn.Embedding(len(ROLES) + 1, sizes.width)
-        self.out_norm = nn.LayerNorm(sizes.width)
-        self.out = nn.Linear(sizes.width, sizes.patch * FEATURES)
-        nn.init.zeros_(self.out.weight)
-        nn.init.zeros_(self.out.bias)
+        self.norm_out = nn.LayerNorm(sizes.width)
+        self.proj_out = nn.Linear(sizes.width, sizes.patch * FEATURES)
+        nn.init.zeros_(self.proj_out.weight)
+        nn.init.zeros_(self.proj_out.bias)
         nn.init.normal_(self.roles.weight, std=0.02)
 
-    def tokens(
+    def patchify(
         self, x: Float[Tensor, "batch person time 268"], condition: Condition, mask: Bool[Tensor, "batch person time"]
     ) -> tuple[Float[Tensor, "batch person token width"], Bool[Tensor, "batch person token"]]:
-        """Tokens, and which of them hold a frame."""
+        """Make tokens of frames; the mask says which of them hold a frame."""
         patch = self.sizes.patch
         short = -x.shape[2] % patch
         x = F.pad(x * mask[..., None], (0, 0, 0, short)).unflatten(2, (-1, patch)).flatten(-2)
-        held = F.pad(mask, (0, short)).unflatten(2, (-1, patch)).any(-1)
+        token_mask = F.pad(mask, (0, short)).unflatten(2, (-1, patch)).any(-1)
         places = torch.arange(x.shape[2], device=x.device, dtype=torch.float32) * patch
         # Bones are around 0.3 m and differ by centimetres.
-        who = self.bones((condition.bones - 0.25) * 10.0) + self.roles(condition.roles + 1)
-        return self.into(x) + sinusoid(places, self.sizes.width).to(x) + who[:, :, None], held
+        person = self.bones((condition.bones - 0.25) * 10.0) + self.roles(condition.roles + 1)
+        return self.proj_in(x) + sinusoid(places, self.sizes.width).to(x) + person[:, :, None], token_mask
 
-    def frames(
+    def unpatchify(
         self, tokens: Float[Tensor, "batch person token width"], mask: Bool[Tensor, "batch person time"]
     ) -> Float[Tensor, "batch person time 268"]:
-        """The features that tokens stand for; zero where nobody is."""
-        x = self.out(self.out_norm(tokens)).unflatten(-1, (self.sizes.patch, FEATURES)).flatten(2, 3)
+        """Make features of tokens; zero where nobody is."""
+        x = self.proj_out(self.norm_out(tokens)).unflatten(-1, (self.sizes.patch, FEATURES)).flatten(2, 3)
         return x[:, :, : mask.shape[2]] * mask[..., None]
 
 
-class Told(nn.Module):
-    """Caption, role and diffusion step as one vector a person; a learned vector stands for a withheld caption.
+class ConditionEmbedding(nn.Module):
+    """Caption, role and diffusion step as one vector a person; a learned vector stands for a caption that is left out.
 
-    What a caption asks of a carer and of a resident are different things, so both go through one perceptron together.
+    What a caption asks of a carer and of a resident are different things, so both go through one network together.
     """
 
     def __init__(self, sizes: Sizes):
@@ -87,70 +87,70 @@ class Told(nn.Module):
         width = sizes.width
         self.width = width
         self.text, self.role = nn.Linear(sizes.text, width), nn.Embedding(len(ROLES) + 1, width)
-        self.asked = nn.Sequential(nn.SiLU(), nn.Linear(width, width))
-        self.none = nn.Parameter(torch.randn(width) * 0.02)
+        self.caption = nn.Sequential(nn.SiLU(), nn.Linear(width, width))
+        self.null_caption = nn.Parameter(torch.randn(width) * 0.02)
         self.step = nn.Sequential(nn.Linear(width, width), nn.SiLU(), nn.Linear(width, width))
         nn.init.normal_(self.role.weight, std=0.3)
 
     def forward(self, step: Int[Tensor, "batch"], condition: Condition) -> Float[Tensor, "batch person width"]:
-        """The sum of both."""
+        """Add the embeddings of caption and step."""
         # Sentence embeddings have unit length: their numbers are small.
         text = self.text(condition.text * condition.text.shape[-1] ** 0.5)
-        asked = self.asked(text[:, None] + self.role(condition.roles + 1))
-        asked = torch.where(condition.dropped[:, None, None], self.none.to(asked), asked)
-        return asked + self.step(sinusoid(step.float(), self.width).to(asked))[:, None]
+        caption = self.caption(text[:, None] + self.role(condition.roles + 1))
+        caption = torch.where(condition.text_dropped[:, None, None], self.null_caption.to(caption), caption)
+        return caption + self.step(sinusoid(step.float(), self.width).to(caption))[:, None]
 
 
 class Attention(nn.Module):
-    """Multi-head attention of `x` to `y`; tokens that are not held are not looked at."""
+    """Multi-head attention of `x` to `y`; tokens outside the mask are not looked at."""
 
     def __init__(self, width: int, heads: int):
         super().__init__()
         self.heads = heads
         self.query, self.key_value = nn.Linear(width, width), nn.Linear(width, 2 * width)
-        self.out = nn.Linear(width, width)
+        self.proj_out = nn.Linear(width, width)
 
     def forward(
         self,
         x: Float[Tensor, "batch query width"],
         y: Float[Tensor, "batch key width"],
-        held: Bool[Tensor, "batch key"],
+        token_mask: Bool[Tensor, "batch key"],
     ) -> Float[Tensor, "batch query width"]:
-        """One head after the other is split off the width."""
+        """Attend; one head after the other is split off the width."""
         query = self.query(x).unflatten(-1, (self.heads, -1)).transpose(1, 2)
         key, value = self.key_value(y).unflatten(-1, (2, self.heads, -1)).permute(2, 0, 3, 1, 4)
         if x.device.type == "cpu" and torch.is_grad_enabled():
             # Torch's kernel for processors is four times as slow to learn with in bfloat16 as in float32.
             with torch.autocast("cpu", enabled=False):
                 query, key, value = query.float(), key.float(), value.float()
-                seen = F.scaled_dot_product_attention(query, key, value, attn_mask=held[:, None, None])
+                attended = F.scaled_dot_product_attention(query, key, value, attn_mask=token_mask[:, None, None])
         else:
-            seen = F.scaled_dot_product_attention(query, key, value, attn_mask=held[:, None, None])
-        return self.out(seen.transpose(1, 2).flatten(-2))
+            attended = F.scaled_dot_product_attention(query, key, value, attn_mask=token_mask[:, None, None])
+        return self.proj_out(attended.transpose(1, 2).flatten(-2))
 
 
-def perceptron(width: int) -> nn.Sequential:
-    """Four times as wide inside."""
+def mlp(width: int) -> nn.Sequential:
+    """Build a perceptron of two layers, four times as wide inside."""
     return nn.Sequential(nn.Linear(width, 4 * width), nn.GELU(), nn.Linear(4 * width, width))
 
 
 class AdaptiveNorm(nn.Module):
-    """Layer norm without weights of its own; shift, scale and gate come from what is told (Peebles and Xie 2023).
+    """Layer norm without weights of its own; shift, scale and gate come from the condition (Peebles and Xie 2023).
 
-    The map from the told vector is one for the whole network; every place adds numbers of its own (Chen et al. 2023,
-    PixArt).
+    The map from the condition's embedding is one for the whole network; every place adds numbers of its own (Chen et
+    al. 2023, PixArt).
     """
 
     def __init__(self, width: int):
         super().__init__()
         self.norm = nn.LayerNorm(width, elementwise_affine=False)
-        self.own = nn.Parameter(torch.zeros(3, width))
+        self.offset = nn.Parameter(torch.zeros(3, width))
         with torch.no_grad():
-            self.own[2] = 0.5
+            self.offset[2] = 0.5
 
     def forward(
-        self, x: Float[Tensor, "*batch token width"], told: Float[Tensor, "*batch 3 width"]
+        self, x: Float[Tensor, "*batch token width"], modulation: Float[Tensor, "*batch 3 width"]
     ) -> tuple[Float[Tensor, "*batch token width"], Float[Tensor, "*batch 1 width"]]:
-        """The normalised tokens, and what the branch's outcome is to be multiplied with."""
-        shift, scale, gate = (told + self.own)[..., None, :].unbind(-3)
+        """Normalise tokens; with them comes what the branch's outcome is to be multiplied with."""
+        shift, scale, gate = (modulation + self.offset)[..., None, :].unbind(-3)
         return self.norm(x) * (1.0 + scale) + shift, gate

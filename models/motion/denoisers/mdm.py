@@ -11,7 +11,7 @@ from pydantic import Field
 from torch import Tensor, nn
 
 from models.motion.condition import Condition
-from models.motion.denoisers.layers import Attention, Patches, Sizes, Told, perceptron
+from models.motion.denoisers.layers import Attention, ConditionEmbedding, PatchEmbedding, Sizes, mlp
 
 
 class MdmConfig(Sizes):
@@ -22,7 +22,7 @@ class MdmConfig(Sizes):
 
     @property
     def people(self) -> tuple[int, ...]:
-        """Numbers of people in a scene that it can do."""
+        """Return the numbers of people in a scene that it can do."""
         return (1,)
 
 
@@ -31,12 +31,12 @@ class _Layer(nn.Module):
 
     def __init__(self, width: int, heads: int):
         super().__init__()
-        self.attention, self.perceptron = Attention(width, heads), perceptron(width)
+        self.attention, self.mlp = Attention(width, heads), mlp(width)
         self.norms = nn.ModuleList([nn.LayerNorm(width), nn.LayerNorm(width)])
 
-    def forward(self, x: Float[Tensor, "batch token width"], held: Bool[Tensor, "batch token"]) -> Tensor:
-        x = self.norms[0](x + self.attention(x, x, held))
-        return self.norms[1](x + self.perceptron(x))
+    def forward(self, x: Float[Tensor, "batch token width"], token_mask: Bool[Tensor, "batch token"]) -> Tensor:
+        x = self.norms[0](x + self.attention(x, x, token_mask))
+        return self.norms[1](x + self.mlp(x))
 
 
 class MdmDenoiser(nn.Module):
@@ -45,7 +45,7 @@ class MdmDenoiser(nn.Module):
     def __init__(self, config: MdmConfig):
         super().__init__()
         self.config = config
-        self.patches, self.told = Patches(config), Told(config)
+        self.patches, self.condition_embedding = PatchEmbedding(config), ConditionEmbedding(config)
         self.layers = nn.ModuleList([_Layer(config.width, config.heads) for _ in range(config.layers)])
 
     def forward(
@@ -55,11 +55,11 @@ class MdmDenoiser(nn.Module):
         condition: Condition,
         mask: Bool[Tensor, "batch person time"],
     ) -> Float[Tensor, "batch person time 268"]:
-        """Clean features from noisy ones."""
+        """Predict clean features from noisy ones."""
         assert x_t.shape[1] == 1, f"mdm is for one person, got {x_t.shape[1]}"
-        tokens, held = self.patches.tokens(x_t, condition, mask)
-        x = torch.cat([self.told(step, condition), tokens[:, 0]], dim=1)
-        held = torch.cat([torch.ones_like(held[:, 0, :1]), held[:, 0]], dim=1)
+        tokens, token_mask = self.patches.patchify(x_t, condition, mask)
+        x = torch.cat([self.condition_embedding(step, condition), tokens[:, 0]], dim=1)
+        token_mask = torch.cat([torch.ones_like(token_mask[:, 0, :1]), token_mask[:, 0]], dim=1)
         for layer in self.layers:
-            x = layer(x, held)
-        return self.patches.frames(x[:, None, 1:], mask)
+            x = layer(x, token_mask)
+        return self.patches.unpatchify(x[:, None, 1:], mask)

@@ -1,7 +1,7 @@
 """A space in which motions and their captions meet: what generated motion is judged by (DESIGN §5, metrics).
 
-Motion: patches of 4 frames of one person are tokens, with their time, the person's slot and role; one transformer over
-all people; a summary token's output, of unit length. Text: a small network on the caption's encoding
+Motion: patches of 4 frames of one person are tokens, with their time, the person's number and role; one transformer
+over all people; a summary token's output, of unit length. Text: a small network on the caption's encoding
 (`models/text/encoder.py`), of unit length. Trained so that a motion is nearer to its caption than to captions of other
 meanings (InfoNCE, van den Oord et al. 2018; Radford et al. 2021).
 """
@@ -10,7 +10,7 @@ import math
 import re
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 import torch
 from jaxtyping import Bool, Float, Int
@@ -18,7 +18,7 @@ from pydantic import Field
 from torch import Tensor, nn
 from torch.nn.functional import cross_entropy, normalize, pad
 
-from models.config import Config
+from models.config import Config, renamed
 from models.corpus.reader import Row
 from models.errors import InputError
 from models.motion.dataset import ROLES
@@ -42,11 +42,13 @@ class MotionEvaluatorConfig(Config):
     dims: int = Field(default=64, ge=2, le=64)
     """Of the shared space; few, since covariances of some hundred motions are taken in it."""
     dropout: float = Field(default=0.1, ge=0.0, lt=1.0)
-    most_people: int = Field(default=2, ge=1)
-    most_frames: int = Field(default=160, ge=PATCH)
+    max_people: int = renamed("most_people", "max_people", 2, ge=1)
+    """Larger scenes are not judged."""
+    max_frames: int = renamed("most_frames", "max_frames", 160, ge=PATCH)
     """Longer items are cut; 8 s hold a fall and what comes after."""
     text_dim: int
-    text_digest: str
+    """Numbers of a caption's encoding."""
+    text_encoder_digest: str = renamed("text_digest", "text_encoder_digest")
     """Of the text encoder (`TextEncoder.digest`)."""
     layout: str = LAYOUT
 
@@ -54,15 +56,22 @@ class MotionEvaluatorConfig(Config):
 class MotionEvaluator(nn.Module):
     """Motions and encoded captions to one space."""
 
+    renamed_keys: ClassVar[dict[str, str]] = {
+        "normaliser.spread": "normaliser.std",
+        "text_spread": "text_std",
+        "slot": "identity",
+    }
+    """As `models.networks.current_keys` reads them."""
+
     text_mean: Tensor
-    text_spread: Tensor
+    text_std: Tensor
 
     def __init__(self, config: MotionEvaluatorConfig):
         super().__init__()
         self.config, width = config, config.width
         self.normaliser = Normaliser()
         self.patch = nn.Linear(PATCH * FEATURES, width)
-        self.slot = nn.Embedding(config.most_people, width)
+        self.identity = nn.Embedding(config.max_people, width)
         self.role = nn.Embedding(len(ROLES), width)
         self.summary = nn.Parameter(0.02 * torch.randn(width))
         layer = nn.TransformerEncoderLayer(
@@ -71,7 +80,7 @@ class MotionEvaluator(nn.Module):
         self.layers = nn.TransformerEncoder(layer, config.layers, enable_nested_tensor=False)
         self.head = nn.Sequential(nn.LayerNorm(width), nn.Linear(width, config.dims))
         self.register_buffer("text_mean", torch.zeros(config.text_dim))
-        self.register_buffer("text_spread", torch.ones(config.text_dim))
+        self.register_buffer("text_std", torch.ones(config.text_dim))
         self.text = nn.Sequential(
             nn.Dropout(config.dropout),
             nn.Linear(config.text_dim, width),
@@ -96,9 +105,11 @@ class MotionEvaluator(nn.Module):
         spare = -time % PATCH
         tokens = pad(rows, (0, 0, 0, spare)).unflatten(2, (-1, PATCH)).flatten(-2)
         there = pad(mask, (0, spare)).unflatten(2, (-1, PATCH)).any(-1)
-        slots = self.slot(torch.arange(people, device=mask.device))
+        identities = self.identity(torch.arange(people, device=mask.device))
         given = (
-            self.patch(tokens) + (slots + self.role(roles.clamp(min=0)))[:, :, None] + _times(tokens, self.config.width)
+            self.patch(tokens)
+            + (identities + self.role(roles.clamp(min=0)))[:, :, None]
+            + _times(tokens, self.config.width)
         )
         given = torch.cat([self.summary.expand(batch, 1, -1), given.flatten(1, 2)], dim=1)
         empty = torch.cat([torch.zeros_like(mask[:, 0, :1]), ~there.flatten(1)], dim=1)
@@ -108,7 +119,7 @@ class MotionEvaluator(nn.Module):
 
     def captions(self, encoded: Float[Tensor, "batch text"]) -> Float[Tensor, "batch dims"]:
         """Unit vectors of captions, as the text encoder gave them."""
-        return normalize(self.text((encoded - self.text_mean) / self.text_spread), dim=-1)
+        return normalize(self.text((encoded - self.text_mean) / self.text_std), dim=-1)
 
     def loss(
         self,

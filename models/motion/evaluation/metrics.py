@@ -18,7 +18,7 @@ from jaxtyping import Bool, Float, Int
 REPEATS = 20
 POOL = 32
 DIVERSITY_PAIRS = 300
-MOST_DIMS = 64
+MAX_DIMS = 64
 """Of features whose covariance is estimated."""
 _Z = 1.96
 
@@ -53,7 +53,7 @@ def with_interval(
 def frechet_distance(a: Float[np.ndarray, "n dim"], b: Float[np.ndarray, "m dim"]) -> float:
     """Squared distance of two Gaussians of the features' means and covariances: |m_a - m_b|² + tr(A + B - 2 (A
     B)^½)."""
-    assert a.shape[1] <= MOST_DIMS, "too many dimensions for a covariance of few motions"
+    assert a.shape[1] <= MAX_DIMS, "too many dimensions for a covariance of few motions"
     A, B = np.cov(a, rowvar=False, ddof=1), np.cov(b, rowvar=False, ddof=1)
     values, vectors = np.linalg.eigh(A)
     root = (vectors * np.sqrt(np.clip(values, 0.0, None))) @ vectors.T

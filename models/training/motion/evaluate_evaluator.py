@@ -27,9 +27,9 @@ SCENES = 32
 """Scenes judged at a time."""
 
 
-def judged(row: Row, split: str, most_people: int) -> bool:
+def judged(row: Row, split: str, max_people: int) -> bool:
     """Whether an item is of the split and of no more people than the evaluator knows."""
-    return row.split == split and len(row.people) <= most_people
+    return row.split == split and len(row.people) <= max_people
 
 
 @torch.no_grad()
@@ -57,7 +57,7 @@ def matched(evaluator: MotionEvaluator, data: MotionData, split: str, texts: Tex
     Figures are [figure, low, high]; FID and KID are of one half of the takes against the other.
     """
     rng = np.random.default_rng(0)
-    items = data.where(lambda row: judged(row, split, evaluator.config.most_people))
+    items = data.where(lambda row: judged(row, split, evaluator.config.max_people))
     pieces = data.held_out(items)
     motions, captions = embedded(evaluator, batches_of(data, pieces), texts)
     rows = [data.rows[piece.item] for piece in pieces]

@@ -78,7 +78,7 @@ def card(folder: Path, model: MotionModel, figures: dict[str, dict[str, Any]] | 
             f"- **Trained on**: a corpus of `careclips corpus build` (SHA-256 `{facts.get('corpus', '?')}`, "
             f"{facts.get('items', '?')} items, a part of them held out), "
             f"scenes of {' and '.join(map(str, model.config.people))} people, "
-            f"windows of at most {model.config.most_frames} frames."
+            f"windows of at most {model.config.max_frames} frames."
         ),
         f"- **How**: `careclips train motion` with the config of `training.json`, seed {facts['seed']}, "
         f"{facts['steps']} steps of {config['batch_size']} scenes, learning rate {config['learning_rate']:g}, "

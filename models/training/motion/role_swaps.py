@@ -120,7 +120,7 @@ def main() -> None:
     model = load_motion_model(arguments.model)
     encoder = TextEncoder(SentenceConfig())
     check_text_encoder(model, encoder.digest)
-    most = model.config.most_frames
+    most = model.config.max_frames
     requests = requests_of(MotionData(held, skeleton_of(load_body()), most), held, most)
     text = json.dumps(
         {"captions": len(requests)} | measure(model, encoder.encode, requests, SamplingConfig()), indent=1

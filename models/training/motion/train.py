@@ -22,7 +22,7 @@ from models.config import renamed
 from models.corpus.reader import Row
 from models.errors import InputError
 from models.motion.condition import Embed, condition_of
-from models.motion.dataset import POOL, ROLES, MotionBatch, MotionData, slots_of, to
+from models.motion.dataset import POOL, ROLES, MotionBatch, MotionData, draw_identity_ids, to
 from models.motion.denoisers import DenoiserConfig
 from models.motion.denoisers.identity import IdentityConfig
 from models.motion.model import MotionModel, MotionModelConfig
@@ -107,7 +107,7 @@ def train(
     config: MotionTrainConfig,
     data: MotionData,
     embed: Embed,
-    text_encoder: str,
+    text_encoder_digest: str,
     run: Run,
     facts: dict[str, Any],
     look: Callable[[int, nn.Module], None] | None = None,
@@ -135,7 +135,10 @@ def train(
     torch.manual_seed(run.seed)
     model = MotionModel(
         MotionModelConfig(
-            denoiser=config.denoiser, text_encoder=text_encoder, most_frames=config.max_frames, people=config.people
+            denoiser=config.denoiser,
+            text_encoder_digest=text_encoder_digest,
+            max_frames=config.max_frames,
+            people=config.people,
         )
     )
     if start is not None:
@@ -158,7 +161,7 @@ def train(
     made_of = {
         "config": config.made_of(),
         "seed": run.seed,
-        "text_encoder": text_encoder,
+        "text_encoder": text_encoder_digest,
         "world": world,
         **{name: value for name, value in facts.items() if name != "device"},
     }
@@ -211,7 +214,7 @@ def _devices(model: MotionModel, device: torch.device) -> tuple[int, int, Callab
 
 def _begin_with(start: MotionModel, model: MotionModel) -> None:
     """The weights of one model into another of the same sizes, trained with the same text network."""
-    for name in ("denoiser", "text_encoder"):
+    for name in ("denoiser", "text_encoder_digest"):
         theirs, ours = getattr(start.config, name), getattr(model.config, name)
         if theirs != ours:
             raise InputError("start", f"has as {name} {theirs}, the config {ours}", "make the config the model's own")
@@ -227,7 +230,7 @@ def _losses(
     generator: torch.Generator,
     training: bool,
 ) -> dict[str, Tensor]:
-    """The losses of one batch; noise, steps, withheld captions and slots from the generator.
+    """The losses of one batch; noise, steps, withheld captions and identities from the generator.
 
     Held out, steps are drawn evenly, and `from_text` is the error of what is made of noise and the caption alone.
     """
@@ -236,16 +239,16 @@ def _losses(
         device
     )
     noise = torch.randn(batch.features.shape, generator=generator).to(device)
-    dropped = (torch.rand(count, generator=generator) < (config.text_dropout if training else 0.0)).to(device)
-    slots = slots_of(batch, max(config.denoiser.people), generator).to(device)
+    text_dropped = (torch.rand(count, generator=generator) < (config.text_dropout if training else 0.0)).to(device)
+    identity_ids = draw_identity_ids(batch, max(config.denoiser.people), generator).to(device)
     if training and config.role_dropout > 0.0:
         batch = replace(batch, roles=drop_roles(batch.roles, config.role_dropout, generator))
     clean = model.normaliser(batch.features) * batch.mask[..., None]
     with torch.autocast(device.type, torch.bfloat16, enabled=half_precision(config.precision, device)):
-        told = condition_of(batch, embed, slots, dropped)
-        predicted = denoise(noised(clean, noise, step), step, told, batch.mask)
+        condition = condition_of(batch, embed, identity_ids, text_dropped)
+        predicted = denoise(noised(clean, noise, step), step, condition, batch.mask)
         last = torch.full_like(step, STEPS - 1)
-        guessed = None if training else denoise(noised(clean, noise, last), last, told, batch.mask)
+        guessed = None if training else denoise(noised(clean, noise, last), last, condition, batch.mask)
     found = losses(predicted.float(), batch, step, model.normaliser, config.loss)
     if guessed is not None:
         found["from_text"] = losses(guessed.float(), batch, last, model.normaliser, config.loss)["simple"]

@@ -57,9 +57,11 @@ def train(
     Same data, seed and threads: the same bytes, also after an interruption. InputError where the texts are of another
     encoder than the config's.
     """
-    if config.text_digest != texts.digest:
-        raise InputError(texts.path, f"is of the encoder {texts.digest[:12]}", f"name one of {config.text_digest[:12]}")
-    items = data.where(lambda row: judged(row, "train", config.most_people))
+    if config.text_encoder_digest != texts.digest:
+        raise InputError(
+            texts.path, f"is of the encoder {texts.digest[:12]}", f"name one of {config.text_encoder_digest[:12]}"
+        )
+    items = data.where(lambda row: judged(row, "train", config.max_people))
     weights = weights_of(data.rows, items)
     torch.manual_seed(run.seed)
     network = MotionEvaluator(config)
@@ -68,7 +70,7 @@ def train(
     network.normaliser.fit(torch.cat([batch.features[batch.mask] for batch in pool]))
     every = texts.encode(sorted({text for item in items for text in data.rows[item].texts}))
     network.text_mean.copy_(every.mean(0))
-    network.text_spread.copy_(every.std(0).clamp(min=0.01))
+    network.text_std.copy_(every.std(0).clamp(min=0.01))
     network.to(run.device)
 
     def losses(step: int) -> dict[str, Tensor]:
@@ -120,7 +122,7 @@ def _loss(network: MotionEvaluator, data: MotionData, seen: MotionBatch, texts: 
 def _validated(network: nn.Module, data: MotionData, texts: TextCache) -> float:
     """Mean loss over the split `val`, in batches that mix all kinds."""
     assert isinstance(network, MotionEvaluator)
-    items = data.where(lambda row: judged(row, "val", network.config.most_people))
+    items = data.where(lambda row: judged(row, "val", network.config.max_people))
     pieces = data.held_out(np.random.default_rng(0).permutation(items))
     losses = [float(_loss(network, data, batch, texts)) for batch in batches_of(data, pieces) if len(batch.texts) > 1]
     return float(np.mean(losses))

@@ -7,7 +7,7 @@ import torch
 
 from models.body.rest_skeleton import RestSkeleton
 from models.errors import InputError
-from models.motion.dataset import ROLES, MotionData, Piece, slots_of
+from models.motion.dataset import ROLES, MotionData, Piece, draw_identity_ids
 from models.motion.features import heading, matrices
 
 
@@ -86,11 +86,11 @@ def test_every_held_out_item_comes_once_or_by_windows(motion_data):
     assert [piece.start for piece in windows if motion_data.rows[piece.item].kind == "fall"] == [0, 20, 40]
 
 
-def test_slots_are_different_people(motion_data):
+def test_identities_are_different_people(motion_data):
     pair = place(motion_data, "pair")
     batch = motion_data.batch([Piece(pair, 0, 20, (0, 1), 0)] * 50)
-    slots = slots_of(batch, 4, torch.Generator().manual_seed(0))
-    assert (slots[:, 0] != slots[:, 1]).all() and set(slots.flatten().tolist()) == {0, 1, 2, 3}
+    identity_ids = draw_identity_ids(batch, 4, torch.Generator().manual_seed(0))
+    assert (identity_ids[:, 0] != identity_ids[:, 1]).all() and set(identity_ids.flatten().tolist()) == {0, 1, 2, 3}
 
 
 def test_another_body_s_skeleton_is_refused(motion_data, items, tmp_path):

@@ -102,6 +102,6 @@ def test_normaliser_goes_there_and_back_and_knows_no_direction(body):
     normaliser = Normaliser()
     normaliser.fit(scene.flatten(0, 2))
     torch.testing.assert_close(normaliser.back(normaliser(scene)), scene, atol=1e-4, rtol=0.0)
-    assert torch.equal(normaliser.spread[0:66:3], normaliser.spread[1:66:3])
-    assert normaliser.spread.min() >= 0.05 and torch.isfinite(normaliser(scene)).all()
+    assert torch.equal(normaliser.std[0:66:3], normaliser.std[1:66:3])
+    assert normaliser.std.min() >= 0.05 and torch.isfinite(normaliser(scene)).all()
     assert normaliser(scene)[..., ROTATIONS].std() < 3.0

@@ -23,7 +23,7 @@ def sampler():
     torch.manual_seed(0)
     encoder = TextEncoder(SentenceConfig())
     sizes = IdentityConfig(width=32, layers=1, heads=2, text=encoder.dim)
-    model = MotionModel(MotionModelConfig(denoiser=sizes, text_encoder=encoder.digest, most_frames=60)).eval()
+    model = MotionModel(MotionModelConfig(denoiser=sizes, text_encoder_digest=encoder.digest, max_frames=60)).eval()
     for value in model.parameters():
         torch.nn.init.normal_(value, std=0.1)
     return MotionSampler(model, encoder, load_body(), SamplingConfig(steps=2, precision="float32"), CleanupConfig())
@@ -69,6 +69,6 @@ def test_a_request_holds_the_joints_of_its_bodies(sampler):
 
 
 def test_another_text_encoder_is_refused(sampler):
-    other = MotionModel(sampler.model.config.model_copy(update={"text_encoder": "other weights"}))
+    other = MotionModel(sampler.model.config.model_copy(update={"text_encoder_digest": "other weights"}))
     with pytest.raises(InputError, match="the motion model learned its captions from other weigh"):
         replace(sampler, model=other)

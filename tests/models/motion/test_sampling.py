@@ -31,20 +31,18 @@ FAST = SamplingConfig(steps=4, precision="float32", overlap_frames=8)
 class Constant(nn.Module):
     """A denoiser that knows the answer: one value where a caption is heard, another where it is withheld."""
 
-    def __init__(self, told, untold):
+    def __init__(self, conditional, unconditional):
         super().__init__()
-        self.told, self.untold = told, untold
+        self.conditional, self.unconditional = conditional, unconditional
 
     def forward(self, x_t, step, condition, mask):
-        value = torch.where(condition.dropped, self.untold, self.told)
+        value = torch.where(condition.text_dropped, self.unconditional, self.conditional)
         return value[:, None, None, None] * mask[..., None].float().expand_as(x_t)
 
 
 def model_of(denoiser=None):
     torch.manual_seed(0)
-    model = MotionModel(
-        MotionModelConfig(denoiser=IdentityConfig(width=32, layers=1, heads=2, text=12), most_frames=40)
-    )
+    model = MotionModel(MotionModelConfig(denoiser=IdentityConfig(width=32, layers=1, heads=2, text=12), max_frames=40))
     for value in model.parameters():
         nn.init.normal_(value, std=0.1)
     if denoiser is not None:
@@ -160,7 +158,7 @@ def test_windows_of_the_shipped_model_join_without_a_seam():
     """People walk through three windows: where two meet, nothing moves farther in a frame than it does elsewhere."""
     model, encoder, overlap = load_motion_model(), TextEncoder(SentenceConfig()), SamplingConfig().overlap_frames
     rest = skeleton_of(load_body()).rest_joints(torch.zeros(1, 10))
-    most = model.config.most_frames
+    most = model.config.max_frames
     requests = [MotionRequest("A person walks forward.", ("person",), rest, 2 * most, seed) for seed in range(3)]
     for features in sample(model, encoder.encode, requests, SamplingConfig()):
         joints = forward_kinematics(rest[:, None], matrices(features), features[..., :3])[0]

@@ -45,8 +45,8 @@ def source(tmp_path_factory):
     encoder = TextEncoder(SentenceConfig())
     config = MotionModelConfig(
         denoiser=IdentityConfig(width=32, layers=1, heads=2, text=encoder.dim),
-        text_encoder=encoder.digest,
-        most_frames=60,
+        text_encoder_digest=encoder.digest,
+        max_frames=60,
     )
     folder = tmp_path_factory.mktemp("model")
     model = MotionModel(config)

@@ -3,7 +3,7 @@
 import pytest
 import torch
 
-from models.motion.condition import Condition, both_branches
+from models.motion.condition import Condition, stack_conditional_unconditional
 from models.motion.denoisers import DENOISERS, build_denoiser
 from models.motion.denoisers.identity import IdentityConfig
 from models.motion.denoisers.intergen import InterGenConfig
@@ -82,7 +82,7 @@ def test_an_empty_slot_changes_nothing():
 
 
 @pytest.mark.parametrize("name", ["identity", "intergen"])
-def test_people_and_their_slots_can_be_exchanged_together(name):
+def test_people_and_their_identities_can_be_exchanged_together(name):
     network, (x, step, condition, mask) = trained(name), scenes(2)
     with torch.no_grad():
         found = network(x, step, condition, mask)
@@ -91,10 +91,14 @@ def test_people_and_their_slots_can_be_exchanged_together(name):
     torch.testing.assert_close(found, other.flip(1), atol=1e-4, rtol=0.0)
 
 
-def test_identity_tells_equal_people_apart_by_their_slots():
+def test_identity_tells_equal_people_apart_by_their_identities():
     network, (x, step, condition, mask) = trained("identity"), scenes(2)
     same = Condition(
-        condition.text, condition.dropped, condition.roles * 0, torch.full_like(condition.bones, 0.25), condition.slots
+        condition.text,
+        condition.text_dropped,
+        condition.roles * 0,
+        torch.full_like(condition.bones, 0.25),
+        condition.identity_ids,
     )
     x[:, 1] = x[:, 0]
     with torch.no_grad():
@@ -134,8 +138,10 @@ def test_a_caption_tells_each_role_something_of_its_own():
     of = {name: value[:1].repeat(2, *[1] * (value.ndim - 1)) for name, value in vars(condition).items()}
     of |= {"text": condition.text, "roles": torch.tensor([[0, 1], [0, 1]])}
     with torch.no_grad():
-        told = network.told(step[:1].repeat(2), Condition(**of))
-        withheld = network.told(step[:1].repeat(2), Condition(**(of | {"dropped": torch.ones(2, dtype=torch.bool)})))
+        told = network.condition_embedding(step[:1].repeat(2), Condition(**of))
+        withheld = network.condition_embedding(
+            step[:1].repeat(2), Condition(**(of | {"text_dropped": torch.ones(2, dtype=torch.bool)}))
+        )
     change = told[0] - told[1]
     assert (change[0] - change[1]).norm() > 0.1 * change.norm()
     assert torch.equal(withheld[:, 0], withheld[:, 1])
@@ -143,8 +149,8 @@ def test_a_caption_tells_each_role_something_of_its_own():
 
 def test_a_withheld_caption_is_not_heard():
     network, (x, step, condition, mask) = trained("identity"), scenes(2)
-    twice = both_branches(condition)
-    other = both_branches(Condition(**(vars(condition) | {"text": condition.text.flip(-1)})))
+    twice = stack_conditional_unconditional(condition)
+    other = stack_conditional_unconditional(Condition(**(vars(condition) | {"text": condition.text.flip(-1)})))
     with torch.no_grad():
         found = network(torch.cat([x, x]), torch.cat([step, step]), twice, torch.cat([mask, mask]))
         heard = network(torch.cat([x, x]), torch.cat([step, step]), other, torch.cat([mask, mask]))

@@ -15,7 +15,7 @@ from models.motion.evaluation.evaluator import (
 )
 from models.training.state import write_starter
 
-CONFIG = MotionEvaluatorConfig(width=16, layers=2, heads=2, dims=8, text_dim=6, text_digest="none")
+CONFIG = MotionEvaluatorConfig(width=16, layers=2, heads=2, dims=8, text_dim=6, text_encoder_digest="none")
 
 
 @pytest.fixture(scope="module")

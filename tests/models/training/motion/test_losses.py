@@ -39,8 +39,8 @@ def test_a_shift_of_everybody_costs_joints_and_nothing_between(scene):
     features[..., POSITIONS] = joints.flatten(-2)
     found, calm = terms(scene, features), terms(scene, scene[0].features)
     assert found["joints"] == pytest.approx(10.0 * 0.01, rel=1e-3)
-    spread = float(scene[1].spread[0])
-    assert found["root"] == pytest.approx(0.3 * (0.1 / spread) ** 2 / 3.0, rel=1e-3)
+    std = float(scene[1].std[0])
+    assert found["root"] == pytest.approx(0.3 * (0.1 / std) ** 2 / 3.0, rel=1e-3)
     for name in ("velocity", "bone", "distance", "orientation", "foot", "beside"):
         assert found[name] == pytest.approx(calm[name], abs=1e-5)
 

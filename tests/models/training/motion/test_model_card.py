@@ -19,7 +19,7 @@ def made(tmp_path_factory):
     torch.manual_seed(0)
     encoder = TextEncoder(SentenceConfig())
     sizes = IdentityConfig(width=32, layers=1, heads=2, text=encoder.dim)
-    model = MotionModel(MotionModelConfig(denoiser=sizes, text_encoder=encoder.digest, most_frames=120))
+    model = MotionModel(MotionModelConfig(denoiser=sizes, text_encoder_digest=encoder.digest, max_frames=120))
     for value in model.parameters():
         torch.nn.init.normal_(value, std=0.1)
     folder = tmp_path_factory.mktemp("model")
@@ -61,8 +61,8 @@ def test_a_card_says_what_was_done_and_measured(made):
     ):
         assert words in told, words
     assert "| fid |" not in card(folder, model, None) and "quantiles" not in told
-    digest = json.loads((folder / "config.json").read_text())["text_encoder"]
-    assert digest == model.config.text_encoder
+    digest = json.loads((folder / "config.json").read_text())["text_encoder_digest"]
+    assert digest == model.config.text_encoder_digest
 
 
 def test_every_prompt_is_shown_with_every_seed(made):

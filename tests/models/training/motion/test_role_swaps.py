@@ -64,7 +64,7 @@ def test_who_goes_by_slot_is_found_out(requests, monkeypatch, by):
 
     monkeypatch.setattr(measure_swaps, "sample", made)
     model = MotionModel(
-        MotionModelConfig(denoiser=IdentityConfig(width=32, layers=1, heads=2, text=4), text_encoder="")
+        MotionModelConfig(denoiser=IdentityConfig(width=32, layers=1, heads=2, text=4), text_encoder_digest="")
     )
     figures = measure(model, lambda texts: torch.zeros(len(texts), 4), requests, SamplingConfig())["lowest_pelvis_m"]
     assert figures["roles_differ"][0] == pytest.approx(2.0, abs=0.05)

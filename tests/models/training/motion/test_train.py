@@ -55,8 +55,8 @@ def test_it_learns_to_undo_noise(motion_data, embed, tmp_path):
     facts = json.loads((tmp_path / "training.json").read_text())
     assert facts["corpus"] == "small" and facts["steps"] == 200 and facts["config"]["batch_size"] == 4
     model = load_motion_model(tmp_path)
-    assert model.config.text_encoder == "some encoder" and model.config.denoiser.name == "identity"
-    assert model.normaliser.spread.max() > 0.1 and len(motion_model_digest(tmp_path)) == 64
+    assert model.config.text_encoder_digest == "some encoder" and model.config.denoiser.name == "identity"
+    assert model.normaliser.std.max() > 0.1 and len(motion_model_digest(tmp_path)) == 64
 
 
 def test_an_interruption_changes_nothing(motion_data, embed, tmp_path, monkeypatch):
@@ -216,7 +216,7 @@ def test_two_processes_learn_one_model(items, tmp_path, embed):
     assert len(first[0]) == len(second[0]) == 4 and first != second
 
 
-def test_veiled_people_are_called_something_else_and_empty_slots_stay_empty():
+def test_veiled_people_are_called_something_else_and_places_of_nobody_stay_empty():
     roles = torch.tensor([[0, -1]] * 400 + [[0, 1]] * 400)
     draw = torch.Generator().manual_seed(0)
     found = drop_roles(roles, 0.5, draw)

@@ -38,7 +38,7 @@ def at_hand(items, tmp_path_factory) -> tuple[MotionData, TextCache]:
 
 def _config(texts: TextCache) -> MotionEvaluatorConfig:
     return MotionEvaluatorConfig(
-        width=16, layers=1, heads=2, dims=8, text_dim=texts.dim, text_digest=texts.digest, most_frames=60
+        width=16, layers=1, heads=2, dims=8, text_dim=texts.dim, text_encoder_digest=texts.digest, max_frames=60
     )
 
 
@@ -86,7 +86,7 @@ def test_the_same_training_writes_the_same_bytes_also_after_an_interruption(at_h
 
 def test_texts_of_another_encoder_are_refused(at_hand, tmp_path):
     data, texts = at_hand
-    config = _config(texts).model_copy(update={"text_digest": "another"})
+    config = _config(texts).model_copy(update={"text_encoder_digest": "another"})
     with pytest.raises(InputError, match="is of the encoder"):
         train(data, texts, config, TRAINING, Run(0, tmp_path), FACTS)
 
