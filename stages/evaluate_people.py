@@ -294,8 +294,9 @@ def _without_truth(
 ) -> dict[str, Float[np.ndarray, "n"]]:
     """Median reprojection per observed frame, also as a share of the box, and feet's heights in standing frames."""
     with torch.no_grad():
-        keypoints = body.keypoints(*track_parameters(track)).double().numpy()
-        points = body.surface_points(*track_parameters(track))[..., 2].amin(-1).double().numpy()
+        posed = body.posed(*track_parameters(track))
+        keypoints = posed.keypoints.double().numpy()
+        points = posed.surface_points[..., 2].amin(-1).double().numpy()
     error = np.linalg.norm(camera.project(keypoints) - person.keypoints_px, axis=-1)
     # A keypoint behind the camera is as wrong as can be, not unseen.
     error = np.where(np.isfinite(error), error, 1e4)
@@ -350,7 +351,7 @@ def _landed(config: EvaluatePeopleConfig, body: BodyModel, clip: LiftedClip, fal
     if sunk < config.least_drop_m and trunk[2] > np.linalg.norm(trunk[:2]):
         return None
     with torch.no_grad():
-        points = body.surface_points(*track_parameters(take(best, frames)))
+        points = body.posed(*track_parameters(take(best, frames))).surface_points
         underside = points[:, np.concatenate(trunk_points(body)), 2].amin(-1)
     return Landing(best, frames, fall.landing_support, clip.camera, float(underside.median()))
 

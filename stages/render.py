@@ -93,7 +93,7 @@ def run(config: RenderConfig, scene: Scene, body: BodyModel, rng: np.random.Gene
     frames, masks = np.stack([shot.picture for shot in shots]), np.stack([shot.mask for shot in shots])
     flags = np.stack([shot.keypoint_flags for shot in shots], axis=1)
     with torch.no_grad():
-        landmarks = np.stack([body.keypoints(*track_parameters(person)).double().numpy() for person in people])
+        landmarks = np.stack([body.posed(*track_parameters(person)).keypoints.double().numpy() for person in people])
     keypoints, lens = np.nan_to_num(room.camera.project(landmarks)), room.camera.lens
     if lens is not None:  # the clip looks as the room's footage does
         frames = np.stack([lens.distort_image(frame) for frame in frames])

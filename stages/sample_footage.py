@@ -241,7 +241,9 @@ def _film(
     flags = np.stack([shot.keypoint_flags for shot in shots], axis=1)
     visibility = np.stack([shot.visibility for shot in shots], axis=1)
     with torch.no_grad():
-        keypoints_world = np.stack([body.keypoints(*track_parameters(act.track)).double().numpy() for act in acts])
+        keypoints_world = np.stack(
+            [body.posed(*track_parameters(act.track)).keypoints.double().numpy() for act in acts]
+        )
     keypoints = np.nan_to_num(stage.camera.project(keypoints_world))
     keypoints = keypoints if lens is None else lens.distort(keypoints)
     times = np.arange(len(masks)) / config.fps

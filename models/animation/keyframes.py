@@ -199,7 +199,7 @@ def _surface(
     matrices = torch.as_tensor(local, dtype=torch.float32)
     transl = torch.as_tensor(pelvis - rest[0], dtype=torch.float32)
     with torch.no_grad():
-        return body.surface_points(betas[None], matrices[:, 0], matrices[:, 1:], transl).double().numpy()
+        return body.posed(betas[None], matrices[:, 0], matrices[:, 1:], transl).surface_points.double().numpy()
 
 
 def _lowest(

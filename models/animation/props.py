@@ -46,7 +46,7 @@ def lowered(body: BodyModel, track: PersonTrack, box: Box, frame: int, more_m: f
     off."""
     at = take(track, np.array([frame]))
     with torch.no_grad():
-        skin = body.surface_points(*track_parameters(at))[0].double().numpy()
+        skin = body.posed(*track_parameters(at)).surface_points[0].double().numpy()
     reach = _topped(box, box.top_m - SUNK_M)
     over = [float(point[2]) for point in skin if reach.is_under(point)]
     return _topped(box, min([box.top_m, *over]) - more_m)

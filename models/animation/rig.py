@@ -49,7 +49,7 @@ def rig_of(body: BodyModel, betas: Float[np.ndarray, "10"]) -> Rig:
     shape, zero = torch.as_tensor(betas, dtype=torch.float32), torch.zeros(3)
     with torch.no_grad():
         rest = body.rest_joints(shape).double().numpy()
-        skin = body.vertices(shape, zero, torch.zeros(69), zero).double().numpy()
+        skin = body.posed(shape, zero, torch.zeros(69), zero).vertices.double().numpy()
     ankle = rest[SMPL_JOINTS.index("left_ankle")]
     foot = skin[(skin[:, 0] > 0) & (skin[:, 1] < ankle[1])]
     trunk = skin[np.abs(skin[:, 1] - rest[0, 1]) < 0.05]

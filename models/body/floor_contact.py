@@ -118,7 +118,7 @@ def surface_heights(
     for part in (slice(first, first + 128) for first in range(0, len(transl), 128)):
         pose = (torch.as_tensor(array[part], dtype=torch.float32) for array in (global_orient, body_pose, transl))
         with torch.no_grad():
-            heights[part] = body.surface_points(shape, *pose)[..., 2].numpy()
+            heights[part] = body.posed(shape, *pose).surface_points[..., 2].numpy()
     return heights
 
 

@@ -10,6 +10,8 @@ publishes, which lie where annotators click; for a SMPL file, those of `models.b
 
 import hashlib
 import logging
+from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 
 import numpy as np
@@ -19,10 +21,11 @@ from pydantic import Field
 from torch import Tensor, nn
 
 from models.body.anny_bake import BAKE_VERSION, baked_body, farthest_points, shape_features
+from models.body.arrays import BodyArrays
 from models.body.kinematics import posed_skeleton
+from models.body.skinning import SurfacePoints, local_rotations
 from models.body.smpl_file import read_smpl
 from models.config import Config
-from models.geometry.rotations import matrices_from_axis_angle
 from models.types import SMPL_JOINTS, SMPL_PARENTS
 
 logger = logging.getLogger(__name__)
@@ -45,60 +48,8 @@ class BodyShape(Config):
     """0 is slight, 1 is heavy."""
 
 
-class _SurfacePoints(nn.Module):
-    """Fixed combinations of vertices, skinned without the mesh.
-
-    Point k is Σ_v a_kv Σ_j w_vj (R_j (v − J_j) + t_j) = Σ_j R_j (m_kj − c_kj J_j) + c_kj t_j, where
-    c_kj = Σ_v a_kv w_vj and m_kj = Σ_v a_kv w_vj v, which is linear in betas (and in the pose corrections).
-    """
-
-    share: Tensor
-    moment: Tensor
-    moment_shape: Tensor
-    moment_pose: Tensor | None
-
-    def __init__(
-        self,
-        combination: Float[np.ndarray, "point vertex"],
-        weights: Float[np.ndarray, "vertex 24"],
-        v_template: Float[np.ndarray, "vertex 3"],
-        shapedirs: Float[np.ndarray, "vertex 3 10"],
-        posedirs: Float[np.ndarray, "vertex 3 207"] | None,
-    ):
-        super().__init__()
-        used = np.flatnonzero(np.abs(combination).sum(axis=0))
-        a, w = combination[:, used].astype(np.float64), weights[used].astype(np.float64)
-
-        def moment(values: Float[np.ndarray, "vertex 3 *rest"]) -> Tensor:
-            flat = values[used].reshape(len(used), -1).astype(np.float64)
-            sums = np.stack([(a * w[:, joint]) @ flat for joint in range(24)], axis=1)
-            return torch.as_tensor(sums.reshape(len(a), 24, *values.shape[1:]), dtype=torch.float32)
-
-        self.register_buffer("share", torch.as_tensor(a @ w, dtype=torch.float32))
-        self.register_buffer("moment", moment(v_template))
-        self.register_buffer("moment_shape", moment(shapedirs))
-        self.register_buffer("moment_pose", None if posedirs is None else moment(posedirs))
-
-    def forward(
-        self,
-        betas: Float[Tensor, "*#batch 10"],
-        rotations: Float[Tensor, "*#batch 24 3 3"],
-        rest_joints: Float[Tensor, "*#batch 24 3"],
-        joints: Float[Tensor, "*#batch 24 3"],
-        pose_feature: Float[Tensor, "*#batch 207"] | None,
-    ) -> Float[Tensor, "*batch point 3"]:
-        arm = self.moment + torch.einsum("pjcb,...b->...pjc", self.moment_shape, betas)
-        arm = arm - self.share[:, :, None] * rest_joints[..., None, :, :]
-        if pose_feature is not None and self.moment_pose is not None:
-            arm = arm + torch.einsum("pjcb,...b->...pjc", self.moment_pose, pose_feature)
-        if arm.numel() == arm.shape[-3:].numel():  # one body for all frames: a plain matrix product
-            arm = arm.reshape(arm.shape[-3:])
-        turned = rotations.transpose(-3, -2).flatten(-2) @ arm.flatten(-2).transpose(-1, -2)
-        return turned.transpose(-1, -2) + self.share @ joints
-
-
 class BodyModel(nn.Module):
-    """A SMPL-layout body. Methods take leading batch axes that broadcast, and pass gradients.
+    """A SMPL-layout body, which grows into a `ShapedBody` and a `PosedBody`. Batch axes lead and broadcast; gradients pass.
 
     Rotations are axis-angle (`global_orient` [*b, 3], `body_pose` [*b, 69], radians) or matrices ([*b, 3, 3] and
     [*b, 23, 3, 3]); both have the same number of batch axes. `betas` [*b, 10], `transl` [*b, 3].
@@ -113,24 +64,16 @@ class BodyModel(nn.Module):
     bone_template: Tensor
     bone_shapedirs: Tensor
 
-    def __init__(
-        self,
-        name: str,
-        v_template: Float[np.ndarray, "vertex 3"],
-        shapedirs: Float[np.ndarray, "vertex 3 10"],
-        J_regressor: Float[np.ndarray, "24 vertex"],
-        weights: Float[np.ndarray, "vertex 24"],
-        faces: Int[np.ndarray, "face 3"],
-        keypoint_regressor: Float[np.ndarray, "17 vertex"],
-        posedirs: Float[np.ndarray, "vertex 3 207"] | None = None,
-        shape_map: Float[np.ndarray, "feature 10"] | None = None,
-    ):
+    def __init__(self, name: str, arrays: BodyArrays):
         super().__init__()
         self.name = name
-        self.faces = faces
+        v_template, shapedirs, J_regressor = arrays.v_template, arrays.shapedirs, arrays.J_regressor
+        weights, posedirs = arrays.weights, arrays.posedirs
+        self.faces = arrays.faces
         self.J_regressor = J_regressor
-        self.shape_map = shape_map
-        parts = [v_template, shapedirs, J_regressor, weights, faces, keypoint_regressor, posedirs, shape_map]
+        self.shape_map = arrays.shape_map
+        parts = [v_template, shapedirs, J_regressor, weights, self.faces, arrays.keypoint_regressor, posedirs]
+        parts.append(self.shape_map)
         self.digest = hashlib.sha256(
             b"".join(np.ascontiguousarray(part).tobytes() for part in parts if part is not None)
         ).hexdigest()
@@ -153,60 +96,27 @@ class BodyModel(nn.Module):
         one_each = np.zeros((len(self.surface_vertices), len(v_template)))
         one_each[np.arange(len(one_each)), self.surface_vertices] = 1.0
         model = (weights, v_template, shapedirs, posedirs)
-        self._keypoints = _SurfacePoints(keypoint_regressor, *model)
-        self._surface = _SurfacePoints(one_each, *model)
+        self._keypoints = SurfacePoints(arrays.keypoint_regressor, *model)
+        self._surface = SurfacePoints(one_each, *model)
         self.requires_grad_(False)
 
     def rest_joints(self, betas: Float[Tensor, "*batch 10"]) -> Float[Tensor, "*batch 24 3"]:
         """Joints of the T-pose."""
         return self.J_template + torch.einsum("jcb,...b->...jc", self.J_shapedirs, betas)
 
-    def joints(
-        self,
-        betas: Float[Tensor, "*#batch 10"],
-        global_orient: Float[Tensor, "..."],
-        body_pose: Float[Tensor, "..."],
-        transl: Float[Tensor, "*#batch 3"],
-    ) -> Float[Tensor, "*batch 24 3"]:
-        """Posed joints, by forward kinematics alone."""
-        return self._pose(betas, global_orient, body_pose, transl)[2]
+    def shaped(self, betas: Float[Tensor, "*batch 10"]) -> "ShapedBody":
+        """Return the body in one shape, or in many."""
+        return ShapedBody(self, betas, self.rest_joints(betas))
 
-    def keypoints(
+    def posed(
         self,
         betas: Float[Tensor, "*#batch 10"],
         global_orient: Float[Tensor, "..."],
         body_pose: Float[Tensor, "..."],
         transl: Float[Tensor, "*#batch 3"],
-    ) -> Float[Tensor, "*batch 17 3"]:
-        """COCO-17: points of the surface, as annotators click them (the middle of the limb at a joint)."""
-        return self._keypoints(betas, *self._pose(betas, global_orient, body_pose, transl))
-
-    def surface_points(
-        self,
-        betas: Float[Tensor, "*#batch 10"],
-        global_orient: Float[Tensor, "..."],
-        body_pose: Float[Tensor, "..."],
-        transl: Float[Tensor, "*#batch 3"],
-    ) -> Float[Tensor, "*batch point 3"]:
-        """The vertices `surface_vertices`, spread all over the body, for contact."""
-        return self._surface(betas, *self._pose(betas, global_orient, body_pose, transl))
-
-    def vertices(
-        self,
-        betas: Float[Tensor, "*#batch 10"],
-        global_orient: Float[Tensor, "..."],
-        body_pose: Float[Tensor, "..."],
-        transl: Float[Tensor, "*#batch 3"],
-    ) -> Float[Tensor, "*batch vertex 3"]:
-        """The whole skinned mesh (linear blend skinning, SMPL 2015, eq. 2 to 4)."""
-        rotations, rest, joints, feature = self._pose(betas, global_orient, body_pose, transl)
-        shaped = self.v_template + torch.einsum("vcb,...b->...vc", self.shapedirs, betas)
-        if feature is not None and self.posedirs is not None:
-            shaped = shaped + torch.einsum("vcb,...b->...vc", self.posedirs, feature)
-        offset = joints - (rotations @ rest[..., None])[..., 0]
-        blended = self.weights @ torch.cat([rotations.flatten(-2), offset], dim=-1)
-        linear = blended[..., :9].unflatten(-1, (3, 3))
-        return (linear @ shaped[..., None])[..., 0] + blended[..., 9:]
+    ) -> "PosedBody":
+        """Return the body in a shape and a pose: `shaped(betas).posed(global_orient, body_pose, transl)`."""
+        return self.shaped(betas).posed(global_orient, body_pose, transl)
 
     def betas_from_shape(self, shape: BodyShape) -> Float[np.ndarray, "10"]:
         """Betas of a person; the standing height is met exactly, the rest as the model's shape space allows."""
@@ -249,43 +159,69 @@ class BodyModel(nn.Module):
         y = self.v_template[:, 1].numpy() + self.shapedirs[:, 1].numpy() @ np.asarray(betas, dtype=np.float32)
         return float(y.max() - y.min())
 
-    def _pose(
-        self, betas: Tensor, global_orient: Tensor, body_pose: Tensor, transl: Tensor
-    ) -> tuple[Tensor, Tensor, Tensor, Tensor | None]:
-        """World rotation of every joint [*b, 24, 3, 3], rest joints, posed joints, pose feature."""
+
+@dataclass(frozen=True, eq=False)
+class ShapedBody:
+    """A body model in a shape."""
+
+    model: BodyModel
+    betas: Float[Tensor, "*batch 10"]
+    rest_joints: Float[Tensor, "*batch 24 3"]
+    """Joints of the T-pose before `transl`, metres."""
+
+    def posed(
+        self,
+        global_orient: Float[Tensor, "..."],
+        body_pose: Float[Tensor, "..."],
+        transl: Float[Tensor, "*#batch 3"],
+    ) -> "PosedBody":
+        """Return the body in a pose, by forward kinematics; rotations as `BodyModel` takes them."""
+        model = self.model
         local = local_rotations(global_orient, body_pose)
-        rest = self.rest_joints(betas)
-        bone = self.bone_template + torch.einsum("jcb,...b->...jc", self.bone_shapedirs, betas)
-        rotations, joints = posed_skeleton(bone, local, transl)
+        bones = model.bone_template + torch.einsum("jcb,...b->...jc", model.bone_shapedirs, self.betas)
+        rotations, joints = posed_skeleton(bones, local, transl)
         feature = None
-        if self.posedirs is not None:
+        if model.posedirs is not None:
             feature = (local[..., 1:, :, :] - torch.eye(3, dtype=local.dtype, device=local.device)).flatten(-3)
-        return rotations, rest, joints, feature
+        return PosedBody(self, rotations, joints, feature)
 
 
-def local_rotations(
-    global_orient: Float[Tensor, "..."], body_pose: Float[Tensor, "..."]
-) -> Float[Tensor, "*batch 24 3 3"]:
-    """Rotation matrices of the root and the 23 joints from either representation (see `BodyModel`)."""
-    if body_pose.shape[-1] == 69:
-        batch_axes = body_pose.ndim - 1
-        body = matrices_from_axis_angle(body_pose.unflatten(-1, (23, 3)))
-    else:
-        assert body_pose.shape[-3:] == (23, 3, 3), (
-            f"body_pose is [*b, 69] or [*b, 23, 3, 3], got {tuple(body_pose.shape)}"
-        )
-        batch_axes = body_pose.ndim - 3
-        body = body_pose
-    if global_orient.ndim == batch_axes + 1:
-        root = matrices_from_axis_angle(global_orient)
-    else:
-        assert global_orient.shape[batch_axes:] == (3, 3), (
-            f"global_orient needs as many batch axes as body_pose ({batch_axes}), got {tuple(global_orient.shape)}"
-        )
-        root = global_orient
-    # numpy's: torch's own takes a second to import sympy.
-    batch = np.broadcast_shapes(root.shape[:-2], body.shape[:-3])
-    return torch.cat([root.expand(*batch, 3, 3)[..., None, :, :], body.expand(*batch, 23, 3, 3)], dim=-3)
+@dataclass(frozen=True, eq=False)
+class PosedBody:
+    """A body model in a shape and a pose; what lies on its surface is computed when it is asked for, and once."""
+
+    shaped: ShapedBody
+    rotations: Float[Tensor, "*#batch 24 3 3"]
+    """Of the joints to the world."""
+    joints: Float[Tensor, "*batch 24 3"]
+    """Posed joints, metres."""
+    pose_feature: Float[Tensor, "*#batch 207"] | None = None
+    """Of SMPL's corrections: rotations less the identity; None for a body without."""
+
+    @cached_property
+    def keypoints(self) -> Float[Tensor, "*batch 17 3"]:
+        """COCO-17: points of the surface, as annotators click them (the middle of the limb at a joint)."""
+        return self._skinned(self.shaped.model._keypoints)
+
+    @cached_property
+    def surface_points(self) -> Float[Tensor, "*batch point 3"]:
+        """The vertices `surface_vertices`, spread all over the body, for contact."""
+        return self._skinned(self.shaped.model._surface)
+
+    @cached_property
+    def vertices(self) -> Float[Tensor, "*batch vertex 3"]:
+        """The whole skinned mesh (linear blend skinning, SMPL 2015, eq. 2 to 4)."""
+        model, rest = self.shaped.model, self.shaped.rest_joints
+        shaped = model.v_template + torch.einsum("vcb,...b->...vc", model.shapedirs, self.shaped.betas)
+        if self.pose_feature is not None and model.posedirs is not None:
+            shaped = shaped + torch.einsum("vcb,...b->...vc", model.posedirs, self.pose_feature)
+        offset = self.joints - (self.rotations @ rest[..., None])[..., 0]
+        blended = model.weights @ torch.cat([self.rotations.flatten(-2), offset], dim=-1)
+        linear = blended[..., :9].unflatten(-1, (3, 3))
+        return (linear @ shaped[..., None])[..., 0] + blended[..., 9:]
+
+    def _skinned(self, points: SurfacePoints) -> Tensor:
+        return points(self.shaped.betas, self.rotations, self.shaped.rest_joints, self.joints, self.pose_feature)
 
 
 def relaxed_pose() -> Float[np.ndarray, "69"]:
@@ -347,18 +283,8 @@ def load_body(path: Path | None = None) -> BodyModel:
     SMPL files and the smplx package are for non-commercial use. Raises InputError for a file that is not a SMPL model.
     """
     if path is None:
-        baked = baked_body()
-        return BodyModel(
-            name=f"anny-bake-{BAKE_VERSION}",
-            v_template=baked.v_template,
-            shapedirs=baked.shapedirs,
-            J_regressor=baked.J_regressor,
-            weights=baked.weights,
-            faces=baked.faces,
-            keypoint_regressor=baked.keypoint_regressor,
-            shape_map=baked.shape_map,
-        )
-    return BodyModel(name="smpl", **read_smpl(path))
+        return BodyModel(f"anny-bake-{BAKE_VERSION}", baked_body())
+    return BodyModel("smpl", read_smpl(path))
 
 
 def trunk_points(body: BodyModel) -> tuple[Int[np.ndarray, "hip"], Int[np.ndarray, "chest"]]:

@@ -12,6 +12,7 @@ import numpy as np
 from jaxtyping import Float
 
 from models.body.anny_bake import vertices_around
+from models.body.arrays import BodyArrays
 from models.errors import InputError
 from models.types import COCO_KEYPOINTS, SMPL_JOINTS, SMPL_PARENTS
 
@@ -29,8 +30,8 @@ _LIMB_OFFSETS = {
 SMPL's hips lie lower and further in than the hips that people see."""
 
 
-def read_smpl(path: Path) -> dict[str, np.ndarray]:
-    """Arrays of a SMPL file, named as `models.body.model.BodyModel` takes them.
+def read_smpl(path: Path) -> BodyArrays:
+    """Read the arrays of a SMPL file.
 
     Raises InputError where smplx is not installed, or the file cannot be read or is not a SMPL model.
     """
@@ -69,15 +70,15 @@ def read_smpl(path: Path) -> dict[str, np.ndarray]:
     if n != SMPL_VERTICES or parents != SMPL_PARENTS:
         raise InputError(path, f"holds {n} vertices and {len(parents)} joints, not SMPL's 6890 and 24", remedy)
     weights, J_regressor = model.lbs_weights.numpy(), model.J_regressor.numpy()
-    return {
-        "v_template": v_template,
-        "shapedirs": model.shapedirs[..., :10].numpy(),
-        "J_regressor": J_regressor,
-        "weights": weights,
-        "faces": model.faces.astype(np.int64),
-        "keypoint_regressor": _keypoint_regressor(v_template, weights, J_regressor @ v_template, vertex_ids["smplh"]),
-        "posedirs": model.posedirs.T.reshape(n, 3, -1).numpy(),
-    }
+    return BodyArrays(
+        v_template=v_template,
+        shapedirs=model.shapedirs[..., :10].numpy(),
+        J_regressor=J_regressor,
+        weights=weights,
+        faces=model.faces.astype(np.int64),
+        keypoint_regressor=_keypoint_regressor(v_template, weights, J_regressor @ v_template, vertex_ids["smplh"]),
+        posedirs=model.posedirs.T.reshape(n, 3, -1).numpy(),
+    )
 
 
 def _keypoint_regressor(

@@ -26,13 +26,13 @@ def track_parameters(
 def track_joints(body: BodyModel, track: PersonTrack) -> Float[np.ndarray, "time 24 3"]:
     """Joints of every frame of a track, in the frame of the track, metres."""
     with torch.no_grad():
-        return body.joints(*track_parameters(track)).double().numpy()
+        return body.posed(*track_parameters(track)).joints.double().numpy()
 
 
 def track_keypoints(body: BodyModel, track: PersonTrack) -> Float[np.ndarray, "time 17 3"]:
     """COCO-17 of every frame of a track, in the frame of the track, metres."""
     with torch.no_grad():
-        return body.keypoints(*track_parameters(track)).double().numpy()
+        return body.posed(*track_parameters(track)).keypoints.double().numpy()
 
 
 def rest_joints_of(body: BodyModel, betas: Float[np.ndarray, "10"]) -> Float[np.ndarray, "24 3"]:
@@ -50,7 +50,7 @@ def standing_pelvis_height(body: BodyModel, betas: Float[np.ndarray, "10"]) -> f
     """Height of the pelvis over the soles of the upright body, metres."""
     with torch.no_grad():
         zero = torch.zeros(3)
-        points = body.surface_points(torch.as_tensor(betas, dtype=torch.float32), zero, torch.zeros(69), zero)
+        points = body.posed(torch.as_tensor(betas, dtype=torch.float32), zero, torch.zeros(69), zero).surface_points
     return float(rest_root(body, betas)[1] - points[:, 1].min())
 
 
@@ -64,7 +64,7 @@ def body_joints(
     """The body's joints over time, metres, float64."""
     arrays = (np.tile(betas, (len(transl), 1)), global_orient, body_pose, transl)
     with torch.no_grad():
-        return body.joints(*(torch.as_tensor(array, dtype=torch.float32) for array in arrays)).double().numpy()
+        return body.posed(*(torch.as_tensor(array, dtype=torch.float32) for array in arrays)).joints.double().numpy()
 
 
 def canonicalise(body: BodyModel, tracks: Sequence[PersonTrack]) -> tuple[PersonTrack, ...]:

@@ -134,7 +134,7 @@ class HmrRegressor:
         shape = torch.as_tensor(betas, dtype=torch.float32)
         orient, pose = (torch.as_tensor(value, dtype=torch.float32) for value in (global_orient, body_pose))
         with torch.no_grad():
-            points = self.body.keypoints(shape.expand(len(orient), -1), orient, pose, torch.zeros(len(orient), 3))
+            points = self.body.posed(shape.expand(len(orient), -1), orient, pose, torch.zeros(len(orient), 3)).keypoints
             return (points - self.body.rest_joints(shape)[0]).double().numpy()
 
 

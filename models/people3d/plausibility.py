@@ -129,7 +129,7 @@ def _surface(body: BodyModel, track: PersonTrack) -> Float[np.ndarray, "time poi
     """Contact points of the skin; 128 frames at a time stay in the processor's cache."""
     parts = [torch.split(values, 128) for values in track_parameters(track)]
     with torch.no_grad():
-        return torch.cat([body.surface_points(*part) for part in zip(*parts, strict=True)]).double().numpy()
+        return torch.cat([body.posed(*part).surface_points for part in zip(*parts, strict=True)]).double().numpy()
 
 
 def _at_rest(

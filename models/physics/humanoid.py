@@ -194,7 +194,7 @@ def segment_points(
         shape = torch.as_tensor(betas, dtype=torch.float32)
         joints = body.rest_joints(shape).double().numpy()
         zeros = torch.zeros(3)
-        vertices = body.vertices(shape, zeros, torch.zeros(69), zeros).double().numpy()
+        vertices = body.posed(shape, zeros, torch.zeros(69), zeros).vertices.double().numpy()
     weights = body.weights.detach().double().numpy().copy()
     for index in range(24):
         if index not in SIMULATED:

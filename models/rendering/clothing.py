@@ -69,7 +69,7 @@ class Figure:
         normals = self.normal_sums @ np.cross(b - a, c - a)
         self.normals = normals / np.maximum(np.linalg.norm(normals, axis=1, keepdims=True), 1e-12)
         rest = [torch.zeros(size) for size in (10, 3, 69, 3)]
-        self.landmark = dict(zip(COCO_KEYPOINTS, body.keypoints(*rest).numpy().astype(np.float64), strict=True))
+        self.landmark = dict(zip(COCO_KEYPOINTS, body.posed(*rest).keypoints.numpy().astype(np.float64), strict=True))
 
     def region(self, *names: str) -> Bool[np.ndarray, "vertex"]:
         return np.isin(self.regions, [REGIONS.index(name) for name in names])

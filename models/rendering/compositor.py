@@ -103,8 +103,9 @@ def _posed(
     for first in range(0, len(tracks[0].transl), 16):
         with torch.no_grad():
             part = [tuple(v[first : first + 16] for v in one) for one in values]
-            vertices = [body.vertices(*one).numpy() for one in part]
-            keypoints = np.stack([body.keypoints(*one).double().numpy() for one in part])
+            posed = [body.posed(*values) for values in part]
+            vertices = [one.vertices.numpy() for one in posed]
+            keypoints = np.stack([one.keypoints.double().numpy() for one in posed])
         for i in range(len(vertices[0])):
             yield [worn.apply(v[i]) for worn, v in zip(dresses, vertices, strict=True)], keypoints[:, i]
 

@@ -309,7 +309,8 @@ def lowest_vertex(body: BodyModel, track: PersonTrack) -> Float[np.ndarray, "tim
     values = track_parameters(track)
     with torch.no_grad():
         parts = [
-            body.vertices(*(v[i : i + 16] for v in values))[..., 2].amin(dim=1) for i in range(0, len(track.transl), 16)
+            body.posed(*(v[i : i + 16] for v in values)).vertices[..., 2].amin(dim=1)
+            for i in range(0, len(track.transl), 16)
         ]
     return torch.cat(parts).double().numpy()
 

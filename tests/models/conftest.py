@@ -62,7 +62,7 @@ def _dot_people(body: BodyModel, count: int = 40, rows: int = 32, seed: int = 0,
     betas, transl = np.zeros((count, 10)), np.tile([0.0, -0.1, 4.0], (count, 1)) + rng.normal(0.0, 0.05, (count, 3))
     focal = np.full(count, rows * 2.0)
     values = [torch.as_tensor(value).float() for value in (betas, pose[:, :3], pose[:, 3:], transl)]
-    joints = body.joints(*values).double().numpy()
+    joints = body.posed(*values).joints.double().numpy()
     pixels = joints[..., :2] / joints[..., 2:] * focal[:, None, None] + [rows * 0.375 - 0.5, rows / 2 - 0.5]
     files = []
     for places, away in zip(pixels, turned[:, 2, 2] > 0, strict=True):

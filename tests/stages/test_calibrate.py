@@ -29,7 +29,7 @@ def betas(body):
         found = body.betas_from_shape(BodyShape(age_years=40, stature_m=stature))
         pose = torch.as_tensor(relaxed_pose()[None], dtype=torch.float32)
         args = torch.as_tensor(found)[None], torch.zeros(1, 3), pose, torch.zeros(1, 3)
-        nose = float(body.keypoints(*args)[0, 0, 1] - body.surface_points(*args)[0, :, 1].min())
+        nose = float(body.posed(*args).keypoints[0, 0, 1] - body.posed(*args).surface_points[0, :, 1].min())
         stature += ADULT_NOSE_M - nose
     return found
 
@@ -51,10 +51,10 @@ def standing_people(body, betas, camera: Camera, places: np.ndarray, rng, name: 
 
     rotations = torch.as_tensor(matrix_from_axis_angle(pose.numpy().reshape(count, 23, 3)), dtype=torch.float32)
     transl = torch.zeros(count, 3)
-    low = body.surface_points(shape, orient, rotations, transl)[..., 2].amin(-1)
+    low = body.posed(shape, orient, rotations, transl).surface_points[..., 2].amin(-1)
     transl[:, :2] = torch.as_tensor(places, dtype=torch.float32)
     transl[:, 2] = -low
-    pixels = camera.project(body.keypoints(shape, orient, rotations, transl).double().numpy())
+    pixels = camera.project(body.posed(shape, orient, rotations, transl).keypoints.double().numpy())
     inside = ((pixels > 0) & (pixels < [camera.width_px, camera.height_px])).all(axis=(1, 2))
     boxes = np.concatenate([pixels.min(axis=1), pixels.max(axis=1)], axis=1)
     scores = np.where(inside[:, None], 0.9, 0.0) * np.ones((count, 17))

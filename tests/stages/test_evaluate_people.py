@@ -49,7 +49,7 @@ def upright(body, tilt: np.ndarray | None = None, height: float = 0.95, moved: f
 def write_truth(folder, body, track):
     folder.mkdir(parents=True)
     with torch.no_grad():
-        keypoints = body.keypoints(*track_parameters(track)).double().numpy()
+        keypoints = body.posed(*track_parameters(track)).keypoints.double().numpy()
     flags = np.full((1, len(TIMES), 17), 2)
     flags[0, :, 4] = 0
     flags[0, :, 3] = 1

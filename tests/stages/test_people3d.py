@@ -45,19 +45,19 @@ def stroller(body, count: int, name: str = "anna", y: float = 0.0, fps: float = 
     one_pose = matrix_from_axis_angle(relaxed_pose().reshape(1, 23, 3))
     pose = torch.as_tensor(np.tile(one_pose, (count, 1, 1, 1)), dtype=torch.float32)
     transl = torch.zeros(count, 3)
-    transl[:, 2] = -body.surface_points(betas, orient, pose, transl)[..., 2].amin(-1)
+    transl[:, 2] = -body.posed(betas, orient, pose, transl).surface_points[..., 2].amin(-1)
     transl[:, 0] = 4.0
     transl[:, 1] = torch.as_tensor(across + y)
-    pixels = CAMERA.project(body.keypoints(betas, orient, pose, transl).double().numpy())
+    pixels = CAMERA.project(body.posed(betas, orient, pose, transl).keypoints.double().numpy())
     boxes = np.concatenate([pixels.min(axis=1), pixels.max(axis=1)], axis=1)
     person = Person2D(name, "resident", np.ones(count, bool), boxes, pixels, np.full((count, 17), 0.9))
-    return person, body.joints(betas, orient, pose, transl).double().numpy(), np.arange(count) / fps
+    return person, body.posed(betas, orient, pose, transl).joints.double().numpy(), np.arange(count) / fps
 
 
 def joints_of(body, track) -> np.ndarray:
     count = len(track.transl)
     arrays = (np.tile(track.betas, (count, 1)), track.global_orient, track.body_pose, track.transl)
-    return body.joints(*(torch.as_tensor(a, dtype=torch.float32) for a in arrays)).double().numpy()
+    return body.posed(*(torch.as_tensor(a, dtype=torch.float32) for a in arrays)).joints.double().numpy()
 
 
 def hide(person: Person2D, frames) -> Person2D:
@@ -202,7 +202,7 @@ def poster(body, share: float, raised_m: float, x: float = 4.5, count: int = 12)
     betas = torch.as_tensor(body.betas_from_shape(BodyShape(age_years=50, stature_m=1.7)))[None]
     orient = torch.as_tensor(yaw(np.pi) @ R_ZUP_YUP, dtype=torch.float32)[None]
     pose = torch.as_tensor(matrix_from_axis_angle(relaxed_pose().reshape(1, 23, 3)), dtype=torch.float32)
-    points = body.keypoints(betas, orient, pose, torch.zeros(1, 3))[0].double().numpy()
+    points = body.posed(betas, orient, pose, torch.zeros(1, 3)).keypoints[0].double().numpy()
     points = (points - [0.0, 0.0, points[:, 2].min()]) * share
     pixels = np.tile(
         CAMERA.project(np.stack([np.full(17, x), points[:, 1], points[:, 2] + raised_m], -1)), (count, 1, 1)

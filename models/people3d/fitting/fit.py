@@ -48,19 +48,19 @@ def rest_pelvis(body: BodyModel, betas: Float[np.ndarray, "10"]) -> Float[np.nda
 def fit_joints(body: BodyModel, fit: Fit) -> Float[np.ndarray, "time 24 3"]:
     """Return joints in the world, metres."""
     with torch.no_grad():
-        return body.joints(*_batch(body, fit, slice(None))).double().numpy()
+        return body.posed(*_batch(body, fit, slice(None))).joints.double().numpy()
 
 
 def fit_keypoints(body: BodyModel, fit: Fit) -> Float[np.ndarray, "time 17 3"]:
     """Return COCO-17 in the world, metres."""
     with torch.no_grad():
-        return body.keypoints(*_batch(body, fit, slice(None))).double().numpy()
+        return body.posed(*_batch(body, fit, slice(None))).keypoints.double().numpy()
 
 
 def fit_feet(body: BodyModel, fit: Fit) -> Float[np.ndarray, "time 2"]:
     """Return the height of the lowest contact point of the left and right foot above the floor, metres."""
     owner = body.weights[body.surface_vertices].argmax(-1)
     with torch.no_grad():
-        z = body.surface_points(*_batch(body, fit, slice(None)))[..., 2]
+        z = body.posed(*_batch(body, fit, slice(None))).surface_points[..., 2]
     feet = [z[:, torch.isin(owner, torch.tensor(joints))].amin(-1) for joints in ([7, 10], [8, 11])]
     return torch.stack(feet, dim=-1).double().numpy()

@@ -195,9 +195,9 @@ class Fitter:
         orient, pelvis = self.tensor(start.global_orient), self.tensor(start.pelvis)
         pose = matrices_from_axis_angle(self.tensor(start.body_pose).reshape(-1, 23, 3))
         transl = pelvis - self.body.rest_joints(betas)[0]
-        posed = self.body._pose(betas[None], orient, pose, transl)
+        posed = self.body.posed(betas[None], orient, pose, transl)
         # Of the trunk: an arm that hangs over the edge, or seems to, says nothing of the mattress.
-        underside = self.body._surface(betas[None], *posed)[:, torch.cat(self.objective.trunk), 2].amin(-1)
+        underside = posed.surface_points[:, torch.cat(self.objective.trunk), 2].amin(-1)
         lies = (orient[:, 2, 1].abs() < 0.5) & (still > 0.3) & (self.tensor(start.trust) > 0.0)
         for top in range(len(tops)):
             lies &= tops.outside(top, pelvis[:, None, :2])[:, 0] > 0.0

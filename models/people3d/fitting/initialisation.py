@@ -74,8 +74,8 @@ def initialise(
         rotation = torch.as_tensor(orient, dtype=torch.float32)
         pose = torch.as_tensor(matrix_from_axis_angle(poses.reshape(-1, 23, 3))[entry], dtype=torch.float32)
         offset = -pelvis0.expand(count, 3)
-        points = body.keypoints(shape.expand(count, 10), rotation, pose, offset).double().numpy()
-        surface = body.surface_points(shape.expand(count, 10), rotation, pose, offset)
+        posed = body.posed(shape.expand(count, 10), rotation, pose, offset)
+        points, surface = posed.keypoints.double().numpy(), posed.surface_points
     # Arms hang where the library put them: trunk, head and legs decide where the floor is.
     arm = [REGIONS.index(region) for region in ("upper_arm", "forearm", "hand")]
     carries = ~np.isin(body.regions[body.surface_vertices], arm)
@@ -128,7 +128,7 @@ def _regressed_keypoints(body: BodyModel, regression: Regression) -> Float[np.nd
     orient = torch.as_tensor(regression.global_orient, dtype=torch.float32)
     with torch.no_grad():
         offset = -body.rest_joints(betas)[0].expand(count, 3)
-        return body.keypoints(betas.expand(count, 10), orient, pose, offset).double().numpy()
+        return body.posed(betas.expand(count, 10), orient, pose, offset).keypoints.double().numpy()
 
 
 def _system(

@@ -16,7 +16,7 @@ from pydantic import Field
 from torch import Tensor
 
 from models.body.joint_limits import joint_limits
-from models.body.model import BodyModel, trunk_points
+from models.body.model import BodyModel, PosedBody, ShapedBody, trunk_points
 from models.body.shape_space import ShapeSpace
 from models.config import Config, renamed
 from models.geometry.rotations import matrices_from_axis_angle, matrix_from_columns
@@ -184,14 +184,17 @@ class FitObjective:
         """Joints, keypoints and contact points, by one pass of forward kinematics."""
         each = betas[frames.person]
         transl = pelvis - self.body.rest_joints(each)[:, 0]
-        rotated, rest, joints, feature = self.body._pose(each, orient, rotations, transl)
-        points: list[list[Tensor]] = [[], []]
+        everybody = self.body.posed(each, orient, rotations, transl)
+        keypoints, surface = [], []
         # Points of one body at a time: of one shape for all frames they are a plain matrix product.
         for person, rows in enumerate(frames.spans):
-            shape, own = betas[person : person + 1], None if feature is None else feature[rows]
-            for found, of in zip(points, (self.body._keypoints, self.body._surface), strict=True):
-                found.append(of(shape, rotated[rows], rest[rows.start : rows.start + 1], joints[rows], own))
-        return joints, torch.cat(points[0]), torch.cat(points[1])
+            rest = everybody.shaped.rest_joints[rows.start : rows.start + 1]
+            feature = None if everybody.pose_feature is None else everybody.pose_feature[rows]
+            shaped = ShapedBody(self.body, betas[person : person + 1], rest)
+            posed = PosedBody(shaped, everybody.rotations[rows], everybody.joints[rows], feature)
+            keypoints.append(posed.keypoints)
+            surface.append(posed.surface_points)
+        return everybody.joints, torch.cat(keypoints), torch.cat(surface)
 
     def _smooth(
         self, frames: FitFrames, joints: Float[Tensor, "frame 24 3"], pose: Float[Tensor, "frame 23 3"]

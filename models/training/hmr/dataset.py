@@ -141,7 +141,7 @@ class Skeleton:
         self, rotations: Float[Tensor, "crop 24 3 3"], betas: Float[Tensor, "crop 10"], transl: Float[Tensor, "crop 3"]
     ) -> Float[Tensor, "crop 24 3"]:
         """In the axes of the crops' cameras, metres."""
-        return self.body.joints(betas, rotations[:, 0], rotations[:, 1:], transl)
+        return self.body.posed(betas, rotations[:, 0], rotations[:, 1:], transl).joints
 
     def in_crop(
         self, joints: Float[Tensor, "crop 24 3"], focal_px: Float[Tensor, "crop"]

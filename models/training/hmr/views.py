@@ -172,7 +172,8 @@ def _shoot(
             torch.as_tensor(pose).float(),
             torch.zeros(len(pose), 3),
         )
-        vertices, keypoints = body.vertices(*values).numpy(), body.keypoints(*values).double().numpy()
+        posed = body.posed(*values)
+        vertices, keypoints = posed.vertices.numpy(), posed.keypoints.double().numpy()
         root = body.rest_joints(torch.as_tensor(betas)).double().numpy()[0]
     blank = Camera(np.eye(3), config.rows_px, config.rows_px, np.eye(4))
     with Renderer(blank, (), [BodyMesh(worn.faces, worn.colours)], _draw_light(rng)) as renderer:

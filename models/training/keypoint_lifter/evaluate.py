@@ -84,7 +84,7 @@ def measure(
         way = true.pelvis - true.offset[:, None]
 
         def joints(rotations, pelvis, shape=true.betas, rest=rest, seen=seen):
-            posed = body.joints(shape[:, None], rotations[:, :, 0], rotations[:, :, 1:], pelvis - rest)
+            posed = body.posed(shape[:, None], rotations[:, :, 0], rotations[:, :, 1:], pelvis - rest).joints
             return posed.double().numpy()[seen]
 
         shape = source.shapes(found.shape.mean(1))

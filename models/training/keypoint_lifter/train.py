@@ -57,10 +57,10 @@ def loss_of(found: Lifted, true: Windows, body: BodyModel) -> dict[str, Tensor]:
 
     rest = body.rest_joints(true.betas)[:, None, 0]
     pelvis = true.pelvis - true.offset[:, None]
-    posed_true = body._pose(true.betas[:, None], true.rotations[:, :, 0], true.rotations[:, :, 1:], pelvis - rest)
-    posed = body._pose(true.betas[:, None], found.rotations[:, :, 0], found.rotations[:, :, 1:], found.pelvis - rest)
-    joints, joints_true = posed[2], posed_true[2]
-    keypoints = body._keypoints(true.betas[:, None], *posed)
+    posed_true = body.posed(true.betas[:, None], true.rotations[:, :, 0], true.rotations[:, :, 1:], pelvis - rest)
+    posed = body.posed(true.betas[:, None], found.rotations[:, :, 0], found.rotations[:, :, 1:], found.pelvis - rest)
+    joints, joints_true = posed.joints, posed_true.joints
+    keypoints = posed.keypoints
     turned = (found.rotations[:, :, :22] - true.rotations[:, :, :22]).square().sum((-1, -2))
     apart = ((joints - joints[:, :, :1]) - (joints_true - joints_true[:, :, :1])).norm(dim=-1)[:, :, 1:22].mean(-1)
     place = (found.pelvis - pelvis).norm(dim=-1)

@@ -89,9 +89,9 @@ class WindowSource:
         with torch.no_grad():
             pelvis = self._grounded(betas, rotations, pelvis, lowest, rng)
             root, limbs = rotations[:, :, 0], rotations[:, :, 1:]
-            keypoints = self.body.keypoints(
+            keypoints = self.body.posed(
                 betas[:, None], root, limbs, pelvis - self.body.rest_joints(betas)[:, None, 0]
-            )
+            ).keypoints
         return self._seen(rng, faults, rotations, pelvis, shape, betas, seconds, keypoints, self.falling[low])
 
     def _times(
@@ -123,9 +123,9 @@ class WindowSource:
         rest = self.body.rest_joints(betas)
         ratio = (rest[:, 0, 1] - rest[:, 7, 1]) / self.hips_m
         pelvis = pelvis * ratio[:, None, None]
-        points = self.body.surface_points(
+        points = self.body.posed(
             betas[:, None], rotations[:, :, 0], rotations[:, :, 1:], pelvis - rest[:, None, 0]
-        )
+        ).surface_points
         pelvis = pelvis.clone()
         pelvis[..., 2] += lowest - points[..., 2].amin(-1)
         upright = rotations[:, :, 0, 2, 1]

@@ -24,7 +24,7 @@ class Kinematics:
         count = len(rotations)
         unturned = torch.eye(3).expand(count, 1, 3, 3)
         pose = torch.cat([rotations, unturned.expand(count, 23 - PRIOR_JOINTS, 3, 3)], dim=1)
-        joints = self.body.joints(self.betas, unturned[:, 0], pose, torch.zeros(count, 3))
+        joints = self.body.posed(self.betas, unturned[:, 0], pose, torch.zeros(count, 3)).joints
         return joints[:, : PRIOR_JOINTS + 1] - joints[:, :1]
 
 

@@ -65,7 +65,7 @@ def test_the_body_faces_where_it_walks(body):
     left, right = (joints[:, SMPL_JOINTS.index(f"{side}_hip")] for side in ("left", "right"))
     assert np.all(left[:, 0] < right[:, 0]), "facing +y, the left is at -x"
     with torch.no_grad():
-        nose = body.keypoints(*track_parameters(track)).numpy()[:, 0]
+        nose = body.posed(*track_parameters(track)).keypoints.numpy()[:, 0]
     assert np.all(nose[:, 1] > joints[:, SMPL_JOINTS.index("head"), 1])
 
 
@@ -91,7 +91,7 @@ def test_who_sits_is_carried_by_the_seat_and_gets_up_again(body):
     seated = np.flatnonzero(actions == ACTIONS.index("sitting"))[3:-3]
     joints = track_joints(body, track)
     with torch.no_grad():
-        skin = body.vertices(*(value[seated[:1]] for value in track_parameters(track))).numpy()[0]
+        skin = body.posed(*(value[seated[:1]] for value in track_parameters(track))).vertices.numpy()[0]
     over_seat = skin[(skin[:, 0] < -0.2) & (np.abs(skin[:, 1]) < 0.2)]
     assert abs(over_seat[:, 2].min() - seat.height_m) < 0.05
     assert joints[seated, 0, 2].max() < 0.65 < joints[-1, 0, 2]
@@ -111,7 +111,7 @@ def test_who_lies_lies_on_the_bed_face_up_head_to_the_pillow(body):
     assert joints[SMPL_JOINTS.index("head"), 1] > 0.4 > -0.5 > joints[SMPL_JOINTS.index("left_ankle"), 1]
     assert abs(lowest_vertex(body, track)[-1] - 0.5) < 0.06
     with torch.no_grad():
-        nose = body.keypoints(*(value[-1] for value in track_parameters(track))).numpy()[0]
+        nose = body.posed(*(value[-1] for value in track_parameters(track))).keypoints.numpy()[0]
     assert nose[2] > joints[SMPL_JOINTS.index("head"), 2] + 0.05
 
 

@@ -93,7 +93,7 @@ def test_joints_are_the_body_s():
     betas, transl = torch.randn(3, 10, generator=draw), torch.randn(3, 5, 3, generator=draw)
     angles = torch.randn(3, 5, 24, 3, generator=draw)
     angles[:, :, 22:] = 0.0
-    wanted = body.joints(betas[:, None].expand(3, 5, 10), angles[:, :, 0], angles[:, :, 1:].flatten(-2), transl)
+    wanted = body.posed(betas[:, None].expand(3, 5, 10), angles[:, :, 0], angles[:, :, 1:].flatten(-2), transl).joints
     rest = skeleton.rest_joints(betas)
     root = transl + rest[:, None, 0]
     found = forward_kinematics(rest[:, None], matrices_from_axis_angle(angles[:, :, :22]), root)

@@ -24,8 +24,8 @@ def test_mirrored_rotations_pose_the_mirrored_joints(body):
     assert torch.equal(mirrored(mirrored(rotations)), rotations)
     assert torch.allclose(torch.linalg.det(mirrored(rotations)), torch.ones(4, 24), atol=1e-5)
     betas, transl = torch.zeros(4, 10), torch.zeros(4, 3)
-    joints = body.joints(betas, rotations[:, 0], rotations[:, 1:], transl)
-    image = body.joints(betas, mirrored(rotations)[:, 0], mirrored(rotations)[:, 1:], transl)
+    joints = body.posed(betas, rotations[:, 0], rotations[:, 1:], transl).joints
+    image = body.posed(betas, mirrored(rotations)[:, 0], mirrored(rotations)[:, 1:], transl).joints
     # The body's rest joints differ between its sides by millimetres.
     mirror_image = joints[:, SWAPPED_JOINTS] * torch.tensor([-1.0, 1.0, 1.0])
     assert (image - mirror_image).norm(dim=-1).max() < 0.02

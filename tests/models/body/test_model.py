@@ -11,7 +11,8 @@ from smplx.utils import Struct
 from smplx.vertex_ids import vertex_ids
 
 from models.body.anny_bake import baked_body
-from models.body.model import REGIONS, BodyShape, load_body, local_rotations, relaxed_pose
+from models.body.model import REGIONS, BodyShape, load_body, relaxed_pose
+from models.body.skinning import local_rotations
 from models.errors import InputError
 from models.geometry.rotations import matrices_from_axis_angle
 from models.geometry.transforms import matrix_from_axis_angle
@@ -49,26 +50,26 @@ def test_the_skinned_mesh_is_what_smplx_makes_of_the_same_model(body):
     reference = smplx.SMPL("", data_struct=data, vertex_ids=dict.fromkeys(vertex_ids["smplh"], 0), batch_size=5)
     betas, orient, pose, transl = _random(5)
     expected = reference(betas=betas, body_pose=pose, global_orient=orient, transl=transl)
-    assert (body.vertices(betas, orient, pose, transl) - expected.vertices).abs().max() < 1e-5
-    assert (body.joints(betas, orient, pose, transl) - expected.joints[:, :24]).abs().max() < 1e-5
+    assert (body.posed(betas, orient, pose, transl).vertices - expected.vertices).abs().max() < 1e-5
+    assert (body.posed(betas, orient, pose, transl).joints - expected.joints[:, :24]).abs().max() < 1e-5
 
 
 def test_the_pelvis_lies_at_transl_plus_j0_whatever_the_orientation(body):
     betas, orient, pose, transl = _random(4)
     j0 = body.rest_joints(betas)[:, 0]
     assert j0.norm(dim=-1).min() > 0.02
-    torch.testing.assert_close(body.joints(betas, orient, pose, transl)[:, 0], transl + j0, rtol=0, atol=1e-6)
+    torch.testing.assert_close(body.posed(betas, orient, pose, transl).joints[:, 0], transl + j0, rtol=0, atol=1e-6)
 
 
 def test_batches_equal_singles_and_broadcast(body):
     betas, orient, pose, transl = _random(6)
-    for method in (body.joints, body.keypoints, body.surface_points, body.vertices):
-        together = method(betas, orient, pose, transl)
-        single = method(betas[2], orient[2], pose[2], transl[2])
-        assert (together[2] - single).abs().max() < 1e-5
-        grid = method(betas[0], orient.reshape(2, 3, 3), pose.reshape(2, 3, 69), transl.reshape(2, 3, 3))
-        assert grid.shape == (2, 3, *single.shape)
-        assert (grid[1, 2] - method(betas[0], orient[5], pose[5], transl[5])).abs().max() < 1e-5
+    together, single = body.posed(betas, orient, pose, transl), body.posed(betas[2], orient[2], pose[2], transl[2])
+    grid = body.posed(betas[0], orient.reshape(2, 3, 3), pose.reshape(2, 3, 69), transl.reshape(2, 3, 3))
+    cell = body.shaped(betas[0]).posed(orient[5], pose[5], transl[5])
+    for name in ("joints", "keypoints", "surface_points", "vertices"):
+        assert (getattr(together, name)[2] - getattr(single, name)).abs().max() < 1e-5
+        assert getattr(grid, name).shape == (2, 3, *getattr(single, name).shape)
+        assert (getattr(grid, name)[1, 2] - getattr(cell, name)).abs().max() < 1e-5
 
 
 def test_axis_angle_and_matrices_are_the_same_pose(body):
@@ -76,9 +77,9 @@ def test_axis_angle_and_matrices_are_the_same_pose(body):
     matrices = local_rotations(orient, pose)
     reference = matrix_from_axis_angle(torch.cat([orient, pose], dim=-1).numpy().reshape(3, 24, 3))
     np.testing.assert_allclose(matrices.numpy(), reference, atol=1e-6)
-    expected = body.keypoints(betas, orient, pose, transl)
+    expected = body.posed(betas, orient, pose, transl).keypoints
     for root, joints in ((matrices[:, 0], matrices[:, 1:]), (orient, matrices[:, 1:]), (matrices[:, 0], pose)):
-        assert (body.keypoints(betas, root, joints, transl) - expected).abs().max() < 1e-5
+        assert (body.posed(betas, root, joints, transl).keypoints - expected).abs().max() < 1e-5
 
 
 def test_gradients_pass_and_are_exact_at_the_rest_pose(body):
@@ -86,26 +87,26 @@ def test_gradients_pass_and_are_exact_at_the_rest_pose(body):
     matrices_from_axis_angle(angle)[..., 2, 1].sum().backward()  # d R_zy / d angle = e_x at zero
     torch.testing.assert_close(angle.grad, torch.tensor([[1.0, 0, 0], [1.0, 0, 0]]))
     inputs = [torch.zeros(2, size, requires_grad=True) for size in (10, 3, 69, 3)]
-    target = body.keypoints(*_random(2)).detach()
-    (body.keypoints(*inputs) - target).square().sum().backward()
+    target = body.posed(*_random(2)).keypoints.detach()
+    (body.posed(*inputs).keypoints - target).square().sum().backward()
     for value in inputs:
         assert torch.isfinite(value.grad).all() and value.grad.abs().sum() > 0
-    torch.testing.assert_close(inputs[3].grad, 2.0 * (body.keypoints(*inputs) - target).detach().sum(dim=1))
+    torch.testing.assert_close(inputs[3].grad, 2.0 * (body.posed(*inputs).keypoints - target).detach().sum(dim=1))
 
 
 def test_sparse_points_are_points_of_the_skinned_mesh(body):
     inputs = _random(4)
-    mesh = body.vertices(*inputs)
-    assert (body.surface_points(*inputs) - mesh[:, body.surface_vertices]).abs().max() < 1e-5
+    mesh = body.posed(*inputs).vertices
+    assert (body.posed(*inputs).surface_points - mesh[:, body.surface_vertices]).abs().max() < 1e-5
     regressor = torch.as_tensor(baked_body().keypoint_regressor, dtype=torch.float64)
-    assert (body.keypoints(*inputs).double() - regressor @ mesh.double()).abs().max() < 1e-5
+    assert (body.posed(*inputs).keypoints.double() - regressor @ mesh.double()).abs().max() < 1e-5
 
 
 def test_keypoints_lie_where_annotators_click(body):
     """In the middle of the limb seen from any side, on the right side of the body, the face in front."""
     rest = [torch.zeros(size) for size in (10, 3, 69, 3)]
-    points = dict(zip(COCO_KEYPOINTS, body.keypoints(*rest).numpy(), strict=True))
-    mesh = body.vertices(*rest).numpy()
+    points = dict(zip(COCO_KEYPOINTS, body.posed(*rest).keypoints.numpy(), strict=True))
+    mesh = body.posed(*rest).vertices.numpy()
     for part in ("eye", "ear", "shoulder", "elbow", "wrist", "hip", "knee", "ankle"):
         assert points[f"left_{part}"][0] > 0.01
         np.testing.assert_allclose(points[f"left_{part}"], points[f"right_{part}"] * [-1, 1, 1], atol=3e-3)
@@ -137,7 +138,7 @@ def test_stature_is_met_within_a_centimetre(body, age, sex):
 def test_people_look_their_age_sex_and_build(body):
     def measure(**person: float) -> dict[str, float]:
         betas = torch.as_tensor(body.betas_from_shape(BodyShape(stature_m=1.7, **person)))
-        mesh = body.vertices(betas, torch.zeros(3), torch.zeros(69), torch.zeros(3)).numpy()
+        mesh = body.posed(betas, torch.zeros(3), torch.zeros(69), torch.zeros(3)).vertices.numpy()
         a, b, c = (mesh[body.faces[:, i]] for i in range(3))
         torso = mesh[body.regions == REGIONS.index("torso")]
         joints = body.rest_joints(betas).numpy()
@@ -201,7 +202,7 @@ def test_regions_lie_where_their_names_say(body):
 
 def test_the_relaxed_pose_lets_the_arms_hang(body):
     zero = torch.zeros(10), torch.zeros(3), torch.as_tensor(relaxed_pose(), dtype=torch.float32), torch.zeros(3)
-    joints = dict(zip(SMPL_JOINTS, body.joints(*zero).numpy(), strict=True))
+    joints = dict(zip(SMPL_JOINTS, body.posed(*zero).joints.numpy(), strict=True))
     for side, sign in (("left", 1), ("right", -1)):
         assert joints[f"{side}_wrist"][1] < joints[f"{side}_elbow"][1] - 0.15 < joints[f"{side}_shoulder"][1] - 0.3
         assert 0.15 < sign * joints[f"{side}_wrist"][0] < 0.4
@@ -263,11 +264,11 @@ def test_a_smpl_file_is_driven_by_our_skinning_with_its_pose_corrections(smpl_fi
     reference = smplx.SMPL("", data_struct=data, batch_size=4)
     inputs = betas, orient, pose, transl = _random(4)
     expected = reference(betas=betas, body_pose=pose, global_orient=orient, transl=transl)
-    mesh = body.vertices(*inputs)
+    mesh = body.posed(*inputs).vertices
     assert (mesh - expected.vertices).abs().max() < 1e-5
-    assert (body.joints(*inputs) - expected.joints[:, :24]).abs().max() < 1e-5
-    assert (body.surface_points(*inputs) - mesh[:, body.surface_vertices]).abs().max() < 1e-5
-    points = body.keypoints(*inputs)
+    assert (body.posed(*inputs).joints - expected.joints[:, :24]).abs().max() < 1e-5
+    assert (body.posed(*inputs).surface_points - mesh[:, body.surface_vertices]).abs().max() < 1e-5
+    points = body.posed(*inputs).keypoints
     assert (points[:, 0] - mesh[:, 332]).abs().max() < 1e-5
     assert body.name == "smpl" and body.digest != load_body().digest
     betas = body.betas_from_shape(BodyShape(stature_m=1.8))
@@ -276,7 +277,7 @@ def test_a_smpl_file_is_driven_by_our_skinning_with_its_pose_corrections(smpl_fi
 
 def test_both_bodies_agree_on_where_the_keypoints_are(smpl_file):
     rest = [torch.zeros(size) for size in (10, 3, 69, 3)]
-    distance = (load_body(smpl_file).keypoints(*rest) - load_body().keypoints(*rest)).norm(dim=-1).numpy()
+    distance = (load_body(smpl_file).posed(*rest).keypoints - load_body().posed(*rest).keypoints).norm(dim=-1).numpy()
     hips = np.array(["hip" in name for name in COCO_KEYPOINTS])
     assert distance[~hips].max() < 0.04
     assert distance[hips].max() < 0.1  # the file's hip joints are Anny's, which lie further out and up than SMPL's

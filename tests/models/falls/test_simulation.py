@@ -213,7 +213,9 @@ def test_surface_of_hulls_is_the_skin(body: BodyModel, betas: np.ndarray) -> Non
     humanoid = build_humanoid(body, betas, 68.0, 0.003)
     data = mujoco.MjData(humanoid.model)
     mujoco.mj_forward(humanoid.model, data)
-    skin = body.vertices(torch.as_tensor(betas, dtype=torch.float32), torch.zeros(3), torch.zeros(69), torch.zeros(3))
+    skin = body.posed(
+        torch.as_tensor(betas, dtype=torch.float32), torch.zeros(3), torch.zeros(69), torch.zeros(3)
+    ).vertices
     low, high = np.full(3, np.inf), np.full(3, -np.inf)
     for joint in SIMULATED:
         geom = humanoid.model.geom(SMPL_JOINTS[joint])

@@ -44,7 +44,7 @@ def joints_of(body: BodyModel, motion: Motion) -> np.ndarray:
 
 
 def skin_of(body: BodyModel, motion: Motion, person: int, frames: np.ndarray) -> np.ndarray:
-    return body.vertices(*track_parameters(take(motion.people[person], frames))).double().numpy()
+    return body.posed(*track_parameters(take(motion.people[person], frames))).vertices.double().numpy()
 
 
 def palm_gap(body: BodyModel, motion: Motion, touch: dict, frames: np.ndarray) -> float:

@@ -41,7 +41,7 @@ def walker():
     orient = torch.as_tensor(np.stack([yaw(h) @ R_ZUP_YUP for h in heading]), dtype=torch.float32)
     pose = torch.as_tensor(matrix_from_axis_angle(relaxed_pose().reshape(23, 3)), dtype=torch.float32)
     transl = torch.as_tensor(np.stack([x, 0.0 * x, 0.95 + 0.0 * x], -1), dtype=torch.float32)
-    points = body.keypoints(torch.zeros(120, 10), orient, pose.expand(120, 23, 3, 3), transl)
+    points = body.posed(torch.zeros(120, 10), orient, pose.expand(120, 23, 3, 3), transl).keypoints
     return seen(CAMERA.project(points.double().numpy()))
 
 

@@ -36,7 +36,7 @@ def seen_at(body: BodyModel, orient: np.ndarray, place: list[float], stature_m: 
     """COCO-17 in pixels of a relaxed body."""
     betas = torch.as_tensor(body.betas_from_shape(BodyShape(stature_m=stature_m)))
     rest = (torch.as_tensor(values, dtype=torch.float32) for values in (orient, relaxed_pose(), place))
-    return CAMERA.project(body.keypoints(betas, *rest).double().numpy())
+    return CAMERA.project(body.posed(betas, *rest).keypoints.double().numpy())
 
 
 def upright(body: BodyModel, x: float, y: float, stature_m: float = 1.7, heading: float = 0.0) -> np.ndarray:

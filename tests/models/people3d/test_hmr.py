@@ -69,7 +69,9 @@ def someone(body, camera, place=(3.0, 1.4)):
     pelvis = np.array([*place, 0.95])
     shape = torch.as_tensor(betas).float()
     values = (shape, torch.as_tensor(orient).float(), torch.as_tensor(matrix_from_axis_angle(pose)).float())
-    keypoints = body.keypoints(*values, torch.zeros(3)).double().numpy() - body.rest_joints(shape)[0].double().numpy()
+    keypoints = (
+        body.posed(*values, torch.zeros(3)).keypoints.double().numpy() - body.rest_joints(shape)[0].double().numpy()
+    )
     pixels = camera.project(keypoints + pelvis)
     box = np.concatenate([pixels.min(0) - 12.0, pixels.max(0) + 12.0])
     return betas, orient, pose, pelvis, pixels, box

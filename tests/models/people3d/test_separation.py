@@ -56,7 +56,7 @@ def test_spheres_lie_inside_the_posed_skin(body, pose):
         torch.as_tensor(v[:1], dtype=torch.float32) for v in (track.global_orient, track.body_pose, track.transl)
     ]
     with torch.no_grad():
-        skin = body.vertices(torch.zeros(1, 10), *parameters)[0]
+        skin = body.posed(torch.zeros(1, 10), *parameters).vertices[0]
     nearest = torch.cdist(centres, skin).amin(1)
     # Skinning pinches joints that bend far; nothing may stick out by more than that.
     assert float((spheres.radii - nearest).max()) < 0.03

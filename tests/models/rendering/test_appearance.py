@@ -22,7 +22,7 @@ def body():
 @pytest.fixture(scope="module")
 def standing(body):
     pose = torch.as_tensor(relaxed_pose(), dtype=torch.float32)
-    return body.vertices(torch.zeros(10), torch.zeros(3), pose, torch.zeros(3)).numpy()
+    return body.posed(torch.zeros(10), torch.zeros(3), pose, torch.zeros(3)).vertices.numpy()
 
 
 def _bytes(one: Dress) -> bytes:

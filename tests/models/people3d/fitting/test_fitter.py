@@ -38,10 +38,10 @@ def posed(body, tilts, headings, poses, places, stature_m=1.72):
     orient = torch.as_tensor(turned, dtype=torch.float32)
     pose = torch.as_tensor(matrix_from_axis_angle(np.reshape(poses, (count, 23, 3))), dtype=torch.float32)
     transl = torch.zeros(count, 3)
-    transl[:, 2] = -body.surface_points(betas, orient, pose, transl)[..., 2].amin(-1)
+    transl[:, 2] = -body.posed(betas, orient, pose, transl).surface_points[..., 2].amin(-1)
     transl[:, :2] = torch.as_tensor(np.asarray(places), dtype=torch.float32)
-    keypoints = body.keypoints(betas, orient, pose, transl).double().numpy()
-    return keypoints, body.joints(betas, orient, pose, transl).double().numpy()
+    keypoints = body.posed(betas, orient, pose, transl).keypoints.double().numpy()
+    return keypoints, body.posed(betas, orient, pose, transl).joints.double().numpy()
 
 
 def walking(body, count=10, stature_m=1.72):
@@ -270,7 +270,7 @@ def test_nobody_stands_inside_furniture(body):
             [Observation(pixels, weights, times, CAMERA, supports)], [start]
         )[0]
         parameters = [torch.as_tensor(v, dtype=torch.float32) for v in (fit.global_orient, fit.body_pose, fit.transl)]
-        skin = body.surface_points(torch.as_tensor(fit.betas), *parameters).double().numpy()
+        skin = body.posed(torch.as_tensor(fit.betas), *parameters).surface_points.double().numpy()
         within = (np.abs(skin[..., 1]) < 0.5) & (skin[..., 2] < 0.5) & (skin[..., 2] > 0.25)
         inside[name] = float(np.where(within, 0.5 - np.abs(skin[..., 1]), 0.0).max())
     # The keypoints say inside, the bed says outside: between them, nearer to the bed.

@@ -71,7 +71,7 @@ def test_truth_lies_on_the_body(body):
     arrays = [np.array(value) for value in truth]
     views = Views(np.concatenate(jpeg), np.cumsum([len(one) for one in jpeg]), *arrays, np.zeros(len(jpeg), dtype=bool))
     values = [torch.as_tensor(value) for value in (views.betas, views.pose[:, :3], views.pose[:, 3:], views.transl)]
-    vertices = body.vertices(*values).numpy()
+    vertices = body.posed(*values).vertices.numpy()
     hits, misses = [], []
     for crop, points, focal in zip(views.crops(), vertices, views.focal_px, strict=True):
         bright = cv2.medianBlur(crop, 3).max(axis=2) > 20

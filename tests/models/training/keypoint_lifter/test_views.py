@@ -37,7 +37,9 @@ def test_a_perfect_detector_sees_the_truth(body, source):
     assert inside.float().mean() > 0.7
     assert (unit(windows.rays) - unit(windows.true_rays)).norm(dim=-1)[inside].max() < 1e-5
     transl = windows.pelvis - body.rest_joints(windows.betas)[:, None, 0]
-    keypoints = body.keypoints(windows.betas[:, None], windows.rotations[:, :, 0], windows.rotations[:, :, 1:], transl)
+    keypoints = body.posed(
+        windows.betas[:, None], windows.rotations[:, :, 0], windows.rotations[:, :, 1:], transl
+    ).keypoints
     torch.testing.assert_close(keypoints - windows.offset[:, None, None], windows.true_rays, atol=1e-4, rtol=0.0)
     torch.testing.assert_close(windows.camera_height_m, windows.offset[:, 2])
     assert windows.offset[:, 2].min() >= 0.8 and windows.offset[:, 2].max() <= 3.0
@@ -46,9 +48,9 @@ def test_a_perfect_detector_sees_the_truth(body, source):
 def test_people_stand_on_the_floor_whatever_their_shape(body, source):
     windows = source.draw(32, np.random.default_rng(1), DetectorNoiseConfig())
     transl = windows.pelvis - body.rest_joints(windows.betas)[:, None, 0]
-    points = body.surface_points(
+    points = body.posed(
         windows.betas[:, None], windows.rotations[:, :, 0], windows.rotations[:, :, 1:], transl
-    )
+    ).surface_points
     lowest = points[..., 2].amin(-1)
     assert lowest.min() > -0.03
     upright = windows.rotations[:, :, 0, 2, 1] > 0.9
