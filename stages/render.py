@@ -1,4 +1,4 @@
-"""Render: a scene to pictures through the room's own camera, with what is then true of each frame.
+"""Render: a scene to images through the room's own camera, with what is then true of each frame.
 
 Inputs: a `Scene`, a body model, a generator for the camera's noise. Outputs: RGB frames, instance masks, and per person
 and frame the box, COCO keypoints with their visibility, joints and the share of the body that is seen.
@@ -16,8 +16,8 @@ from pydantic import Field
 from models.body.model import BodyModel
 from models.body.tracks import track_joints, track_parameters
 from models.config import Config
-from models.rendering.appearance import dress
-from models.rendering.compositor import Backdrop, film
+from models.rendering.appearance import dress_body
+from models.rendering.compositor import BackgroundPlate, composite_frames
 from models.rendering.gl_scene import Light
 from models.types import Room, Scene
 
@@ -25,7 +25,7 @@ VERSION = 1
 
 
 class RenderConfig(Config):
-    """How the pictures are finished."""
+    """How the images are finished."""
 
     noise: float = Field(2.0, ge=0)
     """Standard deviation of the sensor's noise, in 0..255; the median plate has none left."""
@@ -36,20 +36,24 @@ class RenderConfig(Config):
 
 @dataclass(frozen=True)
 class Rendered:
-    """Pictures of a scene and their truth."""
+    """Images of a scene and their truth."""
 
     frames: UInt8[np.ndarray, "time height width 3"]
     masks: UInt8[np.ndarray, "time height width"]
     """0 background, i + 1 person i where visible."""
     boxes_px: Float[np.ndarray, "person time 4"]
+    """x0, y0, x1, y1 of what is visible; zeros where nothing is."""
     keypoints_px: Float[np.ndarray, "person time 17 2"]
     keypoints_visible: Int[np.ndarray, "person time 17"]
+    """COCO's v: 0 outside the image, 1 hidden, 2 seen."""
     joints_world: Float[np.ndarray, "person time 24 3"]
     visibility: Float[np.ndarray, "person time"]
+    """Share of each silhouette that is seen."""
 
 
 def light_direction(room: Room) -> Float[np.ndarray, "3"]:
-    """From the ceiling, leaning away from the brightest part of the plate's upper half (a window or a lamp)."""
+    """Guess where light comes from: the ceiling, leaning away from the brightest part of the plate's upper half (a
+    window or a lamp)."""
     grey = cv2.GaussianBlur(cv2.cvtColor(room.plate, cv2.COLOR_RGB2GRAY), (0, 0), room.plate.shape[1] / 30)
     upper = grey[: grey.shape[0] // 2]
     row, column = np.unravel_index(int(upper.argmax()), upper.shape)
@@ -60,7 +64,7 @@ def light_direction(room: Room) -> Float[np.ndarray, "3"]:
 
 
 def room_light(room: Room, direction_world: Float[np.ndarray, "3"]) -> Light:
-    """A light that leaves bodies as bright and as tinted as the plate is.
+    """Return a light that leaves bodies as bright and as tinted as the plate is.
 
     White cloth should look as bright as the room's brightest matt surfaces (the 90th percentile of its luminance); the
     tint is the plate's mean colour, half way to grey, since walls are coloured too.
@@ -84,14 +88,14 @@ def room_light(room: Room, direction_world: Float[np.ndarray, "3"]) -> Light:
 def run(config: RenderConfig, scene: Scene, body: BodyModel, rng: np.random.Generator) -> Rendered:
     """Render every frame of the scene."""
     room, people = scene.room, scene.motion.people
-    dresses = [dress(body, look, person.role) for look, person in zip(scene.looks, people, strict=True)]
+    clothing = [dress_body(body, look, person.role) for look, person in zip(scene.looks, people, strict=True)]
     # Depth that cannot be trusted hides nobody, and shadows then fall on the bare floor.
     depth = room.depth if room.occlusion else floor_depth(room)
-    backdrop = Backdrop(room.camera, room.plate, depth, room.occlusion, config.depth_tolerance)
+    background = BackgroundPlate(room.camera, room.plate, depth, room.occlusion, config.depth_tolerance)
     light = room_light(room, scene.light_direction_world)
-    shots = list(film(backdrop, body, people, dresses, light, config.noise, 0.0, rng))
-    frames, masks = np.stack([shot.picture for shot in shots]), np.stack([shot.mask for shot in shots])
-    flags = np.stack([shot.keypoint_flags for shot in shots], axis=1)
+    composited = list(composite_frames(background, body, people, clothing, light, config.noise, 0.0, rng))
+    frames, masks = np.stack([frame.image for frame in composited]), np.stack([frame.mask for frame in composited])
+    flags = np.stack([frame.keypoint_flags for frame in composited], axis=1)
     with torch.no_grad():
         landmarks = np.stack([body.posed(*track_parameters(person)).keypoints.double().numpy() for person in people])
     keypoints, lens = np.nan_to_num(room.camera.project(landmarks)), room.camera.lens
@@ -108,12 +112,12 @@ def run(config: RenderConfig, scene: Scene, body: BodyModel, rng: np.random.Gene
         keypoints_px=keypoints,
         keypoints_visible=flags,
         joints_world=np.stack([track_joints(body, person) for person in people]),
-        visibility=np.stack([shot.visibility for shot in shots], axis=1),
+        visibility=np.stack([frame.visibility for frame in composited], axis=1),
     )
 
 
 def floor_depth(room: Room) -> Float[np.ndarray, "height width"]:
-    """Depth of the bare floor z = 0 along the optical axis, metres; 0 above the horizon."""
+    """Return the depth of the bare floor z = 0 along the optical axis, metres; 0 above the horizon."""
     camera = room.camera
     points = camera.floor_points(camera.pixel_grid())
     depth = (points - camera.T_world_camera[:3, 3]) @ camera.T_world_camera[:3, 2]

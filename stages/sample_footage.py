@@ -42,11 +42,11 @@ from models.errors import InputError, Rejected
 from models.footage.video import write_masks, write_video
 from models.geometry.camera import Camera, write_camera
 from models.geometry.lens import Lens
-from models.rendering.appearance import dress
-from models.rendering.compositor import Backdrop, film
+from models.rendering.appearance import dress_body
+from models.rendering.compositor import BackgroundPlate, composite_frames
 from models.rendering.gl_scene import GAMMA
 from models.sample_footage.room import SampleRoom, in_camera_world, render_empty_room, sample_room, watching_camera
-from models.sample_footage.scenes import Act, Scenario, draw_act, draw_person
+from models.sample_footage.scenes import Act, ActRequest, Scenario, draw_act, draw_person
 from models.seeds import generator
 from models.types import ACTIONS, COCO_KEYPOINTS, SURFACE_LABELS, Role
 
@@ -61,29 +61,36 @@ SKELETON = [
 
 
 class SampleFootageConfig(Config):
-    """What is filmed."""
+    """What sample footage holds."""
 
     rooms: int = Field(2, ge=1, le=99)
+    """Number of rooms, each with one camera."""
     clips_per_room: int = Field(3, ge=1, le=99)
+    """Number of clips of each room."""
     seconds: float = Field(8.0, ge=2.0, le=120.0)
+    """Length of a clip, seconds."""
     fps: float = Field(15.0, ge=5.0, le=60.0)
+    """Frames per second."""
     width_px: int = Field(640, ge=64, multiple_of=2)
+    """Width of the image, pixels."""
     height_px: int = Field(480, ge=48, multiple_of=2)
+    """Height of the image, pixels."""
     two_people: float = Field(0.4, ge=0.0, le=1.0)
     """Share of clips with a second person."""
     three_people: float = Field(0.0, ge=0.0, le=1.0)
-    """Of those, the share with a third."""
+    """Share of those with a third person."""
     scenarios: tuple[Scenario, ...] = Field(("stroll", "fall", "sit", "stroll", "bed", "rise"), min_length=1)
     """What the first person does, clip after clip in each room; what a room has no place for becomes a stroll."""
     noise: float = Field(2.0, ge=0.0)
-    """Deviation of the sensor's noise, in 0..255."""
+    """Standard deviation of the sensor's noise, in 0..255."""
     lens: tuple[float, ...] | None = Field(None, min_length=4, max_length=8)
     """OpenCV's radial and tangential coefficients of the camera; a camera.json beside the clips then names them."""
     site: str = Field("home_a", pattern=r"^[A-Za-z0-9-]+(_[A-Za-z0-9-]+)*$")
+    """Name of the site: the folder that the rooms lie in."""
 
 
 @dataclass(frozen=True)
-class _Set:
+class _EmptyRoom:
     """One room, empty, through its camera."""
 
     room: SampleRoom
@@ -96,7 +103,8 @@ class _Set:
 def run(
     config: SampleFootageConfig, out: Path, seed: int, each_room: Callable[[Callable, Iterable[int]], Iterable] = map
 ) -> dict:
-    """Film everything into `out`, a new or empty folder; returns counts. The same config and seed give the same bytes.
+    """Render everything into `out`, a new or empty folder; returns counts. The same config and seed give the same
+    bytes.
 
     `each_room` calls a function for every room's number, in whatever order and processes, and gives the results in
     order. Raises InputError where `out` already holds something.
@@ -109,7 +117,9 @@ def run(
             "sample_footage", f"seconds is {config.seconds:g} and scenarios asks for a fall", "give it 3 s or more"
         )
     rows, counts, people = [], {}, 0
-    for room_rows, scenarios, actors in each_room(functools.partial(film_room, config, out, seed), range(config.rooms)):
+    for room_rows, scenarios, actors in each_room(
+        functools.partial(render_room_clips, config, out, seed), range(config.rooms)
+    ):
         rows += room_rows
         people += actors
         for scenario in scenarios:
@@ -127,23 +137,30 @@ def run(
     }
 
 
-def film_room(config: SampleFootageConfig, out: Path, seed: int, number: int) -> tuple[list[list[str]], list[str], int]:
-    """Build and film one room; its rows of footage.csv, what was acted, and how many people acted."""
+def render_room_clips(
+    config: SampleFootageConfig, out: Path, seed: int, number: int
+) -> tuple[list[list[str]], list[str], int]:
+    """Build one room and render its clips; return its rows of footage.csv, what was acted, how many people acted."""
     frames = round(config.seconds * config.fps)
     body = load_body()
     rows, scenarios, people = [], [], 0
     name = f"room_{number + 1:02d}"
-    stage = _build(config, body, frames, generator(seed, "sample_footage", name))
+    empty = _draw_room(config, body, frames, generator(seed, "sample_footage", name))
     folder = out / config.site / name
     folder.mkdir(parents=True, exist_ok=True)
     sidecar = _empty_sidecar()
     for clip in range(config.clips_per_room):
         stem = f"clip_{clip + 1:02d}"
         rng = generator(seed, "sample_footage", f"{name}/{stem}")
-        acts = _cast(config, config.scenarios[(clip + number) % len(config.scenarios)], stage, body, frames, rng)
+        acts = _draw_acts(config, config.scenarios[(clip + number) % len(config.scenarios)], empty, body, frames, rng)
         truth = out / "truth" / f"{config.site}__{name}__{stem}"
         truth.mkdir(parents=True)
-        _film(config, stage, body, acts, folder / f"{stem}.mp4", truth, sidecar, rng)
+        rendered = _render_clip(config, empty, body, acts, rng)
+        write_video(folder / f"{stem}.mp4", rendered.images, config.fps)
+        if empty.camera.lens is not None:
+            write_camera(empty.camera, folder / "camera.json", with_pose=False)
+        _annotate(config, sidecar, f"{stem}.mp4", rendered)
+        _write_truth(config, empty, body, rendered, truth)
         start = datetime(2025, 3, 3, 8) + timedelta(days=number, minutes=7 * clip)
         rows.append([f"{config.site}/{name}/{stem}.mp4", config.site, name, "cam_1", start.isoformat(), _labels(acts)])
         people += len(acts)
@@ -157,29 +174,34 @@ def _labels(acts: list[Act]) -> str:
     return ";".join(seen)
 
 
-def _build(config: SampleFootageConfig, body: BodyModel, frames: int, rng: np.random.Generator) -> _Set:
+def _draw_room(config: SampleFootageConfig, body: BodyModel, frames: int, rng: np.random.Generator) -> _EmptyRoom:
     """A room whose camera sees enough floor for people to act on: somebody tries it."""
     tester = draw_person(body, "visitor", rng)
     for _ in range(40):
         room = sample_room(rng)
         room, camera = in_camera_world(room, watching_camera(room, rng, config.width_px, config.height_px))
         if config.lens is not None:
-            bent = Lens("opencv", np.array(config.lens), camera.intrinsics, camera.width_px, camera.height_px)
-            camera = replace(camera, intrinsics=bent.undistorted_intrinsics, lens=bent)
+            lens = Lens("opencv", np.array(config.lens), camera.intrinsics, camera.width_px, camera.height_px)
+            camera = replace(camera, intrinsics=lens.undistorted_intrinsics, lens=lens)
         plate, depth, labels = render_empty_room(room, camera)
         floor = np.isin(labels, [SURFACE_LABELS.index("floor"), SURFACE_LABELS.index("rug")])
         if floor.mean() < 0.22 or depth.min() < 0.5:
             continue
         try:
-            draw_act("stroll", room, camera, body, tester, "tester", [], frames, config.fps, rng)
+            draw_act(ActRequest("stroll", tester, "tester", frames, config.fps), room, camera, body, [], rng)
         except Rejected:
             continue
-        return _Set(room, camera, plate, depth, labels)
+        return _EmptyRoom(room, camera, plate, depth, labels)
     raise RuntimeError("40 rooms in a row had no floor in view to walk on")
 
 
-def _cast(
-    config: SampleFootageConfig, scenario: Scenario, stage: _Set, body: BodyModel, frames: int, rng: np.random.Generator
+def _draw_acts(
+    config: SampleFootageConfig,
+    scenario: Scenario,
+    empty: _EmptyRoom,
+    body: BodyModel,
+    frames: int,
+    rng: np.random.Generator,
 ) -> list[Act]:
     role: Role = "resident" if scenario == "fall" or rng.uniform() < 0.75 else "visitor"
     scenes: list[tuple[Scenario, Role]] = [(scenario, role)]
@@ -193,10 +215,8 @@ def _cast(
         attempts: tuple[Scenario, ...] = (wanted,) if wanted == "stroll" else (wanted, "stroll")
         for attempt in attempts:
             try:
-                name = f"person_{index + 1}"
-                acts.append(
-                    draw_act(attempt, stage.room, stage.camera, body, person, name, acts, frames, config.fps, rng)
-                )
+                request = ActRequest(attempt, person, f"person_{index + 1}", frames, config.fps)
+                acts.append(draw_act(request, empty.room, empty.camera, body, acts, rng))
                 break
             except Rejected:
                 # What has no place here becomes a stroll, and a second person who finds no way stays out.
@@ -206,54 +226,77 @@ def _cast(
     return acts
 
 
-def _film(
-    config: SampleFootageConfig,
-    stage: _Set,
-    body: BodyModel,
-    acts: list[Act],
-    path: Path,
-    truth: Path,
-    sidecar: dict,
-    rng: np.random.Generator,
-) -> None:
-    """Render one clip to its files, and add it to the sidecar."""
-    tint = tuple(float(channel**GAMMA) for channel in stage.room.tint)
-    shots = list(
-        film(
-            Backdrop(stage.camera, stage.plate, stage.depth),
+@dataclass(frozen=True)
+class _RenderedClip:
+    """One clip as its file and what people click in it are: as the lens gives them; and what is true of it."""
+
+    acts: list[Act]
+    images: list[UInt8[np.ndarray, "height width 3"]]
+    masks: UInt8[np.ndarray, "time height width"]
+    """0 background, i + 1 person i where visible."""
+    labels: Int[np.ndarray, "height width"]
+    """Of the empty room: index into SURFACE_LABELS, -1 nothing."""
+    keypoints_world: Float[np.ndarray, "person time 17 3"]
+    keypoints_px: Float[np.ndarray, "person time 17 2"]
+    keypoint_flags: Int[np.ndarray, "person time 17"]
+    """COCO's v: 0 outside the image, 1 hidden, 2 seen."""
+    visibility: Float[np.ndarray, "person time"]
+    """Share of each silhouette that is seen."""
+    timestamps_s: Float[np.ndarray, "time"]
+
+
+def _render_clip(
+    config: SampleFootageConfig, empty: _EmptyRoom, body: BodyModel, acts: list[Act], rng: np.random.Generator
+) -> _RenderedClip:
+    """Composite the acts over their room, frame by frame."""
+    tint = tuple(float(channel**GAMMA) for channel in empty.room.tint)
+    frames = list(
+        composite_frames(
+            BackgroundPlate(empty.camera, empty.plate, empty.depth),
             body,
             [act.track for act in acts],
-            [dress(body, act.person.look, act.person.role) for act in acts],
-            replace(stage.room.light, colour=tint),
+            [dress_body(body, act.person.look, act.person.role) for act in acts],
+            replace(empty.room.light, colour=tint),
             config.noise,
             float(rng.uniform(0.02, 0.1)),
             rng,
         )
     )
-    pictures, masks, labels = [shot.picture for shot in shots], np.stack([shot.mask for shot in shots]), stage.labels
-    lens = stage.camera.lens
-    if lens is not None:  # files and what people click in them are as the lens gives them
-        pictures = [lens.distort_image(picture) for picture in pictures]
-        masks = np.stack([lens.distort_image(mask, exact=True) for mask in masks])
-        labels = lens.distort_image((labels + 1).astype(np.uint8), exact=True).astype(labels.dtype) - 1
-        write_camera(stage.camera, path.parent / "camera.json", with_pose=False)
-    write_video(path, pictures, config.fps)
-    flags = np.stack([shot.keypoint_flags for shot in shots], axis=1)
-    visibility = np.stack([shot.visibility for shot in shots], axis=1)
+    images, masks = [frame.image for frame in frames], np.stack([frame.mask for frame in frames])
+    labels, lens = empty.labels, empty.camera.lens
     with torch.no_grad():
         keypoints_world = np.stack(
             [body.posed(*track_parameters(act.track)).keypoints.double().numpy() for act in acts]
         )
-    keypoints = np.nan_to_num(stage.camera.project(keypoints_world))
-    keypoints = keypoints if lens is None else lens.distort(keypoints)
-    times = np.arange(len(masks)) / config.fps
-    _annotate(config, sidecar, path.name, labels, acts, masks, keypoints, flags, times)
-    write_camera(stage.camera, truth / "camera.json")
-    _save_npz(truth / "room.npz", depth=stage.depth, labels=stage.labels.astype(np.int8), plate=stage.plate)
-    write_masks(truth / "masks.mkv", masks, config.fps)
-    tracks = [act.track for act in acts]
+    keypoints = np.nan_to_num(empty.camera.project(keypoints_world))
+    if lens is not None:
+        images = [lens.distort_image(image) for image in images]
+        masks = np.stack([lens.distort_image(mask, exact=True) for mask in masks])
+        labels = lens.distort_image((labels + 1).astype(np.uint8), exact=True).astype(labels.dtype) - 1
+        keypoints = lens.distort(keypoints)
+    return _RenderedClip(
+        acts=acts,
+        images=images,
+        masks=masks,
+        labels=labels,
+        keypoints_world=keypoints_world,
+        keypoints_px=keypoints,
+        keypoint_flags=np.stack([frame.keypoint_flags for frame in frames], axis=1),
+        visibility=np.stack([frame.visibility for frame in frames], axis=1),
+        timestamps_s=np.arange(len(masks)) / config.fps,
+    )
+
+
+def _write_truth(
+    config: SampleFootageConfig, empty: _EmptyRoom, body: BodyModel, clip: _RenderedClip, folder: Path
+) -> None:
+    """Write what is true of a clip, for scoring alone."""
+    write_camera(empty.camera, folder / "camera.json")
+    _save_npz(folder / "room.npz", depth=empty.depth, labels=empty.labels.astype(np.int8), plate=empty.plate)
+    write_masks(folder / "masks.mkv", clip.masks, config.fps)
+    tracks = [act.track for act in clip.acts]
     _save_npz(
-        truth / "people.npz",
+        folder / "people.npz",
         person=np.array([track.person for track in tracks]),
         role=np.array([track.role for track in tracks]),
         betas=np.stack([track.betas for track in tracks]),
@@ -261,25 +304,25 @@ def _film(
         body_pose=np.stack([track.body_pose for track in tracks]),
         transl=np.stack([track.transl for track in tracks]),
         joints_world=np.stack([track_joints(body, track) for track in tracks]),
-        keypoints_world=keypoints_world,
-        keypoints_px=keypoints,
-        keypoints_v=flags,
-        actions=np.stack([act.actions for act in acts]),
-        visibility=visibility,
-        stature_m=np.array([act.person.shape.stature_m for act in acts]),
-        timestamps_s=times,
+        keypoints_world=clip.keypoints_world,
+        keypoints_px=clip.keypoints_px,
+        keypoints_v=clip.keypoint_flags,
+        actions=np.stack([act.actions for act in clip.acts]),
+        visibility=clip.visibility,
+        stature_m=np.array([act.person.shape.stature_m for act in clip.acts]),
+        timestamps_s=clip.timestamps_s,
         body=np.array(body.name),
     )
     meta = {
         "body": body.name,
         "body_digest": body.digest,
-        "light_direction_world": list(stage.room.light.direction_world),
+        "light_direction_world": list(empty.room.light.direction_world),
         "supports": [
-            {"label": s.label, "height_m": s.height_m, "outline": s.outline.tolist()} for s in stage.room.supports
+            {"label": s.label, "height_m": s.height_m, "outline": s.outline.tolist()} for s in empty.room.supports
         ],
-        "acts": [{"person": act.track.person, "scenario": act.scenario, **act.details} for act in acts],
+        "acts": [{"person": act.track.person, "scenario": act.scenario, **act.details} for act in clip.acts],
     }
-    (truth / "meta.json").write_text(json.dumps(meta, indent=1))
+    (folder / "meta.json").write_text(json.dumps(meta, indent=1))
 
 
 def _save_npz(path: Path, **arrays: np.ndarray) -> None:
@@ -301,17 +344,7 @@ def _empty_sidecar() -> dict:
     }
 
 
-def _annotate(
-    config: SampleFootageConfig,
-    sidecar: dict,
-    file_name: str,
-    labels: Int[np.ndarray, "height width"],
-    acts: list[Act],
-    masks: UInt8[np.ndarray, "time height width"],
-    keypoints: Float[np.ndarray, "person time 17 2"],
-    flags: Int[np.ndarray, "person time 17"],
-    times: Float[np.ndarray, "time"],
-) -> None:
+def _annotate(config: SampleFootageConfig, sidecar: dict, file_name: str, clip: _RenderedClip) -> None:
     """Add one clip to the sidecar."""
     images, annotations = sidecar["images"], sidecar["annotations"]
     every = max(1, round(config.fps))
@@ -338,14 +371,14 @@ def _annotate(
             more["center"] = [box[0] + box[2] / 2, box[1] + box[3] / 2]
         annotations.append(entry | more)
 
-    for frame, mask in enumerate(masks):
+    for frame, mask in enumerate(clip.masks):
         image, key = len(images) + 1, frame % every == 0
         size = {"width": config.width_px, "height": config.height_px}
-        stamp = {"frame": frame, "timestamp_s": round(float(times[frame]), 6), "key_frame": key}
+        stamp = {"frame": frame, "timestamp_s": round(float(clip.timestamps_s[frame]), 6), "key_frame": key}
         images.append({"id": image, "file_name": file_name, **stamp, **size})
-        for index, act in enumerate(acts):
-            v = flags[index, frame]
-            xy = np.where(v[:, None] > 0, np.round(keypoints[index, frame] * 2) / 2, 0.0)
+        for index, act in enumerate(clip.acts):
+            v = clip.keypoint_flags[index, frame]
+            xy = np.where(v[:, None] > 0, np.round(clip.keypoints_px[index, frame] * 2) / 2, 0.0)
             add(
                 image,
                 CATEGORY[act.track.role],
@@ -361,4 +394,4 @@ def _annotate(
             )
         if key:
             for index in range(len(SURFACE_LABELS)):
-                add(image, FIRST_SURFACE + index, (labels == index) & (mask == 0), True, iscrowd=1)
+                add(image, FIRST_SURFACE + index, (clip.labels == index) & (mask == 0), True, iscrowd=1)

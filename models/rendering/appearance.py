@@ -1,8 +1,8 @@
 """How a body looks: clothes, shoes, hair, skin and face as colours and small displacements of its vertices.
 
-In: a body and a `BodyLook` (seed, age) with a role. Out: `Dress`, which turns bare skinned vertices into clothed ones.
-All patterns live on the T-pose, so they move with the body. Nothing here is geometry of its own: cloth is the skin,
-smoothed and pushed out along its normals.
+In: a body and a `BodyLook` (seed, age) with a role. Out: `Clothing`, which turns bare skinned vertices into clothed
+ones. All patterns live on the T-pose, so they move with the body. Nothing here is geometry of its own: cloth is the
+skin, smoothed and pushed out along its normals.
 """
 
 from dataclasses import dataclass, field
@@ -23,7 +23,7 @@ way, so that limbs do not get thin."""
 
 
 @dataclass(frozen=True)
-class Dress:
+class Clothing:
     """A clothed body's mesh: what the renderer draws."""
 
     faces: Int[np.ndarray, "face 3"]
@@ -40,7 +40,7 @@ class Dress:
     _normals: csr_array = field(repr=False)
 
     def apply(self, vertices: Float[np.ndarray, "vertex 3"]) -> Float[np.ndarray, "vertex 3"]:
-        """Clothed vertices from the skinned bare ones, in any frame, metres, float32."""
+        """Return clothed vertices from the skinned bare ones, in any frame, metres, float32."""
         moved = np.array(vertices, dtype=np.float32)
         members, hull = self._shoes
         moved[members] = hull @ moved
@@ -61,8 +61,8 @@ class Dress:
         return normals / np.maximum(np.sqrt(np.einsum("vi,vi->v", normals, normals)), 1e-12)[:, None]
 
 
-def dress(body: BodyModel, look: BodyLook, role: Role) -> Dress:
-    """Clothes, shoes, hair and face for a person; the same body, look and role give the same bytes."""
+def dress_body(body: BodyModel, look: BodyLook, role: Role) -> Clothing:
+    """Dress a person in clothes, shoes, hair and face; the same body, look and role give the same bytes."""
     rng = np.random.default_rng([look.seed, ("resident", "carer", "visitor", "person").index(role)])
     figure = Figure(body)
     paint = Paint(figure, rng)
@@ -70,7 +70,7 @@ def dress(body: BodyModel, look: BodyLook, role: Role) -> Dress:
     soles = figure.region("foot") & (figure.normals[:, 1] < -0.5)
     offsets = np.where(soles, 0.0, figure.blurred(paint.offsets, 1) * (paint.cloth > 0)).astype(np.float32)
     touched = (offsets[figure.faces] > 0).any(axis=1)
-    return Dress(
+    return Clothing(
         faces=body.faces,
         colours=np.clip(paint.colours + 0.5, 0, 255).astype(np.uint8),
         offsets=offsets,

@@ -1,4 +1,4 @@
-"""What bodies wear: figures to dress, layers of cloth painted on them, and garments, shoes, hair and faces.
+"""What bodies wear: figures to clothe, layers of cloth painted on them, and garments, shoes, hair and faces.
 
 Everything is a colour and a thickness per vertex, placed by where the vertex lies on the T-pose.
 """
@@ -72,10 +72,11 @@ class Figure:
         self.landmark = dict(zip(COCO_KEYPOINTS, body.posed(*rest).keypoints.numpy().astype(np.float64), strict=True))
 
     def region(self, *names: str) -> Bool[np.ndarray, "vertex"]:
+        """Mark the vertices of body regions, by their names."""
         return np.isin(self.regions, [REGIONS.index(name) for name in names])
 
     def along_and_around(self) -> tuple[Float[np.ndarray, "vertex"], Float[np.ndarray, "vertex"]]:
-        """Pattern coordinates, metres: along the body or limb, and around it."""
+        """Return pattern coordinates, metres: along the body or limb, and around it."""
         x, y, z = self.position.T
         arms = self.region("upper_arm", "forearm", "hand")
         axis = np.where(arms, self.joint["left_elbow"][1], 0.0)
@@ -84,19 +85,20 @@ class Figure:
         return np.where(arms, np.abs(x), y), around
 
     def blurred(self, values: Float[np.ndarray, "vertex"], rounds: int) -> Float[np.ndarray, "vertex"]:
+        """Blur values over the mesh: each round moves a vertex half way to its neighbours' mean."""
         for _ in range(rounds):
             values = 0.5 * values + 0.5 * (self.neighbours @ values)
         return values
 
     def noise(self, rng: np.random.Generator, wavelength: float) -> Float[np.ndarray, "vertex"]:
-        """A smooth random field over the body, about unit variance."""
+        """Draw a smooth random field over the body, about unit variance."""
         waves = rng.standard_normal((24, 3)) * (2.0 * np.pi / wavelength) / np.sqrt(3.0)
         phase = rng.uniform(0.0, 2.0 * np.pi, 24)
         return np.cos(self.position @ waves.T + phase).sum(axis=1) / np.sqrt(12.0)
 
 
 class Paint:
-    """The dress under construction: later layers cover earlier ones."""
+    """Clothing under construction: later layers cover earlier ones."""
 
     def __init__(self, figure: Figure, rng: np.random.Generator):
         self.figure, self.rng = figure, rng
@@ -123,7 +125,8 @@ class Paint:
         self.cloth = np.maximum(self.cloth, cover)
 
     def pattern(self, colour: Float[np.ndarray, "3"], kinds: tuple[str, ...]) -> Float[np.ndarray, "vertex 3"]:
-        """Cloth of a colour: plain, striped across or along, checked, flowered or knitted, with some unevenness."""
+        """Draw cloth of a colour: plain, striped across or along, checked, flowered or knitted, with some
+        unevenness."""
         rng, figure = self.rng, self.figure
         second = _CLOTH[rng.integers(len(_CLOTH))].astype(np.float64)
         if np.abs(second - colour).sum() < 90.0:
@@ -150,7 +153,7 @@ class Paint:
 
 
 def clothe(paint: Paint, look: BodyLook, role: Role) -> None:
-    """Skin, face, clothes, shoes and hair, everything random drawn from the paint's generator."""
+    """Paint skin, face, clothes, shoes and hair, everything random drawn from the paint's generator."""
     _skin_and_face(paint, look)
     if role == "carer":
         _uniform(paint)

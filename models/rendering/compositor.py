@@ -1,8 +1,9 @@
-"""Films dressed bodies over a room's plate: pictures as the room's camera would give them, and what is true of each.
+"""Composites clothed bodies over a room's background plate: images as the room's camera would give them, and their
+truth.
 
-In: plate and depth of an empty room through its camera, SMPL tracks, dresses, a light. Out, frame by frame: the
-picture, instance masks, COCO keypoint flags and the share of each body that is seen. Bodies are hidden where the room
-is nearer, throw a soft shadow from the lamp and a contact shadow under them.
+In: plate and depth of an empty room through its camera, SMPL tracks, clothing, a light. Out, frame by frame: the
+image, instance masks, COCO keypoint flags and the share of each body that is seen. Bodies are hidden where the room
+is nearer, throw a soft shadow of a directional light and a contact shadow under them.
 """
 
 from collections.abc import Iterator, Sequence
@@ -16,18 +17,18 @@ from jaxtyping import Float, Int, UInt8
 from models.body.model import BodyModel
 from models.body.tracks import track_parameters
 from models.geometry.camera import Camera
-from models.rendering.appearance import Dress
+from models.rendering.appearance import Clothing
 from models.rendering.gl_scene import Light
 from models.rendering.renderer import BodyMesh, Renderer, Rendering, composite, hidden_by_room
-from models.rendering.shadow_map import Lamp, ShadowCaster
+from models.rendering.shadow_map import DirectionalLight, ShadowCaster
 from models.types import PersonTrack
 
 CAST_SHADE, CONTACT_SHADE = 0.4, 0.8
-"""Share of the plate's brightness that the full shadow of the lamp, and of the body close above, takes away."""
+"""Share of the plate's brightness that the full shadow of the light, and of the body close above, takes away."""
 
 
 @dataclass(frozen=True)
-class Backdrop:
+class BackgroundPlate:
     """An empty room through its camera."""
 
     camera: Camera
@@ -42,9 +43,9 @@ class Backdrop:
 
 @dataclass(frozen=True)
 class Frame:
-    """One filmed frame."""
+    """One composited frame."""
 
-    picture: UInt8[np.ndarray, "height width 3"]
+    image: UInt8[np.ndarray, "height width 3"]
     mask: UInt8[np.ndarray, "height width"]
     """0 background, i + 1 body i where visible."""
     keypoint_flags: Int[np.ndarray, "person 17"]
@@ -53,42 +54,42 @@ class Frame:
     """Share of each silhouette that is seen."""
 
 
-def film(
-    backdrop: Backdrop,
+def composite_frames(
+    background: BackgroundPlate,
     body: BodyModel,
     tracks: Sequence[PersonTrack],
-    dresses: Sequence[Dress],
+    clothing: Sequence[Clothing],
     light: Light,
     noise: float,
     vignette: float,
     rng: np.random.Generator,
 ) -> Iterator[Frame]:
-    """Film every frame of the tracks (world frame, one clock).
+    """Composite every frame of the tracks (world frame, shared timestamps).
 
     `noise` is the sensor's deviation in 0..255; `vignette` the share of light the lens loses at the image's edges, 0
-    for a plate that was filmed and so has its own.
+    for a plate of real footage, which has its own.
     """
-    camera = backdrop.camera
-    meshes = [BodyMesh(one.faces, one.colours) for one in dresses]
+    camera = background.camera
+    meshes = [BodyMesh(worn.faces, worn.colours) for worn in clothing]
     faces, counts = [mesh.faces for mesh in meshes], [len(mesh.colours) for mesh in meshes]
-    lens = _Lens(noise, vignette, (camera.height_px, camera.width_px), rng)
+    finish = _CameraFinish(noise, vignette, (camera.height_px, camera.width_px), rng)
     with (
         Renderer(camera, (), meshes, light) as renderer,
-        Lamp(np.asarray(light.direction_world), faces, counts, spread=0.09) as lamp,
-        Lamp(np.array([0.0, 0.0, -1.0]), faces, counts, side_px=128, contact_m=0.12) as above,
-        ShadowCaster(camera, backdrop.depth, lamp) as cast,
-        ShadowCaster(camera, backdrop.depth, above) as contact,
+        DirectionalLight(np.asarray(light.direction_world), faces, counts, spread=0.09) as light_map,
+        DirectionalLight(np.array([0.0, 0.0, -1.0]), faces, counts, side_px=128, contact_m=0.12) as overhead,
+        ShadowCaster(camera, background.depth, light_map) as cast,
+        ShadowCaster(camera, background.depth, overhead) as contact,
     ):
-        for vertices, keypoints in _posed(body, tracks, dresses):
+        for vertices, keypoints in _posed(body, tracks, clothing):
             rendering = renderer.render(vertices)
-            if backdrop.occlusion:
-                hidden = hidden_by_room(rendering, backdrop.depth * (1.0 + backdrop.tolerance))
+            if background.occlusion:
+                hidden = hidden_by_room(rendering, background.depth * (1.0 + background.tolerance))
             else:
                 hidden = np.zeros(rendering.depth.shape, dtype=np.float32)
             shade = (1.0 - CAST_SHADE * cast.mask(vertices)) * (1.0 - CONTACT_SHADE * contact.mask(vertices))
             mask = np.where(hidden > 0.5, 0, rendering.instances).astype(np.uint8)
             yield Frame(
-                lens.picture(composite(backdrop.plate, rendering, hidden, shade)),
+                finish.apply(composite(background.plate, rendering, hidden, shade)),
                 mask,
                 _flags(camera, keypoints, mask, rendering),
                 _visibility(camera, renderer, vertices, mask, rendering),
@@ -96,18 +97,18 @@ def film(
 
 
 def _posed(
-    body: BodyModel, tracks: Sequence[PersonTrack], dresses: Sequence[Dress]
+    body: BodyModel, tracks: Sequence[PersonTrack], clothing: Sequence[Clothing]
 ) -> Iterator[tuple[list[np.ndarray], Float[np.ndarray, "person 17 3"]]]:
     """Dressed vertices and keypoints frame by frame, posed a few frames at a time."""
     values = [track_parameters(track) for track in tracks]
     for first in range(0, len(tracks[0].transl), 16):
         with torch.no_grad():
-            part = [tuple(v[first : first + 16] for v in one) for one in values]
-            posed = [body.posed(*values) for values in part]
-            vertices = [one.vertices.numpy() for one in posed]
-            keypoints = np.stack([one.keypoints.double().numpy() for one in posed])
+            parts = [tuple(v[first : first + 16] for v in parameters) for parameters in values]
+            posed = [body.posed(*part) for part in parts]
+            vertices = [person.vertices.numpy() for person in posed]
+            keypoints = np.stack([person.keypoints.double().numpy() for person in posed])
         for i in range(len(vertices[0])):
-            yield [worn.apply(v[i]) for worn, v in zip(dresses, vertices, strict=True)], keypoints[:, i]
+            yield [worn.apply(v[i]) for worn, v in zip(clothing, vertices, strict=True)], keypoints[:, i]
 
 
 def _flags(
@@ -155,24 +156,26 @@ def _visibility(
     return shares
 
 
-class _Lens:
+class _CameraFinish:
     """A lens' softness and darker corners, and the sensor's noise.
 
-    A few noise pictures, shifted at random: fresh ones cost more than drawing.
+    A few noise images, shifted at random: fresh ones cost more than drawing.
     """
 
     def __init__(self, deviation: float, vignette: float, shape: tuple[int, int], rng: np.random.Generator):
         self._rng = rng
         grain = rng.standard_normal((4, *shape), dtype=np.float32)
-        self._bank = [np.round(cv2.GaussianBlur(one, (0, 0), 0.7) * 2.4 * deviation).astype(np.int16) for one in grain]
+        self._bank = [
+            np.round(cv2.GaussianBlur(noise, (0, 0), 0.7) * 2.4 * deviation).astype(np.int16) for noise in grain
+        ]
         v, u = np.mgrid[-1.0 : 1.0 : shape[0] * 1j, -1.0 : 1.0 : shape[1] * 1j].astype(np.float32)
         corners = (1.0 - vignette * (u * u + v * v)).astype(np.float32)
         self._corners = cv2.merge([corners, corners, corners])
 
-    def picture(self, picture: UInt8[np.ndarray, "height width 3"]) -> UInt8[np.ndarray, "height width 3"]:
-        """One frame as the camera gives it."""
-        one = self._bank[int(self._rng.integers(len(self._bank)))]
-        shift = tuple(int(s) for s in self._rng.integers(0, one.shape))
-        grain = np.roll(one, shift, axis=(0, 1))
-        soft = cv2.multiply(cv2.GaussianBlur(picture, (0, 0), 0.45), self._corners, dtype=cv2.CV_16S)
+    def apply(self, image: UInt8[np.ndarray, "height width 3"]) -> UInt8[np.ndarray, "height width 3"]:
+        """Return one frame as the camera gives it."""
+        noise = self._bank[int(self._rng.integers(len(self._bank)))]
+        shift = tuple(int(s) for s in self._rng.integers(0, noise.shape))
+        grain = np.roll(noise, shift, axis=(0, 1))
+        soft = cv2.multiply(cv2.GaussianBlur(image, (0, 0), 0.45), self._corners, dtype=cv2.CV_16S)
         return cv2.add(soft, cv2.merge([grain, grain, grain]), dtype=cv2.CV_8U)

@@ -1,4 +1,4 @@
-"""A motion as a row of pictures: dressed people on a tiled floor, with whatever furniture they fell from or onto."""
+"""A motion as a row of images: clothed people on a tiled floor, with whatever furniture they fell from or onto."""
 
 from collections.abc import Sequence
 from dataclasses import replace
@@ -10,8 +10,8 @@ from models.body.model import BodyModel
 from models.body.tracks import track_joints
 from models.geometry.camera import Camera, intrinsics_from_focal
 from models.geometry.transforms import transform, yaw
-from models.rendering.appearance import dress
-from models.rendering.compositor import Backdrop, film
+from models.rendering.appearance import dress_body
+from models.rendering.compositor import BackgroundPlate, composite_frames
 from models.rendering.gl_scene import Light, Surface
 from models.rendering.primitives import box
 from models.rendering.renderer import Renderer
@@ -34,29 +34,31 @@ _LIGHT = Light(direction_world=(0.35, 0.45, -0.82))
 def motion_strip(
     body: BodyModel,
     motion: Motion,
-    frames: Int[np.ndarray, "picture"],
+    frames: Int[np.ndarray, "image"],
     width_px: int,
     height_px: int,
     looks: Sequence[BodyLook],
     boxes: Sequence[Box] = (),
 ) -> UInt8[np.ndarray, "height width 3"]:
-    """The frames side by side through one camera that has them all in view, `width_px` each."""
+    """Render the frames side by side through one camera that has them all in view, `width_px` each."""
     tracks = [take(track, frames) for track in motion.people]
     camera = camera_on(np.concatenate([track_joints(body, track) for track in tracks]), width_px, height_px)
-    surfaces = [_floor(camera), *(_furniture(one) for one in boxes)]
+    surfaces = [_floor(camera), *(_furniture(piece) for piece in boxes)]
     with Renderer(camera, surfaces, light=_LIGHT) as renderer:
-        plate, (things, depth) = renderer.picture(), renderer.labels({"floor": 1, "bed": 2})
+        plate, (things, depth) = renderer.render_room(), renderer.labels({"floor": 1, "bed": 2})
     # Far floor fades into the air: no horizon distracts, and its edge does not flicker.
     haze = np.where(things == 0, 1.0, np.clip((depth / np.median(depth[things > 0]) - 1.2) / 1.5, 0.0, 1.0))[..., None]
     plate = (plate * (1.0 - haze) + np.array(_AIR) * haze + 0.5).astype(np.uint8)
-    backdrop = Backdrop(camera, plate, depth.astype(np.float64))
-    dresses = [dress(body, look, track.role) for look, track in zip(looks, tracks, strict=True)]
-    shots = film(backdrop, body, tracks, dresses, _LIGHT, 0.0, 0.0, generator(0, "motion_strip", motion.source))
-    return np.concatenate([shot.picture for shot in shots], axis=1)
+    background = BackgroundPlate(camera, plate, depth.astype(np.float64))
+    clothing = [dress_body(body, look, track.role) for look, track in zip(looks, tracks, strict=True)]
+    composited = composite_frames(
+        background, body, tracks, clothing, _LIGHT, 0.0, 0.0, generator(0, "motion_strip", motion.source)
+    )
+    return np.concatenate([frame.image for frame in composited], axis=1)
 
 
 def camera_on(joints_world: Float[np.ndarray, "pose 24 3"], width_px: int, height_px: int) -> Camera:
-    """A camera from the people's right front, a little above, far enough to see all joints with a margin."""
+    """Place a camera at the people's right front, a little above, far enough to see all joints with a margin."""
     joints = joints_world.reshape(-1, 3)
     middle = (joints.min(axis=0) + joints.max(axis=0)) / 2.0
     away = np.array([np.cos(AZIMUTH) * np.cos(ELEVATION), np.sin(AZIMUTH) * np.cos(ELEVATION), np.sin(ELEVATION)])
@@ -72,7 +74,7 @@ def camera_on(joints_world: Float[np.ndarray, "pose 24 3"], width_px: int, heigh
 
 
 def _floor(camera: Camera) -> Surface:
-    """Pale tiles, far beyond the picture."""
+    """Pale tiles, far beyond the image."""
     tiles = np.full((64, 64, 3), (226, 224, 219), dtype=np.uint8)
     tiles[:32, :32] = tiles[32:, 32:] = (212, 210, 206)
     reach = 15.0
@@ -85,7 +87,7 @@ def _floor(camera: Camera) -> Surface:
     )
 
 
-def _furniture(one: Box) -> Surface:
-    centre, half, angle = np.asarray(one[0], dtype=np.float64), np.asarray(one[1], dtype=np.float64), one[2]
+def _furniture(piece: Box) -> Surface:
+    centre, half, angle = np.asarray(piece[0], dtype=np.float64), np.asarray(piece[1], dtype=np.float64), piece[2]
     block = box("bed", tuple(-half), tuple(half), colour=(0.72, 0.78, 0.84))
     return replace(block, vertices=block.vertices @ yaw(angle).T + centre)

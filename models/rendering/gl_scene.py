@@ -49,15 +49,18 @@ class Surface:
     smooth: bool = False
     """Light it by vertex normals, as round things want, instead of face by face."""
     glow: float = 0.0
-    """Share of its look that is its own light: 1 shows colour and texture as they are, whatever the lamp does."""
+    """Share of its look that is its own light: 1 shows colour and texture as they are, whatever the light does."""
 
 
 @dataclass(frozen=True)
 class Light:
-    """One distant lamp and light from all around. White that faces the lamp squarely shows `ambient + intensity`."""
+    """One distant light and light from all around.
+
+    White that faces the distant light squarely shows `ambient + intensity`.
+    """
 
     direction_world: tuple[float, float, float] = (0.3, 0.2, -0.93)
-    """From the lamp towards the room; any length."""
+    """From the light towards the room; any length."""
     intensity: float = 0.55
     ambient: float = 0.5
     """From all around, least from below."""
@@ -65,7 +68,7 @@ class Light:
     """Linear tint of both."""
 
     def shade(self, normals: Float[np.ndarray, "*batch 3"]) -> Float[np.ndarray, "*batch 3"]:
-        """Factor on sRGB values of surfaces with these unit normals (world)."""
+        """Return the factor on sRGB values of surfaces with these unit normals (world)."""
         towards = -np.asarray(self.direction_world, dtype=np.float32)
         cosine = normals @ (towards / np.linalg.norm(towards))
         # Half-way between Lambert and a wrapped lamp: walls throw light back into what the lamp does not reach.
@@ -100,7 +103,7 @@ def _current_context() -> Iterator[None]:
             _CONTEXT.programs = pyrender.shader_program.ShaderProgramCache()
         platform: Any = _CONTEXT.owner._platform
         platform.make_current()
-        # Rows of RGB pictures follow each other without padding.
+        # Rows of RGB images follow each other without padding.
         GL.glPixelStorei(GL.GL_UNPACK_ALIGNMENT, 1)
         try:
             yield
@@ -112,7 +115,7 @@ def _current_context() -> Iterator[None]:
 
 
 def normals_operator(faces: Int[np.ndarray, "face 3"], vertices: int) -> csr_array:
-    """Sparse [vertex, face] sum of the faces around each vertex."""
+    """Build the sparse [vertex, face] sum of the faces around each vertex."""
     rows = faces.ravel()
     columns = np.repeat(np.arange(len(faces)), 3)
     return csr_array((np.ones(rows.size, dtype=np.float32), (rows, columns)), shape=(vertices, len(faces)))
@@ -121,7 +124,7 @@ def normals_operator(faces: Int[np.ndarray, "face 3"], vertices: int) -> csr_arr
 def vertex_normals(
     vertices: Float[np.ndarray, "vertex 3"], faces: Int[np.ndarray, "face 3"], operator: csr_array
 ) -> Float32[np.ndarray, "vertex 3"]:
-    """Unit normals, faces weighted by area; zero where a vertex belongs to no face."""
+    """Return unit normals, faces weighted by area; zero where a vertex belongs to no face."""
     corner = vertices.astype(np.float32)[faces]
     normals = operator @ np.cross(corner[:, 1] - corner[:, 0], corner[:, 2] - corner[:, 0])
     length = np.linalg.norm(normals, axis=1, keepdims=True)

@@ -1,4 +1,4 @@
-"""Self-contained pages: pictures inside the text, one look for all."""
+"""Self-contained pages: images inside the text, one look for all."""
 
 import base64
 import io
@@ -14,7 +14,8 @@ from matplotlib.figure import Figure
 
 
 def rendered(template: Path, **values: Any) -> str:
-    """A Jinja2 template, which may extend others of its folder, filled in; a name that is missing is an error."""
+    """Render a Jinja2 template, which may extend others of its folder, filled in; a name that is missing is an
+    error."""
     environment = jinja2.Environment(
         loader=jinja2.FileSystemLoader(template.parent), autoescape=True, undefined=jinja2.StrictUndefined
     )
@@ -22,13 +23,13 @@ def rendered(template: Path, **values: Any) -> str:
 
 
 def embedded_image(image: UInt8[np.ndarray, "height width 3"]) -> str:
-    """A picture as the address of an <img>, JPEG."""
+    """Encode an image as the address of an <img>, JPEG."""
     encoded = cv2.imencode(".jpg", image[..., ::-1], [cv2.IMWRITE_JPEG_QUALITY, 82])[1]
     return "data:image/jpeg;base64," + base64.b64encode(encoded.tobytes()).decode()
 
 
 def embedded_figure(figure: Figure) -> str:
-    """A diagram as the address of an <img>, PNG; the same diagram gives the same bytes."""
+    """Encode a diagram as the address of an <img>, PNG; the same diagram gives the same bytes."""
     buffer = io.BytesIO()
     with matplotlib.rc_context({"svg.hashsalt": "careclips"}):
         figure.savefig(buffer, format="png", metadata={"Software": None})

@@ -7,7 +7,7 @@ from models.rendering.gl_scene import Surface
 
 
 def box(label: str, low: tuple, high: tuple, texture: np.ndarray | None = None, uv_m: float = 0.0, **more) -> Surface:
-    """An upright box between two corners; its texture once a face, or every `uv_m` metres."""
+    """Build an upright box between two corners; its texture once a face, or every `uv_m` metres."""
     start, end = np.asarray(low, dtype=np.float64), np.asarray(high, dtype=np.float64)
     vertices, faces, uv = [], [], []
     for axis in range(3):
@@ -42,7 +42,7 @@ def cushion(
     hardness: float = 5.0,
     **more,
 ) -> Surface:
-    """A box with rounded edges (superellipsoid): the larger `hardness`, the squarer."""
+    """Build a box with rounded edges (superellipsoid): the larger `hardness`, the squarer."""
     start, end = np.asarray(low, dtype=np.float64), np.asarray(high, dtype=np.float64)
     sphere = trimesh.creation.icosphere(subdivisions=3)
     p = np.asarray(sphere.vertices)
@@ -64,7 +64,7 @@ def cushion(
 def cylinder(
     label: str, centre: tuple, radius: float, bottom: float, top: float, taper: float = 1.0, **more
 ) -> Surface:
-    """An upright cylinder; its upper radius is `taper` times the lower."""
+    """Build an upright cylinder; its upper radius is `taper` times the lower."""
     mesh = trimesh.creation.cylinder(radius=radius, height=top - bottom, sections=20)
     vertices = np.asarray(mesh.vertices)
     vertices[vertices[:, 2] > 0, :2] *= taper

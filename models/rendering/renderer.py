@@ -107,7 +107,7 @@ class Renderer:
         self._eye.cx, self._eye.cy = K[0, 2] + 0.5, K[1, 2] + 0.5
         self._scene.set_pose(self._eye_node, camera.T_world_camera @ transform(R_OPENGL_OPENCV, np.zeros(3)))
 
-    def picture(self) -> UInt8[np.ndarray, "height width 3"]:
+    def render_room(self) -> UInt8[np.ndarray, "height width 3"]:
         """Colour alone, of the surfaces alone."""
         return np.ascontiguousarray(self._scene.draw(FLAT_COLOUR, {})[0][..., :3])
 
@@ -157,7 +157,7 @@ class Renderer:
     def silhouettes(
         self, vertices_world: Sequence[Float[np.ndarray, "vertex 3"]]
     ) -> UInt8[np.ndarray, "body height width"]:
-        """Each body's own outline, 1 inside, as if nothing stood in front of it."""
+        """Return each body's own outline, 1 inside, as if nothing stood in front of it."""
         moved = self._moved(vertices_world)
         masks = np.zeros((len(self._meshes), self.camera.height_px, self.camera.width_px), dtype=np.uint8)
         for mask, (mesh, vertices) in zip(masks, moved.items(), strict=True):
@@ -169,7 +169,8 @@ class Renderer:
     def labels(
         self, values: dict[str, int]
     ) -> tuple[UInt8[np.ndarray, "height width"], Float32[np.ndarray, "height width"]]:
-        """The value (0 to 255) of the nearest surface's label, 0 where there is none, and the depth, without bodies."""
+        """Return the value (0 to 255) of the nearest surface's label, 0 where there is none, and the depth, without
+        bodies."""
         mask, buffer = self._scene.draw(FLAT_MASK, {}, {node: values[label] for node, label in self._static.items()})
         return np.ascontiguousarray(mask), metres_from_buffer(buffer)
 
@@ -198,7 +199,8 @@ def composite(
 def hidden_by_room(
     rendering: Rendering, room_depth: Float[np.ndarray, "height width"], softness_m: float = 0.02
 ) -> Float32[np.ndarray, "height width"]:
-    """Share in [0, 1] of each pixel's body that the room hides: 0.5 at equal depth, 0 or 1 by `softness_m` off.
+    """Return the share in [0, 1] of each pixel's body that the room hides: 0.5 at equal depth, 0 or 1 by
+    `softness_m` off.
 
     Pixels without room depth (0 or less) hide nothing; neither do pixels without a body.
     """

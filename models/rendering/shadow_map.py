@@ -1,9 +1,9 @@
 """Soft shadows of moving bodies on a room that is only a plate and its depth.
 
-In: the room's depth through its camera, the bodies' meshes, the direction of a distant lamp. Out: how much of the lamp
-each pixel of the room loses, in [0, 1]. The bodies' depth is drawn from the lamp (orthographic); room pixels behind it
-are in shadow, the softer the further behind (percentage-closer soft shadows, Fernando 2005, with blurred maps for the
-average).
+In: the room's depth through its camera, the bodies' meshes, the direction of a distant light. Out: how much of the
+light each pixel of the room loses, in [0, 1]. The bodies' depth is drawn from the light (orthographic); room pixels
+behind it are in shadow, the softer the further behind (percentage-closer soft shadows, Fernando 2005, with blurred maps
+for the average).
 """
 
 from collections.abc import Sequence
@@ -19,10 +19,10 @@ from models.geometry.transforms import transform
 from models.rendering.gl_scene import FLAT_MASK, OffscreenScene
 
 NEAR = 1.0
-"""Where the lamp's near plane stands from the nearest vertex, metres."""
+"""Where the light's near plane stands from the nearest vertex, metres."""
 
 BLUR_M = (0.008, 0.03, 0.08, 0.2)
-"""Deviations of the blurred maps, metres; penumbras between them are interpolated."""
+"""Standard deviations of the blurred maps, metres; penumbras between them are interpolated."""
 
 SHRINK = (1, 1, 2, 4)
 """How much coarser the more blurred maps are kept."""
@@ -30,7 +30,7 @@ SHRINK = (1, 1, 2, 4)
 
 @dataclass(frozen=True)
 class ShadowMap:
-    """What stands between a lamp and the room, seen from the lamp, blurred by several amounts."""
+    """What stands between a light and the room, seen from the light, blurred by several amounts."""
 
     low: Float[np.ndarray, "2"]
     """Light coordinates (a, b) of the map's corner, metres."""
@@ -44,12 +44,13 @@ class ShadowMap:
     """For each of BLUR_M, first axis b, second a: coverage, coverage times distance along the light, and for contact
     coverage times exp((distance - last) / contact_m)."""
     spread: float
+    """Of `DirectionalLight`, as are those below."""
     reach_m: float
     bias_m: float
     contact_m: float | None
 
     def on(self, points: Float32[np.ndarray, "point 3"]) -> Float32[np.ndarray, "point"]:
-        """Share of light that points, given in light coordinates, lose; 0 for points that are not finite."""
+        """Return the share of light that points, given in light coordinates, lose; 0 for points that are not finite."""
         shade = np.zeros(len(points), dtype=np.float32)
         a, b, along = points.T
         high = self.low + self.cell * self.blurred[0].shape[0]
@@ -76,7 +77,7 @@ class ShadowMap:
         if self.contact_m is not None:
             # Each cell darkens by exp(-distance / contact_m), whatever else of the body is above it.
             near = wide[:, 2] * np.exp(np.minimum((self.last - along) / self.contact_m, 20.0))
-            # Nothing that is nearer the lamp than the body's underside, and no more than the body covers.
+            # Nothing that is nearer the light than the body's underside, and no more than the body covers.
             return np.clip(near, 0.0, wide[:, 0]) * np.clip(1.0 + gap / 0.03, 0.0, 1.0)
         sigma = np.clip(self.spread * gap, BLUR_M[0], BLUR_M[-1])
         level = np.interp(np.log(sigma), np.log(BLUR_M), np.arange(len(BLUR_M))).astype(np.float32)
@@ -89,13 +90,13 @@ class ShadowMap:
         return shadow * np.clip(1.0 - gap / self.reach_m, 0.0, 1.0)
 
 
-class Lamp:
-    """A distant lamp that looks at moving meshes. A context manager.
+class DirectionalLight:
+    """A distant light, seen from which moving meshes cast shadow maps. A context manager.
 
-    `spread` is the lamp's size: the deviation of the penumbra per metre between body and room. `reach_m` limits how far
-    behind a body its shadow goes, fading out; `bias_m` is how far behind it begins. With `contact_m` the bodies are
-    seen from the room instead, and darken what lies within about that distance of them: under a lamp overhead, the dark
-    under feet and under whoever lies.
+    `spread` is the light's size: the standard deviation of the penumbra per metre between body and room. `reach_m`
+    limits how far behind a body its shadow goes, fading out; `bias_m` is how far behind it begins. With `contact_m` the
+    bodies are seen from the room instead, and darken what lies within about that distance of them: under a light
+    overhead, the dark under feet and under whoever lies.
     """
 
     def __init__(
@@ -123,14 +124,14 @@ class Lamp:
         self._node = self._scene.set_camera(self._eye, np.eye(4))
         self._bodies = [self._scene.add_dynamic(f, n) for f, n in zip(faces, vertex_counts, strict=True)]
 
-    def __enter__(self) -> "Lamp":  # noqa: PYI034, beartype rejects Self here
+    def __enter__(self) -> "DirectionalLight":  # noqa: PYI034, beartype rejects Self here
         return self
 
     def __exit__(self, *_: object) -> None:
         self._scene.close()
 
     def cast(self, vertices_world: Sequence[Float[np.ndarray, "vertex 3"]]) -> ShadowMap:
-        """The shadow map of at least one body."""
+        """Draw the shadow map of at least one body."""
         light = [(v @ self.R_light_world.T).astype(np.float32) for v in vertices_world]
         low = np.min([v.min(axis=0) for v in light], axis=0)
         high = np.max([v.max(axis=0) for v in light], axis=0)
@@ -171,12 +172,14 @@ class Lamp:
 class ShadowCaster:
     """Shadows of the same bodies on the same room through one camera, frame after frame. A context manager."""
 
-    def __init__(self, camera: Camera, room_depth: Float[np.ndarray, "height width"], lamp: Lamp, stride: int = 2):
+    def __init__(
+        self, camera: Camera, room_depth: Float[np.ndarray, "height width"], light: DirectionalLight, stride: int = 2
+    ):
         """`stride`: shadows are worked out for every so many pixels each way, and enlarged: they are soft."""
         depth = np.asarray(room_depth, dtype=np.float64)[stride // 2 :: stride, stride // 2 :: stride]
         points = camera.unproject(camera.pixel_grid()[stride // 2 :: stride, stride // 2 :: stride], depth)
-        self._lamp = lamp
-        self._points = (points.reshape(-1, 3) @ lamp.R_light_world.T).astype(np.float32)
+        self._light = light
+        self._points = (points.reshape(-1, 3) @ light.R_light_world.T).astype(np.float32)
         self._points[(depth <= 0).ravel()] = np.nan
         self._shape, self._full = depth.shape, room_depth.shape
 
@@ -184,23 +187,10 @@ class ShadowCaster:
         return self
 
     def __exit__(self, *_: object) -> None:
-        self._lamp.__exit__()
+        self._light.__exit__()
 
     def mask(self, vertices_world: Sequence[Float[np.ndarray, "vertex 3"]]) -> Float32[np.ndarray, "height width"]:
-        """Share of the lamp's light that bodies take from each pixel of the room; 0 where there is no room depth."""
-        mask = self._lamp.cast(vertices_world).on(self._points).reshape(self._shape)
+        """Return the share of the light that bodies take from each pixel of the room; 0 where there is no room
+        depth."""
+        mask = self._light.cast(vertices_world).on(self._points).reshape(self._shape)
         return mask if self._shape == self._full else cv2.resize(mask, self._full[::-1], interpolation=cv2.INTER_LINEAR)
-
-
-def shadow_mask(
-    camera: Camera,
-    room_depth: Float[np.ndarray, "height width"],
-    vertices_world: Sequence[Float[np.ndarray, "vertex 3"]],
-    faces: Sequence[Int[np.ndarray, "face 3"]],
-    light_direction: Float[np.ndarray, "3"],
-    spread: float = 0.06,
-) -> Float32[np.ndarray, "height width"]:
-    """One frame's shadow, in [0, 1]. For many frames keep a `ShadowCaster`."""
-    lamp = Lamp(light_direction, faces, [len(v) for v in vertices_world], spread)
-    with ShadowCaster(camera, room_depth, lamp, stride=1) as caster:
-        return caster.mask(vertices_world)

@@ -1,4 +1,4 @@
-"""Motion as rows of stick figures: what a training shows of itself while it runs. Positions in, a picture out."""
+"""Motion as rows of stick figures: what a training shows of itself while it runs. Positions in, an image out."""
 
 from collections.abc import Sequence
 from io import BytesIO
@@ -16,8 +16,8 @@ COLOURS = ("#1f77b4", "#d62728", "#2ca02c", "#9467bd")
 def stick_figures(
     motions: Sequence[Float[np.ndarray, "person time 22 3"]], titles: Sequence[str], poses: int = 8
 ) -> bytes:
-    """PNG: a row a motion, `poses` moments side by side, seen from the right and a little above (x to the right, z
-    up)."""
+    """Draw a PNG: a row a motion, `poses` moments side by side, seen from the right and a little above (x to the
+    right, z up)."""
     # Loaded here: training machines need not have it.
     from matplotlib.backends.backend_agg import FigureCanvasAgg
     from matplotlib.figure import Figure
@@ -30,7 +30,7 @@ def stick_figures(
             shown = joints[:, moment]
             middle = shown[:, 0].mean(0)
             for person, pose in enumerate(shown):
-                # y goes into the picture: a little of it shifts points right and up.
+                # y goes into the image: a little of it shifts points right and up.
                 x = pose[:, 0] - middle[0] + 0.35 * (pose[:, 1] - middle[1])
                 z = pose[:, 2] + 0.2 * (pose[:, 1] - middle[1])
                 for joint in range(1, 22):

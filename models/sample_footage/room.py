@@ -15,7 +15,7 @@ from models.geometry.camera import Camera, intrinsics_from_focal, normal_from_an
 from models.geometry.transforms import apply, invert, transform, yaw
 from models.rendering.gl_scene import Light, Surface
 from models.rendering.renderer import Renderer
-from models.rendering.shadow_map import Lamp
+from models.rendering.shadow_map import DirectionalLight
 from models.sample_footage.furniture import FURNITURE, Piece, moved, moved_support
 from models.sample_footage.shell import (
     Opening,
@@ -49,7 +49,7 @@ class SampleRoom:
     supports: tuple[Support, ...]
     light: Light
     tint: tuple[float, float, float]
-    """White balance and exposure of the camera's picture: factors on sRGB."""
+    """White balance and exposure of the camera's image: factors on sRGB."""
 
 
 def sample_room(rng: np.random.Generator) -> SampleRoom:
@@ -187,12 +187,12 @@ class RoomRenderer:
         solid = [s for s in room.surfaces if s.label in SOLID]
         counts = np.cumsum([0] + [len(s.vertices) for s in solid])
         vertices = np.concatenate([s.vertices for s in solid])
-        # Backs are drawn as seen from the lamp, so that fronts do not shade themselves.
+        # Backs are drawn as seen from the light, so that fronts do not shade themselves.
         faces = np.concatenate([s.faces + start for s, start in zip(solid, counts, strict=False)])[:, ::-1]
         direction = np.asarray(room.light.direction_world)
-        with Lamp(direction, [faces], [len(vertices)], spread=0.2, reach_m=2.5, bias_m=0.08) as lamp:
-            self._R_light_world = lamp.R_light_world.astype(np.float32)
-            self._shadow = lamp.cast([vertices])
+        with DirectionalLight(direction, [faces], [len(vertices)], spread=0.2, reach_m=2.5, bias_m=0.08) as light:
+            self._R_light_world = light.R_light_world.astype(np.float32)
+            self._shadow = light.cast([vertices])
 
     def __enter__(self) -> "RoomRenderer":  # noqa: PYI034, beartype rejects Self here
         return self
@@ -207,7 +207,7 @@ class RoomRenderer:
     ]:
         """RGB, depth in metres (0 is nothing), and index into SURFACE_LABELS (-1 is nothing)."""
         self._renderer.look_through(camera)
-        rgb = self._renderer.picture()
+        rgb = self._renderer.render_room()
         labels, depth = self._renderer.labels({label: i + 1 for i, label in enumerate(SURFACE_LABELS)})
         points = camera.unproject(camera.pixel_grid(), depth.astype(np.float64)).reshape(-1, 3).astype(np.float32)
         shade = 1.0 - 0.35 * self._shadow.on(points @ self._R_light_world.T).reshape(depth.shape)
@@ -286,7 +286,7 @@ def watching_camera(room: SampleRoom, rng: np.random.Generator, width: int = 640
             side[int(rng.integers(2))] = rng.choice([0.03, 0.97])
         z = float(rng.uniform(1.8, min(2.5, room.height_m - 0.12)))
         spot = low + size * side
-        # On a wardrobe's top, half the picture would be that top.
+        # On a wardrobe's top, half the image would be that top.
         if _too_near_furniture(room, spot, z, 0.7):
             continue
         target = room.outline.mean(axis=0) + size * rng.uniform(-0.1, 0.1, 2)

@@ -45,8 +45,21 @@ class Person:
 
     role: Role
     shape: BodyShape
+    """Age, sex, stature and build, which `betas` came from."""
     betas: Float[np.ndarray, "10"]
     look: BodyLook
+
+
+@dataclass(frozen=True)
+class ActRequest:
+    """What one person is to do in a clip."""
+
+    scenario: Scenario
+    person: Person
+    name: str
+    """Of the track, such as `person_1`."""
+    frames: int
+    fps: float
 
 
 @dataclass(frozen=True)
@@ -64,7 +77,7 @@ class Act:
 
 
 def draw_person(body: BodyModel, role: Role, rng: np.random.Generator) -> Person:
-    """A resident of 68 to 95 years, or a grown-up of another role."""
+    """Draw a resident of 68 to 95 years, or a grown-up of another role."""
     age = float(rng.uniform(68.0, 95.0) if role == "resident" else rng.uniform(22.0, 62.0))
     sex = float(np.clip(rng.choice([0.05, 0.95]) + rng.normal(0.0, 0.05), 0.0, 1.0))
     stature = float(np.clip(1.62 + 0.13 * sex - (0.04 if age > 67 else 0.0) + rng.normal(0.0, 0.06), 1.48, 1.93))
@@ -73,61 +86,50 @@ def draw_person(body: BodyModel, role: Role, rng: np.random.Generator) -> Person
 
 
 def draw_act(
-    scenario: Scenario,
+    request: ActRequest,
     room: SampleRoom,
     camera: Camera,
     body: BodyModel,
-    person: Person,
-    name: str,
     others: list[Act],
-    frames: int,
-    fps: float,
     rng: np.random.Generator,
 ) -> Act:
-    """Act a scenario; raises Rejected where no try finds a place for it in view, clear of furniture and people."""
+    """Draw how a scenario is acted; raises Rejected where no try finds a place for it in view, clear of furniture
+    and people."""
     reason = ""
     floor = _Floor(room, camera)
-    rig = rig_of(body, person.betas)
-    for _ in range(5 if scenario == "fall" else 16):
+    rig = rig_of(body, request.person.betas)
+    for _ in range(5 if request.scenario == "fall" else 16):
         try:
-            if scenario == "fall":
-                act = _fall(room, floor, camera, body, person, name, frames, fps, rng)
+            if request.scenario == "fall":
+                act = _fall(request, room, floor, camera, body, rng)
             else:
-                act = _everyday(scenario, room, floor, rig, body, person, name, frames, fps, rng)
+                act = _everyday(request, room, floor, rig, body, rng)
         except Rejected as rejected:
             reason = rejected.reason
             continue
         joints = track_joints(body, act.track)
-        if _seen(camera, joints) < 0.8:
+        if _visible_share(camera, joints) < 0.8:
             reason = "out_of_view"
         elif any(
-            np.linalg.norm(joints[:, 0, :2] - track_joints(body, o.track)[:, 0, :2], axis=1).min() < APART_M
-            for o in others
+            np.linalg.norm(joints[:, 0, :2] - track_joints(body, other.track)[:, 0, :2], axis=1).min() < APART_M
+            for other in others
         ):
             reason = "too_close_to_another_person"
         else:
             return act
-    raise Rejected(f"no_place_for_{scenario}", reason)
+    raise Rejected(f"no_place_for_{request.scenario}", reason)
 
 
-def _seen(camera: Camera, joints: Float[np.ndarray, "time 24 3"]) -> float:
+def _visible_share(camera: Camera, joints: Float[np.ndarray, "time 24 3"]) -> float:
     """Share of frames that show pelvis, head and both ankles."""
     with np.errstate(invalid="ignore"):
         return float(in_image(camera.project(joints[:, [0, 7, 8, 15]]), camera).all(axis=1).mean())
 
 
 def _everyday(
-    scenario: Scenario,
-    room: SampleRoom,
-    floor: "_Floor",
-    rig: Rig,
-    body: BodyModel,
-    person: Person,
-    name: str,
-    frames: int,
-    fps: float,
-    rng: np.random.Generator,
+    request: ActRequest, room: SampleRoom, floor: "_Floor", rig: Rig, body: BodyModel, rng: np.random.Generator
 ) -> Act:
+    scenario, person, frames, fps = request.scenario, request.person, request.frames, request.fps
     if scenario in ("sit", "rise", "bed"):
         support, spot, heading = _place_to_sit(room, floor, rig, "bed" if scenario == "bed" else "seat", rng)
     if scenario in ("rise", "bed"):
@@ -141,7 +143,7 @@ def _everyday(
     elif scenario == "sit":
         start = floor.draw_near(rng, spot)
         actor = Actor(rig, fps, rng, start, _bearing(spot - start), person.shape.age_years)
-        _go(actor, floor, spot, rng)
+        _walk_to(actor, floor, spot)
         actor.turn_to(heading)
         actor.stand(0.2)
         actor.sit_down(support, rng.uniform(1.7, 2.2) + 0.4 * actor.old)
@@ -152,24 +154,24 @@ def _everyday(
         actor = Actor(rig, fps, rng, floor.draw(rng), rng.uniform(-np.pi, np.pi), person.shape.age_years)
         actor.stand(rng.uniform(0.2, 0.6))
     while actor.frames < frames:
-        _go(actor, floor, floor.draw(rng, actor.xy), rng)
+        _walk_to(actor, floor, floor.draw(rng, actor.xy))
         actor.stand(rng.uniform(0.8, 2.0), str(rng.choice(["idle", "raise", "bend", "look"])))
-    track, actions = actor.track(name, person.role, person.betas, frames)
+    track, actions = actor.track(request.name, person.role, person.betas, frames)
     goal = {"sit": "sitting", "bed": "lying"}.get(scenario)
     if goal and np.sum(actions == ACTIONS.index(goal)) < 0.5 * fps:
         raise Rejected("clip_too_short_to_get_there")
     return Act(person, scenario, _grounded(body, track, actions), actions, {})
 
 
-def _go(actor: Actor, floor: "_Floor", goal: np.ndarray, rng: np.random.Generator) -> None:
+def _walk_to(actor: Actor, floor: "_Floor", goal: np.ndarray) -> None:
     path = floor.path(actor.xy, goal)
     ahead = path[min(4, len(path) - 1)] - path[0]
     actor.turn_to(_bearing(ahead))
     actor.walk(path)
 
 
-def _bearing(way: np.ndarray) -> float:
-    return float(np.arctan2(way[1], way[0]))
+def _bearing(direction: np.ndarray) -> float:
+    return float(np.arctan2(direction[1], direction[0]))
 
 
 def _place_to_sit(
@@ -190,7 +192,7 @@ def _place_to_sit(
 
 
 class _Floor:
-    """Where a person may stand and walk in full view of the camera, and the shortest smooth ways between."""
+    """Where a person may stand and walk in full view of the camera, and the shortest smooth paths between."""
 
     def __init__(self, room: SampleRoom, camera: Camera):
         self.free, self.low = walkable(room, CLEARANCE_M + 0.04)
@@ -225,11 +227,11 @@ class _Floor:
         ).tocsr()
 
     def near(self, spot: np.ndarray) -> bool:
-        """Whether a spot before a seat can be stepped to from the free floor in view."""
+        """Say whether a spot before a seat can be stepped to from the free floor in view."""
         return bool(np.linalg.norm(self._points - spot, axis=1).min() < 0.5)
 
     def draw(self, rng: np.random.Generator, far_from: np.ndarray | None = None) -> np.ndarray:
-        """A free point in view; with `far_from`, one worth the walk."""
+        """Draw a free point in view; with `far_from`, one worth the walk."""
         points = self._points
         if far_from is not None:
             distance = np.linalg.norm(points - far_from, axis=1)
@@ -237,7 +239,7 @@ class _Floor:
         return points[int(rng.integers(len(points)))].copy()
 
     def draw_near(self, rng: np.random.Generator, spot: np.ndarray) -> np.ndarray:
-        """A free point in view, a few steps from a spot."""
+        """Draw a free point in view, a few steps from a spot."""
         points = self._points
         distance = np.linalg.norm(points - spot, axis=1)
         points = points[(distance > 0.4) & (distance < max(1.0, distance.min() + 0.3))]
@@ -246,7 +248,7 @@ class _Floor:
         return points[int(rng.integers(len(points)))].copy()
 
     def path(self, start: np.ndarray, goal: np.ndarray) -> Float[np.ndarray, "point 2"]:
-        """A smooth way every 3 cm, over free cells but for its ends; Rejected where there is none."""
+        """Find a smooth path, a point every 3 cm, over free cells but for its ends; Rejected where there is none."""
         a, b = (int(np.argmin(np.linalg.norm(self._points - end, axis=1))) for end in (start, goal))
         cost, before = dijkstra(self._graph, directed=False, indices=a, return_predecessors=True)
         if not np.isfinite(cost[b]):
@@ -254,8 +256,8 @@ class _Floor:
         chain = [b]
         while chain[-1] != a:
             chain.append(int(before[chain[-1]]))
-        way = [start, *self._points[chain[::-1]], goal]
-        corners = self._pulled(np.array(way))
+        cells = [start, *self._points[chain[::-1]], goal]
+        corners = self._pulled(np.array(cells))
         steps = np.concatenate([[0.0], np.cumsum(np.linalg.norm(np.diff(corners, axis=0), axis=1))])
         if steps[-1] < 0.25:
             raise Rejected("no_way_to_speak_of")
@@ -272,16 +274,16 @@ class _Floor:
         smooth[0], smooth[-1] = start, goal
         return smooth
 
-    def _pulled(self, way: np.ndarray) -> np.ndarray:
+    def _pulled(self, path: np.ndarray) -> np.ndarray:
         """Cut corners wherever the straight line stays free."""
         keep, at = [0], 0
-        while at < len(way) - 1:
-            ahead = len(way) - 1
-            while ahead > at + 1 and not self._clear(way[at], way[ahead]):
+        while at < len(path) - 1:
+            ahead = len(path) - 1
+            while ahead > at + 1 and not self._clear(path[at], path[ahead]):
                 ahead -= max(1, (ahead - at) // 8)
             at = max(ahead, at + 1)
             keep.append(at)
-        return way[keep]
+        return path[keep]
 
     def _clear(self, a: np.ndarray, b: np.ndarray) -> bool:
         line = a + np.linspace(0.0, 1.0, max(2, int(np.linalg.norm(b - a) / 0.025)))[:, None] * (b - a)
@@ -305,7 +307,7 @@ def _grounded(body: BodyModel, track: PersonTrack, actions: Int[np.ndarray, "tim
 
 
 def lowest_vertex(body: BodyModel, track: PersonTrack) -> Float[np.ndarray, "time"]:
-    """Height of the skin's lowest point per frame, metres."""
+    """Return the height of the skin's lowest point per frame, metres."""
     values = track_parameters(track)
     with torch.no_grad():
         parts = [
@@ -316,18 +318,10 @@ def lowest_vertex(body: BodyModel, track: PersonTrack) -> Float[np.ndarray, "tim
 
 
 def _fall(
-    room: SampleRoom,
-    floor: _Floor,
-    camera: Camera,
-    body: BodyModel,
-    person: Person,
-    name: str,
-    frames: int,
-    fps: float,
-    rng: np.random.Generator,
+    request: ActRequest, room: SampleRoom, floor: _Floor, camera: Camera, body: BodyModel, rng: np.random.Generator
 ) -> Act:
-    """A simulated fall, turned and moved to where the floor is free all the way down."""
-    shape = person.shape
+    """A simulated fall, transformed to where the floor is free all the way down."""
+    person, frames, fps, shape = request.person, request.frames, request.fps, request.person.shape
     order = ClipOrder(
         event="fall",
         cause=get_args(Cause)[int(rng.integers(3))],
@@ -343,21 +337,21 @@ def _fall(
         text="",
     )
     motion = PhysicsFalls(body).sample(order, None, rng)
-    track = replace(motion.people[0], person=name)
+    track = replace(motion.people[0], person=request.name)
     if len(track.transl) != frames:
         raise Rejected("fall_of_another_length", f"{len(track.transl)} frames for {frames}")
     joints = track_joints(body, track)
     open_floor, low = walkable(room, 0.12)
     for _ in range(40):
-        turn, spot = yaw(rng.uniform(-np.pi, np.pi)), np.array([*floor.draw(rng), 0.0])
-        placed = joints @ turn.T + spot
-        cells = np.floor((placed[..., :2].reshape(-1, 2) - low) / CELL_M).astype(int)
+        rotation, spot = yaw(rng.uniform(-np.pi, np.pi)), np.array([*floor.draw(rng), 0.0])
+        transformed = joints @ rotation.T + spot
+        cells = np.floor((transformed[..., :2].reshape(-1, 2) - low) / CELL_M).astype(int)
         inside = np.all((cells >= 0) & (cells < open_floor.shape), axis=1)
-        if inside.all() and open_floor[tuple(cells.T)].all() and _seen(camera, placed) > 0.8:
+        if inside.all() and open_floor[tuple(cells.T)].all() and _visible_share(camera, transformed) > 0.8:
             rest = joints[0, 0] - track.transl[0]
-            orient = axis_angle_from_matrix(turn @ matrix_from_axis_angle(track.global_orient))
-            transl = (track.transl + rest) @ turn.T + spot - rest
-            moved = replace(track, global_orient=orient, transl=transl)
+            orient = axis_angle_from_matrix(rotation @ matrix_from_axis_angle(track.global_orient))
+            transl = (track.transl + rest) @ rotation.T + spot - rest
+            fallen = replace(track, global_orient=orient, transl=transl)
             facts = {key: value for key, value in motion.details.items() if isinstance(value, int | float | str)}
-            return Act(person, "fall", moved, np.asarray(motion.actions[0]), facts)
+            return Act(person, "fall", fallen, np.asarray(motion.actions[0]), facts)
     raise Rejected("no_room_to_fall")

@@ -1,4 +1,4 @@
-"""Procedural pictures of what rooms are covered with: floors, walls, cloth, wood. All sRGB uint8 [rows, columns, 3]."""
+"""Procedural images of what rooms are covered with: floors, walls, cloth, wood. All sRGB uint8 [rows, columns, 3]."""
 
 import cv2
 import numpy as np

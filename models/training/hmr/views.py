@@ -22,7 +22,7 @@ from models.geometry.camera import Camera
 from models.geometry.transforms import R_ZUP_YUP, apply, axis_angle_from_matrix, invert, matrix_from_axis_angle, yaw
 from models.people3d.hmr_network import HmrConfig, crop, crop_camera
 from models.people3d.pose_prior import PRIOR_JOINTS
-from models.rendering.appearance import dress
+from models.rendering.appearance import dress_body
 from models.rendering.gl_scene import Light
 from models.rendering.renderer import BodyMesh, Renderer, composite, hidden_by_room
 from models.sample_footage.room import (
@@ -160,7 +160,7 @@ def _shoot(
     """One person in each of some poses somewhere in the room: the fields of `Views` but the ends, view by view."""
     shape = draw_shape(rng)
     betas = body.betas_from_shape(shape)
-    worn = dress(body, BodyLook(int(rng.integers(2**31)), shape.age_years), ROLES[rng.integers(len(ROLES))])
+    worn = dress_body(body, BodyLook(int(rng.integers(2**31)), shape.age_years), ROLES[rng.integers(len(ROLES))])
     joints = kinematics(matrices(body_pose)).double().numpy()
     lines = joints[:, SMPL_JOINTS.index("neck")]
     orient = np.stack([draw_orientation(line, float(up), rng) for line, up in zip(lines, trunk, strict=True)])

@@ -9,7 +9,7 @@ from scipy.spatial import ConvexHull
 
 from models.body.model import REGIONS, load_body, relaxed_pose
 from models.geometry.transforms import matrix_from_axis_angle
-from models.rendering.appearance import Dress, dress
+from models.rendering.appearance import Clothing, dress_body
 from models.rendering.clothing import Figure
 from models.types import BodyLook
 
@@ -25,12 +25,12 @@ def standing(body):
     return body.posed(torch.zeros(10), torch.zeros(3), pose, torch.zeros(3)).vertices.numpy()
 
 
-def _bytes(one: Dress) -> bytes:
+def _bytes(one: Clothing) -> bytes:
     return b"".join(getattr(one, f.name).tobytes() for f in fields(one) if isinstance(getattr(one, f.name), np.ndarray))
 
 
 def test_a_seed_is_a_look(body, standing):
-    one, same, other = (dress(body, BodyLook(seed, 80.0), "resident") for seed in (4, 4, 5))
+    one, same, other = (dress_body(body, BodyLook(seed, 80.0), "resident") for seed in (4, 4, 5))
     assert _bytes(one) == _bytes(same) and one.apply(standing).tobytes() == same.apply(standing).tobytes()
     assert np.abs(one.colours.astype(int) - other.colours).mean() > 10.0
 
@@ -39,7 +39,7 @@ def test_a_seed_is_a_look(body, standing):
 def test_nobody_is_naked(body, role):
     """Trunk, hips, thighs and feet are covered, faces and fingers are not."""
     for seed in range(12):
-        one = dress(body, BodyLook(seed, 70.0), role)
+        one = dress_body(body, BodyLook(seed, 70.0), role)
         cover = {name: one.cloth[body.regions == index] for index, name in enumerate(REGIONS)}
         assert cover["hips"].min() > 0.95
         assert cover["torso"].mean() > 0.93
@@ -55,7 +55,7 @@ def test_the_old_are_grey_and_the_young_mostly_are_not(body):
     def saturation(age: float) -> list[float]:
         found = []
         for seed in range(10):
-            one = dress(body, BodyLook(seed, age), "visitor")
+            one = dress_body(body, BodyLook(seed, age), "visitor")
             hair = one.colours[(body.regions == REGIONS.index("hair")) & (one.cloth > 0.9)].astype(float).mean(axis=0)
             found.append(float(np.ptp(hair) / hair.max()))
         return found
@@ -68,7 +68,7 @@ def test_carers_wear_uniforms_and_residents_differ(body):
     torso = body.regions == REGIONS.index("torso")
 
     def colours(role: str) -> np.ndarray:
-        looks = (dress(body, BodyLook(seed, 40.0), role) for seed in range(10))
+        looks = (dress_body(body, BodyLook(seed, 40.0), role) for seed in range(10))
         return np.stack([np.median(one.colours[torso & (one.cloth > 0.9)], axis=0) for one in looks])
 
     tunics = np.array([[236, 238, 240], [116, 164, 206], [38, 54, 100], [60, 140, 140], [124, 40, 66], [148, 128, 178]])
@@ -78,7 +78,7 @@ def test_carers_wear_uniforms_and_residents_differ(body):
 
 
 def test_cloth_moves_with_the_body(body, standing):
-    one = dress(body, BodyLook(1, 75.0), "resident")
+    one = dress_body(body, BodyLook(1, 75.0), "resident")
     R = matrix_from_axis_angle(np.array([0.3, -1.0, 2.0]))
     moved = (standing @ R.T + [1.0, 2.0, 3.0]).astype(np.float32)
     expected = one.apply(standing) @ R.T + [1.0, 2.0, 3.0]
@@ -87,7 +87,7 @@ def test_cloth_moves_with_the_body(body, standing):
 
 def test_cloth_lies_outside_the_skin_and_shoes_on_the_floor(body, standing):
     for seed in range(4):
-        one = dress(body, BodyLook(seed, 75.0), "resident")
+        one = dress_body(body, BodyLook(seed, 75.0), "resident")
         clothed = one.apply(standing)
         assert clothed.dtype == np.float32 and np.isfinite(clothed).all()
         bare_face = (one.cloth == 0) & (body.regions == REGIONS.index("head"))
@@ -103,7 +103,7 @@ def test_cloth_lies_outside_the_skin_and_shoes_on_the_floor(body, standing):
 
 def test_shoes_hide_toes(body, standing):
     """A shod foot is nearly convex: its surface lies on its convex hull."""
-    one = dress(body, BodyLook(2, 75.0), "carer")
+    one = dress_body(body, BodyLook(2, 75.0), "carer")
     low = standing[:, 1] < standing[:, 1].min() + 0.07
     foot = (body.regions == REGIONS.index("foot")) & (standing[:, 0] > 0) & low
     toes = foot & (standing[:, 2] > np.quantile(standing[foot][:, 2], 0.7))

@@ -127,7 +127,7 @@ def test_a_texture_is_the_right_way_up_whatever_its_width():
         glow=1.0,
     )
     with Renderer(CAMERA, [surface]) as renderer:
-        picture = renderer.picture()
+        picture = renderer.render_room()
         labels, depth = renderer.labels({"wall": 7})
     assert picture[40, 48].tolist() == [255, 0, 0], "row 0, column 0 is the top left"
     assert picture[40, 92].tolist() == [0, 255, 0]
