@@ -16,7 +16,8 @@ class Config(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid", use_attribute_docstrings=True)
 
     def key_values(self) -> dict[str, Any]:
-        """JSON-like values by the names they were first known by, so that a renamed key makes no artefact anew."""
+        """Return JSON-like values by the names they were first known by, so that a renamed key makes no artefact
+        anew."""
         return self.model_dump(mode="json", by_alias=True)
 
     @model_validator(mode="before")
@@ -31,11 +32,11 @@ class Config(BaseModel):
 
 
 def renamed(old: str, new: str, default: Any = ..., **constraints: Any) -> Any:
-    """A field now called `new` that files written before call `old`; stored keys go on saying `old`."""
+    """Return a field now called `new` that files written before call `old`; stored keys go on saying `old`."""
     return Field(default, validation_alias=AliasChoices(new, old), serialization_alias=old, **constraints)
 
 
 def old_names(field: FieldInfo) -> tuple[str, ...]:
-    """What a field was called before; empty where it always had its name."""
+    """Return what a field was called before; empty where it always had its name."""
     alias = field.validation_alias
     return tuple(str(choice) for choice in alias.choices[1:]) if isinstance(alias, AliasChoices) else ()

@@ -13,7 +13,7 @@ from models.errors import InputError
 
 
 def file_digest(path: Path) -> str:
-    """SHA-256 of a file's bytes, or of the names and bytes of a folder's files."""
+    """Return SHA-256 of a file's bytes, or of the names and bytes of a folder's files."""
     if path.is_dir():
         files = sorted(file for file in path.rglob("*") if file.is_file())
         return digest({str(file.relative_to(path)): file_digest(file) for file in files})
@@ -22,12 +22,12 @@ def file_digest(path: Path) -> str:
 
 
 def digest(value: Any) -> str:
-    """SHA-256 of a JSON-like value, independent of the order of dict keys."""
+    """Return SHA-256 of a JSON-like value, independent of the order of dict keys."""
     return hashlib.sha256(json.dumps(value, sort_keys=True, default=str).encode()).hexdigest()
 
 
 def cache_folder() -> Path:
-    """Where this machine keeps what can be made or fetched again: $CARECLIPS_CACHE, else careclips in the user's
+    """Return where this machine keeps what can be made or fetched again: $CARECLIPS_CACHE, else careclips in the user's
     cache."""
     if chosen := os.environ.get("CARECLIPS_CACHE"):
         return Path(chosen)

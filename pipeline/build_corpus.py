@@ -27,7 +27,7 @@ from stages import corpus, corpus_report, finetuning_corpus, label
 
 
 def corpus_part(store: Store, settings: Settings, kind: str, numbers: list[int]) -> dict[str, Any]:
-    """One part of the corpus as an artefact: a small corpus file, and what was set aside."""
+    """Make one part of the corpus as an artefact: a small corpus file, and what was set aside."""
     config, body = settings.corpus, body_model(settings.run.body)
     inputs: dict[str, Any] = {"kind": kind, "numbers": numbers, "seed": settings.seed, "body": body.digest}
     takes, mocap = [], config.mocap or Path()
@@ -55,8 +55,8 @@ def corpus_part(store: Store, settings: Settings, kind: str, numbers: list[int])
 
 
 def build_corpus(out: Path, settings: Settings, runner: Runner) -> dict:
-    """The motion corpus: `corpus.bin`, a training pack `pack.bin`, `skeleton.safetensors`, `index.csv`, `summary.json`,
-    `report.html`."""
+    """Build the motion corpus: `corpus.bin`, a training pack `pack.bin`, `skeleton.safetensors`, `index.csv`,
+    `summary.json`, `report.html`."""
     config, body = settings.corpus, body_model(settings.run.body)
     out.mkdir(parents=True, exist_ok=True)
     store = Store(out / "parts")
@@ -99,7 +99,7 @@ def build_corpus(out: Path, settings: Settings, runner: Runner) -> dict:
 
 
 def own_corpus(store: Store, out: Path, settings: Settings) -> Path:
-    """What was seen well in a store of rebuilt rooms as a corpus file; InputError where nothing was."""
+    """Write what was seen well in a store of rebuilt rooms as a corpus file; InputError where nothing was."""
     config, body = settings.own_motion, body_model(settings.run.body)
     items, aside = [], Counter[str]()
     for clip, record in read_store_index(store).clips.items():

@@ -51,7 +51,7 @@ def captured_walks(mocap: Path, settings: Settings) -> list:
 def compare_falls(
     stores: list[str], events: Path, out: Path, count: int, settings: Settings, runner: Runner, mocap: Path | None
 ) -> dict:
-    """`falls.json`: figures of `count` simulated falls of all kinds, and how they compare with the real falls of
+    """Write `falls.json`: figures of `count` simulated falls of all kinds, and how they compare with the real falls of
     stores.
 
     `mocap` is a folder of captured motion, whose walks are compared with the real ones.

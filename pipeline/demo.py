@@ -20,7 +20,7 @@ log = logging.getLogger(__name__)
 
 
 def demo(footage: Path | None, out: Path, settings: Settings, runner: Runner, order: Path, count: int) -> dict:
-    """The main job from end to end; returns counts and timings."""
+    """Run the main job from end to end; returns counts and timings."""
     started = time.perf_counter()
     timings: dict[str, float] = {}
     own = footage is not None

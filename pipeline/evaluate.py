@@ -35,7 +35,7 @@ def evaluate(
     test: str | Path | None = None,
     labels: LabelTable | None = None,
 ) -> dict:
-    """Average precision of falls on real windows, with and without the synthetic clips; written to
+    """Measure average precision of falls on real windows, with and without the synthetic clips; written to
     `out/summary.json`."""
     segments = None
     if labels is not None:
@@ -59,7 +59,7 @@ def evaluate(
 
 
 def real_pose_clips(root: str | Path, segments: dict | None) -> list:
-    """2D joints of a store's clips, labelled by the sidecar of each clip, else by the table of segments."""
+    """Load 2D joints of a store's clips, labelled by the sidecar of each clip, else by the table of segments."""
     store = Store(root)
     index, result = read_store_index(store), []
     for name, record in index.clips.items():

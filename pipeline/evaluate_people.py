@@ -46,7 +46,8 @@ def evaluate_people(
     store: str | Path | None = None,
     events: Path | None = None,
 ) -> dict:
-    """Errors of lifting on sample footage by variant, and what real footage shows; written to `out/summary.json`."""
+    """Measure errors of lifting on sample footage by variant, and what real footage shows; written to
+    `out/summary.json`."""
     size = settings.sample_footage
     names = sorted(path.name for path in (footage / "truth").iterdir()) if (footage / "truth").is_dir() else []
     if not names:
@@ -74,7 +75,7 @@ def evaluate_people(
 
 
 def lifted_clips(store: Store, settings: Settings) -> list:
-    """Every clip of a store in which people were looked for, as `models.compare_falls.real_falls.LiftedClip`."""
+    """Load every clip of a store in which people were looked for, as `models.compare_falls.real_falls.LiftedClip`."""
     index, body, clips = read_store_index(store), body_model(settings.run.body), []
     for name, record in index.clips.items():
         if record.people2d is None:
@@ -91,7 +92,8 @@ def lifted_clips(store: Store, settings: Settings) -> list:
 
 
 def real_lifting(store: Store, settings: Settings, events: Path | None) -> dict[str, Any]:
-    """What can be told of a store's lifted people without truth: reprojection, feet, fallen bodies, two cameras."""
+    """Measure what can be told of a store's lifted people without truth: reprojection, feet, fallen bodies, two
+    cameras."""
     config, body = settings.evaluate_people, body_model(settings.run.body)
     falls = read_falls(events) if events is not None else {}
     return stage.real_figures(config, body, lifted_clips(store, settings), falls)

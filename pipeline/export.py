@@ -17,7 +17,7 @@ from stages import dataset
 
 
 def read_motion(item: str, body: Any) -> types.Motion:
-    """The motion of STORE/people3d/<key>, of a made clip STORE/clip/<key>, or of DATASET/clips/<id>.npz.
+    """Read the motion of STORE/people3d/<key>, of a made clip STORE/clip/<key>, or of DATASET/clips/<id>.npz.
 
     Raises InputError where it holds none, or was lifted with another body: betas do not carry over.
     """

@@ -28,7 +28,8 @@ from stages import dataset, dataset_report, label, place_motion, render, sample_
 
 
 def make_clip(store: Store, settings: Settings, form_json: str, rooms: dict[str, str], index: int) -> dict:
-    """One accepted, rendered and labelled clip as an artefact; tries that were rejected are counted in its figures."""
+    """Make one accepted, rendered and labelled clip as an artefact; tries that were rejected are counted in its
+    figures."""
     form = OrderForm.model_validate_json(form_json)
     run = settings.run
     sections = ("physics", "generate", "label", "render", *(["sample_motion"] if run.motion == "model" else []))

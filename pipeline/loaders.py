@@ -11,18 +11,18 @@ from stages.sample_motion import SampleMotionConfig
 
 @functools.cache
 def body_model(path: Path | None):
-    """The body model, loaded once a process."""
+    """Load the body model, once a process."""
     return load_body(path)
 
 
 @functools.cache
 def sampled_motion(body: Path | None, values: str):
-    """The motion model of a config (as JSON) as a source of ordered motion, loaded once a process."""
+    """Load the motion model of a config (as JSON) as a source of ordered motion, once a process."""
     config = SampleMotionConfig.model_validate_json(values)
     return SampledMotion(body_model(body), config.model, config.text, config.sampling, config.cleanup, config.device)
 
 
 @functools.cache
 def depth_models(values: str):
-    """The depth networks of a config (as JSON), loaded once a process."""
+    """Load the depth networks of a config (as JSON), once a process."""
     return DepthModels(DepthModelsConfig.model_validate_json(values))

@@ -29,7 +29,7 @@ class Objects:
         self._base: str = base.rstrip("/")
 
     def read(self, name: str) -> bytes | None:
-        """A file's bytes; None where there is none."""
+        """Read a file's bytes; None where there is none."""
         try:
             return self._files.cat_file(f"{self._base}/{name}")
         except FileNotFoundError:

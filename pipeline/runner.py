@@ -116,7 +116,7 @@ def cached(
     compute: Callable[[], tuple[Any, dict[str, Any]]],
     spent_s: float = 0.0,
 ) -> tuple[Any, Artefact, bool]:
-    """The value of a finished artefact, or of `compute`, stored; whether it was computed now comes last.
+    """Return the value of a finished artefact, or of `compute`, stored; whether it was computed now comes last.
 
     A Rejected is remembered like a value, and raised again when it is found. `spent_s` went into it before.
     """
@@ -145,7 +145,7 @@ def cached(
 
 
 def find_made(store: Store, stage: str, key: str) -> Artefact:
-    """An artefact that an earlier step made; InputError where it is gone."""
+    """Find an artefact that an earlier step made; InputError where it is gone."""
     found = store.find(stage, key)
     if found is None:
         raise InputError(f"{store.root}/{stage}/{key}", "is missing or damaged", "run the verb that made it again")
@@ -153,5 +153,5 @@ def find_made(store: Store, stage: str, key: str) -> Artefact:
 
 
 def load_value(store: Store, stage: str, key: str) -> Any:
-    """The value of an artefact that an earlier step made; InputError where it is gone."""
+    """Load the value of an artefact that an earlier step made; InputError where it is gone."""
     return codec.load(find_made(store, stage, key).folder, "value")

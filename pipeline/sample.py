@@ -20,7 +20,7 @@ from stages import dataset, sample_motion
 
 
 def sample(text: str, people: int, frames: int, count: int, out: Path, settings: Settings, roles: list[str]) -> dict:
-    """Motions of one sentence: a npz and a film strip each, and `summary.json`."""
+    """Sample motions of one sentence: a npz and a film strip each, and `summary.json`."""
     config, body = settings.sample_motion, body_model(settings.run.body)
     if roles and len(roles) != people:
         raise InputError("role", f"is given {len(roles)} times for {people} people", "give one for each, or none")

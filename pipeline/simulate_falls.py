@@ -22,7 +22,7 @@ from stages import simulate_falls as stage
 def simulate_one_fall(
     settings: Settings, cause: str | None, direction: str | None, item: str, folder: Path, room: Any
 ) -> dict[str, Any]:
-    """One simulated fall, written to `folder/<item>.npz`, and what is to know of it."""
+    """Simulate one fall, written to `folder/<item>.npz`, and what is to know of it."""
     rng = generator(settings.seed, "falls", item)
     kinds: list[tuple[Cause, Direction]] = [
         (c, d) for c, ways in CAUSE_DIRECTIONS.items() for d in ways if cause in (None, c) and direction in (None, d)

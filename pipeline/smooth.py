@@ -18,7 +18,7 @@ LADDER = (0.0, 0.03, 0.1, 0.3, 1.0, 3.0, 10.0)
 
 
 def smooth(item: str, out: Path, settings: Settings) -> dict:
-    """`motion.npz` smoothed, and per person `jitter_lag_<person>.png`; returns what `summary.json` holds."""
+    """Write `motion.npz`, smoothed, and per person `jitter_lag_<person>.png`; returns what `summary.json` holds."""
     config, body = settings.smooth, body_model(settings.run.body)
     motion, weights = read_motion(item, body), [config.weight * factor for factor in LADDER]
     tracks, figures = stage.run(config, motion.people, motion.timestamps_s, body)

@@ -37,7 +37,7 @@ class Artefact:
 
 
 def artefact_folder(place: str) -> Path:
-    """The folder of `STORE/<stage>/<key>`; fetched and verified where the store is a URL. InputError where it is
+    """Return the folder of `STORE/<stage>/<key>`; fetched and verified where the store is a URL. InputError where it is
     none."""
     if "://" not in place:
         return Path(place)
@@ -77,7 +77,8 @@ class Store:
         return digest({"stage": stage, "version": version, "config": values, "inputs": inputs})[:32]
 
     def find(self, stage: str, key: str) -> Artefact | None:
-        """The artefact, every file of it verified against its digest; None where there is none or it is damaged."""
+        """Find the artefact, every file of it verified against its digest; None where there is none or it is
+        damaged."""
         if self._objects is None:
             return self._find_local(stage, key)
         published = self._objects.read(f"{stage}/{key}/{LAST}")
@@ -116,7 +117,7 @@ class Store:
             shutil.rmtree(temporary, ignore_errors=True)
 
     def read_text(self, name: str) -> str | None:
-        """A text that lies beside the artefacts (`index.json`, `summary.json`); None where there is none."""
+        """Read a text that lies beside the artefacts (`index.json`, `summary.json`); None where there is none."""
         if self._objects is not None:
             content = self._objects.read(name)
             return None if content is None else content.decode()

@@ -49,7 +49,7 @@ def train_motion(
     start: str | None = None,
     finetune: str | None = None,
 ) -> dict:
-    """A motion model from a corpus file and what lies beside it: the skeleton, and the captions' encodings.
+    """Train a motion model from a corpus file and what lies beside it: the skeleton, and the captions' encodings.
 
     Encodings are made where there are none. `finetune` is a store whose people join the corpus, beginning with the
     weights of `start`. Goes on where it was stopped; pictures of samples and losses come as it runs. Started on several

@@ -123,7 +123,7 @@ def show(
     picture: Annotated[Path | None, typer.Option(help="PNG to write.")] = None,
     prefect: Prefect = False,
 ) -> None:
-    """One artefact, in words and pictures."""
+    """Show one artefact, or a store, in words and images."""
     from PIL import Image
 
     from stages import show
@@ -149,7 +149,7 @@ def demo(
     pose_file: PoseFile = None,
     prefect: Prefect = False,
 ) -> None:
-    """The main job from end to end, on sample footage or on your own."""
+    """Run the main job from end to end, on sample footage or on your own."""
     from pipeline.demo import demo
 
     settings = read_settings(config, seed, pose_file)

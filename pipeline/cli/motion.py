@@ -153,7 +153,7 @@ def export(
     config: Config = None,
     prefect: Prefect = False,
 ) -> None:
-    """A lifted or made motion for other programs."""
+    """Write a lifted or made motion for other programs."""
     from pipeline.export import export
 
     settings = read_settings(config, 0)
@@ -167,7 +167,7 @@ def smooth(
     config: Config = None,
     prefect: Prefect = False,
 ) -> None:
-    """A motion of least change of velocity, and jitter against lag for a ladder of weights."""
+    """Find the motion of least change of velocity, and jitter against lag for a ladder of weights."""
     from pipeline.smooth import smooth
 
     settings = read_settings(config, 0)
