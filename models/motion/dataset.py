@@ -17,7 +17,7 @@ from models.body.kinematics import bone_lengths
 from models.body.rest_skeleton import RestSkeleton
 from models.corpus.reader import Corpus, Row
 from models.errors import InputError
-from models.motion.features import FEATURES, canonical, encode
+from models.motion.features import FEATURES, canonicalise, encode
 from models.types import FPS, Role
 
 ROLES: tuple[str, ...] = Role.__args__
@@ -105,7 +105,7 @@ class MotionData:
             order, row = list(piece.order), self.rows[piece.item]
             values = self._features[piece.item][order, piece.start : piece.start + piece.frames]
             count, length = len(order), values.shape[1]
-            features[at, :count, :length] = canonical(values[None])[0][0]
+            features[at, :count, :length] = canonicalise(values[None])[0][0]
             mask[at, :count, :length] = True
             roles[at, :count] = torch.tensor([ROLES.index(row.roles[person]) for person in order])
             rest[at, :count] = self._rest[piece.item][order]

@@ -36,17 +36,17 @@ CONTACT_SPEED_M_S = 0.2
 
 
 def matrices(features: Float[Tensor, "*batch 268"]) -> Float[Tensor, "*batch 22 3 3"]:
-    """The rotations, made orthonormal."""
+    """Read the rotations, made orthonormal."""
     return matrix_from_columns(features[..., ROTATIONS].unflatten(-1, (BODY_JOINTS, 6)))
 
 
 def root_matrices(features: Float[Tensor, "*batch 268"]) -> Float[Tensor, "*batch 3 3"]:
-    """The pelvis' rotation alone."""
+    """Read the pelvis' rotation alone."""
     return matrix_from_columns(features[..., ROTATIONS][..., :6])
 
 
 def positions(features: Float[Tensor, "*batch 268"]) -> Float[Tensor, "*batch 22 3"]:
-    """The stored joint positions, metres."""
+    """Read the stored joint positions, metres."""
     return features[..., POSITIONS].unflatten(-1, (BODY_JOINTS, 3))
 
 
@@ -55,8 +55,7 @@ def encode(
     rotations: Float[Tensor, "*batch time 24 3"],
     transl: Float[Tensor, "*batch time 3"],
 ) -> Float[Tensor, "*batch time 268"]:
-    """Features of motion in SMPL's parameters (axis-angle, SMPL's `transl`), in the same world. `rest`: of each
-    person."""
+    """Encode motion in SMPL's parameters (axis-angle, SMPL's `transl`), in the same world. `rest`: of each person."""
     R = matrices_from_axis_angle(rotations[..., :BODY_JOINTS, :])
     return from_matrices(rest, R, transl + rest[..., None, 0, :])
 
@@ -64,7 +63,7 @@ def encode(
 def from_matrices(
     rest: Float[Tensor, "*#batch 22 3"], R: Float[Tensor, "*batch time 22 3 3"], root: Float[Tensor, "*batch time 3"]
 ) -> Float[Tensor, "*batch time 268"]:
-    """Features of rotation matrices and the pelvis' place."""
+    """Encode rotation matrices and the pelvis' position."""
     joints = forward_kinematics(rest[..., None, :, :], R, root)
     velocities = _velocities(joints)
     feet = joints[..., list(FEET), :]
@@ -84,14 +83,15 @@ def _velocities(joints: Float[Tensor, "*batch time joint 3"]) -> Float[Tensor, "
 def decode(
     features: Float[Tensor, "*batch time 268"], rest: Float[Tensor, "*#batch 22 3"]
 ) -> tuple[Float[Tensor, "*batch time 22 3 3"], Float[Tensor, "*batch time 3"]]:
-    """Rotation matrices and SMPL's `transl`, in the same world: what `encode` was given, hands at rest."""
+    """Decode rotation matrices and SMPL's `transl`, in the same world: what `encode` was given, hands at rest."""
     return matrices(features), features[..., :3] - rest[..., None, 0, :]
 
 
 def smpl_parameters(
     features: Float[Tensor, "person time 268"], rest: Float[Tensor, "person 22 3"]
 ) -> tuple[Float[np.ndarray, "person time 3"], Float[np.ndarray, "person time 69"], Float[np.ndarray, "person time 3"]]:
-    """`global_orient`, `body_pose` (hands at rest) and `transl` of each person, axis-angle in radians and metres."""
+    """Decode `global_orient`, `body_pose` (hands at rest) and `transl` of each person, axis-angle in radians and
+    metres."""
     R, transl = decode(features, rest)
     angles = axis_angle_from_matrix(R.double().numpy())
     pose = np.pad(angles[:, :, 1:].reshape(*angles.shape[:2], 63), ((0, 0), (0, 0), (0, 6)))
@@ -99,7 +99,8 @@ def smpl_parameters(
 
 
 def heading(root: Float[Tensor, "*batch 3 3"]) -> Float[Tensor, "*batch 2"]:
-    """Where a body faces on the floor, unit; also of who lies or bends: chest and head together never both point up.
+    """Find where a body faces on the floor, unit; also of who lies or bends: chest and head together never both
+    point up.
 
     With the body's forward axis f and its upward axis u in the world: f_xy - f_z u_xy.
     """
@@ -107,40 +108,41 @@ def heading(root: Float[Tensor, "*batch 3 3"]) -> Float[Tensor, "*batch 2"]:
     return nn.functional.normalize(forward[..., :2] - forward[..., 2:] * up[..., :2], dim=-1)
 
 
-def canonical(
+def canonicalise(
     features: Float[Tensor, "batch person time 268"],
 ) -> tuple[Float[Tensor, "batch person time 268"], Float[Tensor, "batch 3"]]:
-    """The scene turned and moved so that the first person's first frame stands at x = y = 0 and faces +x.
+    """Rotate and move a scene so that the first person's first frame stands at x = y = 0 and faces +x.
 
-    Also what was taken away, per scene: x, y and the yaw, radians; `placed` gives it back. The floor stays where it is.
+    Also returns what was taken away, per scene: x, y and the yaw, radians; `transformed` gives it back. The floor stays
+    where it is.
     """
     first = features[:, 0, 0]
     ahead = heading(matrices(first)[:, 0])
     pose = torch.stack([first[:, 0], first[:, 1], torch.atan2(ahead[:, 1], ahead[:, 0])], dim=-1)
-    return displaced(features, pose), pose
+    return inverse_transformed(features, pose), pose
 
 
-def displaced(
+def inverse_transformed(
     features: Float[Tensor, "batch person time 268"], pose: Float[Tensor, "batch 3"]
 ) -> Float[Tensor, "batch person time 268"]:
-    """The scene moved by minus pose's x and y, then turned about the origin by minus its yaw: undoes `placed`."""
-    return _turned(_moved(features, -pose[:, None, None, :2]), -pose[:, 2])
+    """Move a scene by minus pose's x and y, then rotate it about the origin by minus its yaw: undoes `transformed`."""
+    return _rotated(_translated(features, -pose[:, None, None, :2]), -pose[:, 2])
 
 
-def placed(
+def transformed(
     features: Float[Tensor, "batch person time 268"], pose: Float[Tensor, "batch 3"]
 ) -> Float[Tensor, "batch person time 268"]:
-    """The scene turned about the origin by pose's yaw, then moved by its x and y: undoes `displaced`."""
-    return _moved(_turned(features, pose[:, 2]), pose[:, None, None, :2])
+    """Rotate a scene about the origin by pose's yaw, then move it by its x and y: undoes `inverse_transformed`."""
+    return _translated(_rotated(features, pose[:, 2]), pose[:, None, None, :2])
 
 
-def _moved(features: Tensor, by: Tensor) -> Tensor:
+def _translated(features: Tensor, by: Tensor) -> Tensor:
     joints = positions(features) + nn.functional.pad(by, (0, 1))[..., None, :]
     return torch.cat([joints.flatten(-2), features[..., 66:]], dim=-1)
 
 
-def _turned(features: Tensor, yaw: Float[Tensor, "batch"]) -> Tensor:
-    """Every vector to the world turned about the vertical: positions, velocities and the root's columns."""
+def _rotated(features: Tensor, yaw: Float[Tensor, "batch"]) -> Tensor:
+    """Every vector to the world rotated about the vertical: positions, velocities and the root's columns."""
     c, s, zero = yaw.cos(), yaw.sin(), torch.zeros_like(yaw)
     R = torch.stack([c, -s, zero, s, c, zero, zero, zero, zero + 1.0], dim=-1).unflatten(-1, (3, 3))
     vectors = features[..., : ROTATIONS.start + 6].unflatten(-1, (-1, 3))
@@ -152,7 +154,7 @@ def _turned(features: Tensor, yaw: Float[Tensor, "batch"]) -> Tensor:
 class Normaliser(nn.Module):
     """Features to about unit standard deviation and back.
 
-    Horizontal axes share one, so that turning a scene changes nothing.
+    Horizontal axes share one, so that rotating a scene changes nothing.
     """
 
     mean: Tensor
@@ -182,6 +184,6 @@ class Normaliser(nn.Module):
         """Scale metres and so on to what the network sees."""
         return (features - self.mean) / self.std
 
-    def back(self, normal: Float[Tensor, "*batch 268"]) -> Float[Tensor, "*batch 268"]:
+    def denormalise(self, normal: Float[Tensor, "*batch 268"]) -> Float[Tensor, "*batch 268"]:
         """Scale what the network says back to metres and so on."""
         return normal * self.std + self.mean

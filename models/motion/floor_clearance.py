@@ -1,4 +1,4 @@
-"""Sampled bodies out of the floor: limbs and heads bent, the least that is needed."""
+"""Sampled bodies out of the floor: limbs and heads bent by as little as is needed."""
 
 import functools
 from dataclasses import dataclass
@@ -19,8 +19,8 @@ HEAD = SMPL_JOINTS.index("head")
 
 
 @dataclass(frozen=True)
-class Solid:
-    """What of a body is wanted off the floor: its joints, and the middle of the head, which has no joint at its end."""
+class FloorClearance:
+    """How far above the floor a body must be: its joints, and the middle of the head, which has no joint at its end."""
 
     head: Float[np.ndarray, "3"]
     """From the head's joint, the body's own axes at rest, metres."""
@@ -29,34 +29,36 @@ class Solid:
 
 
 @functools.lru_cache(maxsize=1)
-def solid_of(body: BodyModel) -> Solid:
-    """Of the mean shape; remembered, since one body acts many motions."""
+def floor_clearance_of(body: BodyModel) -> FloorClearance:
+    """Measure the mean shape; remembered, since one body moves in many motions."""
     joints, skin, weights = body.J_template.numpy(), body.v_template.numpy(), body.weights.numpy()
-    of_head = skin[weights[:, HEAD] > 0.9]
-    low, high = of_head.min(axis=0), of_head.max(axis=0)
+    head = skin[weights[:, HEAD] > 0.9]
+    low, high = head.min(axis=0), head.max(axis=0)
     radii = [np.linalg.norm(skin[weights[:, joint] > SKIN_SHARE] - joints[joint], axis=1).min() for joint in range(22)]
-    return Solid((low + high) / 2.0 - joints[HEAD], np.array([*radii, (high - low).min() / 2.0]))
+    return FloorClearance((low + high) / 2.0 - joints[HEAD], np.array([*radii, (high - low).min() / 2.0]))
 
 
-def off_floor(
-    solid: Solid,
+def resolve_floor_penetration(
+    clearance: FloorClearance,
     rest: Float[Tensor, "person 22 3"],
     R: Float[Tensor, "person time 22 3 3"],
     root: Float[Tensor, "person time 3"],
 ) -> tuple[Float[Tensor, "person time 22 3 3"], Float[Tensor, "person time 3"]]:
-    """People bent so that no joint, and no head, is nearer to the floor than its skin allows: each that is too low is
-    wanted just high enough, and every bone turns by the shortest way to where its ends are wanted. Who is nowhere too
-    low stays."""
+    """Bend people so that no joint, and no head, is nearer to the floor than its skin allows.
+
+    Each that is too low is wanted just high enough, and every bone rotates by the smallest angle to where its ends are
+    wanted. Who is nowhere too low stays.
+    """
     world = world_rotations(R.double().numpy())
     joints = forward_kinematics(rest[:, None], R, root).double().numpy()
-    head = joints[:, :, HEAD] + world[:, :, HEAD] @ solid.head
+    head = joints[:, :, HEAD] + world[:, :, HEAD] @ clearance.head
     wanted = np.concatenate([joints, head[:, :, None]], axis=2)
-    if not (wanted[..., 2] < solid.radii).any():
+    if not (wanted[..., 2] < clearance.radii).any():
         return R, root
-    wanted[..., 2] = np.maximum(wanted[..., 2], solid.radii)
+    wanted[..., 2] = np.maximum(wanted[..., 2], clearance.radii)
     bones = (rest - rest[:, list(PARENTS)]).double().numpy()
-    bones = np.concatenate([bones, np.broadcast_to(solid.head, (len(bones), 1, 3))], axis=1)
-    turned = []
+    bones = np.concatenate([bones, np.broadcast_to(clearance.head, (len(bones), 1, 3))], axis=1)
+    rotated = []
     for joint in range(22):
         children = [child for child, above in enumerate((*PARENTS, HEAD)) if above == joint and child > 0]
         swing = np.broadcast_to(np.eye(3), world[:, :, joint].shape)
@@ -64,15 +66,16 @@ def off_floor(
             now = [(world[:, :, joint] @ bones[:, None, child, :, None])[..., 0] for child in children]
             goals = [wanted[:, :, child] - wanted[:, :, joint] for child in children]
             swing = _swing(np.stack(now, axis=-2), np.stack(goals, axis=-2))
-        turned.append(swing @ world[:, :, joint])
-    bent = torch.as_tensor(relative_rotations(np.stack(turned, axis=2)), dtype=torch.float32)
+        rotated.append(swing @ world[:, :, joint])
+    bent = torch.as_tensor(relative_rotations(np.stack(rotated, axis=2)), dtype=torch.float32)
     return bent, torch.as_tensor(wanted[:, :, 0], dtype=torch.float32)
 
 
 def _swing(
     now: Float[np.ndarray, "*batch bone 3"], goals: Float[np.ndarray, "*batch bone 3"]
 ) -> Float[np.ndarray, "*batch 3 3"]:
-    """The turn that takes directions of bones nearest to their goals: the shortest of one bone, Kabsch's of several."""
+    """The rotation that takes directions of bones nearest to their goals: the smallest of one bone, Kabsch's of
+    several."""
     now, goals = (v / np.maximum(np.linalg.norm(v, axis=-1, keepdims=True), 1e-9) for v in (now, goals))
     if now.shape[-2] == 1:
         return rotation_between(now[..., 0, :], goals[..., 0, :])

@@ -9,30 +9,34 @@ import torch
 from jaxtyping import Float, Int
 from torch import Tensor
 
-STEPS = 1000
+TRAIN_TIMESTEPS = 1000
 
 
 def alphas_cumprod() -> Float[Tensor, "1000"]:
-    """Share of the clean signal's power left after each step."""
+    """Return the share of the clean signal's power left after each step."""
 
     def left(t: float) -> float:
         return math.cos((t + 0.008) / 1.008 * math.pi / 2.0) ** 2
 
-    betas = [min(1.0 - left((i + 1) / STEPS) / left(i / STEPS), 0.999) for i in range(STEPS)]
+    betas = [
+        min(1.0 - left((i + 1) / TRAIN_TIMESTEPS) / left(i / TRAIN_TIMESTEPS), 0.999) for i in range(TRAIN_TIMESTEPS)
+    ]
     return torch.cumprod(1.0 - torch.tensor(betas, dtype=torch.float32), dim=0)
 
 
-def noised(
+def add_noise(
     clean: Float[Tensor, "batch *rest"], noise: Float[Tensor, "batch *rest"], step: Int[Tensor, "batch"]
 ) -> Float[Tensor, "batch *rest"]:
-    """q(x_t | x_0), thesis eq. 3.9: sqrt(a_t) x_0 + sqrt(1 - a_t) noise."""
+    """Draw from q(x_t | x_0), thesis eq. 3.9: sqrt(a_t) x_0 + sqrt(1 - a_t) noise."""
     a = alphas_cumprod().to(clean.device)[step].reshape(-1, *[1] * (clean.ndim - 1))
     return a.sqrt() * clean + (1.0 - a).sqrt() * noise
 
 
-def draw_steps(count: int, noisier: float, shift: float, generator: torch.Generator) -> Int[Tensor, "{count}"]:
-    """Steps to train at: evenly over all, but for the share `noisier`, whose ratio of noise to signal is `shift` times
-    as large.
+def sample_timesteps(
+    count: int, high_noise_fraction: float, shift: float, generator: torch.Generator
+) -> Int[Tensor, "{count}"]:
+    """Draw steps to train at: evenly over all, but for the share `high_noise_fraction`, whose ratio of noise to
+    signal is `shift` times as large.
 
     A motion is tens of thousands of numbers that say much the same, so that which way somebody falls shows through
     nearly all noise: drawn evenly, one step in a hundred is noisy enough to need the caption for it, and what is
@@ -40,18 +44,19 @@ def draw_steps(count: int, noisier: float, shift: float, generator: torch.Genera
     (Hoogeboom et al. 2023, "Simple diffusion").
     """
     angle = torch.rand(count, generator=generator) * (math.pi / 2.0)
-    shifted = torch.rand(count, generator=generator) < noisier
+    shifted = torch.rand(count, generator=generator) < high_noise_fraction
     angle = torch.where(shifted, torch.atan(shift * angle.tan()), angle)
-    return (angle * (2.0 * STEPS / math.pi)).long().clamp(0, STEPS - 1)
+    return (angle * (2.0 * TRAIN_TIMESTEPS / math.pi)).long().clamp(0, TRAIN_TIMESTEPS - 1)
 
 
-def sampling_steps(count: int, shift: float) -> list[int]:
-    """Steps to sample at, from pure noise down: evenly spread, then shifted as `draw_steps` does, none twice.
+def inference_timesteps(count: int, shift: float) -> list[int]:
+    """List the steps to sample at, from pure noise down: evenly spread, then shifted as `sample_timesteps` does,
+    none twice.
 
     What a motion is, is settled while there is still next to no signal: steps spread evenly pass over that in one.
     """
-    steps = [STEPS - 1]
+    steps = [TRAIN_TIMESTEPS - 1]
     for number in range(1, count):
         angle = math.atan(shift * math.tan((1.0 - (number + 0.5) / count) * math.pi / 2.0))
-        steps.append(max(0, min(steps[-1] - 1, round(angle * 2.0 * STEPS / math.pi))))
+        steps.append(max(0, min(steps[-1] - 1, round(angle * 2.0 * TRAIN_TIMESTEPS / math.pi))))
     return steps

@@ -18,10 +18,10 @@ from torch import Tensor
 from models.body.kinematics import bone_lengths
 from models.motion.condition import Condition, Embed, stack_conditional_unconditional
 from models.motion.dataset import ROLES
-from models.motion.features import FEATURES, canonical, displaced, heading, matrices, placed
+from models.motion.features import FEATURES, canonicalise, heading, inverse_transformed, matrices, transformed
 from models.motion.model import MotionModel
 from models.motion.request import KnownFrames, MotionRequest, check_request
-from models.motion.schedulers import SamplingConfig, guided_steps, scheduler_of
+from models.motion.schedulers import SamplingConfig, guided_step_count, scheduler_of
 from models.networks import half_precision
 
 FADE_FRAMES = 10
@@ -46,13 +46,13 @@ def sample(
         overlap = min(config.overlap_frames, longest // 2)
         poses, following = [], []
         for at in unfinished:
-            tail, pose = canonical(found[at][None, :, -overlap:])
+            tail, pose = canonicalise(found[at][None, :, -overlap:])
             frames = min(longest, requests[at].frames - found[at].shape[1] + overlap)
             following.append(_next_window(requests[at], tail[0], frames, window_number))
             poses.append(pose)
         windows = _windows(model, denoise, embed, following, config)
         for at, pose, window in zip(unfinished, poses, windows, strict=True):
-            found[at] = torch.cat([found[at], placed(window[None], pose)[0, :, overlap:]], dim=1)
+            found[at] = torch.cat([found[at], transformed(window[None], pose)[0, :, overlap:]], dim=1)
         window_number += 1
     return found
 
@@ -112,7 +112,7 @@ def _windows(
     condition = Condition(**{name: value.to(device) for name, value in vars(condition).items()})
     guided_condition, guided_mask = stack_conditional_unconditional(condition), torch.cat([mask, mask])
     scheduler, scale = scheduler_of(config), config.classifier_free_guidance_scale
-    guided = guided_steps(config)
+    guided = guided_step_count(config)
     half = half_precision(config.precision, device)
     known_lead = where.all(-1).cumprod(-1).sum(-1)
     for number, step in enumerate(scheduler.timesteps):
@@ -125,8 +125,8 @@ def _windows(
             else:
                 predicted = denoise(x, timesteps[: len(requests)], condition, mask).float()
         if known_lead.any():
-            back = model.normaliser.back
-            predicted = model.normaliser(_continue_known_lead(back(predicted), back(known), known_lead))
+            denormalise = model.normaliser.denormalise
+            predicted = model.normaliser(_continue_known_lead(denormalise(predicted), denormalise(known), known_lead))
         clean = torch.where(where, known, predicted)
         if isinstance(scheduler, DDPMScheduler):
             x = _ddpm_step(scheduler, clean, int(step), x, generators, requests)
@@ -136,7 +136,7 @@ def _windows(
         else:
             x = scheduler.step(clean, int(step), x, return_dict=False)[0]
     x = torch.where(where, known, x)
-    found = model.normaliser.back(x).cpu()
+    found = model.normaliser.denormalise(x).cpu()
     return [found[at, : len(request.roles), : request.frames] for at, request in enumerate(requests)]
 
 
@@ -156,7 +156,7 @@ def _continue_known_lead(
         yaws.append(torch.atan2(ahead[:, 1], ahead[:, 0]))
     away = torch.cat([ours[:, 0, 0, :2], yaws[0][:, None]], dim=-1)
     onto = torch.cat([theirs[:, 0, 0, :2], yaws[1][:, None]], dim=-1)
-    continued = placed(displaced(predicted.flatten(0, 1)[:, None], away), onto).view_as(predicted)
+    continued = transformed(inverse_transformed(predicted.flatten(0, 1)[:, None], away), onto).view_as(predicted)
     # What then differs yet, limbs say, fades away (Bollo 2018, "Inertialization").
     since = torch.arange(predicted.shape[2], device=predicted.device) - (known_lead[..., None] - 1)
     share = 0.5 + 0.5 * torch.cos(math.pi * (since / FADE_FRAMES).clamp(0.0, 1.0))

@@ -6,8 +6,8 @@ from typing import Literal
 from diffusers import DDIMScheduler, DDPMScheduler, DPMSolverMultistepScheduler
 from pydantic import Field
 
-from models.config import Config
-from models.motion.noise_schedule import STEPS, sampling_steps
+from models.config import Config, renamed
+from models.motion.noise_schedule import TRAIN_TIMESTEPS, inference_timesteps
 
 
 class SamplingConfig(Config):
@@ -16,25 +16,28 @@ class SamplingConfig(Config):
     scheduler: Literal["ddpm", "ddim", "dpm++", "sde-dpm++"] = "sde-dpm++"
     """The last adds noise at every step, as ddpm does (Lu et al. 2022, "DPM-Solver++", §5), which mends what the steps
     before got wrong: falls are done more often."""
-    steps: int = Field(default=10, ge=1, le=STEPS)
-    noise_shift: float = Field(default=4.0, ge=1.0)
-    """How much noisier than evenly spread steps are (`models.motion.noise_schedule.sampling_steps`): more heeds the
-    caption more, and leaves more jitter. Training at noisier steps needs less of it. ddim's are always even."""
+    steps: int = Field(default=10, ge=1, le=TRAIN_TIMESTEPS)
+    """Of denoising; more cost time and add little."""
+    timestep_shift: float = renamed("noise_shift", "timestep_shift", 4.0, ge=1.0)
+    """How much noisier than evenly spread steps are (`models.motion.noise_schedule.inference_timesteps`): more heeds
+    the caption more, and leaves more jitter. Training at noisier steps needs less of it. ddim's are always even."""
     classifier_free_guidance_scale: float = Field(default=1.5, ge=0.0)
-    guided: float = Field(default=0.6, ge=0.0, le=1.0)
+    """How far beyond what it does to the motion the caption is followed (Ho and Salimans 2022); 1 is no further."""
+    guidance_interval: float = renamed("guided", "guidance_interval", 0.6, ge=0.0, le=1.0)
     """Share of the steps, the noisiest, in which the caption is guided by; the others cost half (Kynkäänniemi et al.
     2024, "Applying guidance in a limited interval improves sample and distribution quality in diffusion models")."""
     precision: Literal["auto", "float32", "bfloat16"] = "auto"
+    """`auto` is bfloat16 where the device multiplies it in hardware."""
     compile: bool = False
     """Compile the network first: worth it for thousands of clips."""
     overlap_frames: int = Field(default=40, ge=4)
-    """Of neighbouring windows, where a motion is longer than the model's."""
+    """Frames (20 a second) that neighbouring windows share, where a motion is longer than the model's longest."""
 
 
 def scheduler_of(config: SamplingConfig) -> DDPMScheduler | DDIMScheduler | DPMSolverMultistepScheduler:
-    """diffusers' scheduler for networks that predict x_0 of features that know no bounds, its steps set."""
+    """Build diffusers' scheduler for networks that predict x_0 of features that know no bounds, its steps set."""
     common = {
-        "num_train_timesteps": STEPS,
+        "num_train_timesteps": TRAIN_TIMESTEPS,
         "beta_schedule": "squaredcos_cap_v2",
         "prediction_type": "sample",
         "timestep_spacing": "trailing",
@@ -48,10 +51,10 @@ def scheduler_of(config: SamplingConfig) -> DDPMScheduler | DDIMScheduler | DPMS
     else:
         kind = "dpmsolver++" if config.scheduler == "dpm++" else "sde-dpmsolver++"
         scheduler = DPMSolverMultistepScheduler(**common, algorithm_type=kind, solver_order=2)
-    scheduler.set_timesteps(timesteps=sampling_steps(config.steps, config.noise_shift))
+    scheduler.set_timesteps(timesteps=inference_timesteps(config.steps, config.timestep_shift))
     return scheduler
 
 
-def guided_steps(config: SamplingConfig) -> int:
-    """In how many steps the network runs with and without the caption."""
-    return math.ceil(config.guided * config.steps)
+def guided_step_count(config: SamplingConfig) -> int:
+    """Count the steps in which the network runs with and without the caption."""
+    return math.ceil(config.guidance_interval * config.steps)

@@ -24,7 +24,7 @@ from models.motion.denoisers.intergen import InterGenConfig
 from models.motion.model import MotionModel, MotionModelConfig, load_motion_model
 from models.motion.request import MotionRequest
 from models.motion.sampling import sample
-from models.motion.schedulers import SamplingConfig, guided_steps
+from models.motion.schedulers import SamplingConfig, guided_step_count
 
 PEOPLE, FRAMES = 2, 210
 TEXT = 576
@@ -35,7 +35,7 @@ MODELS: dict[str, tuple[DenoiserConfig, SamplingConfig]] = {
     # Liang et al. 2024: latent 1024, 8 blocks, 8 heads, a token a frame; DDIM, 50 steps, all of them guided.
     "intergen_published": (
         InterGenConfig(width=1024, layers=8, heads=8, patch=1, text=TEXT),
-        SamplingConfig(scheduler="ddim", steps=50, guided=1.0),
+        SamplingConfig(scheduler="ddim", steps=50, guidance_interval=1.0),
     ),
 }
 
@@ -51,7 +51,7 @@ def scene_flops(model: MotionModel, rest: Tensor, frames: int) -> float:
     """Multiply-adds times two of one forward pass over one scene, as torch counts them, on the processor."""
     request = MotionRequest("a", ("person",) * PEOPLE, rest, frames, 0)
     with FlopCounterMode(display=False) as counter:
-        sample(model, told, [request], SamplingConfig(steps=1, guided=0.0, precision="float32"))
+        sample(model, told, [request], SamplingConfig(steps=1, guidance_interval=0.0, precision="float32"))
     return float(counter.get_total_flops())
 
 
@@ -87,7 +87,7 @@ def measure(
         name = torch.cuda.get_device_name(device)
         peak = next((tflops for word, tflops in PEAK_TFLOPS.items() if word in name), None)
         if peak is not None:
-            passes = sampling.steps + guided_steps(sampling)
+            passes = sampling.steps + guided_step_count(sampling)
             figures["share_of_bfloat16_peak"] = clips_s * passes * flops / (peak * 1e12)
     return figures
 

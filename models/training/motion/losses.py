@@ -51,7 +51,7 @@ def losses(
     """Each term, weighted; their sum is the loss. `predicted` is normalised, the batch is not."""
     mask = batch.mask
     off = (predicted - normaliser(batch.features)).square().mean(-1)
-    found = normaliser.back(predicted)
+    found = normaliser.denormalise(predicted)
     rotations = matrices(found)
     joints = forward_kinematics(batch.rest[:, :, None], rotations, found[..., :3])
     true = positions(batch.features)

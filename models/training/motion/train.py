@@ -26,7 +26,7 @@ from models.motion.dataset import POOL, ROLES, MotionBatch, MotionData, draw_ide
 from models.motion.denoisers import DenoiserConfig
 from models.motion.denoisers.identity import IdentityConfig
 from models.motion.model import MotionModel, MotionModelConfig
-from models.motion.noise_schedule import STEPS, draw_steps, noised
+from models.motion.noise_schedule import TRAIN_TIMESTEPS, add_noise, sample_timesteps
 from models.networks import half_precision
 from models.training.loop import Run, Schedule, TrainConfig, Validation, fit
 from models.training.motion.losses import LossWeights, losses
@@ -57,7 +57,7 @@ class MotionTrainConfig(TrainConfig):
     visitor falls as a resident does."""
     high_noise_fraction: float = renamed("noisier", "high_noise_fraction", 0.5, ge=0.0, le=1.0)
     """Share of diffusion steps drawn where a motion can be told by its caption alone
-    (`models.motion.noise_schedule.draw_steps`)."""
+    (`models.motion.noise_schedule.sample_timesteps`)."""
     timestep_shift: float = renamed("noise_shift", "timestep_shift", 32.0, ge=1.0)
     """How many times as noisy those are."""
     precision: Literal["auto", "float32", "bfloat16"] = "auto"
@@ -235,9 +235,9 @@ def _losses(
     Held out, steps are drawn evenly, and `from_text` is the error of what is made of noise and the caption alone.
     """
     device, count = batch.features.device, len(batch.texts)
-    step = draw_steps(count, config.high_noise_fraction if training else 0.0, config.timestep_shift, generator).to(
-        device
-    )
+    step = sample_timesteps(
+        count, config.high_noise_fraction if training else 0.0, config.timestep_shift, generator
+    ).to(device)
     noise = torch.randn(batch.features.shape, generator=generator).to(device)
     text_dropped = (torch.rand(count, generator=generator) < (config.text_dropout if training else 0.0)).to(device)
     identity_ids = draw_identity_ids(batch, max(config.denoiser.people), generator).to(device)
@@ -246,9 +246,9 @@ def _losses(
     clean = model.normaliser(batch.features) * batch.mask[..., None]
     with torch.autocast(device.type, torch.bfloat16, enabled=half_precision(config.precision, device)):
         condition = condition_of(batch, embed, identity_ids, text_dropped)
-        predicted = denoise(noised(clean, noise, step), step, condition, batch.mask)
-        last = torch.full_like(step, STEPS - 1)
-        guessed = None if training else denoise(noised(clean, noise, last), last, condition, batch.mask)
+        predicted = denoise(add_noise(clean, noise, step), step, condition, batch.mask)
+        last = torch.full_like(step, TRAIN_TIMESTEPS - 1)
+        guessed = None if training else denoise(add_noise(clean, noise, last), last, condition, batch.mask)
     found = losses(predicted.float(), batch, step, model.normaliser, config.loss)
     if guessed is not None:
         found["from_text"] = losses(guessed.float(), batch, last, model.normaliser, config.loss)["simple"]

@@ -10,10 +10,10 @@ from models.body.model import load_body
 from models.body.rest_skeleton import skeleton_of
 from models.geometry.rotations import matrices_from_axis_angle
 from models.geometry.transforms import R_ZUP_YUP, matrix_from_axis_angle
-from models.motion.cleanup import CleanupConfig, clean_up, corrections
+from models.motion.cleanup import CleanupConfig, clean_up, foot_corrections
 from models.motion.evaluation.physical_metrics import Flesh, foot_skate_cm_s, jerk_m_s3, joints_of, stated_contacts
-from models.motion.features import CONTACTS, canonical, from_matrices, heading, matrices
-from models.motion.floor_clearance import off_floor, solid_of
+from models.motion.features import CONTACTS, canonicalise, from_matrices, heading, matrices
+from models.motion.floor_clearance import floor_clearance_of, resolve_floor_penetration
 from models.types import FPS
 
 CONFIG = CleanupConfig()
@@ -37,7 +37,7 @@ def scene(body, items):
         rest = skeleton_of(body).rest_joints(torch.as_tensor(betas, dtype=torch.float32))
         turns = [torch.cat([orient[:, None], pose.unflatten(1, (23, 3))], dim=1) for _, orient, pose, _ in tracks]
         features = encode(rest, torch.stack(turns), torch.stack([transl for *_, transl in tracks]))
-        found[item.name] = betas, rest, canonical(features[None])[0][0]
+        found[item.name] = betas, rest, canonicalise(features[None])[0][0]
     return found
 
 
@@ -51,20 +51,20 @@ def test_a_body_whose_feet_both_slip_stands_still():
     """Both feet slip at 0.1 m/s along x; where only the body's way is dear to nobody, it goes back by just that."""
     feet = np.zeros((40, 4, 3))
     feet[:, :, 0] = 0.1 * np.arange(40)[:, None] / FPS
-    free = CleanupConfig(body_m=1e3, body_m_s=1e3, leg_m=1e-3, slip_m_s=1e-3)
-    found = corrections(free, feet, np.ones((40, 4), dtype=bool))
+    free = CleanupConfig(body_std_m=1e3, body_speed_std_m_s=1e3, leg_std_m=1e-3, slip_std_m_s=1e-3)
+    found = foot_corrections(free, feet, np.ones((40, 4), dtype=bool))
     np.testing.assert_allclose(np.diff(found[..., 0], axis=0) * FPS, -0.1, atol=1e-4)
     np.testing.assert_allclose(found[..., 1], 0.0, atol=1e-9)
-    np.testing.assert_array_equal(corrections(free, feet, np.zeros((40, 4), dtype=bool)), 0.0)
+    np.testing.assert_array_equal(foot_corrections(free, feet, np.zeros((40, 4), dtype=bool)), 0.0)
 
 
 def test_a_foot_that_rolls_about_its_toes_is_let_roll():
     feet = np.zeros((30, 4, 3))
     feet[:, 0, 0] = 0.2 * np.arange(30) / FPS
     on_toes = np.tile([False, True, False, False], (30, 1))
-    np.testing.assert_allclose(corrections(CONFIG, feet, on_toes), 0.0, atol=1e-12)
+    np.testing.assert_allclose(foot_corrections(CONFIG, feet, on_toes), 0.0, atol=1e-12)
     flat = np.tile([True, True, False, False], (30, 1))
-    assert np.abs(corrections(CONFIG, feet, flat)[:, 1, 0]).max() > 0.05
+    assert np.abs(foot_corrections(CONFIG, feet, flat)[:, 1, 0]).max() > 0.05
 
 
 @pytest.mark.parametrize("name", ["walk_0", "stand_0", "fall_0"])
@@ -101,12 +101,12 @@ def test_only_what_is_in_the_floor_is_bent_out_of_it(body, scene):
     """Half a metre lower, someone standing has feet and shanks in the floor: legs bend, trunk and arms stay as they
     are."""
     _, rest, features = scene["stand_0"]
-    solid, R, root = solid_of(body), matrices(features), features[..., :3]
+    solid, R, root = floor_clearance_of(body), matrices(features), features[..., :3]
     assert (solid.radii > 0.005).all() and (solid.radii < 0.15).all()
-    same = off_floor(solid, rest, R, root + torch.tensor([0.0, 0.0, 0.2]))
+    same = resolve_floor_penetration(solid, rest, R, root + torch.tensor([0.0, 0.0, 0.2]))
     assert torch.equal(same[0], R), "nothing was too low"
     low = root - torch.tensor([0.0, 0.0, 0.5])
-    bent, place = off_floor(solid, rest, R, low)
+    bent, place = resolve_floor_penetration(solid, rest, R, low)
     assert torch.equal(place, low), "the pelvis was high enough"
     before, after = (forward_kinematics(rest[:, None], turns, low) for turns in (R, bent))
     legs = [joint for joint in range(22) if joint in (1, 2, 4, 5, 7, 8, 10, 11)]
@@ -158,13 +158,13 @@ def test_people_in_one_place_stand_beside_each_other(body, scene):
     skates = [foot_skate_cm_s(joints_of(one, rest), stated_contacts(one)) for one in (together, found)]
     assert skates[1] <= skates[0] + 0.1, "feet that stood stand"
     # Whoever is named first: the same scene.
-    turned = clean_up(CONFIG, body, betas[::-1].copy(), rest.flip(0), canonical(together.flip(0)[None])[0][0])
+    turned = clean_up(CONFIG, body, betas[::-1].copy(), rest.flip(0), canonicalise(together.flip(0)[None])[0][0])
     apart = [
         np.linalg.norm(np.diff(joints_of(one, r), axis=0), axis=-1)
         for one, r in ((found, rest), (turned, rest.flip(0)))
     ]
     np.testing.assert_allclose(apart[0], apart[1], atol=2e-3)
-    same = clean_up(CleanupConfig(apart_rounds=0), body, betas, rest, together)
+    same = clean_up(CleanupConfig(interpenetration_rounds=0), body, betas, rest, together)
     assert flesh.overlap_cm(same, rest, shapes) > 8.0
 
 

@@ -15,14 +15,14 @@ from models.motion.features import (
     ROTATIONS,
     VELOCITIES,
     Normaliser,
-    canonical,
+    canonicalise,
     decode,
     encode,
     from_matrices,
     heading,
     matrices,
-    placed,
     positions,
+    transformed,
 )
 
 
@@ -47,8 +47,8 @@ def test_there_and_back(body):
     rest, angles, transl = walked(body)
     features = encode(rest, angles, transl)
     assert features.shape == (1, 60, FEATURES)
-    R, back = decode(features, rest)
-    torch.testing.assert_close(back, transl, atol=1e-6, rtol=0.0)
+    R, found = decode(features, rest)
+    torch.testing.assert_close(found, transl, atol=1e-6, rtol=0.0)
     torch.testing.assert_close(R, matrices_from_axis_angle(angles[:, :, :22]), atol=1e-5, rtol=0.0)
     torch.testing.assert_close(from_matrices(rest, R, features[..., :3]), features, atol=1e-4, rtol=0.0)
 
@@ -75,12 +75,12 @@ def test_a_scene_is_the_same_wherever_it_stands(body):
     scene = torch.cat([encode(rest, angles, transl), encode(rest, angles, transl + torch.tensor([1.0, 2.0, 0.0]))])[
         None
     ]
-    home, pose = canonical(scene)
+    home, pose = canonicalise(scene)
     torch.testing.assert_close(home[0, 0, 0, :2], torch.zeros(2), atol=1e-6, rtol=0.0)
     torch.testing.assert_close(heading(matrices(home[:, 0, 0])[:, 0]), torch.tensor([[1.0, 0.0]]), atol=1e-5, rtol=0.0)
-    torch.testing.assert_close(placed(home, pose), scene, atol=1e-5, rtol=0.0)
-    elsewhere = placed(scene, torch.tensor([[3.0, -1.0, 2.2]]))
-    torch.testing.assert_close(canonical(elsewhere)[0], home, atol=2e-5, rtol=0.0)
+    torch.testing.assert_close(transformed(home, pose), scene, atol=1e-5, rtol=0.0)
+    elsewhere = transformed(scene, torch.tensor([[3.0, -1.0, 2.2]]))
+    torch.testing.assert_close(canonicalise(elsewhere)[0], home, atol=2e-5, rtol=0.0)
     # Heights are told over the floor, and the two keep their distance.
     torch.testing.assert_close(home[..., 2], scene[..., 2], atol=1e-6, rtol=0.0)
     apart = (home[0, 0, :, :2] - home[0, 1, :, :2]).norm(dim=-1)
@@ -101,7 +101,7 @@ def test_normaliser_goes_there_and_back_and_knows_no_direction(body):
     scene = encode(rest, angles, transl)[:, None]
     normaliser = Normaliser()
     normaliser.fit(scene.flatten(0, 2))
-    torch.testing.assert_close(normaliser.back(normaliser(scene)), scene, atol=1e-4, rtol=0.0)
+    torch.testing.assert_close(normaliser.denormalise(normaliser(scene)), scene, atol=1e-4, rtol=0.0)
     assert torch.equal(normaliser.std[0:66:3], normaliser.std[1:66:3])
     assert normaliser.std.min() >= 0.05 and torch.isfinite(normaliser(scene)).all()
     assert normaliser(scene)[..., ROTATIONS].std() < 3.0

@@ -58,7 +58,7 @@ def walk(frames=24, people=1, seed=0, **more):
 def test_the_guide_goes_past_the_caption(scheduler, embed):
     """x = u + s (c - u): with u = 1, c = 3 and s = 2.5, six everywhere, whatever the noise was."""
     config = SamplingConfig(
-        scheduler=scheduler, steps=5, classifier_free_guidance_scale=2.5, guided=1.0, precision="float32"
+        scheduler=scheduler, steps=5, classifier_free_guidance_scale=2.5, guidance_interval=1.0, precision="float32"
     )
     found = sample(model_of(Constant(torch.tensor(3.0), torch.tensor(1.0))), embed, [walk()], config)[0]
     torch.testing.assert_close(found, torch.full((1, 24, FEATURES), 6.0), atol=0.02, rtol=0.0)
@@ -74,7 +74,7 @@ def test_steps_that_are_not_guided_cost_half_and_say_what_the_caption_says(guide
             seen.append(len(x_t))
             return super().forward(x_t, step, condition, mask)
 
-    config = SamplingConfig(steps=4, classifier_free_guidance_scale=2.5, guided=guided, precision="float32")
+    config = SamplingConfig(steps=4, classifier_free_guidance_scale=2.5, guidance_interval=guided, precision="float32")
     model = model_of(Counted(torch.tensor(3.0), torch.tensor(1.0)))
     found = sample(model, embed, [walk()], config)[0]
     assert seen == calls
@@ -115,7 +115,7 @@ model = MotionModel(MotionModelConfig(denoiser=IdentityConfig(width=32, layers=1
 for value in model.parameters():
     torch.nn.init.normal_(value, std=0.1)
 request = MotionRequest("someone walks", ("person",) * 2, torch.rand(2, 22, 3), 24, 0)
-config = SamplingConfig(steps=2, guided=1.0, precision="float32")
+config = SamplingConfig(steps=2, guidance_interval=1.0, precision="float32")
 one, other = (
     sample(model.eval(), lambda texts: torch.ones(len(texts), 12), [request], config.model_copy(update=update))[0]
     for update in ({"compile": True}, {"compile": False})
