@@ -17,8 +17,8 @@ from models.errors import InputError
 if TYPE_CHECKING:
     from models.calibration.sticks import CalibrateConfig
     from models.depth import DepthModelsConfig
+    from models.falls.controller import PhysicsConfig
     from models.falls.sampling import FallsConfig
-    from models.falls.simulation import PhysicsConfig
     from models.geometry.plane_fit import FloorConfig
     from models.training.motion.train import MotionTrainConfig
     from stages.compare_falls import CompareFallsConfig
@@ -127,7 +127,7 @@ class Settings:
     room: Section["RoomConfig"] = Section("stages.room:RoomConfig")
     people3d: Section["People3DConfig"] = Section("stages.people3d:People3DConfig")
     smooth: Section["SmoothConfig"] = Section("stages.smooth:SmoothConfig")
-    physics: Section["PhysicsConfig"] = Section("models.falls.simulation:PhysicsConfig")
+    physics: Section["PhysicsConfig"] = Section("models.falls.controller:PhysicsConfig")
     corpus: Section["CorpusConfig"] = Section("stages.corpus:CorpusConfig")
     falls: Section["FallsConfig"] = Section("models.falls.sampling:FallsConfig")
     compare_falls: Section["CompareFallsConfig"] = Section("stages.compare_falls:CompareFallsConfig")

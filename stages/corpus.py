@@ -15,6 +15,7 @@ import numpy as np
 from pydantic import Field
 
 from models.body.model import BodyModel, BodyShape
+from models.body.subject import Subject
 from models.config import Config
 from models.corpus.mirror import mirrored_item
 from models.corpus.writer import Item
@@ -200,7 +201,7 @@ def look_alike_part(config: CorpusConfig, body: BodyModel, numbers: Sequence[int
         shape = BodyShape(age_years=age, sex=sex, stature_m=float(stature), build=float(rng.uniform(0.1, 0.9)))
         betas = np.asarray(body.betas_from_shape(shape), dtype=np.float64)
         try:
-            motion = look_alike(body, betas, kind, FPS * every, age, role, rng)
+            motion = look_alike(Subject(body, betas, age, role, sex=sex), kind, FPS * every, rng)
         except Rejected as rejected:
             aside[str(rejected).split(":")[0]] += 1
             continue

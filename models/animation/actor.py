@@ -7,16 +7,17 @@ planted foot stays where it is. World frame of DESIGN §2, metres and radians. N
 from dataclasses import dataclass, field
 
 import numpy as np
-from jaxtyping import Float
+from jaxtyping import Float, Int
 from scipy.ndimage import gaussian_filter1d
 from scipy.spatial.transform import Rotation, Slerp
 
 from models.animation.gait import along_path, swing
-from models.animation.rig import Rig, pose_upper_body, solve_legs
+from models.animation.rig import Rig, pose_upper_body, rig_of, solve_legs
 from models.animation.support import Support
+from models.body.subject import Subject
 from models.geometry.easing import smoothstep
 from models.geometry.transforms import R_ZUP_YUP, axis_angle_from_matrix
-from models.types import ACTIONS, SMPL_JOINTS, PersonTrack, Role
+from models.types import ACTIONS, SMPL_JOINTS, PersonTrack
 
 CHANNELS = (
     "spine_pitch",
@@ -375,10 +376,9 @@ class Actor:
             self.angles[name] += list(np.broadcast_to(angles.get(name, 0.0), (count,)))
         self.actions += [ACTIONS.index(action)] * count
 
-    def track(
-        self, person: str, role: Role, betas: Float[np.ndarray, "10"], frames: int
-    ) -> tuple[PersonTrack, np.ndarray]:
-        """The first `frames` frames as SMPL parameters in the world, and the action of each (index into ACTIONS)."""
+    def track(self, subject: Subject, frames: int) -> tuple[PersonTrack, Int[np.ndarray, "time"]]:
+        """Return the first `frames` frames as SMPL parameters in the world, and the action of each (index into
+        ACTIONS)."""
         pelvis = gaussian_filter1d(np.array(self.pelvis), 0.06 * self.fps, axis=0, mode="nearest")
         root = gaussian_filter1d(np.array(self.root), 0.08 * self.fps, axis=0, mode="nearest")
         root = Rotation.from_matrix(root).as_matrix()
@@ -389,17 +389,8 @@ class Actor:
         pose_upper_body(local, angles)
         keep = slice(0, frames)
         vectors = axis_angle_from_matrix(local[keep])
-        count = len(vectors)
-        track = PersonTrack(
-            person,
-            role,
-            np.asarray(betas, dtype=np.float64),
-            axis_angle_from_matrix(root[keep]),
-            vectors[:, 1:].reshape(count, 69),
-            pelvis[keep] - self.rig.rest[0],
-            np.ones(count, dtype=bool),
-            np.ones(count),
-        )
+        pose = vectors[:, 1:].reshape(len(vectors), 69)
+        track = subject.track(axis_angle_from_matrix(root[keep]), pose, pelvis[keep] - self.rig.rest[0])
         return track, np.array(self.actions[keep])
 
     def _within_reach(self, pelvis: np.ndarray, root: np.ndarray, ankles: np.ndarray) -> np.ndarray:
@@ -412,6 +403,18 @@ class Actor:
             limit = ankles[:, foot, 2] + np.sqrt(np.maximum(reach**2 - flat**2, 0.05)) - offset[:, 2]
             lowest = np.minimum(lowest, limit)
         return np.minimum(lowest, gaussian_filter1d(lowest, 0.05 * self.fps, mode="nearest"))
+
+
+def actor_of(
+    subject: Subject,
+    fps: float,
+    rng: np.random.Generator,
+    xy: Float[np.ndarray, "2"] | None = None,
+    heading: float = 0.0,
+) -> Actor:
+    """Return somebody standing at `xy` (the origin) and facing a world angle, to be told what to do."""
+    place = np.zeros(2) if xy is None else xy
+    return Actor(rig_of(subject.body, subject.betas), fps, rng, place, heading, subject.age_years)
 
 
 def _slow(rng: np.random.Generator, count: int, channels: int, fps: float) -> np.ndarray:

@@ -75,7 +75,7 @@ class Posture:
             turned(f"{side}_elbow", "YZX", -sign * self.elbows[index], 0.0, self.pronation[index])
             turned(f"{side}_wrist", "ZYX", sign * self.wrists[index], 0.0, 0.0)
         for joint in ("spine1", "spine2", "spine3"):
-            turned(joint, "XZY", self.spine / 3.0, -self.distort / 3.0, self.twist / 3.0)
+            turned(joint, "XZY", self.spine / 3.0, -self.bend / 3.0, self.twist / 3.0)
         for joint in ("neck", "head"):
             turned(joint, "XZY", self.neck / 2.0, 0.0, 0.0)
         return pose.reshape(69)

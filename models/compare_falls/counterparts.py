@@ -5,6 +5,8 @@ detector's faults (models/training/keypoint_lifter/views.py), and lifted by the 
 apart afterwards is the motion.
 """
 
+from dataclasses import replace
+
 import numpy as np
 import torch
 from jaxtyping import Float
@@ -12,12 +14,14 @@ from jaxtyping import Float
 from models.body.anthropometry import body_mass_kg
 from models.body.model import BodyModel, BodyShape
 from models.body.placement import place_track
-from models.body.tracks import body_joints, rest_root, track_keypoints
+from models.body.subject import Subject
+from models.body.tracks import rest_root, track_joints, track_keypoints
 from models.compare_falls.real_falls import Fall
 from models.errors import Rejected
-from models.falls.causes import DIRECTION_ANGLES, SIMULATED_HZ
+from models.falls.causes import DIRECTION_ANGLES, SIMULATED_HZ, PlannedFall
+from models.falls.controller import PhysicsConfig
 from models.falls.scenes import fall_scene
-from models.falls.simulation import PhysicsConfig, as_asked, simulate_fall
+from models.falls.simulation import as_asked, simulate_fall
 from models.geometry.camera import Camera
 from models.geometry.transforms import invert, matrix_from_axis_angle, transform, yaw
 from models.order import CAUSE_DIRECTIONS, Cause, Direction
@@ -84,36 +88,17 @@ def _fall(
     """One fall at SIMULATED_HZ onto what the real one landed on, and its onset."""
     stature, age, build = rng.uniform(1.6, 1.85), rng.uniform(20.0, 60.0), rng.uniform(0.2, 0.7)
     betas = body.betas_from_shape(BodyShape(age_years=age, sex=rng.uniform(), stature_m=stature, build=build))
-    scene = fall_scene(
-        body,
-        np.asarray(betas, dtype=np.float64),
-        cause,
-        direction,
-        "walking" if walks else "standing",
-        after_s + 4.0,
-        SIMULATED_HZ,
-        age,
-        "person",
-        rng,
-    )
+    subject = Subject(body, np.asarray(betas, dtype=np.float64), age, "person", body_mass_kg(stature, build))
+    scene = fall_scene(subject, cause, direction, "walking" if walks else "standing", after_s + 4.0, SIMULATED_HZ, rng)
     boxes = scene.boxes
     if support in SUPPORTS_M:
         track, frame = scene.source.people[0], round(scene.onset_s * SIMULATED_HZ)
         boxes = (*boxes, _support(body, track, frame, direction, support, rng))
-    motion = simulate_fall(
-        body,
-        scene.source,
-        cause,
-        direction,
-        scene.onset_s,
-        body_mass_kg(stature, build),
-        float(rng.uniform(0.0, 0.3)),
-        PhysicsConfig(),
-        rng,
-        boxes,
-    )
+    subject = replace(subject, frailty=float(rng.uniform(0.0, 0.3)))
+    fall = PlannedFall(cause, direction, scene.onset_s)
+    motion = simulate_fall(subject, scene.source, fall, PhysicsConfig(), rng, boxes)
     track = motion.people[0]
-    as_asked(motion, body_joints(body, track.betas, track.global_orient, track.body_pose, track.transl))
+    as_asked(motion, track_joints(body, track))
     return track, scene.onset_s
 
 

@@ -15,15 +15,15 @@ from scipy.spatial.transform import Rotation
 from models.animation.floor_transitions import STRIDE_S, crawl_on, key, paced, up_from_a_knee, up_to_all_fours, upright
 from models.animation.keyframes import Key, mirrored_key, perform
 from models.animation.postures import Posture, all_fours, on_side, prone, propped, supine
-from models.body.model import BodyModel
-from models.body.tracks import body_joints
+from models.body.subject import Subject
+from models.body.tracks import track_joints
 from models.errors import Rejected
 from models.falls.simulation import landing, posture
 from models.geometry.easing import minimum_jerk
 from models.geometry.transforms import R_ZUP_YUP, matrix_from_axis_angle
 from models.physics.humanoid import Box, build_humanoid
 from models.physics.tracking import TrackingConfig, substeps_of, track_motion
-from models.types import SMPL_JOINTS, Motion, PersonTrack, Role
+from models.types import SMPL_JOINTS, Motion, PersonTrack, take
 
 Aftermath = Literal["lies_still", "tries_to_get_up", "crawls", "gets_up"]
 BLEND_S = 0.6
@@ -31,34 +31,32 @@ BLEND_S = 0.6
 
 
 def aftermath(
-    body: BodyModel,
-    betas: Float[np.ndarray, "10"],
-    mass_kg: float,
-    global_orient: Float[np.ndarray, "3"],
-    body_pose: Float[np.ndarray, "69"],
-    transl: Float[np.ndarray, "3"],
+    subject: Subject,
+    fallen: PersonTrack,
     kind: Aftermath,
     seconds: float,
     fps: float,
-    age_years: float,
-    role: Role,
     rng: np.random.Generator,
     boxes: Sequence[Box] = (),
 ) -> Motion:
-    """`seconds` at `fps` (30 Hz or more) from one lying pose on; its first frame is that pose, at rest.
+    """Return `seconds` at `fps` (30 Hz or more) from the last pose of `fallen` on; the first frame is that pose, at
+    rest.
 
     Labelled fallen while lying, stand_up while rising, crawl, and standing at the end of who got up. Who lies on
     furniture, or sits, can only lie still: Rejected otherwise, and where physics will not have it.
     """
-    old = float(np.clip((age_years - 50.0) / 40.0, 0.0, 1.0))
-    joints = body_joints(body, betas, global_orient[None], body_pose[None], transl[None])[0]
+    assert subject.mass_kg is not None, "physics needs a mass"
+    body, betas, old = subject.body, subject.betas, subject.old
+    begun = take(fallen, np.array([len(fallen.transl) - 1]))
+    joints = track_joints(body, begun)[0]
     lies, support = posture(joints), landing(joints, boxes)
     if kind != "lies_still" and (lies == "sitting" or support != "floor"):
         raise Rejected("aftermath_impossible", f"{kind} from {lies} on the {support}")
     side = {"left_side": "left", "right_side": "right"}.get(lies) or str(rng.choice(["left", "right"]))
     trunk = joints[SMPL_JOINTS.index("neck")] - joints[SMPL_JOINTS.index("pelvis")]
     heading = float(np.arctan2(-trunk[1], -trunk[0]))
-    begin = Key(body_pose, R_ZUP_YUP.T @ matrix_from_axis_angle(global_orient), 0.0, 0.0, seconds, "fallen", "fallen")
+    tilt = R_ZUP_YUP.T @ matrix_from_axis_angle(begun.global_orient[0])
+    begin = Key(begun.body_pose[0], tilt, 0.0, 0.0, seconds, "fallen", "fallen")
     keys = [begin]
     if kind != "lies_still":
         pace, wait_s = float((1.0 + 0.5 * old) * rng.uniform(0.9, 1.2)), float(rng.uniform(0.4, 1.0))
@@ -69,18 +67,17 @@ def aftermath(
         keys = paced([replace(begin, hold_s=wait_s), *nexts], pace, seconds)
         spent = keys[0].hold_s + sum(k.seconds + k.hold_s for k in keys[1:])
         keys[-1] = replace(keys[-1], hold_s=keys[-1].hold_s + seconds - spent)
-    humanoid = build_humanoid(body, betas, mass_kg, 1.0 / fps / substeps_of(fps), boxes)
+    humanoid = build_humanoid(body, betas, subject.mass_kg, 1.0 / fps / substeps_of(fps), boxes)
     done = perform(body, humanoid, betas, keys, fps, 0.5, rng)
     count = len(done.transl)
     # Who lies on an own arm, or a little in the mattress, comes to lie on the floor as soon as anything moves.
-    shift = transl - done.transl[0]
+    shift = begun.transl[0] - done.transl[0]
     lift = np.ones(count) if kind == "lies_still" else _fading(count, fps)
-    moved = done.transl + np.stack([np.full(count, shift[0]), np.full(count, shift[1]), shift[2] * lift], axis=-1)
-    seen = np.ones(count, dtype=bool)
-    wanted = PersonTrack("person_0", role, betas, done.global_orient, done.body_pose, moved, seen, np.ones(count))
+    transl = done.transl + np.stack([np.full(count, shift[0]), np.full(count, shift[1]), shift[2] * lift], axis=-1)
+    wanted = subject.track(done.global_orient, done.body_pose, transl)
     track = track_motion(humanoid, wanted, fps, TrackingConfig(settle_s=0.0))
-    track = _begun_as(track, global_orient, body_pose, transl, _fading(count, fps))
-    details = {"kind": kind, "posture": lies, "side": side, "age_years": age_years, "caption": CAPTIONS[kind]}
+    track = _begun_as(track, begun, _fading(count, fps))
+    details = {"kind": kind, "posture": lies, "side": side, "age_years": subject.age_years, "caption": CAPTIONS[kind]}
     return Motion(np.arange(count) / fps, (track,), done.actions[None], "physics", details)
 
 
@@ -123,23 +120,18 @@ def _fading(count: int, fps: float) -> Float[np.ndarray, "time"]:
     return 1.0 - minimum_jerk(np.arange(count) / fps / BLEND_S)
 
 
-def _begun_as(
-    track: PersonTrack,
-    global_orient: Float[np.ndarray, "3"],
-    body_pose: Float[np.ndarray, "69"],
-    transl: Float[np.ndarray, "3"],
-    fade: Float[np.ndarray, "time"],
-) -> PersonTrack:
-    """The track with its first frame exactly as given, by a difference that fades."""
+def _begun_as(track: PersonTrack, begun: PersonTrack, fade: Float[np.ndarray, "time"]) -> PersonTrack:
+    """The track with its first frame exactly as the one of `begun`, by a difference that fades."""
 
     def faded(vectors: Float[np.ndarray, "time 3"], given: Float[np.ndarray, "3"]) -> Float[np.ndarray, "time 3"]:
         away = (Rotation.from_rotvec(vectors[0]).inv() * Rotation.from_rotvec(given)).as_rotvec()
-        turned = (Rotation.from_rotvec(vectors) * Rotation.from_rotvec(fade[:, None] * away)).as_rotvec()
-        turned[0] = given
-        return turned
+        rotated = (Rotation.from_rotvec(vectors) * Rotation.from_rotvec(fade[:, None] * away)).as_rotvec()
+        rotated[0] = given
+        return rotated
 
     pose = np.concatenate(
-        [faded(track.body_pose[:, i : i + 3], body_pose[i : i + 3]) for i in range(0, 69, 3)], axis=-1
+        [faded(track.body_pose[:, i : i + 3], begun.body_pose[0, i : i + 3]) for i in range(0, 69, 3)], axis=-1
     )
-    places = track.transl + fade[:, None] * (transl - track.transl[0])
-    return replace(track, global_orient=faded(track.global_orient, global_orient), body_pose=pose, transl=places)
+    transl = track.transl + fade[:, None] * (begun.transl[0] - track.transl[0])
+    orient = faded(track.global_orient, begun.global_orient[0])
+    return replace(track, global_orient=orient, body_pose=pose, transl=transl)

@@ -5,7 +5,7 @@ from typing import Literal
 
 import numpy as np
 
-from models.order import Cause
+from models.order import Cause, Direction
 
 DIRECTION_ANGLES: dict[str, float] = {"forward": 0.0, "left": np.pi / 2.0, "backward": np.pi, "right": -np.pi / 2.0}
 """From the facing direction, counter-clockwise seen from above; straight down has none."""
@@ -41,6 +41,19 @@ class CauseSpec:
     sliding_parts: tuple[str, ...] = ("pelvis", "left_hip", "right_hip")
     can_recover: bool = False
     """Whether a weaker one may be answered by a step that restores balance."""
+
+
+@dataclass(frozen=True)
+class PlannedFall:
+    """What is to happen to somebody's balance, and when."""
+
+    cause: Cause
+    direction: Direction
+    """Relative to the facing at the onset."""
+    onset_s: float
+    """When balance is lost, seconds from the source's first frame."""
+    recovers: bool = False
+    """Whether a step restores it: the cause is weaker then."""
 
 
 CAUSES: dict[Cause, CauseSpec] = {

@@ -14,14 +14,17 @@ from collections.abc import Sequence
 import mujoco
 import numpy as np
 from jaxtyping import Float
+from pydantic import Field
 from scipy.spatial.transform import Rotation
 
 from models.body.model import relaxed_pose
+from models.body.subject import Subject
+from models.config import Config
 from models.errors import Rejected
-from models.falls.causes import CAUSES, DIRECTION_ANGLES
+from models.falls.causes import CAUSES, DIRECTION_ANGLES, PlannedFall
 from models.geometry.easing import smoothstep
 from models.geometry.transforms import axis_angle_from_matrix, matrix_from_axis_angle
-from models.order import Cause, Direction
+from models.order import Direction
 from models.physics.humanoid import TRUNK, UNSTABLE, Box, Humanoid, joint_spec
 from models.types import SMPL_JOINTS
 
@@ -59,28 +62,37 @@ RECOVERY = 0.4
 """Share of a cause's strength that a step can answer."""
 
 
+class PhysicsConfig(Config):
+    """How falls are simulated, and what ends one as no body's."""
+
+    timestep_s: float = Field(default=0.0034, gt=0.0, le=0.005)
+    """Upper bound; the step divides the source's frame duration."""
+    penetration_m: float = 0.03
+    """Deepest a part may sink into floor or furniture."""
+    limit_slack_deg: float = 15.0
+    """How far beyond its limit a joint may be forced."""
+
+
 class FallControl:
     """State of one simulation: what the controller and the cause do at each frame."""
 
     def __init__(
         self,
+        subject: Subject,
         humanoid: Humanoid,
         source_qpos: Float[np.ndarray, "time position"],
-        onset: int,
         frame_s: float,
-        cause: Cause,
-        direction: Direction,
-        mass_kg: float,
-        frailty: float,
-        recovers: bool,
-        penetration_m: float,
-        limit_slack_deg: float,
+        fall: PlannedFall,
+        config: PhysicsConfig,
         boxes: Sequence[Box],
         rng: np.random.Generator,
     ):
-        self.humanoid, self.frame_s, self.mass_kg, self.recovers = humanoid, frame_s, mass_kg, recovers
-        self.penetration_m, self.limit_slack = penetration_m, np.radians(limit_slack_deg)
-        self.spec = spec = CAUSES[cause]
+        assert subject.mass_kg is not None, "physics needs a mass"
+        direction, frailty, recovers = fall.direction, subject.frailty, fall.recovers
+        onset = int(np.clip(round(fall.onset_s / frame_s), 1, len(source_qpos) - 2))
+        self.humanoid, self.frame_s, self.mass_kg, self.recovers = humanoid, frame_s, subject.mass_kg, recovers
+        self.penetration_m, self.limit_slack = config.penetration_m, np.radians(config.limit_slack_deg)
+        self.spec = spec = CAUSES[fall.cause]
         self.model, self.data = humanoid.model, mujoco.MjData(humanoid.model)
         self.onset, self.impact, self.first_touch, self.impact_speed = onset, None, None, 0.0
         self.struck: set[str] = set()

@@ -10,9 +10,9 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 
 import numpy as np
-from jaxtyping import Float, Int
+from jaxtyping import Int
 
-from models.animation.actor import Actor
+from models.animation.actor import Actor, actor_of
 from models.animation.floor_transitions import (
     FEET,
     both_knees,
@@ -28,11 +28,10 @@ from models.animation.floor_transitions import (
 from models.animation.keyframes import Key, mirrored_key, perform
 from models.animation.postures import Posture, all_fours, knees_up, on_side, prone, squatting, supine, varied
 from models.animation.props import bed_behind, chair_behind, lowered
-from models.animation.rig import rig_of
-from models.body.model import BodyModel
+from models.body.subject import Subject
 from models.physics.humanoid import Box, build_humanoid
 from models.physics.tracking import TrackingConfig, substeps_of, track_motion
-from models.types import Motion, PersonTrack, Role, take
+from models.types import Motion, PersonTrack, take
 
 LONGEST_S = 9.0
 SIDES = ("left", "right")
@@ -57,48 +56,27 @@ class Act:
     sway: float = 1.0
 
 
-def look_alike(
-    body: BodyModel,
-    betas: Float[np.ndarray, "10"],
-    kind: str,
-    fps: float,
-    age_years: float,
-    role: Role,
-    rng: np.random.Generator,
-) -> Motion:
-    """One look-alike of a fall (of LOOK_ALIKES), 4 to 9 s at `fps` (30 Hz or more), floor at z = 0.
+def look_alike(subject: Subject, kind: str, fps: float, rng: np.random.Generator) -> Motion:
+    """Return one look-alike of a fall (of LOOK_ALIKES), 4 to 9 s at `fps` (30 Hz or more), floor at z = 0.
 
     It begins near the origin; who stands, sits or crawls faces +x, who lies has the head at -x (at +y after
-    `lie_down_bed`). Details: kind, age_years, caption, side, and furniture as label, height_m, centre, half_sizes and
-    yaw in the same frame. Raises Rejected where physics will not have it.
+    `lie_down_bed`). The subject's mass is drawn here. Details: kind, age_years, caption, side, and furniture as label,
+    height_m, centre, half_sizes and yaw in the same frame. Raises Rejected where physics will not have it.
     """
-    old = float(np.clip((age_years - 50.0) / 40.0, 0.0, 1.0))
-    scene = Scene(body, betas, fps, age_years, old, role, rng)
-    act = LOOK_ALIKES[kind](scene)
-    frame_s = 1.0 / fps
+    act = LOOK_ALIKES[kind](Scene(subject, fps, rng))
+    body, betas, frame_s = subject.body, subject.betas, 1.0 / fps
     mass_kg = float(rng.uniform(21.0, 29.0)) * body.stature(betas) ** 2
     humanoid = build_humanoid(body, betas, mass_kg, frame_s / substeps_of(fps), act.boxes)
     if act.acted is not None:
         track, actions = act.acted
     else:
         done = perform(body, humanoid, betas, act.keys, fps, act.sway, rng)
-        count = len(done.transl)
         transl = done.transl + np.array([0.0, 0.0, act.height_m])
-        track = PersonTrack(
-            "person_0",
-            role,
-            betas,
-            done.global_orient,
-            done.body_pose,
-            transl,
-            np.ones(count, dtype=bool),
-            np.ones(count),
-        )
-        actions = done.actions
+        track, actions = subject.track(done.global_orient, done.body_pose, transl), done.actions
     track = track_motion(humanoid, track, fps, TrackingConfig())
     details = {
         "kind": kind,
-        "age_years": age_years,
+        "age_years": subject.age_years,
         "caption": act.caption,
         "side": act.side,
         "furniture": [
@@ -119,14 +97,14 @@ def look_alike(
 class Scene:
     """Who acts, and chance."""
 
-    body: BodyModel
-    betas: Float[np.ndarray, "10"]
+    subject: Subject
     fps: float
-    age_years: float
-    old: float
-    """0 to 50 years, 1 from 90."""
-    role: Role
     rng: np.random.Generator
+
+    @property
+    def old(self) -> float:
+        """How much age slows and stoops, see `Subject.old`."""
+        return self.subject.old
 
     def pace(self) -> float:
         """How much longer things take than a young adult takes."""
@@ -140,15 +118,15 @@ class Scene:
 
     def actor(self) -> Actor:
         """Somebody at the origin who faces +x."""
-        return Actor(rig_of(self.body, self.betas), self.fps, self.rng, np.zeros(2), 0.0, self.age_years)
+        return actor_of(self.subject, self.fps, self.rng)
 
     def acted(self, actor: Actor, boxes: tuple[Box, ...], first: int, caption: str) -> Act:
         """What an actor did from a frame on, with the seat or bed as low as the body presses it."""
-        track, actions = actor.track("person_0", self.role, self.betas, actor.frames)
+        track, actions = actor.track(self.subject, actor.frames)
         kept = np.arange(first, min(actor.frames, first + round(LONGEST_S * self.fps)))
         track, actions = take(track, kept), actions[kept]
         lowest = int(np.argmin(track.transl[:, 2]))
-        seat = lowered(self.body, track, boxes[0], lowest, HULL_M) if boxes else None
+        seat = lowered(self.subject.body, track, boxes[0], lowest, HULL_M) if boxes else None
         return Act(caption, acted=(track, actions), boxes=(seat, *boxes[1:]) if seat else ())
 
 

@@ -9,13 +9,15 @@ from pydantic import Field
 from models.body.anthropometry import body_mass_kg
 from models.body.model import BodyModel, BodyShape
 from models.body.placement import place_track
+from models.body.subject import Subject
 from models.body.tracks import rest_root
 from models.config import Config
 from models.errors import Rejected
 from models.falls.aftermath import Aftermath, aftermath
-from models.falls.causes import CAUSES, DIRECTION_ANGLES, SIMULATED_HZ
+from models.falls.causes import CAUSES, DIRECTION_ANGLES, SIMULATED_HZ, PlannedFall
+from models.falls.controller import PhysicsConfig
 from models.falls.scenes import FallScene, fall_scene
-from models.falls.simulation import PhysicsConfig, simulate_fall
+from models.falls.simulation import simulate_fall
 from models.geometry.transforms import invert, matrix_from_axis_angle, transform, yaw
 from models.order import CAUSE_DIRECTIONS, Cause, Direction
 from models.physics.humanoid import Box
@@ -73,7 +75,8 @@ def simulated(
     )
     every = int(np.ceil(SIMULATED_HZ / config.hz))
     start = "walking" if rng.random() < 0.5 else "standing"
-    scene = fall_scene(body, betas, cause, direction, start, config.seconds, config.hz * every, age, "resident", rng)
+    subject = Subject(body, betas, age, "resident", body_mass_kg(stature, build), sex)
+    scene = fall_scene(subject, cause, direction, start, config.seconds, config.hz * every, rng)
     recovers = CAUSES[cause].can_recover and rng.random() < config.recovering
     T = np.eye(4)
     if room is not None:
@@ -82,19 +85,9 @@ def simulated(
     elif CAUSES[cause].from_posture == "upright" and not recovers and rng.random() < config.furnished:
         scene = replace(scene, boxes=(_in_the_way(body, scene, direction, rng),))
     frailty = float(np.clip((age - 55.0) / 40.0 + rng.normal(0.0, 0.1), 0.0, 1.0))
-    motion = simulate_fall(
-        body,
-        scene.source,
-        cause,
-        direction,
-        scene.onset_s,
-        body_mass_kg(stature, build),
-        frailty,
-        config.physics,
-        rng,
-        scene.boxes,
-        recovers,
-    )
+    subject = replace(subject, frailty=frailty)
+    fall = PlannedFall(cause, direction, scene.onset_s, recovers)
+    motion = simulate_fall(subject, scene.source, fall, config.physics, rng, scene.boxes)
     # In a room the furniture is the room's.
     around = [] if room is not None else [[b.centre.tolist(), b.half_sizes.tolist(), b.yaw] for b in scene.boxes]
     facts = {"boxes": around, "age_years": age, "stature_m": stature, "build": build, "sex": sex}
@@ -104,7 +97,7 @@ def simulated(
     end = min(len(motion.timestamps_s), round((rest + rng.uniform(*config.rest_seconds)) * config.hz * every))
     motion = _first(motion, np.arange(end))
     if not motion.details["recovered"]:
-        motion = _followed(config, body, motion, scene.boxes, age, rng)
+        motion = _followed(config, subject, motion, scene.boxes, rng)
     kept = np.arange(0, len(motion.timestamps_s), every)
     track = place_track(take(motion.people[0], kept), rest_root(body, betas), T)
     return replace(_first(motion, kept), people=(track,), details=motion.details | facts)
@@ -121,7 +114,7 @@ def _first(motion: Motion, kept: Int[np.ndarray, "kept"]) -> Motion:
 
 
 def _followed(
-    config: FallsConfig, body: BodyModel, motion: Motion, boxes: tuple[Box, ...], age: float, rng: np.random.Generator
+    config: FallsConfig, subject: Subject, motion: Motion, boxes: tuple[Box, ...], rng: np.random.Generator
 ) -> Motion:
     """The fall and what comes after it, as `after` in the details; who cannot do what was drawn lies still."""
     kind = RISINGS[int(rng.integers(len(RISINGS)))] if rng.random() < config.rising else "lies_still"
@@ -130,21 +123,7 @@ def _followed(
         return replace(motion, details=details | {"after": kind})
     fps = 1.0 / float(motion.timestamps_s[1] - motion.timestamps_s[0])
     try:
-        more = aftermath(
-            body,
-            track.betas,
-            details["mass_kg"],
-            track.global_orient[-1],
-            track.body_pose[-1],
-            track.transl[-1],
-            kind,
-            seconds,
-            fps,
-            age,
-            track.role,
-            rng,
-            boxes,
-        )
+        more = aftermath(subject, track, kind, seconds, fps, rng, boxes)
     except Rejected:
         return replace(motion, details=details | {"after": "lies_still"})
     after = more.people[0]

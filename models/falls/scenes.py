@@ -7,17 +7,15 @@ The source goes on after the onset with what the muscles go on aiming at. Furnit
 from dataclasses import dataclass, replace
 
 import numpy as np
-from jaxtyping import Float
 
-from models.animation.actor import Actor
+from models.animation.actor import Actor, actor_of
 from models.animation.gait_curves import procedural_standing, procedural_walking
 from models.animation.props import bed_behind, chair_behind, lowered
-from models.animation.rig import rig_of
-from models.body.model import BodyModel
+from models.body.subject import Subject
 from models.falls.causes import CAUSES, DIRECTION_ANGLES
 from models.order import Cause, Direction
 from models.physics.humanoid import Box
-from models.types import Motion, Role, take
+from models.types import Motion, take
 
 
 @dataclass(frozen=True)
@@ -30,15 +28,12 @@ class FallScene:
 
 
 def fall_scene(
-    body: BodyModel,
-    betas: Float[np.ndarray, "10"],
+    subject: Subject,
     cause: Cause,
     direction: Direction,
     start: str,
     seconds: float,
     fps: float,
-    age_years: float,
-    role: Role,
     rng: np.random.Generator,
 ) -> FallScene:
     """The source motion of a fall, `seconds` long at `fps`, and when balance is lost.
@@ -51,8 +46,10 @@ def fall_scene(
         walks = start == "walking" or cause == "trip"
         act = procedural_walking if walks else procedural_standing
         onset_s = float(rng.uniform(0.8, 2.2))
-        return FallScene(act(body, betas, seconds, fps, rng, age_years, role=role), onset_s, ())
-    actor = Actor(rig_of(body, betas), fps, rng, np.zeros(2), 0.0, age_years)
+        return FallScene(
+            act(subject.body, subject.betas, seconds, fps, rng, subject.age_years, role=subject.role), onset_s, ()
+        )
+    actor = actor_of(subject, fps, rng)
     if cause == "misstep":
         onset_s, boxes = _turning(actor, direction, rng), ()
     elif cause in ("reach", "lean"):
@@ -65,14 +62,14 @@ def fall_scene(
         onset_s, boxes = _sliding(actor, rng)
     else:
         onset_s, boxes = _rolling(actor, direction, rng)
-    track, actions = actor.track("person_0", role, betas, actor.frames)
+    track, actions = actor.track(subject, actor.frames)
     # What was acted to get there is left out, up to two seconds before the onset.
     first = max(0, round((onset_s - rng.uniform(1.0, 2.0)) * fps)) if posture != "upright" else 0
     index = np.minimum(first + np.arange(round(seconds * fps)), actor.frames - 1)
     onset_s -= first / fps
     track, actions = take(track, index), actions[index]
     if boxes and boxes[0].label == "bed":
-        boxes = (lowered(body, track, boxes[0], round(onset_s * fps)), *boxes[1:])
+        boxes = (lowered(subject.body, track, boxes[0], round(onset_s * fps)), *boxes[1:])
     motion = Motion(np.arange(len(index)) / fps, (track,), actions[None], "procedural")
     return FallScene(motion, onset_s, boxes)
 

@@ -6,79 +6,50 @@ measured afterwards: which way, onto what, in which posture, or not at all.
 """
 
 from collections.abc import Sequence
+from dataclasses import replace
 
 import numpy as np
 from jaxtyping import Float
-from pydantic import Field
 
-from models.body.model import BodyModel
-from models.body.tracks import body_joints
-from models.config import Config
+from models.body.subject import Subject
+from models.body.tracks import track_joints
 from models.errors import Rejected
-from models.falls.causes import CAUSES, DIRECTION_ANGLES
-from models.falls.controller import FallControl
-from models.order import Cause, Direction
+from models.falls.causes import CAUSES, DIRECTION_ANGLES, PlannedFall
+from models.falls.controller import FallControl, PhysicsConfig
 from models.physics.humanoid import Box, build_humanoid
-from models.types import ACTIONS, SMPL_JOINTS, Motion, PersonTrack
+from models.types import ACTIONS, SMPL_JOINTS, Motion
 
 _PELVIS, _NECK = SMPL_JOINTS.index("pelvis"), SMPL_JOINTS.index("neck")
 
 
-class PhysicsConfig(Config):
-    """How falls are simulated, and what ends one as no body's."""
-
-    timestep_s: float = Field(default=0.0034, gt=0.0, le=0.005)
-    """Upper bound; the step divides the source's frame duration."""
-    penetration_m: float = 0.03
-    """Deepest a part may sink into floor or furniture."""
-    limit_slack_deg: float = 15.0
-    """How far beyond its limit a joint may be forced."""
-
-
 def simulate_fall(
-    body: BodyModel,
+    subject: Subject,
     source: Motion,
-    cause: Cause,
-    direction: Direction,
-    onset_s: float,
-    mass_kg: float,
-    frailty: float,
+    fall: PlannedFall,
     config: PhysicsConfig,
     rng: np.random.Generator,
     boxes: Sequence[Box] = (),
-    recovers: bool = False,
 ) -> Motion:
-    """One person's source motion, losing balance at `onset_s`; same clock (regular, 30 Hz or more), same first frames.
+    """Simulate one person's source motion that loses balance; same timestamps (regular, 30 Hz or more), same first
+    frames.
 
-    `direction` is relative to the facing at the onset. `frailty` in [0, 1] weakens and slows. `boxes` is furniture. Who
-    `recovers` meets a weaker cause and steps. The details say what came of it: `recovered` and how it `ends`, or touch,
-    impact and rest, what was struck and landed on, the posture and the way it went; `as_asked` holds that against the
-    order. Raises Rejected when the simulation breaks, or has not come to rest at the source's end.
+    The subject's mass and frailty count; the shape is the source's. `boxes` is furniture. Who recovers meets a weaker
+    cause and steps. The details say what came of it: `recovered` and how it `ends`, or touch, impact and rest, what was
+    struck and landed on, the posture and the direction it took; `as_asked` holds that against the order. Raises
+    Rejected when the simulation breaks, or has not come to rest at the source's end.
     """
-    track = source.people[0]
+    body, track, direction = subject.body, source.people[0], fall.direction
+    assert subject.mass_kg is not None, "physics needs a mass"
     frame_s = float(np.mean(np.diff(source.timestamps_s)))
     substeps = int(np.ceil(frame_s / config.timestep_s))
-    humanoid = build_humanoid(body, track.betas, mass_kg, frame_s / substeps, boxes)
+    humanoid = build_humanoid(body, track.betas, subject.mass_kg, frame_s / substeps, boxes)
     source_qpos = humanoid.qpos_from_pose(track.global_orient, track.body_pose, track.transl)
-    onset = int(np.clip(round(onset_s / frame_s), 1, len(source_qpos) - 2))
-    control = FallControl(
-        humanoid,
-        source_qpos,
-        onset,
-        frame_s,
-        cause,
-        direction,
-        mass_kg,
-        frailty,
-        recovers,
-        config.penetration_m,
-        config.limit_slack_deg,
-        boxes,
-        rng,
-    )
+    control = FallControl(subject, humanoid, source_qpos, frame_s, fall, config, boxes, rng)
+    onset = control.onset
     qpos = np.concatenate([source_qpos[: onset + 1], control.simulate(len(source_qpos) - onset - 1, substeps)])
     global_orient, body_pose, transl = humanoid.pose_from_qpos(qpos)
-    joints = body_joints(body, track.betas, global_orient, body_pose, transl)
+    moved = replace(track, global_orient=global_orient, body_pose=body_pose, transl=transl)
+    joints = track_joints(body, moved)
     actions = source.actions[0].copy()
     if control.impact is None:
         ends = "standing" if _stands(joints, onset) else "sitting" if posture(joints[-1]) == "sitting" else "lying"
@@ -108,18 +79,15 @@ def simulate_fall(
         }
         actions[onset:] = ACTIONS.index("fall")
         actions[rest:] = ACTIONS.index("fallen")
-    words = f"{'to the ' if direction in ('left', 'right') else ''}{direction} ({cause})"
+    words = f"{'to the ' if direction in ('left', 'right') else ''}{direction} ({fall.cause})"
     details = {
-        "cause": cause,
+        "cause": fall.cause,
         "direction": direction,
         "onset_s": float(source.timestamps_s[onset]),
-        "mass_kg": mass_kg,
-        "frailty": frailty,
+        "mass_kg": subject.mass_kg,
+        "frailty": subject.frailty,
         "caption": f"a person {'nearly falls' if control.impact is None else 'falls'} {words}",
     }
-    moved = PersonTrack(
-        track.person, track.role, track.betas, global_orient, body_pose, transl, track.visible, track.confidence
-    )
     return Motion(source.timestamps_s, (moved,), actions[None], "physics", {**source.details, **details, **found})
 
 

@@ -13,21 +13,22 @@ import numpy as np
 from jaxtyping import Float, Int
 from scipy.spatial.transform import Rotation
 
-from models.animation.actor import Actor
+from models.animation.actor import actor_of
 from models.animation.floor_transitions import FEET, down_to_a_knee, key, paced, upright
 from models.animation.keyframes import mirrored_key, perform
 from models.animation.postures import Posture, squatting, varied
 from models.animation.props import chair_behind, lowered
-from models.animation.rig import rig_of
 from models.body.anthropometry import body_mass_kg
 from models.body.model import BodyModel, BodyShape
 from models.body.placement import place_track
-from models.body.tracks import body_joints, rest_root
+from models.body.subject import Subject
+from models.body.tracks import rest_root, track_joints
 from models.errors import Rejected
-from models.falls.causes import SIMULATED_HZ
+from models.falls.causes import SIMULATED_HZ, PlannedFall
+from models.falls.controller import PhysicsConfig
 from models.falls.look_alikes import HULL_M
 from models.falls.scenes import fall_scene
-from models.falls.simulation import PhysicsConfig, simulate_fall
+from models.falls.simulation import simulate_fall
 from models.geometry.easing import minimum_jerk
 from models.geometry.transforms import axis_angle_from_matrix, matrix_from_axis_angle, transform, yaw
 from models.interactions.hand_holds import Hold, Side, held_share, offer_arms
@@ -54,32 +55,14 @@ CHANGE_S = 0.5
 """How long somebody takes from how one way of acting ends to how the next begins."""
 
 
-class Person:
-    """A body, and who it is."""
-
-    def __init__(self, body: BodyModel, name: str, role: Role, age: tuple[float, float], rng: np.random.Generator):
-        self.body, self.name = body, name
-        self.role: Role = role
-        self.age_years, self.stature_m = float(rng.uniform(*age)), float(rng.uniform(1.5, 1.85))
-        self.build = float(rng.uniform(0.2, 0.8))
-        shape = BodyShape(age_years=self.age_years, sex=rng.uniform(), stature_m=self.stature_m, build=self.build)
-        self.betas = np.asarray(body.betas_from_shape(shape), dtype=np.float64)
-        self.mass_kg = body_mass_kg(self.stature_m, self.build)
-        self.old = float(np.clip((self.age_years - 50.0) / 40.0, 0.0, 1.0))
-
-    def actor(
-        self, fps: float, rng: np.random.Generator, xy: Float[np.ndarray, "2"], heading: float, age: float | None = None
-    ):
-        """This person standing somewhere, to be told what to do."""
-        return Actor(rig_of(self.body, self.betas), fps, rng, xy, heading, self.age_years if age is None else age)
-
-    def acted(self, actor: Actor) -> "Acted":
-        """What was told."""
-        return actor.track(self.name, self.role, self.betas, actor.frames)
-
-    def joints(self, track: PersonTrack) -> Float[np.ndarray, "time 24 3"]:
-        """Of a track of this person."""
-        return body_joints(self.body, self.betas, track.global_orient, track.body_pose, track.transl)
+def draw_subject(
+    body: BodyModel, name: str, role: Role, age_years: tuple[float, float], rng: np.random.Generator
+) -> Subject:
+    """Draw a grown person of an age between two, of any stature, build and sex."""
+    age, stature, build = float(rng.uniform(*age_years)), float(rng.uniform(1.5, 1.85)), float(rng.uniform(0.2, 0.8))
+    shape = BodyShape(age_years=age, sex=rng.uniform(), stature_m=stature, build=build)
+    betas = np.asarray(body.betas_from_shape(shape), dtype=np.float64)
+    return Subject(body, betas, age, role, body_mass_kg(stature, build), shape.sex, frailty=0.5, name=name)
 
 
 Acted = tuple[PersonTrack, Int[np.ndarray, "_"]]
@@ -100,7 +83,7 @@ class Together:
     details: dict[str, Any] = field(default_factory=dict)
 
 
-def walk_beside(resident: Person, carer: Person, fps: float, rng: np.random.Generator) -> Together:
+def walk_beside(resident: Subject, carer: Subject, fps: float, rng: np.random.Generator) -> Together:
     """Side by side at the resident's pace: apart, a hand on the back, or holding the arm on that side."""
     side: Side = "left" if rng.random() < 0.5 else "right"
     sign = 1.0 if side == "left" else -1.0
@@ -118,13 +101,13 @@ def walk_beside(resident: Person, carer: Person, fps: float, rng: np.random.Gene
     seed, before, after = int(rng.integers(2**31)), float(rng.uniform(0.9, 1.3)), float(rng.uniform(1.3, 1.7))
     acted, seconds, stops = [], None, 0.0
     for person, path in zip((resident, carer), ways, strict=True):
-        actor = person.actor(fps, np.random.default_rng(seed), path[0], 0.0, resident.age_years)
+        actor = actor_of(replace(person, age_years=resident.age_years), fps, np.random.default_rng(seed), path[0])
         actor.stand(before)
         first = actor.frames
         actor.walk(path, seconds)
         seconds, stops = (actor.frames - first) / fps, actor.frames / fps
         actor.stand(after)
-        acted.append(person.acted(actor))
+        acted.append(actor.track(person, actor.frames))
     always = rng.random() < 0.5
     begin = -2.0 if always else 0.1
     until = 99.0 if always else stops + 0.2
@@ -140,11 +123,11 @@ def walk_beside(resident: Person, carer: Person, fps: float, rng: np.random.Gene
     return Together((track, labels), acted[1], facts, holds)
 
 
-def approach_fallen(resident: Person, carer: Person, fps: float, rng: np.random.Generator) -> Together:
+def approach_fallen(resident: Subject, carer: Subject, fps: float, rng: np.random.Generator) -> Together:
     """The resident falls and lies; the carer walks up, goes down and lays a hand or both on shoulder and arm."""
     motion = _falls(resident, False, rng)
     track, labels = _at(motion, fps, 8.0)
-    lying = resident.joints(take(track, np.array([len(labels) - 1])))[0]
+    lying = track_joints(resident.body, take(track, np.array([len(labels) - 1])))[0]
     side, part, angle, point, extent = _access(lying[:22], rng)
     outwards = np.array([np.cos(angle), np.sin(angle)])
     first: Side = "right" if rng.random() < 0.5 else "left"
@@ -154,11 +137,11 @@ def approach_fallen(resident: Person, carer: Person, fps: float, rng: np.random.
     aside = (0.12 if first == "right" else -0.12) * np.array([outwards[1], -outwards[0]])
     stop = point[:2] + max(away, 0.2) * outwards + aside
     start = stop + rng.uniform(1.5, 2.5) * outwards
-    actor = carer.actor(fps, rng, start, float(angle + np.pi))
+    actor = actor_of(carer, fps, rng, start, float(angle + np.pi))
     actor.stand(motion.details["rest_s"] - rng.uniform(0.0, 0.6))
     actor.walk(np.stack([start, stop]))
     actor.stand(0.3)
-    walked = carer.acted(actor)
+    walked = actor.track(carer, actor.frames)
     heading, stood = float(angle + np.pi), len(walked[1]) / fps
     acted = _then(carer, walked, down, heading, fps)
     begin = stood + int(np.argmax(np.isin(down[1], LOW))) / fps - 0.2
@@ -171,7 +154,7 @@ def approach_fallen(resident: Person, carer: Person, fps: float, rng: np.random.
     return Together((track, labels), acted, facts, holds, (), given_s, details)
 
 
-def catch(resident: Person, carer: Person, fps: float, rng: np.random.Generator) -> Together:
+def catch(resident: Subject, carer: Subject, fps: float, rng: np.random.Generator) -> Together:
     """The resident stumbles and stays up; the carer, who stands beside the way, steps in and takes hold."""
     motion = _falls(resident, True, rng)
     track, labels = _at(motion, fps, 1.0)
@@ -182,14 +165,14 @@ def catch(resident: Person, carer: Person, fps: float, rng: np.random.Generator)
     track = place_track(track, root, transform(yaw(0.0), np.array([*moved[:2], 0.0])))
     side: Side = "left" if rng.random() < 0.5 else "right"
     sign = 1.0 if side == "left" else -1.0
-    joints = resident.joints(track)
+    joints = track_joints(resident.body, track)
     ends = joints[-1, 0, :2]
     facing = matrix_from_axis_angle(track.global_orient[-1])[:2, 2]
     facing = facing / np.linalg.norm(facing)
     aside = sign * np.array([-facing[1], facing[0]])
     near, far = ends + rng.uniform(0.5, 0.56) * aside, ends + rng.uniform(0.85, 1.0) * aside
     toward = float(np.arctan2(-aside[1], -aside[0]))
-    actor = carer.actor(fps, rng, far, toward)
+    actor = actor_of(carer, fps, rng, far, toward)
     begins = onset_s + float(rng.uniform(0.3, 0.5))
     # Nobody dives after who is about to touch the floor: hands take hold as soon as the trunk is up again.
     neck = joints[:, SMPL_JOINTS.index("neck"), 2]
@@ -199,7 +182,7 @@ def catch(resident: Person, carer: Person, fps: float, rng: np.random.Generator)
     actor.walk(np.stack([far, near]), 0.9)
     while actor.frames < len(labels):
         actor.stand(1.0)
-    reached, actions = carer.acted(actor)
+    reached, actions = actor.track(carer, actor.frames)
     actions[round(begins * fps) :] = ACTIONS.index("standing")
     # Facing the resident's side, one hand is in front of the trunk and the other behind it.
     front: Side = side
@@ -215,9 +198,9 @@ def catch(resident: Person, carer: Person, fps: float, rng: np.random.Generator)
     return Together((track, labels), (reached, actions), facts, holds, (), max(grab, onset_s + 1.5), details)
 
 
-def help_up(resident: Person, carer: Person, fps: float, rng: np.random.Generator) -> Together:
+def help_up(resident: Subject, carer: Subject, fps: float, rng: np.random.Generator) -> Together:
     """The resident rises from a chair; the carer holds both forearms from the front, or arm and back from the side."""
-    sitter = resident.actor(fps, rng, np.zeros(2), 0.0)
+    sitter = actor_of(resident, fps, rng, np.zeros(2), 0.0)
     support, boxes = chair_behind(sitter, float(rng.uniform(0.42, 0.5)), np.zeros(2))
     sitter.sit_down(support, 1.5)
     first = sitter.frames
@@ -226,7 +209,7 @@ def help_up(resident: Person, carer: Person, fps: float, rng: np.random.Generato
     seconds = float(rng.uniform(2.2, 3.4))
     sitter.stand_up(support, seconds)
     sitter.stand(1.6)
-    track, labels = resident.acted(sitter)
+    track, labels = sitter.track(resident, sitter.frames)
     kept = np.arange(first, len(labels))
     track, labels = take(track, kept), labels[kept]
     boxes = (lowered(resident.body, track, boxes[0], int(np.argmin(track.transl[:, 2])), HULL_M), *boxes[1:])
@@ -251,10 +234,10 @@ def help_up(resident: Person, carer: Person, fps: float, rng: np.random.Generato
         offered = (side,)
     track = offer_arms(track, OFFERED, offered, held_share(replace(holds[-1], begin_s=grab - 0.2), len(labels), fps))
     heading = np.pi if front else -sign * np.pi / 2.0
-    helper = carer.actor(fps, rng, spot, float(heading))
+    helper = actor_of(carer, fps, rng, spot, float(heading))
     while helper.frames < len(labels):
         helper.stand(len(labels) / fps)
-    acted, actions = carer.acted(helper)
+    acted, actions = helper.track(carer, helper.frames)
     helping = slice(round(grab * fps), round((until + 0.4) * fps))
     actions[helping] = ACTIONS.index("other")
     facts = Facts("help_up", role="carer", other="resident", touch="both_arms" if front else "arm")
@@ -262,7 +245,7 @@ def help_up(resident: Person, carer: Person, fps: float, rng: np.random.Generato
     return Together((track, labels), (acted, actions), facts, holds, boxes, 0.0, details)
 
 
-ACTS: dict[Composition, Callable[[Person, Person, float, np.random.Generator], Together]] = {
+ACTS: dict[Composition, Callable[[Subject, Subject, float, np.random.Generator], Together]] = {
     "walk_beside": walk_beside,
     "approach_fallen": approach_fallen,
     "catch": catch,
@@ -296,9 +279,9 @@ def _access(
     return found[int(rng.integers(4))][1:]
 
 
-def _reach_m(carer: Person, down: PersonTrack, hand: Side, height_m: float) -> float:
+def _reach_m(carer: Subject, down: PersonTrack, hand: Side, height_m: float) -> float:
     """How far before the feet's first place, in the end of going down, a hand gets hold of something so high."""
-    joints = carer.joints(take(down, np.array([0, len(down.transl) - 1])))
+    joints = track_joints(carer.body, take(down, np.array([0, len(down.transl) - 1])))
     ankles = [SMPL_JOINTS.index(f"{side}_ankle") for side in ("left", "right")]
     stood = joints[0, ankles, 0].mean()
     shoulder, elbow, wrist = (joints[1, SMPL_JOINTS.index(f"{hand}_{name}")] for name in ("shoulder", "elbow", "wrist"))
@@ -308,7 +291,7 @@ def _reach_m(carer: Person, down: PersonTrack, hand: Side, height_m: float) -> f
     return float(shoulder[0] - stood + LEANT_M[0] + np.sqrt(max(0.0, arm**2 - fall**2)))
 
 
-def _down(carer: Person, foot: Side, fps: float, rng: np.random.Generator) -> Acted:
+def _down(carer: Subject, foot: Side, fps: float, rng: np.random.Generator) -> Acted:
     """From standing at the origin, facing +x, onto one knee, with that foot in front, or into a squat; about 4 s down
     there."""
     _, first = upright(carer.old, CHANGE_S + 0.1, rng)
@@ -322,29 +305,19 @@ def _down(carer: Person, foot: Side, fps: float, rng: np.random.Generator) -> Ac
         keys = [mirrored_key(k) for k in keys]
     humanoid = build_humanoid(carer.body, carer.betas, carer.mass_kg, 0.004)
     done = perform(carer.body, humanoid, carer.betas, paced(keys, float(rng.uniform(0.85, 1.1)), 9.0), fps, 0.6, rng)
-    count = len(done.transl)
-    track = PersonTrack(
-        carer.name,
-        carer.role,
-        carer.betas,
-        done.global_orient,
-        done.body_pose,
-        done.transl,
-        np.ones(count, dtype=bool),
-        np.ones(count),
-    )
+    track = carer.track(done.global_orient, done.body_pose, done.transl)
     return track, done.actions
 
 
-def _then(person: Person, before: Acted, after: Acted, heading: float, fps: float) -> Acted:
+def _then(person: Subject, before: Acted, after: Acted, heading: float, fps: float) -> Acted:
     """One act after the other, the second placed on the feet of the first's end and eased into over CHANGE_S."""
     root = rest_root(person.body, person.betas)
     ankles = [SMPL_JOINTS.index(f"{side}_ankle") for side in ("left", "right")]
     last = take(before[0], np.array([len(before[1]) - 1]))
     turned = place_track(after[0], root, transform(yaw(heading), np.zeros(3)))
-    shift = person.joints(last)[0, ankles].mean(axis=0) - person.joints(take(turned, np.array([0])))[0, ankles].mean(
-        axis=0
-    )
+    shift = track_joints(person.body, last)[0, ankles].mean(axis=0) - track_joints(
+        person.body, take(turned, np.array([0]))
+    )[0, ankles].mean(axis=0)
     moved = replace(turned, transl=turned.transl + np.array([*shift[:2], 0.0]))
     fade = 1.0 - minimum_jerk(np.arange(len(after[1])) / fps / CHANGE_S)
 
@@ -369,35 +342,14 @@ def _then(person: Person, before: Acted, after: Acted, heading: float, fps: floa
     return both, np.concatenate([before[1], after[1]])
 
 
-def _falls(resident: Person, recovers: bool, rng: np.random.Generator) -> Motion:
+def _falls(resident: Subject, recovers: bool, rng: np.random.Generator) -> Motion:
     causes = CATCHABLE if recovers else (*CATCHABLE, "faint")
     cause = causes[int(rng.integers(len(causes)))]
     ways: list[Direction] = [way for way in CAUSE_DIRECTIONS[cause] if way != "down"]
     direction = ways[int(rng.integers(len(ways)))]
-    scene = fall_scene(
-        resident.body,
-        resident.betas,
-        cause,
-        direction,
-        "walking",
-        7.5,
-        SIMULATED_HZ,
-        resident.age_years,
-        "resident",
-        rng,
-    )
-    motion = simulate_fall(
-        resident.body,
-        scene.source,
-        cause,
-        direction,
-        scene.onset_s,
-        resident.mass_kg,
-        0.5,
-        PhysicsConfig(),
-        rng,
-        recovers=recovers,
-    )
+    scene = fall_scene(resident, cause, direction, "walking", 7.5, SIMULATED_HZ, rng)
+    fall = PlannedFall(cause, direction, scene.onset_s, recovers)
+    motion = simulate_fall(resident, scene.source, fall, PhysicsConfig(), rng)
     if motion.details["recovered"] != recovers:
         raise Rejected("composed_fall_went_another_way")
     return replace(motion, people=(replace(motion.people[0], person=resident.name),))

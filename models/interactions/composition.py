@@ -10,9 +10,10 @@ import numpy as np
 
 from models.body.collision_spheres import InnerSpheres, depths
 from models.body.model import BodyModel
+from models.body.subject import Subject
 from models.errors import Rejected
 from models.falls.causes import SIMULATED_HZ
-from models.interactions.acts import ACTS, Composition, Person, Together
+from models.interactions.acts import ACTS, Composition, Together, draw_subject
 from models.interactions.hand_holds import Hold, hold_on
 from models.interactions.palm_contact import palm_distance
 from models.physics.humanoid import Grip, build_humanoids
@@ -36,8 +37,8 @@ def composed(body: BodyModel, kind: Composition, fps: float, rng: np.random.Gene
     direction, onset and boxes. Rejected where physics will not have it, or they share space, or a hand does not get
     there.
     """
-    resident = Person(body, "person_0", "resident", (68.0, 95.0), rng)
-    carer = Person(body, "person_1", "carer", (22.0, 62.0), rng)
+    resident = draw_subject(body, "person_0", "resident", (68.0, 95.0), rng)
+    carer = draw_subject(body, "person_1", "carer", (22.0, 62.0), rng)
     every = int(np.ceil(SIMULATED_HZ / fps))
     rate = fps * every
     act = ACTS[kind](resident, carer, rate, rng)
@@ -59,7 +60,7 @@ def composed(body: BodyModel, kind: Composition, fps: float, rng: np.random.Gene
 
 def _performed(
     body: BodyModel,
-    people: tuple[Person, Person],
+    people: tuple[Subject, Subject],
     tracks: tuple[PersonTrack, PersonTrack],
     act: Together,
     hands: tuple[Grip, ...],

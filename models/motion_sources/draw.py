@@ -6,7 +6,7 @@ import numpy as np
 
 from models.body.model import BodyModel
 from models.errors import Rejected
-from models.falls.simulation import PhysicsConfig
+from models.falls.controller import PhysicsConfig
 from models.motion_sources.captured import MocapClips
 from models.motion_sources.procedural import ProceduralEveryday
 from models.motion_sources.simulated import PhysicsFalls

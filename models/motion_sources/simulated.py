@@ -8,11 +8,13 @@ from jaxtyping import Float
 from models.animation.gait_curves import procedural_standing, procedural_walking
 from models.body.anthropometry import body_mass_kg
 from models.body.model import BodyModel
-from models.body.tracks import body_joints
+from models.body.subject import Subject
+from models.body.tracks import track_joints
 from models.errors import Rejected
-from models.falls.causes import SIMULATED_HZ
+from models.falls.causes import SIMULATED_HZ, PlannedFall
+from models.falls.controller import PhysicsConfig
 from models.falls.scenes import fall_scene
-from models.falls.simulation import PhysicsConfig, as_asked, simulate_fall
+from models.falls.simulation import as_asked, simulate_fall
 from models.motion_sources.captured import MocapClips
 from models.motion_sources.source import betas_of
 from models.order import ClipOrder
@@ -44,19 +46,11 @@ class PhysicsFalls:
         betas = betas_of(self.body, order)
         source, onset_s = self._source(order, betas, seconds, fps, rng)
         frailty = float(np.clip((order.age_years - 55.0) / 40.0 + rng.normal(0.0, 0.1), 0.0, 1.0))
-        motion = simulate_fall(
-            self.body,
-            source,
-            order.cause,
-            order.direction,
-            onset_s,
-            body_mass_kg(order.stature_m, order.build),
-            frailty,
-            self.config,
-            rng,
-        )
-        track = motion.people[0]
-        as_asked(motion, body_joints(self.body, track.betas, track.global_orient, track.body_pose, track.transl))
+        mass_kg = body_mass_kg(order.stature_m, order.build)
+        subject = Subject(self.body, betas, order.age_years, order.role, mass_kg, frailty=frailty)
+        fall = PlannedFall(order.cause, order.direction, onset_s)
+        motion = simulate_fall(subject, source, fall, self.config, rng)
+        as_asked(motion, track_joints(self.body, motion.people[0]))
         return replace(
             motion,
             timestamps_s=motion.timestamps_s[::multiple],
@@ -78,9 +72,8 @@ class PhysicsFalls:
                 return _held(captured, round(seconds * fps), fps), onset_s
             act = procedural_walking if walks else procedural_standing
             return act(self.body, betas, seconds, fps, rng, order.age_years, role=order.role), onset_s
-        scene = fall_scene(
-            self.body, betas, order.cause, order.direction, order.start, seconds, fps, order.age_years, order.role, rng
-        )
+        subject = Subject(self.body, betas, order.age_years, order.role)
+        scene = fall_scene(subject, order.cause, order.direction, order.start, seconds, fps, rng)
         if scene.boxes:
             raise Rejected("cause_needs_furniture", f"{order.cause} with a {scene.boxes[0].label}")
         if seconds - scene.onset_s < 2.4:

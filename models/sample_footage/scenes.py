@@ -18,6 +18,7 @@ from models.animation.actor import Actor
 from models.animation.rig import Rig, rig_of
 from models.animation.support import Support
 from models.body.model import BodyModel, BodyShape
+from models.body.subject import Subject
 from models.body.tracks import track_joints, track_parameters
 from models.errors import Rejected
 from models.geometry.camera import Camera
@@ -156,7 +157,8 @@ def _everyday(
     while actor.frames < frames:
         _walk_to(actor, floor, floor.draw(rng, actor.xy))
         actor.stand(rng.uniform(0.8, 2.0), str(rng.choice(["idle", "raise", "bend", "look"])))
-    track, actions = actor.track(request.name, person.role, person.betas, frames)
+    subject = Subject(body, person.betas, person.shape.age_years, person.role, name=request.name)
+    track, actions = actor.track(subject, frames)
     goal = {"sit": "sitting", "bed": "lying"}.get(scenario)
     if goal and np.sum(actions == ACTIONS.index(goal)) < 0.5 * fps:
         raise Rejected("clip_too_short_to_get_there")

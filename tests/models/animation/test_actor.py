@@ -8,6 +8,7 @@ from models.animation.actor import Actor
 from models.animation.rig import rig_of
 from models.animation.support import Support
 from models.body.model import BodyShape, load_body
+from models.body.subject import Subject
 from models.body.tracks import track_joints, track_parameters
 from models.sample_footage.scenes import lowest_vertex
 from models.types import ACTIONS, SMPL_JOINTS
@@ -37,7 +38,7 @@ def test_a_walk_goes_where_it_is_sent_and_planted_feet_do_not_slide(body, age):
     path = np.stack([np.linspace(0.0, 3.0, 60), 0.4 * np.sin(np.linspace(0.0, 2.0, 60))], axis=1)
     actor.turn_to(0.3)
     actor.walk(path)
-    track, actions = actor.track("person_1", "resident", betas, actor.frames)
+    track, actions = actor.track(Subject(body, betas, 50.0, "resident", name="person_1"), actor.frames)
     joints = track_joints(body, track)
     assert np.linalg.norm(joints[-1, 0, :2] - path[-1]) < 0.06
     walking = actions == ACTIONS.index("walk")
@@ -58,7 +59,7 @@ def test_a_walk_goes_where_it_is_sent_and_planted_feet_do_not_slide(body, age):
 def test_the_body_faces_where_it_walks(body):
     actor, betas = actor_of(body, heading=np.pi / 2)
     actor.walk(np.array([[0.0, 0.0], [0.0, 2.0]]))
-    track, _ = actor.track("person_1", "person", betas, actor.frames)
+    track, _ = actor.track(Subject(body, betas, 50.0, "person", name="person_1"), actor.frames)
     joints = track_joints(body, track)
     left, right = (joints[:, SMPL_JOINTS.index(f"{side}_hip")] for side in ("left", "right"))
     assert np.all(left[:, 0] < right[:, 0]), "facing +y, the left is at -x"
@@ -71,7 +72,7 @@ def test_soles_are_on_the_floor_standing_and_close_to_it_walking(body):
     actor, betas = actor_of(body)
     actor.stand(1.0, "raise")
     actor.walk(np.array([[0.0, 0.0], [1.5, 0.0]]))
-    track, actions = actor.track("person_1", "person", betas, actor.frames)
+    track, actions = actor.track(Subject(body, betas, 50.0, "person", name="person_1"), actor.frames)
     lowest = lowest_vertex(body, track)
     assert np.abs(lowest[actions == ACTIONS.index("standing")]).max() < 0.004
     assert np.abs(lowest).max() < 0.012
@@ -84,7 +85,7 @@ def test_who_sits_is_carried_by_the_seat_and_gets_up_again(body):
     actor.sit(seat, 1.0)
     actor.stand_up(seat)
     actor.stand(0.5)
-    track, actions = actor.track("person_1", "person", betas, actor.frames)
+    track, actions = actor.track(Subject(body, betas, 50.0, "person", name="person_1"), actor.frames)
     assert [ACTIONS[a] for a in dict.fromkeys(actions.tolist())] == ["sit_down", "sitting", "stand_up", "standing"]
     seated = np.flatnonzero(actions == ACTIONS.index("sitting"))[3:-3]
     joints = track_joints(body, track)
@@ -103,7 +104,7 @@ def test_who_lies_lies_on_the_bed_face_up_head_to_the_pillow(body):
     bed = Support("bed", 0.5, outline, np.array([-0.6, 0.0]), np.array([1.0, 0.0]), np.array([0.0, 1.0]))
     actor.sit(bed, 0.5)
     actor.lie_down(bed, 2.5, 1.0)
-    track, actions = actor.track("person_1", "person", betas, actor.frames)
+    track, actions = actor.track(Subject(body, betas, 50.0, "person", name="person_1"), actor.frames)
     assert ACTIONS[actions[-1]] == "lying"
     joints = track_joints(body, track)[-1]
     assert joints[SMPL_JOINTS.index("head"), 1] > 0.4 > -0.5 > joints[SMPL_JOINTS.index("left_ankle"), 1]

@@ -11,10 +11,13 @@ from models.animation.keyframes import mirrored_key, perform
 from models.animation.postures import on_side
 from models.body.floor_contact import lowest_surface
 from models.body.model import BodyModel, BodyShape, load_body
+from models.body.subject import Subject
 from models.body.tracks import body_joints
 from models.errors import Rejected
 from models.falls.aftermath import aftermath
-from models.falls.simulation import PhysicsConfig, posture, simulate_fall
+from models.falls.causes import PlannedFall
+from models.falls.controller import PhysicsConfig
+from models.falls.simulation import posture, simulate_fall
 from models.physics.humanoid import Box, build_humanoid
 from models.physics.tracking import TrackingConfig, substeps_of, track_motion
 from models.types import ACTIONS, SMPL_JOINTS, Motion, PersonTrack
@@ -41,30 +44,19 @@ def betas(body: BodyModel) -> np.ndarray:
 @pytest.fixture(scope="module")
 def fallen(body: BodyModel, betas: np.ndarray) -> dict[str, PersonTrack]:
     """Bodies on the floor after simulated falls, by how they went."""
-    found = {}
+    found, subject = {}, Subject(body, betas, 78.0, "person", 68.0, frailty=0.5)
     for cause, direction, seed in (("push", "forward", 0), ("slip", "backward", 1)):
         source = procedural_standing(body, betas, 5.0, FPS, np.random.default_rng(seed), 78.0)
         rng = np.random.default_rng(seed + 1)
-        found[direction] = simulate_fall(body, source, cause, direction, 1.0, 68.0, 0.5, PhysicsConfig(), rng).people[0]
+        found[direction] = simulate_fall(
+            subject, source, PlannedFall(cause, direction, 1.0), PhysicsConfig(), rng
+        ).people[0]
     return found
 
 
 def after(body: BodyModel, track: PersonTrack, kind: str, seconds: float, seed: int = 0, **more) -> Motion:
-    return aftermath(
-        body,
-        track.betas,
-        68.0,
-        track.global_orient[-1],
-        track.body_pose[-1],
-        track.transl[-1],
-        kind,
-        seconds,
-        FPS,
-        78.0,
-        "resident",
-        np.random.default_rng(seed),
-        **more,
-    )
+    subject = Subject(body, track.betas, 78.0, "resident", 68.0)
+    return aftermath(subject, track, kind, seconds, FPS, np.random.default_rng(seed), **more)
 
 
 def joints_of(body: BodyModel, track: PersonTrack) -> np.ndarray:

@@ -9,6 +9,7 @@ import pytest
 
 from models.body.floor_contact import lowest_surface
 from models.body.model import BodyModel, BodyShape, load_body
+from models.body.subject import Subject
 from models.body.tracks import body_joints
 from models.falls.look_alikes import LOOK_ALIKES, look_alike
 from models.physics.humanoid import build_humanoid
@@ -44,6 +45,10 @@ def betas_of(body: BodyModel, age: float) -> np.ndarray:
     return body.betas_from_shape(shape).astype(np.float64)
 
 
+def subject_of(body: BodyModel, age: float, role: str) -> Subject:
+    return Subject(body, betas_of(body, age), age, role)
+
+
 def joints_of(body: BodyModel, motion: Motion) -> np.ndarray:
     track = motion.people[0]
     return body_joints(body, track.betas, track.global_orient, track.body_pose, track.transl)
@@ -65,7 +70,7 @@ def planted_speed(joints: np.ndarray, motion: Motion) -> float:
 @pytest.mark.parametrize("age", [30.0, 85.0])
 @pytest.mark.parametrize("kind", sorted(LOOK_ALIKES))
 def test_every_kind_is_done_as_people_do_it(body: BodyModel, kind: str, age: float) -> None:
-    motion = look_alike(body, betas_of(body, age), kind, FPS, age, "resident", np.random.default_rng(0))
+    motion = look_alike(subject_of(body, age, "resident"), kind, FPS, np.random.default_rng(0))
     track, joints = motion.people[0], joints_of(body, motion)
     labels = [ACTIONS[action] for action in motion.actions[0]]
     assert [labels[0], *(b for a, b in pairwise(labels) if a != b)] in LABELS[kind]
@@ -91,7 +96,7 @@ def test_every_kind_is_done_as_people_do_it(body: BodyModel, kind: str, age: flo
 
 @pytest.mark.parametrize("kind", ["sit", "lie"])
 def test_who_rests_is_at_rest(body: BodyModel, kind: str) -> None:
-    motion = look_alike(body, betas_of(body, 75.0), kind, FPS, 75.0, "resident", np.random.default_rng(1))
+    motion = look_alike(subject_of(body, 75.0, "resident"), kind, FPS, np.random.default_rng(1))
     speed = np.linalg.norm(np.gradient(joints_of(body, motion), 1.0 / FPS, axis=0), axis=-1)
     assert speed[30:].mean() < 0.02 and (kind == "sit" or speed[30:].max() < 0.02)
 
@@ -99,7 +104,7 @@ def test_who_rests_is_at_rest(body: BodyModel, kind: str) -> None:
 @pytest.mark.parametrize("kind", ["squat", "get_up_from_floor", "stand_up"])
 def test_who_stands_has_the_weight_over_the_feet(body: BodyModel, kind: str) -> None:
     betas = betas_of(body, 70.0)
-    motion = look_alike(body, betas, kind, FPS, 70.0, "resident", np.random.default_rng(2))
+    motion = look_alike(Subject(body, betas, 70.0, "resident"), kind, FPS, np.random.default_rng(2))
     track, joints = motion.people[0], joints_of(body, motion)
     humanoid = build_humanoid(body, betas, 70.0, 0.004)
     data = mujoco.MjData(humanoid.model)
@@ -116,10 +121,11 @@ def test_who_stands_has_the_weight_over_the_feet(body: BodyModel, kind: str) -> 
 
 def test_crawling_leads_on_and_old_people_are_slower(body: BodyModel) -> None:
     betas = betas_of(body, 60.0)
-    crawl = look_alike(body, betas, "crawl", FPS, 60.0, "resident", np.random.default_rng(3))
+    crawl = look_alike(Subject(body, betas, 60.0, "resident"), "crawl", FPS, np.random.default_rng(3))
     assert np.linalg.norm((joints_of(body, crawl)[-1, 0] - joints_of(body, crawl)[0, 0])[:2]) > 0.4
     young, old = (
-        look_alike(body, betas, "squat", FPS, age, "resident", np.random.default_rng(3)) for age in (25.0, 90.0)
+        look_alike(Subject(body, betas, age, "resident"), "squat", FPS, np.random.default_rng(3))
+        for age in (25.0, 90.0)
     )
     assert len(old.timestamps_s) > 1.2 * len(young.timestamps_s)
     assert joints_of(body, old)[:, 0, 2].min() > joints_of(body, young)[:, 0, 2].min() + 0.05
@@ -127,10 +133,12 @@ def test_crawling_leads_on_and_old_people_are_slower(body: BodyModel) -> None:
 
 def test_chance_gives_both_sides_and_furniture_is_told(body: BodyModel) -> None:
     betas = betas_of(body, 60.0)
-    kneels = [look_alike(body, betas, "kneel", 30.0, 60.0, "carer", np.random.default_rng(seed)) for seed in range(6)]
+    kneels = [
+        look_alike(Subject(body, betas, 60.0, "carer"), "kneel", 30.0, np.random.default_rng(seed)) for seed in range(6)
+    ]
     assert {motion.details["side"] for motion in kneels} == {"left", "right"}
     assert all(motion.people[0].role == "carer" for motion in kneels)
-    sits = look_alike(body, betas, "sit", 30.0, 60.0, "carer", np.random.default_rng(0))
+    sits = look_alike(Subject(body, betas, 60.0, "carer"), "sit", 30.0, np.random.default_rng(0))
     seat, back = sits.details["furniture"]
     assert seat["label"] == back["label"] == "chair" and 0.3 < seat["height_m"] < 0.52 < back["height_m"]
     assert sits.details["kind"] == "sit" and sits.source == "physics"
@@ -139,7 +147,8 @@ def test_chance_gives_both_sides_and_furniture_is_told(body: BodyModel) -> None:
 def test_same_seed_same_bytes(body: BodyModel) -> None:
     betas = betas_of(body, 60.0)
     one, two, other = (
-        look_alike(body, betas, "pick_up", 30.0, 60.0, "person", np.random.default_rng(seed)) for seed in (4, 4, 5)
+        look_alike(Subject(body, betas, 60.0, "person"), "pick_up", 30.0, np.random.default_rng(seed))
+        for seed in (4, 4, 5)
     )
     assert one.people[0].body_pose.tobytes() == two.people[0].body_pose.tobytes()
     assert one.people[0].transl.tobytes() == two.people[0].transl.tobytes() and one.details == two.details

@@ -9,15 +9,19 @@ from scipy.spatial.transform import Rotation
 from models.animation.gait_curves import procedural_standing, procedural_walking
 from models.body.floor_contact import lowest_surface
 from models.body.model import BodyModel, BodyShape, load_body
+from models.body.subject import Subject
 from models.body.tracks import body_joints
 from models.errors import Rejected
-from models.falls.causes import CAUSES
+from models.falls.causes import CAUSES, PlannedFall
+from models.falls.controller import PhysicsConfig
 from models.falls.scenes import fall_scene
-from models.falls.simulation import PhysicsConfig, as_asked, landing, posture, simulate_fall
+from models.falls.simulation import as_asked, landing, posture, simulate_fall
 from models.geometry.transforms import R_ZUP_YUP
 from models.order import CAUSE_DIRECTIONS
 from models.physics.humanoid import SIMULATED, Box, build_humanoid
 from models.types import ACTIONS, SMPL_JOINTS, Motion
+
+PUSHED = PlannedFall("push", "forward", 1.0)
 
 
 @pytest.fixture(scope="module")
@@ -30,13 +34,25 @@ def betas(body: BodyModel) -> np.ndarray:
     return body.betas_from_shape(BodyShape(age_years=78.0, sex=0.3, stature_m=1.66, build=0.5)).astype(np.float64)
 
 
+def subject_of(body: BodyModel, betas: np.ndarray, frailty: float = 0.5) -> Subject:
+    return Subject(body, betas, 78.0, "resident", 68.0, frailty=frailty)
+
+
 def fall(
-    body: BodyModel, betas: np.ndarray, cause: str, direction: str, seed: int, walking: bool = False, **more
+    body: BodyModel,
+    betas: np.ndarray,
+    cause: str,
+    direction: str,
+    seed: int,
+    walking: bool = False,
+    boxes: tuple[Box, ...] = (),
+    recovers: bool = False,
 ) -> Motion:
     act = procedural_walking if walking else procedural_standing
     source = act(body, betas, 5.0, 60.0, np.random.default_rng(seed), 78.0)
     rng = np.random.default_rng(seed + 1)
-    return simulate_fall(body, source, cause, direction, 1.0, 68.0, 0.5, PhysicsConfig(), rng, **more)
+    planned = PlannedFall(cause, direction, 1.0, recovers)
+    return simulate_fall(subject_of(body, betas), source, planned, PhysicsConfig(), rng, boxes)
 
 
 def joints_of(body: BodyModel, motion: Motion) -> np.ndarray:
@@ -144,10 +160,9 @@ def test_every_cause_throws_people_within_what_is_human(body: BodyModel, betas: 
     for seed in range(3):
         direction = CAUSE_DIRECTIONS[cause][seed % len(CAUSE_DIRECTIONS[cause])]
         rng = np.random.default_rng([seed, 7])
-        scene = fall_scene(body, betas, cause, direction, "walking", 8.5, 60.0, 78.0, "resident", rng)
-        motion = simulate_fall(
-            body, scene.source, cause, direction, scene.onset_s, 68.0, 0.5, PhysicsConfig(), rng, scene.boxes
-        )
+        scene = fall_scene(subject_of(body, betas), cause, direction, "walking", 8.5, 60.0, rng)
+        planned = PlannedFall(cause, direction, scene.onset_s)
+        motion = simulate_fall(subject_of(body, betas), scene.source, planned, PhysicsConfig(), rng, scene.boxes)
         if not motion.details["recovered"]:
             motions.append(motion)
     assert motions
@@ -166,10 +181,10 @@ def test_every_cause_throws_people_within_what_is_human(body: BodyModel, betas: 
 @pytest.mark.parametrize(("cause", "direction"), [("push", "left"), ("trip", "forward"), ("misstep", "right")])
 def test_who_recovers_stands_in_the_end(body: BodyModel, betas: np.ndarray, cause: str, direction: str) -> None:
     rng = np.random.default_rng(3)
-    scene = fall_scene(body, betas, cause, direction, "walking", 6.0, 60.0, 78.0, "resident", rng)
-    motion = simulate_fall(
-        body, scene.source, cause, direction, scene.onset_s, 68.0, 0.3, PhysicsConfig(), rng, recovers=True
-    )
+    subject = subject_of(body, betas, 0.3)
+    scene = fall_scene(subject, cause, direction, "walking", 6.0, 60.0, rng)
+    planned = PlannedFall(cause, direction, scene.onset_s, recovers=True)
+    motion = simulate_fall(subject, scene.source, planned, PhysicsConfig(), rng)
     joints, onset = joints_of(body, motion), round(motion.details["onset_s"] * 60.0)
     assert motion.details["recovered"] and joints[-1, 0, 2] > 0.85 * joints[onset, 0, 2]
     sway = np.linalg.norm(joints[onset : onset + 90, 12, :2] - joints[onset : onset + 90, 0, :2], axis=-1).max()
@@ -198,7 +213,7 @@ def test_what_came_of_it_is_told_from_the_last_pose(body: BodyModel, betas: np.n
 def test_a_fall_that_has_no_time_to_rest_is_rejected(body: BodyModel, betas: np.ndarray) -> None:
     source = procedural_standing(body, betas, 1.4, 60.0, np.random.default_rng(0), 78.0)
     with pytest.raises(Rejected) as caught:
-        simulate_fall(body, source, "push", "forward", 1.0, 68.0, 0.5, PhysicsConfig(), np.random.default_rng(0))
+        simulate_fall(subject_of(body, betas), source, PUSHED, PhysicsConfig(), np.random.default_rng(0))
     assert str(caught.value) == "fall_without_impact: pelvis and trunk never reached a support"
 
 
@@ -206,7 +221,7 @@ def test_deep_penetration_is_rejected(body: BodyModel, betas: np.ndarray) -> Non
     source = procedural_standing(body, betas, 3.0, 60.0, np.random.default_rng(0), 78.0)
     config = PhysicsConfig(penetration_m=1e-5)
     with pytest.raises(Rejected, match="simulation_penetrates"):
-        simulate_fall(body, source, "push", "forward", 1.0, 68.0, 0.5, config, np.random.default_rng(0))
+        simulate_fall(subject_of(body, betas), source, PUSHED, config, np.random.default_rng(0))
 
 
 def test_surface_of_hulls_is_the_skin(body: BodyModel, betas: np.ndarray) -> None:

@@ -7,7 +7,7 @@ import torch
 from models.body.model import load_body
 from models.body.tracks import track_joints
 from models.errors import Rejected
-from models.falls.simulation import PhysicsConfig
+from models.falls.controller import PhysicsConfig
 from models.motion.denoisers.identity import IdentityConfig
 from models.motion.model import MotionModel, MotionModelConfig
 from models.motion.schedulers import SamplingConfig

@@ -11,7 +11,7 @@ from models.body.floor_contact import lowest_surface
 from models.body.model import BodyModel, load_body
 from models.body.tracks import body_joints
 from models.errors import InputError, Rejected
-from models.falls.simulation import PhysicsConfig
+from models.falls.controller import PhysicsConfig
 from models.geometry.transforms import matrix_from_axis_angle
 from models.mocap.bvh import write_bvh
 from models.mocap.skeleton_motion import SkeletonMotion
