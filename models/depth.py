@@ -1,10 +1,10 @@
 """Depth Anything, metric and relative, through `transformers`: frames in, metres and disparity out.
 
 A checkpoint is named by a hub id with its revision, by a local folder in the hub's format, or by `starter`: the small
-network shipped in `models/starter/`. Weights are read from safetensors only. The picture is prepared as the hub's
+network shipped in `models/starter/`. Weights are read from safetensors only. The image is prepared as the hub's
 image processor does (bicubic to a multiple of the patch, ImageNet mean and deviation), without torchvision.
 
-Metric depth depends on the focal length, which a picture does not tell. A checkpoint whose config.json holds
+Metric depth depends on the focal length, which an image does not say. A checkpoint whose config.json holds
 `canonical_focal_ratio` r predicts depth for a camera with focal length = r x image width; metres are then
 prediction x (focal / width) / r. Checkpoints without that key are taken as they are.
 """
@@ -41,14 +41,17 @@ class DepthModelsConfig(Config):
     metric_revision: str | None = None
     """Commit of the hub repository; needed for a hub id."""
     metric_short_px: int | None = Field(default=None, ge=28)
-    """Shorter side of the network's input; None is what the checkpoint was made for."""
+    """Shorter side of the network's input, pixels; None is what the checkpoint was made for."""
     relative: str = "starter"
     """Hub id, local folder or `starter`; e.g. depth-anything/Depth-Anything-V2-Small-hf."""
     relative_revision: str | None = None
+    """Commit of the hub repository; needed for a hub id."""
     relative_short_px: int | None = Field(default=None, ge=28)
+    """Shorter side of the network's input, pixels; None is what the checkpoint was made for."""
     flip: bool = True
-    """Predict the mirrored picture too and take the mean: twice the time, some percent less error."""
+    """Predict the mirrored image too and take the mean: twice the time, some percent less error."""
     device: str = "cpu"
+    """Where both run, as torch names it."""
     batch: int = Field(default=4, ge=1)
     """Frames per pass."""
 
@@ -100,7 +103,8 @@ class DepthNetwork:
         self.std = torch.tensor(preset.get("image_std", IMAGENET_STD)).view(3, 1, 1)
 
     def input_size(self, height_px: int, width_px: int) -> tuple[int, int]:
-        """Height and width of the network's input: the shorter side as asked, each side a multiple of the patch."""
+        """Return height and width of the network's input: the shorter side as configured, each side a multiple of
+        the patch."""
         scale = self.short_px / min(height_px, width_px)
         height, width = (max(1, round(scale * side / self.patch)) * self.patch for side in (height_px, width_px))
         return height, width
@@ -118,9 +122,9 @@ class DepthNetwork:
     def predict(
         self, images: UInt8[np.ndarray, "n height width 3"], batch: int, flip: bool = False
     ) -> Float[np.ndarray, "n height width"]:
-        """The network's own output, resized to the images: metres at the canonical focal length, or disparity.
+        """Return the network's own output, resized to the images: metres at the canonical focal length, or disparity.
 
-        With `flip` it is the mean over the pictures and their mirror images.
+        With `flip` it is the mean over the images and their mirror images.
         """
         if flip:
             mirrored = self.predict(images[:, :, ::-1], batch)[:, :, ::-1]
@@ -150,25 +154,28 @@ class DepthModels:
 
     @property
     def needs_focal(self) -> bool:
-        """Whether metres depend on a focal length that the caller gives."""
+        """Say whether metres depend on a focal length that the caller gives."""
         return self.metric.canonical_focal_ratio is not None
 
     def predict_metric(
         self, images: UInt8[np.ndarray, "n height width 3"], focal_px: float | None = None
     ) -> Float[np.ndarray, "n height width"]:
-        """Depth along the optical axis, metres. Without `focal_px` the checkpoint's canonical camera is assumed."""
+        """Predict depth along the optical axis, metres.
+
+        Without `focal_px` the checkpoint's canonical camera is assumed.
+        """
         predicted = self.metric.predict(images, self.config.batch, self.config.flip)
         if self.metric.canonical_focal_ratio is not None and focal_px is not None:
             predicted *= focal_px / images.shape[2] / self.metric.canonical_focal_ratio
         return predicted
 
     def predict_disparity(self, images: UInt8[np.ndarray, "n height width 3"]) -> Float[np.ndarray, "n height width"]:
-        """Inverse depth up to one scale and one offset, larger is nearer."""
+        """Predict inverse depth up to one scale and one offset, larger is nearer."""
         return self.relative.predict(images, self.config.batch, self.config.flip)
 
 
 def checkpoint_digests(config: DepthModelsConfig) -> dict[str, str]:
-    """SHA-256 of the weights of both checkpoints, for the key of an artefact; loads no network."""
+    """Return SHA-256 of the weights of both checkpoints, for the key of an artefact; loads no network."""
     return {
         "depth_metric": digest(checkpoint_folder("metric", config.metric, config.metric_revision)),
         "depth_relative": digest(checkpoint_folder("relative", config.relative, config.relative_revision)),
@@ -176,7 +183,7 @@ def checkpoint_digests(config: DepthModelsConfig) -> dict[str, str]:
 
 
 def digest(folder: Path) -> str:
-    """SHA-256 over the safetensors files of a checkpoint and its JSON files, in the order of their names."""
+    """Return SHA-256 over the safetensors files of a checkpoint and its JSON files, in the order of their names."""
     state = hashlib.sha256()
     for path in sorted([*folder.glob("*.safetensors"), *folder.glob("*.json")]):
         state.update(path.name.encode() + b"\0" + hashlib.sha256(path.read_bytes()).digest())
@@ -184,7 +191,7 @@ def digest(folder: Path) -> str:
 
 
 def checkpoint_folder(kind: Kind, name: str, revision: str | None) -> Path:
-    """The folder that holds a named checkpoint, fetched from the hub if it is a hub id."""
+    """Return the folder that holds a named checkpoint, fetched from the hub if it is a hub id."""
     key = f"depth.models.{kind}"
     if name == "starter":
         folder = STARTERS / f"depth_{kind}"

@@ -28,7 +28,7 @@ def lift_sample_clip(footage: Path, clip: str, size: tuple[int, int], settings: 
         people = true.people
         if keypoints == "noisy":
             rng = generator(settings.seed, "evaluate_people", clip)
-            people = tuple(stage.spoiled(person, config, rng) for person in people)
+            people = tuple(stage.add_detector_noise(person, config, rng) for person in people)
         for variant in stage.VARIANTS:
             # Whoever fails is counted in the errors, not left out of them.
             chosen = lifting.model_copy(update={"variant": variant, "plausibility": stage.NOBODY_FAILS})
@@ -96,4 +96,4 @@ def real_lifting(store: Store, settings: Settings, events: Path | None) -> dict[
     cameras."""
     config, body = settings.evaluate_people, body_model(settings.run.body)
     falls = read_falls(events) if events is not None else {}
-    return stage.real_figures(config, body, lifted_clips(store, settings), falls)
+    return stage.real_metrics(config, body, lifted_clips(store, settings), falls)

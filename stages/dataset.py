@@ -51,7 +51,7 @@ def run(clips: Sequence[tuple[LabelledClip, Path]], folder: Path, facts: dict[st
 
 
 def write_room_map(folder: Path, name: str, room: Room) -> None:
-    """A room's walkable and occupied cells and its camera, as the report draws them: `<name, / as _>.npz`."""
+    """Write a room's walkable and occupied cells and its camera, as the report draws them: `<name, / as _>.npz`."""
     with (folder / f"{name.replace('/', '_')}.npz").open("wb") as handle:
         np.savez_compressed(
             handle,
@@ -65,13 +65,13 @@ def write_room_map(folder: Path, name: str, room: Room) -> None:
 
 
 def segments(actions: Int[np.ndarray, "time"]) -> list[tuple[int, int, int]]:
-    """Runs of equal action as (action, first frame, frame after the last)."""
+    """Return runs of equal action as (action, first frame, frame after the last)."""
     cuts = [0, *(np.flatnonzero(np.diff(actions)) + 1).tolist(), len(actions)]
     return [(int(actions[a]), a, b) for a, b in itertools.pairwise(cuts)]
 
 
 def write_clips_csv(clips: Sequence[LabelledClip], path: Path) -> None:
-    """`path,label,start,end,subject,cam,dataset`: one row a person and run of one action, times in seconds."""
+    """Write `path,label,start,end,subject,cam,dataset`: one row a person and run of one action, times in seconds."""
     with path.open("w", newline="") as handle:
         writer = csv.writer(handle)
         writer.writerow(["path", "label", "start", "end", "subject", "cam", "dataset"])
@@ -89,8 +89,8 @@ def write_clips_csv(clips: Sequence[LabelledClip], path: Path) -> None:
 
 
 def write_motion(motion: Motion, path: Path, camera: Camera | None = None) -> None:
-    """AMASS-style motion in its own frame: per person `poses` (time, 72), `betas`, `trans`; `mocap_framerate`; the
-    camera."""
+    """Write AMASS-style motion in its own frame: per person `poses` (time, 72), `betas`, `trans`; `mocap_framerate`;
+    the camera."""
     times = motion.timestamps_s
     arrays: dict[str, Any] = {
         "timestamps_s": times,
@@ -99,7 +99,7 @@ def write_motion(motion: Motion, path: Path, camera: Camera | None = None) -> No
         "roles": np.array([person.role for person in motion.people]),
     }
     if camera is not None:
-        arrays |= {"T_world_camera": camera.T_world_camera, **picture_model(camera)}
+        arrays |= {"T_world_camera": camera.T_world_camera, **image_projection(camera)}
     for index, person in enumerate(motion.people):
         arrays[f"poses_{index}"] = smpl_poses(person).astype(np.float32)
         arrays[f"betas_{index}"] = person.betas.astype(np.float32)
@@ -111,12 +111,12 @@ def write_motion(motion: Motion, path: Path, camera: Camera | None = None) -> No
 
 
 def smpl_poses(person: PersonTrack) -> Float[np.ndarray, "time 72"]:
-    """Axis-angle of all 24 joints, root first."""
+    """Return axis-angle of all 24 joints, root first."""
     return np.concatenate([person.global_orient, person.body_pose], axis=1)
 
 
-def picture_model(camera: Camera) -> dict[str, np.ndarray]:
-    """What projects camera coordinates into the clip's pictures: K, and OpenCV's distortion where the lens bends them.
+def image_projection(camera: Camera) -> dict[str, np.ndarray]:
+    """Return what projects camera coordinates into the clip's images: K, and OpenCV's distortion where there is any.
 
     `distortion_model` is "" (none), "opencv" (`cv2.projectPoints`) or "fisheye" (`cv2.fisheye.projectPoints`).
     """
@@ -128,11 +128,11 @@ def picture_model(camera: Camera) -> dict[str, np.ndarray]:
 
 
 def frame_table(clips: Sequence[LabelledClip]) -> pd.DataFrame:
-    """One row a frame and person."""
+    """Build a table of one row a frame and person."""
     rows = []
     for clip in clips:
         for index, person in enumerate(clip.motion.people):
-            poses, pixels = smpl_poses(person), picture_model(clip.camera)
+            poses, pixels = smpl_poses(person), image_projection(clip.camera)
             for frame, time in enumerate(clip.motion.timestamps_s):
                 action = int(clip.motion.actions[index, frame])
                 rows.append(
@@ -162,7 +162,7 @@ def frame_table(clips: Sequence[LabelledClip]) -> pd.DataFrame:
 
 
 def coco(clips: Sequence[LabelledClip]) -> dict[str, Any]:
-    """COCO person keypoints; an image is a frame of a clip, named `clips/<id>.mp4#<frame>`."""
+    """Build COCO person keypoints; an image is a frame of a clip, named `clips/<id>.mp4#<frame>`."""
     images, annotations = [], []
     for clip in clips:
         for frame, time in enumerate(clip.motion.timestamps_s):
@@ -216,7 +216,7 @@ def coco(clips: Sequence[LabelledClip]) -> dict[str, Any]:
 
 
 def clip_label(clip: LabelledClip) -> str:
-    """The one label of a clip where a trainer wants one: fall if anybody falls, else the longest action."""
+    """Return the one label of a clip where a trainer wants one: fall if anybody falls, else the longest action."""
     actions = clip.motion.actions[clip.motion.actions >= 0]
     if ACTIONS.index("fall") in actions:
         return "fall"
@@ -224,7 +224,8 @@ def clip_label(clip: LabelledClip) -> str:
 
 
 def skeletons(clips: Sequence[LabelledClip]) -> dict[str, Any]:
-    """mmaction2 / PYSKL: `annotations` (keypoint [person, time, 17, 2], keypoint_score, label, …) and `split`.
+    """Build the layout of mmaction2 / PYSKL: `annotations` (keypoint [person, time, 17, 2], keypoint_score, label,
+    …) and `split`.
 
     The split is by place in the list: every fifth clip is held out.
     """

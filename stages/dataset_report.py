@@ -1,6 +1,6 @@
 """Report: one self-contained HTML page over a generated dataset.
 
-Inputs: a dataset folder as `stages/dataset.py` wrote it, with `rooms/*.npz` maps. Output: the page as text, pictures
+Inputs: a dataset folder as `stages/dataset.py` wrote it, with `rooms/*.npz` maps. Output: the page as text, images
 inside.
 """
 
@@ -36,7 +36,7 @@ def draw_skeleton(
     label: str = "",
     colour: tuple[int, int, int] = (255, 220, 0),
 ) -> UInt8[np.ndarray, "height width 3"]:
-    """A copy of the image with one person's limbs, joints and label drawn; joints with `seen` false are left out."""
+    """Draw, on a copy of the image, one person's limbs, joints and label; joints with `seen` false are left out."""
     drawn = image.copy()
     points = np.nan_to_num(keypoints_px).round().astype(int)
     thickness = max(1, image.shape[0] // 240)
@@ -56,23 +56,23 @@ def draw_skeleton(
 
 
 def film_strip(video: Path, rows: pd.DataFrame, frames: int, width_px: int) -> UInt8[np.ndarray, "height width 3"]:
-    """Evenly spaced frames of a clip side by side, with every person's skeleton and label."""
+    """Lay evenly spaced frames of a clip side by side, with every person's skeleton and label."""
     count = int(np.asarray(rows["frame"]).max()) + 1
     wanted = np.linspace(0, count - 1, min(frames, count)).round().astype(int)
-    pictures = read_frames_at(video, wanted.tolist())
+    images = read_frames_at(video, wanted.tolist())
     strip = []
     for frame in wanted:
-        picture = pictures[int(frame)]
+        image = images[int(frame)]
         for _, row in rows[rows["frame"] == frame].iterrows():
             points = np.asarray(row["keypoints_px"], dtype=np.float64).reshape(17, 2)
-            picture = draw_skeleton(picture, points, np.asarray(row["keypoints_visible"]) > 0, str(row["action"]))
-        height_px = round(width_px * picture.shape[0] / picture.shape[1])
-        strip.append(cv2.resize(picture, (width_px, height_px), interpolation=cv2.INTER_AREA))
+            image = draw_skeleton(image, points, np.asarray(row["keypoints_visible"]) > 0, str(row["action"]))
+        height_px = round(width_px * image.shape[0] / image.shape[1])
+        strip.append(cv2.resize(image, (width_px, height_px), interpolation=cv2.INTER_AREA))
     return np.concatenate(strip, axis=1)
 
 
 def room_from_above(room: Path, rows: pd.DataFrame) -> dict[str, str]:
-    """Walkable and occupied cells with the pelvis paths of all clips in the room: name and embedded picture."""
+    """Draw walkable and occupied cells with the pelvis paths of all clips in the room: name and embedded image."""
     with np.load(room, allow_pickle=False) as data:
         name = str(data["name"])
         walkable, occupied = data["walkable"], data["occupied"]
@@ -80,11 +80,11 @@ def room_from_above(room: Path, rows: pd.DataFrame) -> dict[str, str]:
         camera = data["T_world_camera"]
     figure = Figure(figsize=(4.2, 4.2), dpi=90)
     axes = figure.add_subplot()
-    picture = np.full((*walkable.shape, 3), 0.85)
-    picture[walkable] = (0.80, 0.93, 0.80)
-    picture[occupied] = (0.55, 0.55, 0.60)
+    image = np.full((*walkable.shape, 3), 0.85)
+    image[walkable] = (0.80, 0.93, 0.80)
+    image[occupied] = (0.55, 0.55, 0.60)
     extent = (origin[0], origin[0] + cell * walkable.shape[0], origin[1], origin[1] + cell * walkable.shape[1])
-    axes.imshow(picture.transpose(1, 0, 2), origin="lower", extent=extent, interpolation="nearest")
+    axes.imshow(image.transpose(1, 0, 2), origin="lower", extent=extent, interpolation="nearest")
     for _, clip in rows[rows["room"] == name].groupby(["clip", "person"]):
         path = np.stack([np.asarray(joints)[:3] for joints in clip["joints_world"]])
         falls = np.isin(np.asarray(clip["action"], dtype=str), ["fall", "fallen"])
@@ -98,11 +98,11 @@ def room_from_above(room: Path, rows: pd.DataFrame) -> dict[str, str]:
     axes.set_aspect("equal")
     axes.set_xlim(min(extent[0], -0.3), extent[1])
     figure.tight_layout()
-    return {"name": name, "picture": embedded_figure(figure)}
+    return {"name": name, "image": embedded_figure(figure)}
 
 
 def action_bars(counts: dict[str, float]) -> str:
-    """Seconds per action as horizontal bars, as an embedded picture."""
+    """Draw seconds per action as horizontal bars, as an embedded image."""
     figure = Figure(figsize=(4.6, 0.35 * max(len(counts), 2) + 0.8), dpi=90)
     axes = figure.add_subplot()
     names = sorted(counts, key=lambda name: counts[name])
@@ -113,7 +113,7 @@ def action_bars(counts: dict[str, float]) -> str:
 
 
 def run(dataset: Path, clips_shown: int = 12) -> str:
-    """The report as one HTML text. Raises InputError where the folder is no dataset."""
+    """Write the report as one HTML text. Raises InputError where the folder is no dataset."""
     try:
         facts = json.loads((dataset / "dataset.json").read_text())
         summary = json.loads((dataset / "summary.json").read_text())
@@ -126,7 +126,7 @@ def run(dataset: Path, clips_shown: int = 12) -> str:
     for name in rows["clip"].unique()[:clips_shown]:
         mine = rows.loc[rows["clip"] == name, :]
         strip = film_strip(dataset / "clips" / f"{name}.mp4", mine, 6, 232)
-        strips.append({"name": name, "room": mine["room"].iloc[0], "picture": embedded_image(strip)})
+        strips.append({"name": name, "room": mine["room"].iloc[0], "image": embedded_image(strip)})
     step_s = (
         rows.groupby("clip")["timestamp_s"]
         .agg(lambda times: np.median(np.diff(np.unique(np.asarray(times, dtype=float)))))
@@ -154,7 +154,7 @@ def run(dataset: Path, clips_shown: int = 12) -> str:
 def room_row(
     camera: str, room: Room, calibration: Calibration, height_by_clip_m: Mapping[str, float | None], sitters: int
 ) -> dict[str, Any]:
-    """What a summary says of a rebuilt room; `sitters` is the number of people painted out of its plate."""
+    """Return what a summary says of a rebuilt room; `sitters` is the number of people painted out of its plate."""
     return {
         "room": camera,
         "camera": camera,
@@ -181,7 +181,7 @@ def room_row(
 def stand_ins(
     depth_models: Mapping[str, str], own_body: bool, motion: str, reconstruction: Mapping[str, Any]
 ) -> list[str]:
-    """In words, which defaults stood in for something better.
+    """Say in words which defaults stood in for something better.
 
     `depth_models` names the checkpoint of each kind, `motion` the motion model (`procedural` and `captured`: physics,
     and that); `reconstruction` is the summary of the rebuilt footage.
@@ -205,7 +205,7 @@ def stand_ins(
 
 
 def licences(own_body: bool) -> list[str]:
-    """Licences of what went into the clips."""
+    """List the licences of what went into the clips."""
     lines = [
         "careclips: Apache-2.0.",
         "Starter depth networks: Apache-2.0, trained on our own sample rooms.",

@@ -23,10 +23,11 @@ class DepthConfig(Config):
     """How the two predictions are joined."""
 
     loss: Literal["huber", "squared"] = "huber"
-    """rho; `squared` is the thesis's own."""
+    """The loss rho of the fit; `squared` is the thesis's own."""
     near_m: float = Field(0.3, gt=0.0)
+    """Depth is at least this, metres, and nearer predictions are not fitted to."""
     far_m: float = Field(20.0, gt=0.0)
-    """Depth is kept between these: a d + b may come near zero in a window."""
+    """Depth is at most this, metres: a d + b may come near zero in a window."""
     samples: int = Field(200_000, ge=100)
     """Pixels used for the fit, evenly spread over all key frames."""
 
@@ -79,17 +80,17 @@ def run(
 def fit_disparity(
     disparity: Float[np.ndarray, "pixel"], metric: Float[np.ndarray, "pixel"], loss: Literal["huber", "squared"]
 ) -> tuple[float, float]:
-    """Scale a and offset b of argmin sum rho(a d + b - 1/m), m in metres.
+    """Fit scale a and offset b of argmin sum rho(a d + b - 1/m), m in metres.
 
     Huber by iterated re-weighting, its knee at 1.345 robust standard deviations of the residual. Raises
     Rejected("depth_fit") where the disparity is constant.
     """
-    spread = float(np.ptp(disparity))
-    if spread < 1e-9 * max(1.0, float(np.abs(disparity).max())):
+    extent = float(np.ptp(disparity))
+    if extent < 1e-9 * max(1.0, float(np.abs(disparity).max())):
         raise Rejected("depth_fit", "the relative network predicts the same disparity everywhere")
     # Centred and scaled, so that the two columns are of one size whatever the network's unit.
     centre = float(np.median(disparity))
-    columns = np.stack([(disparity - centre) / spread, np.ones_like(disparity)], axis=1)
+    columns = np.stack([(disparity - centre) / extent, np.ones_like(disparity)], axis=1)
     target = 1.0 / metric
     weights = np.ones_like(target)
     solution = np.zeros(2)
@@ -104,5 +105,5 @@ def fit_disparity(
         weights = (
             np.minimum(1.0, knee / np.maximum(residual, 1e-15)) if knee > 1e-12 else (residual <= 1e-9).astype(float)
         )
-    scale = solution[0] / spread
+    scale = solution[0] / extent
     return float(scale), float(solution[1] - scale * centre)

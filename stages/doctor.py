@@ -49,16 +49,16 @@ def run(
 
 
 def known_frame() -> tuple[UInt8[np.ndarray, "height width 3"], Float[np.ndarray, "height width"]]:
-    """A picture of a sample room and its depth in metres, always the same."""
+    """Render a sample room and its depth in metres, always the same."""
     from models.sample_footage.room import in_camera_world, render_empty_room, sample_room, watching_camera
 
     rng = generator(0, "doctor", "room")
     while True:
         room = sample_room(rng)
         room, camera = in_camera_world(room, watching_camera(room, rng))
-        picture, depth, _ = render_empty_room(room, camera)
+        image, depth, _ = render_empty_room(room, camera)
         if depth.min() > 1.0:  # nothing right before the lens
-            return picture, depth.astype(np.float64)
+            return image, depth.astype(np.float64)
 
 
 def _expect(fine: bool, what: str) -> str:
@@ -74,10 +74,10 @@ def _open3d() -> str:
 
 
 def _renderer() -> str:
-    picture, depth = known_frame()
-    fine = 20 < picture.mean() < 235 and 0.5 < float(np.median(depth)) < 8.0
+    image, depth = known_frame()
+    fine = 20 < image.mean() < 235 and 0.5 < float(np.median(depth)) < 8.0
     return _expect(
-        fine, f"known room: mean brightness {picture.mean():.0f} (20 to 235), median depth {np.median(depth):.2f} m"
+        fine, f"known room: mean brightness {image.mean():.0f} (20 to 235), median depth {np.median(depth):.2f} m"
     )
 
 
@@ -90,10 +90,10 @@ def _body(path: Path | None) -> str:
 
 
 def _depth(config: DepthModelsConfig) -> str:
-    picture, depth = known_frame()
+    image, depth = known_frame()
     models = DepthModels(config)
-    metric = models.predict_metric(picture[None], float(picture.shape[1]))[0]
-    disparity = models.predict_disparity(picture[None])[0]
+    metric = models.predict_metric(image[None], float(image.shape[1]))[0]
+    disparity = models.predict_disparity(image[None])[0]
     valid = depth > 0
     agreement = float(np.corrcoef(disparity[valid], 1.0 / depth[valid])[0, 1])
     median, truth = float(np.median(metric[valid])), float(np.median(depth[valid]))
@@ -104,10 +104,10 @@ def _depth(config: DepthModelsConfig) -> str:
 
 
 def _poses(find: Poses) -> str:
-    picture, _ = known_frame()
+    image, _ = known_frame()
     times = np.arange(10) / 10.0
-    footage = Footage("doctor", "doctor", "", "", "", times, picture.shape[1], picture.shape[0], "")
-    people, figures = find(footage, ((float(time), picture) for time in times))
+    footage = Footage("doctor", "doctor", "", "", "", times, image.shape[1], image.shape[0], "")
+    people, figures = find(footage, ((float(time), image) for time in times))
     return f"{figures['backend']}: runs; {len(people)} people found in an empty room"
 
 
@@ -142,8 +142,8 @@ def _motion(body: Path | None, source: MotionSource) -> str:
         text="",
     )
     pelvis = track_joints(load_body(body), source.sample(order, None, np.random.default_rng(0)).people[0])[:, 0]
-    height, way = float(np.median(pelvis[:, 2])), float(np.linalg.norm(pelvis[-1, :2] - pelvis[0, :2]))
-    fine = 0.7 < height < 1.1 and way > 0.5
+    height, distance = float(np.median(pelvis[:, 2])), float(np.linalg.norm(pelvis[-1, :2] - pelvis[0, :2]))
+    fine = 0.7 < height < 1.1 and distance > 0.5
     return _expect(
-        fine, f"an old woman walks {way:.1f} m in 4 s (0.5 or more), her pelvis at {height:.2f} m (0.7 to 1.1)"
+        fine, f"an old woman walks {distance:.1f} m in 4 s (0.5 or more), her pelvis at {height:.2f} m (0.7 to 1.1)"
     )

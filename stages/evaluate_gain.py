@@ -18,7 +18,7 @@ from sklearn.ensemble import RandomForestClassifier
 from sklearn.metrics import average_precision_score
 
 from models.body.sides import SWAPPED_KEYPOINTS
-from models.config import Config
+from models.config import Config, renamed
 from models.errors import InputError
 from models.footage.action_labels import frame_actions
 from models.types import ACTIONS, COCO_KEYPOINTS, Annotations, Person2D
@@ -29,17 +29,22 @@ _HIPS = [COCO_KEYPOINTS.index("left_hip"), COCO_KEYPOINTS.index("right_hip")]
 
 
 class EvaluateConfig(Config):
-    """Windows and classifier."""
+    """Windows and classifier of `evaluate`."""
 
     window_s: float = Field(1.6, gt=0)
+    """Length of a window, seconds."""
     stride_s: float = Field(0.4, gt=0)
+    """Seconds between windows."""
     samples: int = Field(8, ge=2)
     """Times within a window at which joints are read."""
     fall_share: float = Field(0.3, gt=0, le=1)
     """Share of a window that must be `fall` to make it a positive; windows with less but some are left out."""
-    minimum_score: float = Field(0.2, ge=0, le=1)
+    min_score: float = renamed("minimum_score", "min_score", 0.2, ge=0, le=1)
+    """Joints scoring less count as not seen."""
     trees: int = Field(300, ge=1)
+    """Trees of the random forest."""
     bootstraps: int = Field(500, ge=10)
+    """Resamples of the clips that intervals come from."""
 
 
 @dataclass(frozen=True)
@@ -61,16 +66,17 @@ def labelled_poses(
     times_s: Float[np.ndarray, "time"],
     people: Sequence[Person2D],
     annotations: Annotations | None,
-    parts: Sequence[tuple[str, float, float]] | None,
+    segments: Sequence[tuple[str, float, float]] | None,
 ) -> list[PoseClip]:
-    """2D joints of one real clip, labelled by its sidecar, else by its `parts` (action, start, end) of a table.
+    """Return 2D joints of one real clip, labelled by its sidecar, else by its `segments` (action, start, end) of a
+    table.
 
     Without a sidecar only the person who moved most is used: a table of segments says nothing of bystanders.
     """
     if annotations is not None and len(annotations.people) and (annotations.actions >= 0).any():
         labelled = list(zip(annotations.people, annotations.actions, strict=True))
-    elif parts is not None:
-        labelled = [(people[0], frame_actions(parts, times_s))]
+    elif segments is not None:
+        labelled = [(people[0], frame_actions(segments, times_s))]
     else:
         return []
     return [
@@ -80,7 +86,7 @@ def labelled_poses(
 
 
 def dataset_poses(dataset: Path) -> list[PoseClip]:
-    """2D joints of a generated dataset with its labels; joints outside the picture count as not seen.
+    """Return 2D joints of a generated dataset with its labels; joints outside the image count as not seen.
 
     Raises InputError where the folder is no dataset.
     """
@@ -91,18 +97,18 @@ def dataset_poses(dataset: Path) -> list[PoseClip]:
             dataset, f"is not a dataset ({error})", "give a folder that `careclips generate` wrote"
         ) from error
     result = []
-    for key, part in rows.groupby(["clip", "person"], sort=True):
+    for key, own in rows.groupby(["clip", "person"], sort=True):
         clip, person = cast(tuple[str, str], key)
-        part = part.sort_values("frame")
-        flags = np.stack(part["keypoints_visible"].to_list())
+        own = own.sort_values("frame")
+        flags = np.stack(own["keypoints_visible"].to_list())
         result.append(
             PoseClip(
                 f"{clip}/{person}",
-                str(part["room"].iloc[0]),
-                part["timestamp_s"].to_numpy(),
-                np.stack(part["keypoints_px"].to_list()).reshape(-1, 17, 2),
+                str(own["room"].iloc[0]),
+                own["timestamp_s"].to_numpy(),
+                np.stack(own["keypoints_px"].to_list()).reshape(-1, 17, 2),
                 np.array([0.0, 0.5, 1.0])[flags],
-                np.array([ACTIONS.index(name) if name in ACTIONS else -1 for name in part["action"]]),
+                np.array([ACTIONS.index(name) if name in ACTIONS else -1 for name in own["action"]]),
             )
         )
     return result
@@ -121,7 +127,7 @@ class Windows:
 def windows(config: EvaluateConfig, clips: Sequence[PoseClip], mirror: bool = False) -> Windows:
     """Cut clips into windows: joints relative to the first hips, in units of the window's largest body extent.
 
-    Joints scored below `minimum_score` are read as missing (0, 0 with flag 0). `mirror` adds the left-right mirror
+    Joints scored below `min_score` are read as missing (0, 0 with flag 0). `mirror` adds the left-right mirror
     image.
     """
     rows, positive, names, rooms = [], [], [], []
@@ -137,7 +143,7 @@ def windows(config: EvaluateConfig, clips: Sequence[PoseClip], mirror: bool = Fa
                 continue
             times = start + np.linspace(0, config.window_s, config.samples)
             nearest = np.abs(clip.times_s[:, None] - times).argmin(axis=0)
-            seen = clip.scores[nearest] >= config.minimum_score
+            seen = clip.scores[nearest] >= config.min_score
             if seen.mean() < 0.3:
                 continue
             points = clip.keypoints_px[nearest]
@@ -174,24 +180,26 @@ def run(
     test: Sequence[PoseClip] | None,
     rng: np.random.Generator,
 ) -> dict:
-    """Average precision of `fall` for the three arms.
+    """Measure average precision of `fall` for the three arms.
 
     With `test`, arms train on `real` and are tested there; without, each room of `real` is held out in turn and the
     predictions are pooled. Raises InputError where the real clips hold no fall or no other thing.
     """
     real_train = windows(config, real, mirror=True)
-    made = windows(config, synthetic, mirror=True)
-    judged = windows(config, test if test is not None else real)
-    if not judged.positive.any() or judged.positive.all():
+    synthetic_train = windows(config, synthetic, mirror=True)
+    tested = windows(config, test if test is not None else real)
+    if not tested.positive.any() or tested.positive.all():
         raise InputError(
             "the real clips to test on",
-            f"hold {int(judged.positive.sum())} fall windows of {len(judged.positive)}",
+            f"hold {int(tested.positive.sum())} fall windows of {len(tested.positive)}",
             "give footage with falls and with other actions",
         )
     seed = int(rng.integers(2**31))
-    arms = {"real": (real_train,), "synthetic": (made,), "real+synthetic": (real_train, made)}
-    scores = {arm: _scores(config, parts, real_train, judged, test is not None, seed) for arm, parts in arms.items()}
-    clips = np.array(judged.clip)
+    arms = {"real": (real_train,), "synthetic": (synthetic_train,), "real+synthetic": (real_train, synthetic_train)}
+    scores = {
+        arm: _scores(config, trained_on, real_train, tested, test is not None, seed) for arm, trained_on in arms.items()
+    }
+    clips = np.array(tested.clip)
     names = np.unique(clips)
     draws = [rng.choice(names, len(names)) for _ in range(config.bootstraps)]
     members = {name: np.flatnonzero(clips == name) for name in names}
@@ -202,10 +210,10 @@ def run(
         if predicted is None:
             table[arm] = None
             continue
-        values = np.array([_precision(judged.positive[pick], predicted[pick]) for pick in picks])
+        values = np.array([_precision(tested.positive[pick], predicted[pick]) for pick in picks])
         sampled[arm] = values
         low, high = np.nanpercentile(values, [2.5, 97.5])
-        table[arm] = [_precision(judged.positive, predicted), float(low), float(high)]
+        table[arm] = [_precision(tested.positive, predicted), float(low), float(high)]
     gain = None
     if "real" in sampled and "real+synthetic" in sampled:
         difference = sampled["real+synthetic"] - sampled["real"]
@@ -217,18 +225,18 @@ def run(
         "windows": {
             "real": len(real_train.positive) // 2,
             "real_fall": int(real_train.positive.sum()) // 2,
-            "synthetic": len(made.positive) // 2,
-            "synthetic_fall": int(made.positive.sum()) // 2,
-            "test": len(judged.positive),
-            "test_fall": int(judged.positive.sum()),
+            "synthetic": len(synthetic_train.positive) // 2,
+            "synthetic_fall": int(synthetic_train.positive.sum()) // 2,
+            "test": len(tested.positive),
+            "test_fall": int(tested.positive.sum()),
         },
         "split": "other footage" if test is not None else "one room held out at a time",
-        "rooms": sorted(set(judged.room)),
+        "rooms": sorted(set(tested.room)),
     }
 
 
 def verdict(gain: Sequence[float] | None) -> str:
-    """What a gain (value and 95 % interval) says, in words; a null result is said as one."""
+    """Say in words what a gain (value and 95 % interval) means; a null result is said as one."""
     if gain is None:
         return "not measured"
     if gain[1] > 0:
@@ -238,23 +246,23 @@ def verdict(gain: Sequence[float] | None) -> str:
 
 def _scores(
     config: EvaluateConfig,
-    parts: Sequence[Windows],
+    trained_on: Sequence[Windows],
     real: Windows,
-    judged: Windows,
+    tested: Windows,
     other_footage: bool,
     seed: int,
 ) -> Float[np.ndarray, "window"] | None:
-    """Predicted probability of fall per judged window; None where an arm has nothing of both kinds to learn from."""
-    rooms = np.array(judged.room)
+    """Predicted probability of fall per tested window; None where an arm has nothing of both kinds to learn from."""
+    rooms = np.array(tested.room)
     predicted = np.full(len(rooms), np.nan)
-    for room in ["*"] if other_footage else sorted(set(judged.room)):
+    for room in ["*"] if other_footage else sorted(set(tested.room)):
         features, positive = [], []
-        for part in parts:
-            keep = np.ones(len(part.positive), dtype=bool)
-            if part is real and not other_footage:
-                keep = np.array(part.room) != room
-            features.append(part.features[keep])
-            positive.append(part.positive[keep])
+        for source in trained_on:
+            keep = np.ones(len(source.positive), dtype=bool)
+            if source is real and not other_footage:
+                keep = np.array(source.room) != room
+            features.append(source.features[keep])
+            positive.append(source.positive[keep])
         x, y = np.concatenate(features), np.concatenate(positive)
         if len(y) == 0 or y.all() or not y.any():
             return None
@@ -263,7 +271,7 @@ def _scores(
         )
         forest.fit(x, y)
         chosen = np.ones(len(rooms), dtype=bool) if other_footage else rooms == room
-        predicted[chosen] = np.asarray(forest.predict_proba(judged.features[chosen]))[:, 1]
+        predicted[chosen] = np.asarray(forest.predict_proba(tested.features[chosen]))[:, 1]
     return predicted
 
 

@@ -1,7 +1,7 @@
 """Evaluate lifting: errors on sample footage by variant, and what can be told without truth on real footage.
 
-Inputs: the exact truth of sample footage and the tracks lifted from its keypoints, clean or spoiled as a detector
-would; lifted clips of real footage, with the table of falls. Output: figures. DESIGN §4 people3d.
+Inputs: the exact truth of sample footage and the tracks lifted from its keypoints, clean or with a simulated detector's
+noise; lifted clips of real footage, with the table of falls. Output: metrics. DESIGN §4 people3d.
 """
 
 from collections.abc import Sequence
@@ -9,54 +9,45 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, cast
 
-import cv2
 import numpy as np
 import torch
 from jaxtyping import Bool, Float
 from pydantic import Field
 
-from models.body.model import BodyModel, trunk_points
+from models.body.model import BodyModel
 from models.body.tracks import track_joints, track_parameters
+from models.compare_falls.fallen_bodies import LYING, NECK, FallenConfig, fallen_row, find_landing
 from models.compare_falls.real_falls import Fall, LiftedClip
-from models.config import Config
+from models.config import renamed
 from models.errors import InputError
 from models.geometry.camera import Camera, read_camera
 from models.people3d.metrics import BODY_JOINTS, acceleration_error, align_similarity, mpjpe_mm, pa_mpjpe_mm
 from models.people3d.plausibility import PlausibilityConfig
-from models.types import SMPL_JOINTS, Person2D, PersonTrack, Role, Room, take
+from models.types import SMPL_JOINTS, Person2D, PersonTrack, Role
 
 VARIANTS = ("regress", "optimise", "hybrid")
 FEET = [SMPL_JOINTS.index(name) for name in ("left_ankle", "left_foot", "right_ankle", "right_foot")]
-NECK = SMPL_JOINTS.index("neck")
-LEAST_LANDINGS = 3
-"""Other falls that tell how high a mattress is."""
 NOBODY_FAILS = PlausibilityConfig(
     max_foot_skate_cm_s=1e6, max_penetration_m=1e3, max_penetration_share=1.0, max_float_m=1e3
 )
-LYING = ("supine", "prone", "left_side", "right_side")
+"""What a track may do where whoever fails is to be counted in the errors, not left out of them."""
 
 
-class EvaluatePeopleConfig(Config):
-    """How keypoints are spoiled, and what counts as at rest."""
+class EvaluatePeopleConfig(FallenConfig):
+    """How a detector's noise is simulated, and what is judged on real footage."""
 
     noise_px: float = Field(4.0, ge=0.0)
-    missing: float = Field(0.1, ge=0.0, le=1.0)
+    """Standard deviation of a keypoint, pixels."""
+    missing_share: float = renamed("missing", "missing_share", 0.1, ge=0.0, le=1.0)
     """Share of keypoints that are not seen at all."""
-    outliers: float = Field(0.03, ge=0.0, le=1.0)
+    outlier_share: float = renamed("outliers", "outlier_share", 0.03, ge=0.0, le=1.0)
     """Share of keypoints that lie anywhere in the person's box."""
-    rest_s: float = Field(1.0, gt=0.0)
-    """How long after coming to rest a fallen body is judged."""
-    least_drop_m: float = Field(0.2, ge=0.0)
-    """Whose pelvis came down by less, and who is upright, did not fall."""
-    pelvis_over_support_m: float = Field(0.25, gt=0.0)
-    lying_deg: float = Field(30.0, gt=0.0)
-    side_deg: float = Field(45.0, gt=0.0)
-    """Supine or prone: the front of the body rises or sinks by more than this; else it lies on a side."""
-    judged_score: float = Field(0.3, ge=0.0, le=1.0)
-    """Keypoints scoring at least this are judged."""
+    min_metric_score: float = renamed("judged_score", "min_metric_score", 0.3, ge=0.0, le=1.0)
+    """Keypoints scoring at least this count in the metrics."""
     close_px: float = Field(8.0, gt=0.0)
-    clock_shift_s: float = Field(0.5, ge=0.0)
-    """Clocks of two cameras are tried so far apart."""
+    """Median reprojection, pixels, up to which a frame counts as close."""
+    max_time_shift_s: float = renamed("clock_shift_s", "max_time_shift_s", 0.5, ge=0.0)
+    """Timestamps of two cameras are tried up to so many seconds apart."""
 
 
 @dataclass(frozen=True)
@@ -101,21 +92,22 @@ def _boxes(points: Float[np.ndarray, "time 17 2"], scores: Float[np.ndarray, "ti
     return np.where(np.isfinite(low).all(axis=1, keepdims=True), np.concatenate([low, high], axis=1), 0.0)
 
 
-def spoiled(person: Person2D, config: EvaluatePeopleConfig, rng: np.random.Generator) -> Person2D:
-    """Keypoints as a mediocre detector would give them: scattered, some missing, some anywhere in the box."""
+def add_detector_noise(person: Person2D, config: EvaluatePeopleConfig, rng: np.random.Generator) -> Person2D:
+    """Give a person's keypoints as a mediocre detector would: scattered, some missing, some anywhere in the box."""
     points = person.keypoints_px + config.noise_px * rng.standard_normal(person.keypoints_px.shape)
-    wild = rng.random(person.scores.shape) < config.outliers
+    wild = rng.random(person.scores.shape) < config.outlier_share
     box = person.boxes_px[:, None]
     anywhere = box[..., :2] + rng.random(points.shape) * (box[..., 2:] - box[..., :2])
     points = np.where(wild[..., None], anywhere, points)
-    scores = np.where(rng.random(person.scores.shape) < config.missing, 0.0, person.scores)
+    scores = np.where(rng.random(person.scores.shape) < config.missing_share, 0.0, person.scores)
     points = np.where(scores[..., None] > 0.0, points, 0.0)
     visible = person.visible & (scores > 0.0).any(axis=1)
     return replace(person, keypoints_px=points, scores=scores, visible=visible)
 
 
 def clip_errors(body: BodyModel, true: TrueClip, tracks: Sequence[PersonTrack]) -> dict[str, Float[np.ndarray, "n"]]:
-    """Errors of one clip's tracks: an array of frames for each figure, over everyone who was lifted, where observed."""
+    """Measure errors of one clip's tracks: an array of frames for each metric, over everyone who was lifted, where
+    observed."""
     parts: dict[str, list[np.ndarray]] = {key: [np.zeros(0)] for key in ("mpjpe", "pa_mpjpe", "root", "accel", "skate")}
     for track in tracks:
         frames = track.visible
@@ -146,10 +138,10 @@ def _skate(
 def table(
     errors: Sequence[dict[str, Float[np.ndarray, "n"]]], people: int, lifted: int
 ) -> dict[str, float | int | None]:
-    """Means over all frames of all clips."""
+    """Average errors over all frames of all clips."""
 
     def mean(key: str) -> float | None:
-        values = np.concatenate([one[key] for one in errors])
+        values = np.concatenate([clip[key] for clip in errors])
         return float(values.mean()) if len(values) else None
 
     return {
@@ -158,7 +150,7 @@ def table(
         "root_m": mean("root"),
         "accel": mean("accel"),
         "skate_cm_s": mean("skate"),
-        "frames": int(sum(len(one["root"]) for one in errors)),
+        "frames": int(sum(len(clip["root"]) for clip in errors)),
         "people": people,
         "lifted": lifted,
     }
@@ -167,77 +159,21 @@ def table(
 # ------------------------------------------------------------------------------------------------------ real footage
 
 
-def fallen(
-    config: EvaluatePeopleConfig,
-    joints: Float[np.ndarray, "time 24 3"],
-    at: Bool[np.ndarray, "time"],
-    fall: Fall,
-    support_m: float,
-) -> dict[str, float | bool | str]:
-    """How the fallen body lies in frames `at`, after it came to rest.
-
-    `support_m` is the height of what it fell on. Pelvis height is of the joint over the support; the trunk is measured
-    from the horizontal; the side is right where the body's front points the way the posture says. Postures that are not
-    lying are not asked for trunk or side.
-    """
-    joints = joints[at]
-    trunk = joints[:, NECK] - joints[:, 0]
-    incline = np.degrees(np.arcsin(np.clip(np.abs(trunk[:, 2]) / np.linalg.norm(trunk, axis=-1), 0.0, 1.0)))
-    across = joints[:, 1] - joints[:, 2]
-    front = np.cross(across, trunk)  # left x up
-    front = front / np.maximum(np.linalg.norm(front, axis=-1, keepdims=True), 1e-9)
-    facing = float(np.degrees(np.arcsin(np.clip(np.median(front[:, 2]), -1.0, 1.0))))
-    if facing > config.side_deg:
-        posture = "supine"
-    elif facing < -config.side_deg:
-        posture = "prone"
-    else:
-        posture = "right_side" if np.median(across[:, 2]) > 0.0 else "left_side"
-    pelvis = float(np.median(joints[:, 0, 2])) - support_m
-    inclined = float(np.median(incline))
-    lies = fall.final_posture in LYING
-    return {
-        "pelvis_over_support_m": pelvis,
-        "pelvis_ok": pelvis <= config.pelvis_over_support_m,
-        "trunk_deg": inclined,
-        "trunk_ok": inclined <= config.lying_deg or not lies,
-        "posture": posture,
-        "true_posture": fall.final_posture,
-        "posture_ok": posture == fall.final_posture or not lies,
-    }
-
-
-def support_below(room: Room | None, place: Float[np.ndarray, "3"]) -> float:
-    """Height of the highest support of the room whose outline holds the place, at most its height; the floor's 0."""
-    heights = [0.0]
-    for support in room.supports if room is not None else ():
-        inside = (
-            cv2.pointPolygonTest(support.outline.astype(np.float32), (float(place[0]), float(place[1])), False) >= 0
-        )
-        if inside and support.height_m < place[2] + 0.1:
-            heights.append(support.height_m)
-    return max(heights)
-
-
 def two_camera_distance_m(a: Float[np.ndarray, "time 24 3"], b: Float[np.ndarray, "time 24 3"]) -> float:
-    """Mean distance of joints lifted from two cameras at the same moments, after one rigid transform of the whole clip.
+    """Return the mean distance of joints lifted from two cameras at the same moments, after one rigid transform of
+    the whole clip.
 
     The transform has no scale: both liftings are in metres.
     """
     points_a, points_b = a[:, :BODY_JOINTS].reshape(-1, 3), b[:, :BODY_JOINTS].reshape(-1, 3)
-    turned = align_similarity(points_a, points_b)
-    # A similarity's rotation is the rigid one's too (Umeyama 1991); only its scale is taken back.
-    centre = points_b.mean(axis=0)
-    size_a = np.sqrt(((points_a - points_a.mean(axis=0)) ** 2).sum())
-    size_b = np.sqrt(((turned - centre) ** 2).sum())
-    rigid = centre + (turned - centre) * (size_a / max(float(size_b), 1e-12))
-    return float(np.linalg.norm(rigid - points_b, axis=-1).mean())
+    aligned = align_similarity(points_a, points_b, with_scale=False)
+    return float(np.linalg.norm(aligned - points_b, axis=-1).mean())
 
 
-def real_figures(
+def real_metrics(
     config: EvaluatePeopleConfig, body: BodyModel, clips: Sequence[LiftedClip], falls: dict[str, Fall]
 ) -> dict[str, Any]:
-    """Figures over all clips, and one row a fall and a pair of cameras."""
+    """Measure all clips of real footage, and list a row a fall and a pair of cameras."""
     seen = [clip for clip in clips if clip.people]
     medians, shares, standing, within = [], [], [], []
     fallen_rows: list[dict[str, Any]] = []
@@ -246,17 +182,19 @@ def real_figures(
         for track in clip.tracks:
             if clip.room is None:
                 continue
-            figures = _without_truth(body, clip.room.camera, people[track.person], track, config.judged_score)
-            medians.append(figures["medians"])
-            shares.append(figures["shares"])
-            standing.append(figures["feet"])
-            within.append(figures["medians"] <= config.close_px)
-    landed = {
-        clip.clip: _landed(config, body, clip, falls[clip.footage.path]) for clip in seen if clip.footage.path in falls
+            metrics = _without_truth(body, clip.room.camera, people[track.person], track, config.min_metric_score)
+            medians.append(metrics["medians"])
+            shares.append(metrics["shares"])
+            standing.append(metrics["feet"])
+            within.append(metrics["medians"] <= config.close_px)
+    landings = {
+        clip.clip: find_landing(config, body, clip, falls[clip.footage.path])
+        for clip in seen
+        if clip.footage.path in falls
     }
     for clip in seen:
         if clip.footage.path in falls:
-            row = _fallen_row(config, clip, falls[clip.footage.path], landed)
+            row = fallen_row(config, clip, falls[clip.footage.path], landings)
             fallen_rows.append({"clip": clip.clip, **row})
     pairs = _camera_pairs(config, clips)
     judged = [row for row in fallen_rows if "reason" not in row and row["in_view"] != "no"]
@@ -290,7 +228,7 @@ def real_figures(
 
 
 def _without_truth(
-    body: BodyModel, camera: Camera, person: Person2D, track: PersonTrack, judged_score: float
+    body: BodyModel, camera: Camera, person: Person2D, track: PersonTrack, min_metric_score: float
 ) -> dict[str, Float[np.ndarray, "n"]]:
     """Median reprojection per observed frame, also as a share of the box, and feet's heights in standing frames."""
     with torch.no_grad():
@@ -300,7 +238,7 @@ def _without_truth(
     error = np.linalg.norm(camera.project(keypoints) - person.keypoints_px, axis=-1)
     # A keypoint behind the camera is as wrong as can be, not unseen.
     error = np.where(np.isfinite(error), error, 1e4)
-    use = (person.scores >= judged_score) & track.visible[:, None]
+    use = (person.scores >= min_metric_score) & track.visible[:, None]
     frames = use.any(axis=1)
     medians = np.array([np.median(e[u]) for e, u in zip(error[frames], use[frames], strict=True)])
     box = person.boxes_px[frames]
@@ -315,68 +253,8 @@ def _without_truth(
 
 
 def _rise(joints: Float[np.ndarray, "time 24 3"], a: int, b: int) -> Float[np.ndarray, "time"]:
-    way = joints[:, b] - joints[:, a]
-    return way[:, 2] / np.maximum(np.linalg.norm(way, axis=-1), 1e-9)
-
-
-@dataclass(frozen=True)
-class Landing:
-    """The person whose pelvis sank farthest by the time of rest."""
-
-    track: PersonTrack
-    frames: Bool[np.ndarray, "time"]
-    support: str
-    """What it fell on, as the table of falls says."""
-    camera: str
-    underside_m: float
-    """Height of the lowest point of the trunk at rest."""
-
-
-def _landed(config: EvaluatePeopleConfig, body: BodyModel, clip: LiftedClip, fall: Fall) -> Landing | None:
-    """None where nobody is seen at rest: who neither sank nor lies is somebody else than the one who fell."""
-    times = clip.footage.timestamps_s
-    at = (times >= fall.at_rest_s) & (times <= fall.at_rest_s + config.rest_s)
-    best, sunk = None, -np.inf
-    for track in clip.tracks:
-        if (track.visible & at).sum() < 2:
-            continue
-        height = clip.joints_world[track.person][:, 0, 2]
-        drop = float(height[track.visible].max() - np.median(height[track.visible & at]))
-        if drop > sunk:
-            best, sunk = track, drop
-    if best is None:
-        return None
-    frames = best.visible & at
-    trunk = np.median(np.diff(clip.joints_world[best.person][frames][:, [0, NECK]], axis=1)[:, 0], axis=0)
-    if sunk < config.least_drop_m and trunk[2] > np.linalg.norm(trunk[:2]):
-        return None
-    with torch.no_grad():
-        points = body.posed(*track_parameters(take(best, frames))).surface_points
-        underside = points[:, np.concatenate(trunk_points(body)), 2].amin(-1)
-    return Landing(best, frames, fall.landing_support, clip.camera, float(underside.median()))
-
-
-def _fallen_row(
-    config: EvaluatePeopleConfig, clip: LiftedClip, fall: Fall, landed: dict[str, Landing | None]
-) -> dict[str, Any]:
-    """How the fallen body lies on what it fell on, or why it cannot be told.
-
-    A bed or mattress that the room does not know is as high as other falls onto one before the same camera came to
-    rest: the median of their trunks' undersides, the judged fall's own left out.
-    """
-    own = landed[clip.clip]
-    if own is None:
-        return {"reason": "nobody is seen at rest", "in_view": fall.in_view}
-    joints = clip.joints_world[own.track.person]
-    support = support_below(clip.room, np.median(joints[own.frames, 0], axis=0))
-    if support == 0.0 and fall.landing_support != "floor":
-        others = [
-            one.underside_m
-            for name, one in landed.items()
-            if one is not None and name != clip.clip and (one.camera, one.support) == (own.camera, own.support)
-        ]
-        support = max(0.0, float(np.median(others))) if len(others) >= LEAST_LANDINGS else 0.0
-    return {"support_m": support, "in_view": fall.in_view, **fallen(config, joints, own.frames, fall, support)}
+    bone = joints[:, b] - joints[:, a]
+    return bone[:, 2] / np.maximum(np.linalg.norm(bone, axis=-1), 1e-9)
 
 
 def _camera_pairs(config: EvaluatePeopleConfig, clips: Sequence[LiftedClip]) -> list[dict[str, Any]]:
@@ -394,12 +272,12 @@ def _camera_pairs(config: EvaluatePeopleConfig, clips: Sequence[LiftedClip]) -> 
 
 
 def _best_pair(config: EvaluatePeopleConfig, first: LiftedClip, second: LiftedClip) -> dict[str, Any] | None:
-    """The two tracks that agree best among those who moved, at the shift of the clocks at which they do."""
+    """The two tracks that agree best among those who moved, at the shift of the timestamps at which they do."""
     times_a, times_b = first.footage.timestamps_s, second.footage.timestamps_s
     best: dict[str, Any] | None = None
     for a in first.tracks:
         for b in second.tracks:
-            for shift in np.arange(-config.clock_shift_s, config.clock_shift_s + 1e-6, 0.1):
+            for shift in np.arange(-config.max_time_shift_s, config.max_time_shift_s + 1e-6, 0.1):
                 at = np.searchsorted(times_b, times_a + shift).clip(0, len(times_b) - 1)
                 both = a.visible & b.visible[at] & (np.abs(times_b[at] - times_a - shift) < 0.1)
                 if both.sum() < max(10, 0.3 * a.visible.sum()):

@@ -1,7 +1,7 @@
 """Score: how far a reconstruction of sample footage is from the exact truth beside it. Nothing else opens that truth.
 
 Inputs: the clip's truth folder (`camera.json`, `room.npz`, `people.npz`), the `Room`, the lifted joints. Output:
-figures.
+metrics.
 """
 
 from pathlib import Path
@@ -10,7 +10,7 @@ import numpy as np
 from jaxtyping import Bool, Float
 
 from models.geometry.camera import read_camera
-from models.people3d.metrics import align_similarity
+from models.people3d.metrics import pa_mpjpe_mm
 from models.types import Room
 
 
@@ -20,7 +20,8 @@ def run(
     joints_world: dict[str, Float[np.ndarray, "time 24 3"]],
     visible: dict[str, Bool[np.ndarray, "time"]],
 ) -> dict[str, float | None]:
-    """Errors of camera, depth and joints; joints by person's name, over frames where the person was seen by both.
+    """Measure errors of camera, depth and joints; joints by person's name, over frames where the person was seen by
+    both.
 
     `joints_world_mm` is the mean distance of the 22 body joints in the world; `joints_aligned_mm` the same after one
     similarity transform of the whole scene (Umeyama 1991).
@@ -31,7 +32,7 @@ def run(
         depth_true = data["depth"].astype(np.float64)
     valid = depth_true > 0
     ratio = room.depth[valid] / depth_true[valid]
-    figures: dict[str, float | None] = {
+    metrics: dict[str, float | None] = {
         "floor_normal_deg": float(np.degrees(np.arccos(np.clip(up @ up_true, -1.0, 1.0)))),
         "camera_height_rel": abs(room.camera.height_m / camera.height_m - 1.0),
         "focal_rel": abs(room.camera.focal_px / camera.focal_px - 1.0),
@@ -50,8 +51,6 @@ def run(
                 true.append(data["joints_world"][index][frames, :22].reshape(-1, 3))
     source, target = np.concatenate(found), np.concatenate(true)
     if len(source):
-        figures["joints_world_mm"] = float(np.linalg.norm(source - target, axis=1).mean() * 1000.0)
-        figures["joints_aligned_mm"] = float(
-            np.linalg.norm(align_similarity(source, target) - target, axis=1).mean() * 1000.0
-        )
-    return figures
+        metrics["joints_world_mm"] = float(np.linalg.norm(source - target, axis=1).mean() * 1000.0)
+        metrics["joints_aligned_mm"] = float(pa_mpjpe_mm(source[None], target[None])[0])
+    return metrics

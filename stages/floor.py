@@ -50,11 +50,11 @@ class FloorFit:
     """The camera's pose over the floor, from `pose_from`."""
     pose_from: Literal["file", "people", "prior", "depth"]
     scale: float
-    """What to multiply the depth by..."""
+    """What to multiply the depth by, see `corrected`."""
     offset: float
-    """...and then to add to its inverse, 1/m: see `corrected`."""
+    """What to add to the inverse of the scaled depth then, 1/m."""
     scale_disagreement: float
-    """|height_m / calibrated height - 1|; 0 where the depth's floor is the only witness."""
+    """|height_m / calibrated height - 1|; 0 where the depth's floor is the only evidence."""
     shape_disagreement: float
     """Median |scaled depth / depth of the calibrated floor - 1| over the floor mask, or the inliers without one; or
     the same over the pixels where people stood, if that is more."""
@@ -63,7 +63,7 @@ class FloorFit:
 def corrected(
     depth: Float[np.ndarray, "*pixel"], scale: float, offset: float, far_m: float = 20.0
 ) -> Float[np.ndarray, "*pixel"]:
-    """Depth brought to a camera's floor, metres: a relative network knows 1/z up to a scale and an offset (thesis
+    """Bring depth to a camera's floor, metres: a relative network knows 1/z up to a scale and an offset (thesis
     §5.1)."""
     with np.errstate(divide="ignore"):
         return np.where(depth > 0, 1.0 / np.maximum(1.0 / (scale * depth) + offset, 1.0 / far_m), 0.0)
@@ -88,7 +88,7 @@ def run(
     points = points_camera(depth, intrinsics)
     trusted = calibration if calibration is not None and calibration.method != "prior" else None
     up = None if calibration is None else calibration.camera.T_world_camera[2, :3]
-    level = calibration is not None and calibration.lines_followed >= config.least_lines
+    level = calibration is not None and calibration.lines_followed >= config.min_lines
     tolerance = config.gravity_tolerance_by_lines_deg if level else config.gravity_tolerance_deg
     if floor_mask is not None and floor_mask.any():
         plane = ransac(config, points, floor_mask, rng, any_plane, None, False)
@@ -171,24 +171,25 @@ def run(
 def fit_to_floor(
     config: FloorConfig, depth: Float[np.ndarray, "pixel"], plane_depth: Float[np.ndarray, "pixel"]
 ) -> tuple[float, float]:
-    """Scale and offset that bring the depth of floor pixels to the floor's own: argmin sum rho(z (1/(s d) + o) - 1).
+    """Fit the scale and offset that bring the depth of floor pixels to the floor's own: argmin sum rho(z (1/(s d) +
+    o) - 1).
 
     By relative error, Huber's loss by re-weighting; the offset is 0 where all of the floor is about equally far.
     """
     scale = float(np.median(plane_depth / depth))
     near, far = np.quantile(plane_depth, [0.05, 0.95])
-    if far / near < config.least_depth_range:
+    if far / near < config.min_depth_range:
         return scale, 0.0
     columns = np.stack([plane_depth / depth, plane_depth], axis=1)
-    # Neighbouring pixels err alike: all of them together are some two hundred witnesses of 5 % each.
-    ridge = np.diag([0.0, len(depth) * (0.05 / config.offset_spread) ** 2 / 200.0])
+    # Neighbouring pixels err alike: all of them together are some two hundred observations of 5 % each.
+    ridge = np.diag([0.0, len(depth) * (0.05 / config.offset_std) ** 2 / 200.0])
     weights, solution = np.ones(len(depth)), np.array([1.0 / scale, 0.0])
     for _ in range(50):
         previous, weighted = solution, columns * weights[:, None]
         solution = np.linalg.solve(weighted.T @ columns + ridge, weighted.sum(axis=0))
         if np.abs(solution - previous).max() < 1e-10:
             break
-        miss = np.abs(columns @ solution - 1.0)
-        knee = 1.345 * 1.4826 * max(float(np.median(miss)), 1e-9)
-        weights = np.minimum(1.0, knee / np.maximum(miss, 1e-12))
+        error = np.abs(columns @ solution - 1.0)
+        knee = 1.345 * 1.4826 * max(float(np.median(error)), 1e-9)
+        weights = np.minimum(1.0, knee / np.maximum(error, 1e-12))
     return (float(1.0 / solution[0]), float(solution[1])) if solution[0] > 0 else (scale, 0.0)

@@ -15,7 +15,7 @@ import numpy as np
 from jaxtyping import Float, Int, UInt8
 from pydantic import Field
 
-from models.config import Config
+from models.config import Config, renamed
 from models.errors import InputError, Rejected
 from models.footage.video import IMAGE_SUFFIXES, VIDEO_SUFFIXES, is_image_folder
 from models.types import Footage
@@ -26,14 +26,16 @@ TRUTH_FOLDER = "truth"
 
 
 class IngestConfig(Config):
-    """How clips are read and told apart by camera."""
+    """How clips are read and assigned to cameras."""
 
-    minimum_frames: int = Field(8, ge=2)
+    min_frames: int = renamed("minimum_frames", "min_frames", 8, ge=2)
+    """Frames below which a clip is too short to follow a motion, and is rejected."""
     key_frame_change: float = Field(6.0, gt=0)
     """Mean absolute grey difference to the last key frame, in 0..255, that makes a new one."""
     background_samples: int = Field(15, ge=1)
+    """Frames of a clip that its background is the median of."""
     same_camera_px: float = Field(2.0, gt=0)
-    """Largest mean shift of the image, at 640 wide, between clips of one camera."""
+    """Largest mean shift of the image, pixels at 640 wide, between clips of one camera."""
     matches: int = Field(20, ge=8)
     """Background features that must agree on one motion before two clips are compared at all."""
 
@@ -60,7 +62,7 @@ class Listing:
 
 
 def list_footage(root: Path) -> list[Listing]:
-    """Every video and image folder below `root`, sorted by path; `truth` folders are passed over.
+    """List every video and image folder below `root`, sorted by path; `truth` folders are passed over.
 
     Raises InputError where there is nothing, or where footage.csv names a file that is not there or leaves the folder.
     """
@@ -137,9 +139,9 @@ def run(
             last_key = small
         timestamps.append(time)
         thumbnails.append(thumbnail)
-    if len(timestamps) < config.minimum_frames:
+    if len(timestamps) < config.min_frames:
         raise Rejected(
-            "too short", f"{len(timestamps)} frame(s), at least {config.minimum_frames} are needed to follow a motion"
+            "too short", f"{len(timestamps)} frame(s), at least {config.min_frames} are needed to follow a motion"
         )
     samples = np.linspace(0, len(thumbnails) - 1, min(config.background_samples, len(thumbnails))).round().astype(int)
     background = np.median(np.stack([thumbnails[i] for i in samples]), axis=0).astype(np.uint8)

@@ -24,17 +24,18 @@ from models.types import Footage, Person2D
 VERSION = 3
 
 OUTLINE_PX = 160
-"""Outlines are looked for in pictures of at most this size."""
+"""Outlines are looked for in images of at most this size."""
 
 
 class PlateConfig(Config):
     """How the background plate is made."""
 
     align_exposure: bool = True
+    """Whether samples are brought to one exposure, so that clips taken by day and by lamp mix."""
     max_gain: float = Field(3.0, gt=1.0)
     """A sample's exposure is changed by no more than this factor either way."""
     mask_margin_px: int = Field(3, ge=0)
-    """The masks are widened by this much (at 640 px image width): their edge, and the person's contact shadow."""
+    """The masks are widened by so many pixels (at 640 px image width): their edge, and the person's contact shadow."""
     outline_reach: float = Field(0.6, ge=0.0)
     """Somebody's outline is looked for this far around their mask, as a share of the mask's longer side; 0 leaves it.
     """
@@ -71,7 +72,7 @@ def run(
 def outline(
     frame: UInt8[np.ndarray, "height width 3"], mask: Bool[np.ndarray, "height width"], reach: float
 ) -> Bool[np.ndarray, "height width"]:
-    """Where people are in the picture, by colour (GrabCut, Rother et al. 2004), given roughly where they are.
+    """Find where people are in the image, by colour (GrabCut, Rother et al. 2004), given roughly where they are.
 
     Each connected part of the mask for itself: its core is a person, what lies farther from it than `reach` times its
     longer side is not; colours decide on the rest.
@@ -115,7 +116,7 @@ def without_sitters(
 
     `find` gives the people of a clip. Returns plate, valid and how many were found.
     """
-    count = 12  # a still picture is shown for a second or so: the tracker follows people over time
+    count = 12  # a still image is shown for a second or so: the tracker follows people over time
     still = replace(footage, clip=f"{footage.clip} (plate)", timestamps_s=np.arange(count) / 10.0)
     people = find(still, ((i / 10.0, plate) for i in range(count)))
     if not people:
@@ -127,7 +128,7 @@ def without_sitters(
 def masked_median(
     values: Float[np.ndarray, "sample *cell"], hidden: Bool[np.ndarray, "sample *cell"]
 ) -> Float[np.ndarray, "*cell"]:
-    """Median over the samples that are not hidden; 0 where all are."""
+    """Take the median over the samples that are not hidden; 0 where all are."""
     ordered = np.sort(np.where(hidden, np.float32(np.inf), values), axis=0)
     count = (~hidden).sum(axis=0)
     low, high = np.maximum(count - 1, 0) // 2, np.minimum(count // 2, len(values) - 1)
@@ -140,7 +141,8 @@ def masked_median(
 def exposure_gains(
     frames: UInt8[np.ndarray, "sample height width 3"], masks: Bool[np.ndarray, "sample height width"], max_gain: float
 ) -> Float[np.ndarray, "sample 3"]:
-    """Factor per sample and channel that brings its background to the brightness of the sample that is in the middle.
+    """Return the factor per sample and channel that brings its background to the brightness of the sample that is in
+    the middle.
 
     On a coarse grid, from the median ratio of neither dark nor saturated pixels that people cover in neither sample.
     """

@@ -7,13 +7,12 @@ not a cell. Where depth and floor disagree too much, the depth hides nobody, no 
 where the floor mask says, or where people were seen to stand. DESIGN §4, room.
 """
 
-from pathlib import Path
-from typing import Protocol, cast, runtime_checkable
+import logging
+from typing import Any, Protocol, cast, runtime_checkable
 
 import numpy as np
-import trimesh
 from jaxtyping import Bool, Float, Int, UInt8
-from pydantic import Field
+from pydantic import Field, model_validator
 from scipy import ndimage
 from scipy.spatial import ConvexHull, QhullError
 
@@ -21,40 +20,57 @@ from models.config import Config
 from models.geometry.camera import Camera
 from models.types import SURFACE_LABELS, Room, SupportSurface
 
+log = logging.getLogger(__name__)
+
 FREE, OCCUPIED, UNSEEN = 0, 1, 2
 
 VERSION = 1
+_RETIRED = {"stature_m": [1.45, 2.0]}
+"""Keys that no longer say anything, and their deproblems."""
 
 
 class RoomConfig(Config):
     """How finely the room is cut up, and when its depth is believed."""
 
     cell_m: float = Field(0.08, ge=0.03, le=0.3)
+    """Side of a cell of the grid, metres."""
     ceiling_m: float = Field(2.4, gt=0.5)
-    """Height of the grid."""
+    """Height of the grid, metres."""
     reach_m: float = Field(9.0, gt=1.0)
-    """The grid ends at this distance from the camera's foot, or where the room does."""
+    """The grid ends at this distance, metres, from the camera's foot, or where the room does."""
     floor_clearance_m: float = Field(0.1, gt=0.0)
-    """What rises no higher than this above the floor is floor."""
+    """What rises no higher than this above the floor, metres, is floor."""
     body_height_m: float = Field(1.8, gt=0.0)
-    """A walkable cell is clear up to here."""
+    """A walkable cell is clear up to this height, metres."""
     body_radius_m: float = Field(0.2, ge=0.0)
-    """Walkable cells keep this distance from everything else."""
+    """Walkable cells keep this distance, metres, from everything else."""
     footprint_m: float = Field(0.35, gt=0.0)
-    """Without a trusted depth: one can stand this close to where people stood."""
+    """Without a trusted depth, one can stand this close, metres, to where people stood."""
     seat_heights_m: tuple[float, float] = (0.3, 0.7)
-    """Chairs and sofas, and level things that nothing labels, have their tops between these."""
+    """Chairs and sofas, and level things that nothing labels, have their tops between these heights, metres."""
     bed_heights_m: tuple[float, float] = (0.2, 1.0)
+    """Beds have their tops between these heights, metres."""
     support_area_m2: float = Field(0.12, gt=0.0)
-    """Smaller tops support nobody."""
+    """Tops of a smaller area, square metres, support nobody."""
     max_scale_disagreement: float = Field(0.15, gt=0.0)
-    """Of the depth's own scale with the people's or the file's; beyond, occlusion is off."""
+    """Relative difference of the depth's own scale from the people's or the file's beyond which occlusion is off."""
     max_shape_disagreement: float = Field(0.15, gt=0.0)
-    """Of the scaled depth with the floor; beyond, occlusion is off."""
+    """Relative difference of the scaled depth from the floor beyond which occlusion is off."""
     min_inlier_ratio: float = Field(0.3, ge=0.0, le=1.0)
-    """Floor inliers below which the verdict says so."""
-    stature_m: tuple[float, float] = (1.45, 2.0)
-    """Grown people; statures beyond flag the room."""
+    """Share of floor inliers below which the verdict says so."""
+
+    @model_validator(mode="before")
+    @classmethod
+    def _drop_retired(cls, values: Any) -> Any:
+        if isinstance(values, dict):
+            for name in _RETIRED.keys() & values.keys():
+                log.warning("RoomConfig: the key %s says nothing any more", name)
+            return {name: value for name, value in values.items() if name not in _RETIRED}
+        return values
+
+    def key_values(self) -> dict[str, Any]:
+        """Say what artefact keys have always held, retired keys among it: no room is made anew."""
+        return super().key_values() | _RETIRED
 
 
 @runtime_checkable
@@ -84,13 +100,11 @@ def run(
     surfaces: Int[np.ndarray, "height width"] | None,
     floor: Floor,
     feet_world: Float[np.ndarray, "foot 3"] | None = None,
-    statures_m: Float[np.ndarray, "person"] | None = None,
 ) -> Room:
     """Build the room.
 
     `depth` is already brought to the camera's scale (`stages.floor.corrected`). `surfaces` holds indices into
-    SURFACE_LABELS, -1 unknown; None where nothing labels the picture. `feet_world` are places where people stood.
-    `statures_m` are the people's heights where they bear witness: leave them out where the scale was taken from them.
+    SURFACE_LABELS, -1 unknown; None where nothing labels the image. `feet_world` are places where people stood.
     """
     trusted = floor.found and floor.scale_disagreement <= config.max_scale_disagreement
     trusted &= floor.shape_disagreement <= config.max_shape_disagreement
@@ -131,7 +145,7 @@ def run(
         supports=supports,
         scale_disagreement=floor.scale_disagreement,
         occlusion=trusted,
-        verdict=verdict(config, floor, walkable, statures_m),
+        verdict=verdict(config, floor, walkable),
     )
 
 
@@ -153,7 +167,10 @@ def carve(
     origin: Float[np.ndarray, "3"],
     shape: tuple[int, int, int],
 ) -> Int[np.ndarray, "x y z"]:
-    """Free, occupied or unseen per cell. Cells that hold a surface point are occupied, wherever their centre is."""
+    """Return free, occupied or unseen per cell.
+
+    Cells that hold a surface point are occupied, wherever their centre is.
+    """
     centres = origin + (np.stack(np.meshgrid(*map(np.arange, shape), indexing="ij"), axis=-1) + 0.5) * config.cell_m
     pixels = camera.project(centres)
     z = (centres - camera.T_world_camera[:3, 3]) @ camera.T_world_camera[:3, 2]
@@ -172,7 +189,7 @@ def carve(
 
 
 def signed_distance(occupancy: Int[np.ndarray, "x y z"], cell_m: float) -> Float[np.ndarray, "x y z"]:
-    """Metres from each cell's centre to the nearest occupied cell's surface; negative inside occupied cells."""
+    """Return metres from each cell's centre to the nearest occupied cell's surface; negative inside occupied cells."""
     occupied = occupancy == OCCUPIED
     if not occupied.any():
         return np.full(occupancy.shape, float(np.linalg.norm(occupancy.shape)) * cell_m)
@@ -184,7 +201,7 @@ def signed_distance(occupancy: Int[np.ndarray, "x y z"], cell_m: float) -> Float
 def support_surfaces(
     config: RoomConfig, points: Float[np.ndarray, "height width 3"], surfaces: Int[np.ndarray, "height width"]
 ) -> tuple[SupportSurface, ...]:
-    """Tops of beds, chairs and sofas: by label, or, where nothing is labelled, level patches of that height."""
+    """Find tops of beds, chairs and sofas: by label, or, where nothing is labelled, level patches of that height."""
     up, height = upward(points), points[..., 2]
     wanted = {label: surfaces == SURFACE_LABELS.index(label) for label in ("bed", "sofa", "chair")}
     if not any(mask.any() for mask in wanted.values()):
@@ -193,11 +210,11 @@ def support_surfaces(
     for label, mask in wanted.items():
         low, high = config.bed_heights_m if label == "bed" else config.seat_heights_m
         level = up & (height > low) & (height < high)
-        # A labelled piece is one piece, backrest and all; unlabelled tops are told apart by their edges.
+        # A labelled piece is one piece, backrest and all; unlabelled tops are separated by their edges.
         piece = mask if label != "other" else mask & level
-        parts, count = cast(tuple[np.ndarray, int], ndimage.label(piece, structure=np.ones((3, 3))))
-        for part in range(1, count + 1):
-            top = points[(parts == part) & level]
+        pieces, count = cast(tuple[np.ndarray, int], ndimage.label(piece, structure=np.ones((3, 3))))
+        for number in range(1, count + 1):
+            top = points[(pieces == number) & level]
             if len(top) < 30:
                 continue
             middle = _main_height(top[:, 2])
@@ -208,60 +225,29 @@ def support_surfaces(
 
 
 def upward(points: Float[np.ndarray, "height width 3"], lean_deg: float = 30.0) -> Bool[np.ndarray, "height width"]:
-    """Pixels whose surface faces up, by differences between neighbours a few pixels apart."""
+    """Mark pixels whose surface faces up, by differences between neighbours a few pixels apart."""
     smooth = np.stack([ndimage.gaussian_filter(points[..., axis], 1.5) for axis in range(3)], axis=-1)
     normals = np.cross(np.gradient(smooth, axis=0), np.gradient(smooth, axis=1))
     length = np.maximum(np.linalg.norm(normals, axis=-1), 1e-12)
     return np.abs(normals[..., 2]) / length > np.cos(np.radians(lean_deg))
 
 
-def verdict(
-    config: RoomConfig,
-    floor: Floor,
-    walkable: Bool[np.ndarray, "x y"],
-    statures_m: Float[np.ndarray, "person"] | None,
-) -> str:
-    """'ok', or everything that is wrong with the room, in words."""
-    faults = []
+def verdict(config: RoomConfig, floor: Floor, walkable: Bool[np.ndarray, "x y"]) -> str:
+    """Say 'ok', or everything that is wrong with the room, in words."""
+    problems = []
     if not floor.found:
-        faults.append("no floor in the depth: occlusion is off")
+        problems.append("no floor in the depth: occlusion is off")
     elif floor.scale_disagreement > config.max_scale_disagreement:
-        faults.append(
+        problems.append(
             f"depth and calibration disagree on the scale by {100 * floor.scale_disagreement:.0f} %: occlusion is off"
         )
     elif floor.shape_disagreement > config.max_shape_disagreement:
-        faults.append(f"the depth departs from the floor by {100 * floor.shape_disagreement:.0f} %: occlusion is off")
+        problems.append(f"the depth departs from the floor by {100 * floor.shape_disagreement:.0f} %: occlusion is off")
     if floor.found and floor.inlier_ratio < config.min_inlier_ratio:
-        faults.append(f"only {100 * floor.inlier_ratio:.0f} % of the floor is flat")
-    if statures_m is not None:
-        low, high = config.stature_m
-        odd = [stature for stature in statures_m if not low <= stature <= high]
-        if odd:
-            heights = ", ".join(f"{stature:.2f} m" for stature in odd)
-            faults.append(f"people {heights} tall (grown people are {low} to {high} m)")
+        problems.append(f"only {100 * floor.inlier_ratio:.0f} % of the floor is flat")
     if not walkable.any():
-        faults.append("nowhere to stand")
-    return "; ".join(faults) or "ok"
-
-
-def room_mesh(room: Room, stride: int = 2, max_step: float = 0.08) -> trimesh.Trimesh:
-    """The seen surface as a coloured mesh, world metres; neighbours whose depths differ by more than `max_step` of
-    their depth are not joined."""
-    rows, columns = np.mgrid[0 : room.depth.shape[0] : stride, 0 : room.depth.shape[1] : stride]
-    z = room.depth[rows, columns]
-    vertices = room.camera.unproject(np.stack([columns, rows], axis=-1).astype(np.float64), z)
-    index = np.arange(z.size).reshape(z.shape)
-    a, b, c, d = index[:-1, :-1], index[:-1, 1:], index[1:, :-1], index[1:, 1:]
-    faces = np.concatenate([np.stack([a, c, b], axis=-1).reshape(-1, 3), np.stack([b, c, d], axis=-1).reshape(-1, 3)])
-    corner = z.ravel()[faces]
-    faces = faces[np.ptp(corner, axis=1) < max_step * corner.min(axis=1)]
-    colours = room.plate[rows, columns].reshape(-1, 3)
-    return trimesh.Trimesh(vertices.reshape(-1, 3), faces, vertex_colors=colours, process=False)
-
-
-def write_mesh(room: Room, path: Path) -> None:
-    """Write the room's mesh; the suffix says the format (.ply, .glb, .obj)."""
-    room_mesh(room).export(path)
+        problems.append("nowhere to stand")
+    return "; ".join(problems) or "ok"
 
 
 def _floor_depth(camera: Camera) -> Float[np.ndarray, "height width"]:
@@ -292,7 +278,7 @@ def _cell_floor(origin: Float[np.ndarray, "3"], shape: tuple[int, ...], cell_m: 
 def _at_floor(
     image: Bool[np.ndarray, "height width"], camera: Camera, cells: Float[np.ndarray, "x y 3"]
 ) -> Bool[np.ndarray, "x y"]:
-    """What a mask in the picture says of places on the floor; False out of view."""
+    """What a mask in the image says of places on the floor; False out of view."""
     pixels = camera.project(cells)
     inside = np.all(np.isfinite(pixels), axis=-1)
     rounded = np.clip(np.where(inside[..., None], pixels, -1.0).round(), -1, 1e6).astype(np.int64)
@@ -311,7 +297,7 @@ def _walkable_seen(
 ) -> Bool[np.ndarray, "x y"]:
     """Columns whose floor the camera sees, with nothing solid in them up to a person's height, away from all else.
 
-    Where people labelled the picture, only what they call floor is: low furniture can hide from the depth.
+    Where people labelled the image, only what they call floor is: low furniture can hide from the depth.
     """
     # What rises from the floor by the clearance is nearer along its ray by clearance / camera height.
     tolerance = config.floor_clearance_m / max(camera.height_m, config.floor_clearance_m)
@@ -328,7 +314,7 @@ def _away_from_rest(
     clear: Bool[np.ndarray, "x y"], radius_cells: float, origin: Float[np.ndarray, "3"], cell_m: float, camera: Camera
 ) -> Bool[np.ndarray, "x y"]:
     """Cells at least so far from every cell that is not clear."""
-    # Beyond the picture's border nothing is known, but nothing blocks either: the border of view is no obstacle.
+    # Beyond the image's border nothing is known, but nothing blocks either: the border of view is no obstacle.
     in_view = _at_floor(
         np.ones((camera.height_px, camera.width_px), dtype=bool), camera, _cell_floor(origin, clear.shape, cell_m)
     )

@@ -1,7 +1,7 @@
-"""Show: one artefact in words and one picture, without any network: a folder of a store, or a whole store.
+"""Show: one artefact in words and one image, without any network: a folder of a store, or a whole store.
 
 Input: the artefact's folder, or a store's index. Output: lines of text and, where there is something to see, an RGB
-picture.
+image.
 """
 
 import io
@@ -35,7 +35,7 @@ def run(item: Path) -> tuple[list[str], UInt8[np.ndarray, "height width 3"] | No
     if not (item / "value.json").exists():
         return lines, None
     value = codec.load(item, "value")
-    picture = {
+    draw = {
         "ingest": lambda: np.repeat(value["background"][..., None], 3, axis=2),
         "plate": lambda: value["image"],
         "depth": lambda: _colour(value.depth),
@@ -43,11 +43,12 @@ def run(item: Path) -> tuple[list[str], UInt8[np.ndarray, "height width 3"] | No
         "people3d": lambda: _motion(value),
         "clip": lambda: _clip(item),
     }.get(meta["stage"])
-    return lines, picture() if picture else None
+    return lines, draw() if draw else None
 
 
 def run_store(store: str, index: Mapping[str, Any]) -> list[str]:
-    """Rooms and clips of a store by its `index.json`, each as what to ask for next; `store` is its folder or URL."""
+    """List rooms and clips of a store by its `index.json`, each as what to ask for next; `store` is its folder or
+    URL."""
     lines = [f"store of {index['footage']}"]
     lines += [f"  room {name}: {store.rstrip('/')}/room/{key}" for name, key in index["rooms"].items()]
     for name, clip in index["clips"].items():
@@ -73,7 +74,7 @@ def _colour(depth: Float[np.ndarray, "height width"]) -> UInt8[np.ndarray, "heig
 
 def _room(room: Room) -> UInt8[np.ndarray, "height width 3"]:
     """The plate with a metre grid on its floor, beside the depth."""
-    picture = room.plate.copy()
+    image = room.plate.copy()
     camera = room.camera
     far = float(room.grid_origin[0] + room.grid_cell_m * room.walkable.shape[0])
     for metre in np.arange(0.0, far, 1.0):
@@ -84,8 +85,8 @@ def _room(room: Room) -> UInt8[np.ndarray, "height width 3"]:
             pixels = camera.project(line)
             pixels = pixels[np.isfinite(pixels).all(axis=1)].round().astype(int)
             inside = (pixels >= 0).all(axis=1) & (pixels < [camera.width_px, camera.height_px]).all(axis=1)
-            picture[pixels[inside, 1], pixels[inside, 0]] = (60, 255, 120)
-    return np.concatenate([picture, _colour(room.depth)], axis=1)
+            image[pixels[inside, 1], pixels[inside, 0]] = (60, 255, 120)
+    return np.concatenate([image, _colour(room.depth)], axis=1)
 
 
 def _motion(motion: Motion) -> UInt8[np.ndarray, "height width 3"]:
@@ -108,5 +109,5 @@ def _clip(item: Path) -> UInt8[np.ndarray, "height width 3"]:
     """Six frames side by side, each half size."""
     labelled = codec.load(item, "value")
     frames = np.linspace(0, len(labelled.motion.timestamps_s) - 1, 6).round().astype(int).tolist()
-    pictures = read_frames_at(item / "clip.mp4", frames)
-    return np.concatenate([pictures[frame][::2, ::2] for frame in frames], axis=1)
+    images = read_frames_at(item / "clip.mp4", frames)
+    return np.concatenate([images[frame][::2, ::2] for frame in frames], axis=1)

@@ -7,7 +7,7 @@ import numpy as np
 from jaxtyping import Bool, Float
 from pydantic import Field
 
-from models.config import Config
+from models.config import Config, renamed
 
 
 class FloorConfig(Config):
@@ -16,26 +16,27 @@ class FloorConfig(Config):
     threshold_m: float = Field(0.05, gt=0.0)
     """Distance to the plane of an inlier at 3 m; in proportion at other depths, as the error of depth is."""
     iterations: int = Field(600, ge=10)
+    """Candidate planes that RANSAC draws."""
     samples: int = Field(12_000, ge=100)
     """Points that candidates are scored on."""
     gravity_tolerance_deg: float = Field(15.0, gt=0.0, lt=90.0)
-    """Without a floor mask: how far the floor may lean from the calibrated one."""
+    """Without a floor mask: how far the floor may lean from the calibrated one, degrees."""
     pitch_prior_deg: tuple[float, float] = (-15.0, 70.0)
-    """Without a mask or a calibration: the camera looks down by this much..."""
+    """Without a mask or a calibration: the camera looks down by between these, degrees; a wall is beyond."""
     roll_prior_deg: float = Field(20.0, gt=0.0, lt=90.0)
-    """...and is turned about its axis by less than this; a wall is beyond both."""
-    least_lines: int = Field(15, ge=0)
+    """Without a mask or a calibration: the camera is rolled about its axis by less than this, degrees."""
+    min_lines: int = renamed("least_lines", "min_lines", 15, ge=0)
     """A calibration by at least so many lines of the room knows which way is up better than the depth does."""
     gravity_tolerance_by_lines_deg: float = Field(6.0, gt=0.0, lt=90.0)
-    """How far the depth's floor may then lean."""
-    offset_spread: float = Field(0.05, gt=0.0)
-    """Prior of the offset that the floor gives to the depth's inverse, 1/m."""
-    least_depth_range: float = Field(1.5, ge=1.0)
+    """How far the depth's floor may then lean, degrees."""
+    offset_std: float = renamed("offset_spread", "offset_std", 0.05, gt=0.0)
+    """Standard deviation of the prior of the offset that the floor gives to the depth's inverse, 1/m."""
+    min_depth_range: float = renamed("least_depth_range", "min_depth_range", 1.5, ge=1.0)
     """Far over near floor, from which the floor can tell an offset from a scale."""
     min_inlier_ratio: float = Field(0.3, ge=0.0, le=1.0)
-    """Of the floor mask's pixels."""
+    """Share of the floor mask's pixels that must lie on the plane, or there is no floor in the depth."""
     min_floor_share: float = Field(0.05, ge=0.0, le=1.0)
-    """Of the picture's pixels, where there is no mask."""
+    """Share of the image's pixels that must lie on the plane, where there is no mask."""
 
 
 def points_camera(

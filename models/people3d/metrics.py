@@ -8,16 +8,16 @@ BODY_JOINTS = 22
 
 
 def align_similarity(
-    source: Float[np.ndarray, "*batch point 3"], target: Float[np.ndarray, "*batch point 3"]
+    source: Float[np.ndarray, "*batch point 3"], target: Float[np.ndarray, "*batch point 3"], with_scale: bool = True
 ) -> Float[np.ndarray, "*batch point 3"]:
     """Return `source` under the similarity transform that brings it closest to `target` (Umeyama 1991), each of a batch
-    alone."""
+    alone; without scale, under the rigid transform that does."""
     mean_source, mean_target = source.mean(axis=-2, keepdims=True), target.mean(axis=-2, keepdims=True)
     a, b = source - mean_source, target - mean_target
     u, s, vt = np.linalg.svd(np.swapaxes(b, -1, -2) @ a)
     sign = np.ones_like(s)
     sign[..., 2] = np.sign(np.linalg.det(u @ vt))
-    scale = (s * sign).sum(-1) / np.maximum((a**2).sum((-1, -2)), 1e-12)
+    scale = (s * sign).sum(-1) / np.maximum((a**2).sum((-1, -2)), 1e-12) if with_scale else np.ones(s.shape[:-1])
     rotated = a @ np.swapaxes((u * sign[..., None, :]) @ vt, -1, -2)
     return scale[..., None, None] * rotated + mean_target
 

@@ -10,7 +10,7 @@ from models.geometry.camera import Camera, intrinsics_from_focal, normal_from_an
 from models.geometry.lens import Lens
 from models.geometry.transforms import R_ZUP_YUP, axis_angle_from_matrix, invert
 from models.types import BodyLook, Motion, PersonTrack, Room, Scene
-from stages.dataset import picture_model
+from stages.dataset import image_projection
 from stages.render import RenderConfig, floor_depth, light_direction, room_light, run
 
 WIDTH, HEIGHT = 160, 120
@@ -149,7 +149,7 @@ def test_a_bent_room_gives_bent_clips_whose_keypoints_opencv_finds(body):
     rendered = run(RenderConfig(noise=0.0), scene_with(body, room, y=0.6), body, np.random.default_rng(0))
     T_camera_world = invert(camera.T_world_camera)
     joints = rendered.joints_world[0, 0]
-    seen = picture_model(camera)
+    seen = image_projection(camera)
     pixels, _ = cv2.projectPoints(
         joints, T_camera_world[:3, :3], T_camera_world[:3, 3], seen["intrinsics"], seen["distortion"]
     )

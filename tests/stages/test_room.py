@@ -4,11 +4,10 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 import pytest
-import trimesh
 
 from models.geometry.camera import Camera, intrinsics_from_focal, normal_from_angles, pose_over_floor
 from models.types import SURFACE_LABELS
-from stages.room import FREE, OCCUPIED, UNSEEN, RoomConfig, lay_floor, room_mesh, run, write_mesh
+from stages.room import FREE, OCCUPIED, UNSEEN, RoomConfig, lay_floor, run
 
 WIDTH, HEIGHT = 320, 240
 BED = ((1.6, -1.9, 0.0), (3.6, -0.9, 0.5))
@@ -149,25 +148,11 @@ def test_without_mask_or_trust_one_stands_where_people_stood():
     assert not nowhere.walkable.any() and nowhere.verdict.endswith("nowhere to stand")
 
 
-def test_people_of_impossible_height_flag_the_room():
-    assert build(statures_m=np.array([1.7, 1.5])).verdict == "ok"
-    verdict = build(statures_m=np.array([1.7, 2.31])).verdict
-    assert verdict == "people 2.31 m tall (grown people are 1.45 to 2.0 m)"
-
-
-def test_the_mesh_shows_the_room_and_tears_at_edges(room, tmp_path):
-    mesh = room_mesh(room, stride=4)
-    edges = np.linalg.norm(mesh.vertices[mesh.edges[:, 0]] - mesh.vertices[mesh.edges[:, 1]], axis=1)
-    assert edges.max() < 1.0
-    on_something = np.minimum.reduce(
-        [np.abs(mesh.vertices[:, 2]), np.abs(mesh.vertices[:, 0] - 5.0), 2.0 - np.abs(mesh.vertices[:, 1])]
-    )
-    assert np.median(on_something) < 1e-6
-    # Faces look at the camera: their normals point back to it.
-    towards = CAMERA.T_world_camera[:3, 3] - mesh.triangles_center
-    assert (np.einsum("ij,ij->i", mesh.face_normals, towards) > 0).mean() > 0.99
-    write_mesh(room, tmp_path / "room.ply")
-    assert len(trimesh.load(tmp_path / "room.ply").faces) > 1000
+def test_a_retired_key_is_passed_over_and_stays_in_artefact_keys(caplog):
+    """No room is made anew because a key that did nothing is gone."""
+    assert RoomConfig.model_validate({"stature_m": [1.4, 2.1], "cell_m": 0.1}) == RoomConfig(cell_m=0.1)
+    assert caplog.messages == ["RoomConfig: the key stature_m says nothing any more"]
+    assert RoomConfig().key_values()["stature_m"] == [1.45, 2.0]
 
 
 def test_the_same_input_gives_the_same_room(room):

@@ -2,26 +2,15 @@
 
 import numpy as np
 import torch
-from jaxtyping import Float
 from torch import Tensor
 
 from models.body.model import BodyModel
-from models.geometry.rotations import matrix_from_columns, nearest_rotations
+from models.geometry.rotations import matrix_from_columns
 from models.people3d.hmr_network import Hmr
+from models.people3d.metrics import pa_mpjpe_mm
 from models.training.hmr.dataset import Batch, Skeleton, Views, batch_of
 from models.training.pose_prior.evaluate import POSTURES
 from models.training.pose_prior.kinematics import angles_deg
-
-
-def procrustes_error(
-    found: Float[Tensor, "body joint 3"], true: Float[Tensor, "body joint 3"]
-) -> Float[Tensor, "body"]:
-    """Mean joint distance after the best rotation, scale and shift (PA-MPJPE), in the unit of what is given."""
-    a, b = found - found.mean(1, keepdim=True), true - true.mean(1, keepdim=True)
-    R = nearest_rotations(b.transpose(1, 2) @ a)
-    turned = a @ R.transpose(1, 2)
-    scale = (turned * b).sum((1, 2)) / a.square().sum((1, 2)).clamp(min=1e-12)
-    return (scale[:, None, None] * turned - b).norm(dim=-1).mean(-1)
 
 
 @torch.no_grad()
@@ -44,8 +33,8 @@ def errors_of(network: Hmr, skeleton: Skeleton, batch: Batch, flip: bool) -> dic
         return 1000.0 * ((some - some[:, :1]) - (real - real[:, :1])).norm(dim=-1).mean(-1)
 
     errors = {
-        "pa_mm": 1000.0 * procrustes_error(joints, real),
-        "mean_pa_mm": 1000.0 * procrustes_error(mean_joints, real),
+        "pa_mm": torch.as_tensor(pa_mpjpe_mm(joints.double().numpy(), real.double().numpy())),
+        "mean_pa_mm": torch.as_tensor(pa_mpjpe_mm(mean_joints.double().numpy(), real.double().numpy())),
         "mm": less_pelvis(joints),
         "mean_mm": less_pelvis(mean_joints),
         "root_deg": angles_deg(found.rotations[:, 0], batch.rotations[:, 0]),

@@ -1,3 +1,5 @@
+"""Alignment by similarity and rigid transform, and the errors of lifted bodies."""
+
 import numpy as np
 import pytest
 from scipy.spatial.transform import Rotation
@@ -30,6 +32,25 @@ def test_what_each_figure_forgives():
     one_off = JOINTS.copy()
     one_off[:, 5, 1] += 0.22
     np.testing.assert_allclose(mpjpe_mm(one_off, JOINTS), 10.0, atol=1e-9)
+
+
+def test_pa_mpjpe_takes_out_similarity_and_nothing_else():
+    rng = np.random.default_rng(0)
+    true = rng.normal(0.0, 0.4, (5, 24, 3))
+    R = Rotation.from_rotvec(rng.normal(0.0, 1.0, (5, 3))).as_matrix()
+    found = 1.7 * true @ np.swapaxes(R, 1, 2) + [1.0, -2.0, 0.5]
+    assert pa_mpjpe_mm(found, true).max() < 1e-6
+    assert pa_mpjpe_mm(true * [-1.0, 1.0, 1.0], true).min() > 100.0, "a mirror image is no rotation"
+    bent = true.copy()
+    bent[:, 7, 0] += 0.24
+    assert (pa_mpjpe_mm(bent, true) < 30.0).all() and (pa_mpjpe_mm(bent, true) > 8.0).all()
+
+
+def test_a_rigid_alignment_keeps_the_size():
+    moved = JOINTS[0] @ TURN.T + [1, 2, 3]
+    np.testing.assert_allclose(align_similarity(JOINTS[0], moved, with_scale=False), moved, atol=1e-9)
+    larger = align_similarity(1.5 * JOINTS[0], moved, with_scale=False)
+    np.testing.assert_allclose(larger - larger.mean(axis=0), 1.5 * (moved - moved.mean(axis=0)), atol=1e-9)
 
 
 def test_acceleration_by_true_time_and_only_where_known():

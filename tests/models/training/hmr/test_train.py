@@ -9,11 +9,10 @@ import torch
 from models.body.model import load_body
 from models.depth import DepthNetwork
 from models.errors import InputError
-from models.geometry.transforms import matrix_from_axis_angle
 from models.networks import STARTERS
 from models.people3d.hmr_network import Hmr, HmrConfig, load_hmr
 from models.training.hmr.dataset import Batch, Skeleton, batch_of, varied
-from models.training.hmr.evaluate import errors_of, measure, procrustes_error
+from models.training.hmr.evaluate import errors_of, measure
 from models.training.hmr.initialisation import start_backbone
 from models.training.hmr.losses import WEIGHTS, Trainee, loss_of
 from models.training.hmr.train import TRAINING, HmrTrainConfig, small_config, train
@@ -117,19 +116,6 @@ def test_measuring_changes_nothing_of_the_training(body, dot_people, tmp_path):
     assert first == second
     curve = json.loads((tmp_path / "measured" / "training.json").read_text())["curve"]
     assert [point["step"] for point in curve] == [2, 4, 6] and all(point["pa_mm"] > 0 for point in curve)
-
-
-def test_procrustes_takes_out_similarity_and_nothing_else():
-    rng = np.random.default_rng(0)
-    true = torch.as_tensor(rng.normal(0.0, 0.4, (5, 24, 3))).float()
-    R = torch.as_tensor(matrix_from_axis_angle(rng.normal(0.0, 1.0, (5, 3)))).float()
-    found = 1.7 * true @ R.transpose(1, 2) + torch.tensor([1.0, -2.0, 0.5])
-    assert procrustes_error(found, true).max() < 1e-5
-    # A mirror image is no rotation.
-    assert procrustes_error(true * torch.tensor([-1.0, 1.0, 1.0]), true).min() > 0.1
-    bent = true.clone()
-    bent[:, 7] += torch.tensor([0.24, 0.0, 0.0])
-    assert (procrustes_error(bent, true) < 0.03).all() and (procrustes_error(bent, true) > 0.008).all()
 
 
 def test_the_mean_pose_is_measured_beside(body, dot_people, tmp_path):
