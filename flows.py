@@ -5,7 +5,7 @@ A step gets paths and keys, never arrays, finds its finished artefact by content
 record.
 """
 
-import pipeline.environment  # noqa: F401, I001  (before numpy and Prefect)
+import pipeline.environment  # noqa: I001  (before numpy and Prefect)
 
 from collections.abc import Callable
 from pathlib import Path
@@ -15,12 +15,13 @@ from prefect import flow, task
 from prefect.cache_policies import NO_CACHE
 from prefect.settings import PREFECT_API_URL
 
+import pipeline.build_corpus
+import pipeline.evaluate
+import pipeline.generate
+import pipeline.reconstruct
+import pipeline.train_motion
 from models.errors import InputError
-from pipeline import build_corpus as _build_corpus
-from pipeline import evaluate as _evaluate
-from pipeline import generate as _generate
-from pipeline import reconstruct as _reconstruct
-from pipeline import train_motion as _train_motion
+from pipeline.cli.options import Config, Count, Footage, Mocap, NewDataset, NewStore, Order, PoseFile, Seed, Store
 from pipeline.runner import Outcome, Runner, Work, attempt
 from pipeline.settings import read_settings
 
@@ -45,16 +46,18 @@ def task_runner(title: str, function: Callable[..., Any], work: Work) -> list[Ou
 
 @flow(name="careclips-reconstruct", persist_result=False)
 def reconstruct(
-    footage: Path, store: str, config: Path | None = None, seed: int = 0, pose_file: Path | None = None
+    footage: Footage, store: NewStore, config: Config = None, seed: Seed = 0, pose_file: PoseFile = None
 ) -> dict:
     """Rebuild the rooms and lift the people of a folder of footage; what stands already is not made again."""
-    return _reconstruct.reconstruct(footage, store, read_settings(config, seed, pose_file), task_runner)
+    return pipeline.reconstruct.reconstruct(footage, store, read_settings(config, seed, pose_file), task_runner)
 
 
 @flow(name="careclips-generate", persist_result=False)
-def generate(store: str, order: Path, count: int, dataset: Path, config: Path | None = None, seed: int = 0) -> dict:
+def generate(
+    store: Store, order: Order, count: Count, dataset: NewDataset, config: Config = None, seed: Seed = 0
+) -> dict:
     """Make ordered clips in the rooms of a store: placed, audited, rendered, labelled."""
-    return _generate.generate(store, order, count, dataset, read_settings(config, seed), task_runner)
+    return pipeline.generate.generate(store, order, count, dataset, read_settings(config, seed), task_runner)
 
 
 @flow(name="careclips-evaluate", persist_result=False)
@@ -63,29 +66,29 @@ def evaluate(
     synthetic: Path,
     out: Path,
     test: str | None = None,
-    labels: _evaluate.LabelTable | None = None,
-    config: Path | None = None,
-    seed: int = 0,
+    labels: pipeline.evaluate.LabelTable | None = None,
+    config: Config = None,
+    seed: Seed = 0,
 ) -> dict:
     """Measure whether the synthetic clips help a fall classifier on real footage."""
-    return _evaluate.evaluate(real, synthetic, out, read_settings(config, seed), test, labels)
+    return pipeline.evaluate.evaluate(real, synthetic, out, read_settings(config, seed), test, labels)
 
 
 @flow(name="careclips-nightly", persist_result=False)
 def nightly(
-    footage: Path, store: str, order: Path, count: int, dataset: Path, config: Path | None = None, seed: int = 0
+    footage: Path, store: Store, order: Order, count: Count, dataset: NewDataset, config: Config = None, seed: Seed = 0
 ) -> dict:
     """Rebuild what is new in the footage, then make clips in all rooms; what stands already is not made again."""
     settings = read_settings(config, seed)
-    rebuilt = _reconstruct.reconstruct(footage, store, settings, task_runner)
-    made = _generate.generate(store, order, count, dataset, settings, task_runner)
+    rebuilt = pipeline.reconstruct.reconstruct(footage, store, settings, task_runner)
+    made = pipeline.generate.generate(store, order, count, dataset, settings, task_runner)
     return {"rooms": len(rebuilt["rooms"]), "accepted": made["accepted"]}
 
 
 @flow(name="careclips-build-corpus", persist_result=False)
-def build_corpus(out: Path, mocap: Path | None = None, config: Path | None = None, seed: int = 0) -> dict:
+def build_corpus(out: Path, mocap: Mocap = None, config: Config = None, seed: Seed = 0) -> dict:
     """Gather captured motion, simulated falls, look-alikes and two-person motion into one file."""
-    return _build_corpus.build_corpus(out, read_settings(config, seed, mocap=mocap), task_runner)
+    return pipeline.build_corpus.build_corpus(out, read_settings(config, seed, mocap=mocap), task_runner)
 
 
 @flow(name="careclips-train-motion", persist_result=False)
@@ -95,13 +98,13 @@ def train_motion(
     texts: Path | None = None,
     start: str | None = None,
     finetune: str | None = None,
-    machine: _train_motion.Machine = _train_motion.ONE_CORE,
-    config: Path | None = None,
-    seed: int = 0,
+    machine: pipeline.train_motion.Machine = pipeline.train_motion.ONE_CORE,
+    config: Config = None,
+    seed: Seed = 0,
 ) -> dict:
     """Train a motion model; goes on where it was stopped."""
     settings = read_settings(config, seed)
-    return _train_motion.train_motion(corpus, texts, out, settings, machine, start, finetune)
+    return pipeline.train_motion.train_motion(corpus, texts, out, settings, machine, start, finetune)
 
 
 def run_as_flow(verb: str, function: Callable[[Runner], Result]) -> Result:

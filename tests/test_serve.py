@@ -134,7 +134,7 @@ def test_the_nightly_deployment_runs_on_a_server(server, tmp_path):
     # The same flow by prefect.yaml, for workers of a pool.
     assert api("/work_pools/", {"name": "default", "type": "process"})
     deploy = [sys.executable, "-m", "prefect", "--no-prompt", "deploy", "--all"]
-    done = subprocess.run(deploy, capture_output=True, text=True, env=environment, cwd=ROOT, timeout=120)
+    done = subprocess.run(deploy, capture_output=True, text=True, env=environment, cwd=ROOT, timeout=400)
     assert done.returncode == 0, done.stdout + done.stderr
     deployed = api("/deployments/name/careclips-nightly/nightly")
     assert (deployed["entrypoint"], deployed["work_pool_name"]) == ("flows.py:nightly", "default")
