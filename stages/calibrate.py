@@ -13,6 +13,7 @@ from collections.abc import Sequence
 import numpy as np
 from jaxtyping import Bool, Float, UInt8
 
+from models.bootstrap import clusters_of, resample
 from models.calibration.sticks import CalibrateConfig, Solver, room_lines, standing_sticks
 from models.types import Calibration, Person2D
 
@@ -44,15 +45,13 @@ def run(
     everyone, every_line = np.arange(len(sticks.person)), np.arange(len(lines))
     best = solver.solve(solver.prior_mean, everyone, every_line, solver.initial_parameters(everyone))
     rng = np.random.default_rng(config.seed)
-    heights = []
+    blocks, heights = clusters_of(sticks.block, np.unique(sticks.block)), []
     for _ in range(config.bootstrap_replicates):
         # Randomise, then optimise: blocks are drawn anew and so are the prior's means, so that what the data does not
         # determine spreads as far as the prior allows.
-        blocks = np.unique(sticks.block)
-        drawn = rng.choice(blocks, size=len(blocks)) if len(blocks) else blocks
-        rows = np.concatenate([np.flatnonzero(sticks.block == b) for b in drawn] or [np.zeros(0, dtype=int)])
+        rows = resample([blocks], rng)
         mean = solver.prior_mean + solver.prior_std * solver.draw(rng)
-        drawn_lines = rng.integers(len(lines), size=len(lines)) if len(lines) else every_line
+        drawn_lines = resample([clusters_of(every_line)], rng)
         heights.append(float(np.exp(solver.solve(mean, rows, drawn_lines, [best], brief=True)[3])))
     camera = solver.camera(best)
     low, high = (float(v) for v in np.quantile(heights, [0.025, 0.975]))

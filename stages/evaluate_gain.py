@@ -18,6 +18,7 @@ from sklearn.ensemble import RandomForestClassifier
 from sklearn.metrics import average_precision_score
 
 from models.body.sides import SWAPPED_KEYPOINTS
+from models.bootstrap import clusters_of, percentile_interval, resample
 from models.config import Config, renamed
 from models.errors import InputError
 from models.footage.action_labels import frame_actions
@@ -200,10 +201,8 @@ def run(
         arm: _scores(config, trained_on, real_train, tested, test is not None, seed) for arm, trained_on in arms.items()
     }
     clips = np.array(tested.clip)
-    names = np.unique(clips)
-    draws = [rng.choice(names, len(names)) for _ in range(config.bootstraps)]
-    members = {name: np.flatnonzero(clips == name) for name in names}
-    picks = [np.concatenate([members[name] for name in draw]) for draw in draws]
+    clusters = clusters_of(clips, np.unique(clips))
+    picks = [resample([clusters], rng) for _ in range(config.bootstraps)]
     table: dict = {}
     sampled: dict[str, np.ndarray] = {}
     for arm, predicted in scores.items():
@@ -212,13 +211,11 @@ def run(
             continue
         values = np.array([_precision(tested.positive[pick], predicted[pick]) for pick in picks])
         sampled[arm] = values
-        low, high = np.nanpercentile(values, [2.5, 97.5])
-        table[arm] = [_precision(tested.positive, predicted), float(low), float(high)]
+        table[arm] = [_precision(tested.positive, predicted), *percentile_interval(values)]
     gain = None
     if "real" in sampled and "real+synthetic" in sampled:
         difference = sampled["real+synthetic"] - sampled["real"]
-        low, high = np.nanpercentile(difference, [2.5, 97.5])
-        gain = [table["real+synthetic"][0] - table["real"][0], float(low), float(high)]
+        gain = [table["real+synthetic"][0] - table["real"][0], *percentile_interval(difference)]
     return {
         "average_precision_fall": table,
         "gain": gain,

@@ -10,6 +10,8 @@ from sklearn.model_selection import StratifiedGroupKFold
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
+from models.bootstrap import clusters_of, percentile_interval, resample
+
 FOLDS, REPEATS, RESAMPLES = 5, 10, 500
 FEWEST = 3
 """Events of each sample without which nothing is told apart."""
@@ -58,21 +60,13 @@ def told_apart(
                 StandardScaler(), LogisticRegression(C=STRENGTH, class_weight="balanced", max_iter=2000)
             )
             scores[repeat, judge] = model.fit(figures[learn], truth[learn]).decision_function(figures[judge])
-    drawn = [_drawn(truth, events, rng) for _ in range(RESAMPLES)]
+    strata = [clusters_of(events, np.unique(events[truth == kind])) for kind in (0, 1)]
+    drawn = [resample(strata, rng) for _ in range(RESAMPLES)]
     repeats = [float(roc_auc_score(truth[rows], scores[i % REPEATS][rows])) for i, rows in enumerate(drawn)]
     single = {}
     for column, name in enumerate(names):
         area = float(roc_auc_score(truth, figures[:, column]))
         single[name] = max(area, 1.0 - area)
     auc = float(np.mean([roc_auc_score(truth, one) for one in scores]))
-    low, high = np.percentile(repeats, [2.5, 97.5])
-    return Separation(auc, float(low), float(high), single)
-
-
-def _drawn(truth: np.ndarray, events: np.ndarray, rng: np.random.Generator) -> np.ndarray:
-    """Rows of events drawn with replacement, as many of each sample as there were."""
-    rows = []
-    for kind in (0, 1):
-        known = np.unique(events[truth == kind])
-        rows += [np.flatnonzero(events == event) for event in rng.choice(known, len(known))]
-    return np.concatenate(rows)
+    low, high = percentile_interval(np.array(repeats))
+    return Separation(auc, low, high, single)

@@ -15,12 +15,13 @@ from dataclasses import dataclass
 import numpy as np
 from jaxtyping import Bool, Float, Int
 
+from models.bootstrap import bootstrap, clusters_of, normal_interval
+
 REPEATS = 20
 POOL = 32
 DIVERSITY_PAIRS = 300
 MAX_DIMS = 64
 """Of features whose covariance is estimated."""
-_Z = 1.96
 
 
 def with_interval(
@@ -36,18 +37,14 @@ def with_interval(
     where groups are on one side or the other, within their side. The interval is 1.96 of the draws' standard deviation
     to both sides, since draws with replacement shift a distance upwards.
     """
-    names = {name: row for row, name in enumerate(dict.fromkeys(groups))}
-    which = np.array([names[name] for name in groups], dtype=np.int64)
-    members = [np.flatnonzero(which == row) for row in range(len(names))]
-    sides = [[rows for rows in members if side is None or side[rows[0]] == one] for one in (True, False)]
-    sides = [of for of in sides[: 1 if side is None else 2] if of]
-    everything = value(np.arange(len(which)))
-    drawn = []
-    for _ in range(repeats):
-        picked = [of[row] for of in sides for row in rng.integers(len(of), size=len(of))]
-        drawn.append(value(np.concatenate(picked)))
-    half = _Z * float(np.std(drawn, ddof=1))
-    return [everything, everything - half, everything + half]
+    clusters = clusters_of(groups)
+    strata = (
+        [clusters]
+        if side is None
+        else [[rows for rows in clusters if side[rows[0]] == is_on] for is_on in (True, False)]
+    )
+    everything = value(np.arange(len(groups)))
+    return [everything, *normal_interval(everything, bootstrap(value, strata, rng, repeats))]
 
 
 def frechet_distance(a: Float[np.ndarray, "n dim"], b: Float[np.ndarray, "m dim"]) -> float:
