@@ -50,7 +50,7 @@ class Crops(Config):
 
     kind: Literal["hmr"] = "hmr"
     path: str
-    """Folder of a network that `models.training.hmr.convert_4dhumans` or `models.training.hmr.train` made."""
+    """Folder of a network that `careclips train hmr` or `careclips train convert-hmr` made."""
     device: str = "cpu"
     """Where the network runs, as torch names it."""
     flip: bool = True

@@ -1,8 +1,6 @@
 """What retargeting does to motion capture: what feet slide and sink more than in the source, and where hands and feet
 go.
 
-    python -m models.mocap.evaluate_retargeting --mocap path/to/mocap --out figures.json
-
 Every figure is of the source's frames brought to the motion's clock. A foot is in contact between two frames where the
 source's ball of the foot (its ankle, where it has no toes) is within 5 cm of the floor of the take, the 5th percentile
 of heights, and moves by less than 0.4 m/s. Ankles are compared from the middle of the hips after the person's one
@@ -10,11 +8,10 @@ scale, wrists from the shoulder after that of the arm: trunks and arms are as lo
 same subject and take number in two formats are compared.
 """
 
-import argparse
-import json
 import time
 from itertools import pairwise
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from jaxtyping import Float
@@ -157,14 +154,11 @@ def summary(rows: dict[str, dict[str, float]]) -> dict[str, dict[str, float | st
     return told
 
 
-def main() -> None:
-    """Measure every take of an indexed folder and write the figures."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--mocap", type=Path, required=True, help="folder with an index.csv")
-    parser.add_argument("--out", type=Path, required=True)
-    parser.add_argument("--fps", type=float, default=20.0)
-    parser.add_argument("--only", default="", help="only takes whose first file holds this text")
-    arguments = parser.parse_args()
+def measure(mocap: Path, fps: float = 20.0, only: str = "") -> dict[str, Any]:
+    """Measure every take of a folder with an index.csv, on one body, at so many frames a second.
+
+    `only` leaves out takes whose first file does not hold this text; what cannot be read is listed in `failures`.
+    """
     body = load_body()
     shape = BodyShape(age_years=40.0, sex=0.5, stature_m=1.7, build=0.4)
     betas = np.asarray(body.betas_from_shape(shape), dtype=np.float64)
@@ -172,36 +166,31 @@ def main() -> None:
     failures: list[str] = []
     joints: dict[tuple[str, str], np.ndarray] = {}
     spent = 0.0
-    for take in index_takes(arguments.mocap):
-        name = str(take.paths[0].relative_to(arguments.mocap))
-        if arguments.only not in name:
+    for take in index_takes(mocap):
+        if only not in str(take.paths[0].relative_to(mocap)):
             continue
         started = time.perf_counter()
         try:
             sources = take.sources()
-            motion = retarget(sources, body, betas, arguments.fps)
+            motion = retarget(sources, body, betas, fps)
         except InputError as error:
             failures.append(str(error))
             continue
         spent += time.perf_counter() - started
         for person, (path, source) in enumerate(zip(take.paths, sources, strict=True)):
-            rows[str(path.relative_to(arguments.mocap))] = figures(source, motion, person, body)
+            rows[str(path.relative_to(mocap))] = figures(source, motion, person, body)
         numbers = [part.lstrip("0") for part in take.paths[0].stem.split("_")]
         joints[take.kind, "_".join(numbers)] = track_joints(body, motion.people[0])
+    if not rows:
+        raise InputError(mocap, "holds no take that could be read", "name a folder with an index.csv and its files")
     both = sorted({key for kind, key in joints if kind == "amc"} & {key for kind, key in joints if kind == "bvh"})
     pairs = [(key, agreement(joints["amc", key], joints["bvh", key])) for key in both]
     same = {key: {"joint_distance_mm": distance, "limb_direction_deg": angle} for key, (distance, angle) in pairs}
-    told = {
+    return {
         "files": len(rows),
         "failures": failures,
-        "realtime_factor": sum(r["seconds"] for r in rows.values()) / spent,
+        "realtime_factor": sum(row["seconds"] for row in rows.values()) / spent,
         "summary": summary(rows),
         "bvh_and_amc": {"takes": same, "summary": summary(same) if same else {}},
         "rows": rows,
     }
-    arguments.out.write_text(json.dumps(told, indent=1))
-    print(json.dumps({key: value for key, value in told.items() if key != "rows"}, indent=1))
-
-
-if __name__ == "__main__":
-    main()

@@ -284,7 +284,7 @@ def crop(
     return seen if fine == 1 else cv2.resize(seen, (columns, rows), interpolation=cv2.INTER_AREA)
 
 
-_KIND = ("hmr network", "name a folder made by train_hmr, or by convert_hmr from the published checkpoint")
+_KIND = ("hmr network", "name a folder made by careclips train hmr, or by convert-hmr from published weights")
 
 
 def load_hmr(name: Path | str, device: str = "cpu", dtype: torch.dtype = torch.float32) -> Hmr:

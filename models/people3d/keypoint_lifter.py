@@ -343,7 +343,7 @@ def _at(
     return Regression(between[:, 0], flat, place, betas, np.interp(wanted_s, known_s, confidence))
 
 
-_KIND = ("keypoint regressor", "name a folder made by train_pose_lift, or starter")
+_KIND = ("keypoint regressor", "name a folder made by careclips train lifter, or starter")
 
 
 def load_pose_lift(name: Path | str = "starter") -> PoseLift:

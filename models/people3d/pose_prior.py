@@ -82,7 +82,7 @@ def _perceptron(inputs: int, hidden: int, outputs: int, layers: int) -> nn.Seque
     return nn.Sequential(*parts, nn.Linear(hidden, outputs))
 
 
-_KIND = ("pose prior", "name a folder made by train_pose_prior, or starter")
+_KIND = ("pose prior", "name a folder made by careclips train pose-prior, or starter")
 
 
 def load_pose_prior(name: Path | str = "starter", device: str = "cpu", dtype: torch.dtype = torch.float32) -> PosePrior:

@@ -1,8 +1,6 @@
 """What a caption says, as numbers: a frozen text network's sentence embedding, and beside it which words come, and in
 what order.
 
-    python -m models.text.encoder --corpus corpus.bin --out texts.safetensors
-
 Sentence embeddings are made to find paraphrases: left and right lie close together in them, and so do "A helps B" and
 "B helps A" (`models/training/probe_text_encoder.py` has the figures). The network's own input embeddings keep both
 apart. An encoding is
@@ -16,12 +14,10 @@ Default: all-MiniLM-L6-v2 (Reimers and Gurevych 2019; Wang et al. 2020) out of t
 over tokens. A folder or a pinned hub id of such a network, or of CLIP's text side (Radford et al. 2021), by config.
 """
 
-import argparse
 import hashlib
 import importlib.util
 import json
 import lzma
-import time
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Annotated, Any, Literal
@@ -37,7 +33,6 @@ from torch import Tensor
 from torch.nn.functional import normalize
 
 from models.config import Config
-from models.corpus.reader import read_index
 from models.errors import InputError
 from models.files import digest, write_bytes
 
@@ -184,7 +179,9 @@ class TextCache:
             if head["format"] != _FORMAT or len(texts) != len(self._rows):
                 raise ValueError(f"it is {head['format']!r} with {len(self._rows)} rows of {len(texts)}")
         except (OSError, SafetensorError, KeyError, ValueError, lzma.LZMAError) as error:
-            raise InputError(path, f"holds no encoded texts ({error})", "make it with models.text.encoder") from error
+            raise InputError(
+                path, f"holds no encoded texts ({error})", "make it with careclips corpus encode"
+            ) from error
         if encoder is not None and encoder.digest != self.digest:
             raise InputError(
                 path, f"was made by the encoder {self.digest[:12]}, not by {encoder.digest[:12]}", "make it again"
@@ -221,24 +218,3 @@ def write_texts(path: Path, encoder: TextEncoder, texts: Sequence[str]) -> Float
     tensors = {"embeddings": rows.half().contiguous(), "texts": torch.from_numpy(packed.copy())}
     write_bytes(path, save_tensors(tensors))
     return rows
-
-
-def main() -> None:
-    """Command line."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--corpus", type=Path, required=True)
-    parser.add_argument("--config", default="{}", help="values of the text config, JSON")
-    parser.add_argument("--device", default="cpu")
-    parser.add_argument("--out", type=Path, required=True)
-    arguments = parser.parse_args()
-    began = time.monotonic()
-    config = TEXT_CONFIG.validate_python({"kind": "sentence", **json.loads(arguments.config)})
-    encoder = TextEncoder(config, arguments.device)
-    texts = [text for row in read_index(arguments.corpus).rows for text in row.texts]
-    rows = write_texts(arguments.out, encoder, texts)
-    size, seconds = arguments.out.stat().st_size / 2**20, time.monotonic() - began
-    print(f"{arguments.out}: {len(rows)} texts of {rows.shape[1]} numbers, {size:.1f} MiB, {seconds:.0f} s")
-
-
-if __name__ == "__main__":
-    main()

@@ -12,7 +12,7 @@ import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import torch
 from pydantic import Field, model_validator
@@ -70,6 +70,15 @@ class TrainConfig(Config):
     def short_warmup(self) -> int:
         """Return the warm-up, cut to a tenth of a short training."""
         return min(self.warmup_steps, 1 + self.steps // 10)
+
+
+AnyTrainConfig = TypeVar("AnyTrainConfig", bound=TrainConfig)
+
+
+def with_values(config: AnyTrainConfig, **changes: Any) -> AnyTrainConfig:
+    """Return a config with those of some values that are not None, checked."""
+    given = {name: value for name, value in changes.items() if value is not None}
+    return config.model_validate(config.model_dump() | given)
 
 
 @dataclass(frozen=True)

@@ -1,26 +1,19 @@
 """What an encoding of captions keeps: negations, sides, directions, and who does what to whom, read back by logistic
 regression.
 
-    python -m models.training.probe_text_encoder [--corpus corpus.bin]
-
 Probes of words of our own come in templates, and whole templates are held out: what is told must be told in sentences
 unlike those learnt from. Of a corpus' captions, two hundred are learnt from and others asked.
 """
 
-import argparse
-import json
 import re
-from pathlib import Path
 
 import numpy as np
-import torch
 from jaxtyping import Float, Int
 from sklearn.linear_model import LogisticRegression
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
-from models.corpus.reader import read_index
-from models.text.encoder import TEXT_CONFIG, TextEncoder
+from models.text.encoder import TextEncoder
 
 FOLDS = 4
 STRENGTH = 0.1
@@ -205,21 +198,3 @@ def measure(encoder: TextEncoder, texts: list[str] | None = None) -> dict[str, d
         encoded = encoder.encode([text for text, _, _ in probe]).numpy()
         found[name] = {part: accuracy(encoded[:, columns], probe) for part, columns in parts.items()}
     return found | (corpus_accuracy(encoder, texts, parts) if texts else {})
-
-
-def main() -> None:
-    """Command line."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--corpus", type=Path)
-    parser.add_argument("--config", default="{}", help="values of the text config, JSON")
-    parser.add_argument("--threads", type=int, default=1)
-    arguments = parser.parse_args()
-    torch.set_num_threads(arguments.threads)
-    config = TEXT_CONFIG.validate_python({"kind": "sentence", **json.loads(arguments.config)})
-    texts = [text for row in read_index(arguments.corpus).rows for text in row.texts] if arguments.corpus else None
-    for name, row in measure(TextEncoder(config), texts).items():
-        print(f"| {name} | " + " | ".join(f"{value:.1%}" for value in row.values()) + " |")
-
-
-if __name__ == "__main__":
-    main()

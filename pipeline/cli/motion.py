@@ -1,6 +1,5 @@
-"""Commands about motion: corpus, train, sample, falls, export, smooth."""
+"""Commands about motion: corpus, sample, falls, export, smooth."""
 
-import logging
 from pathlib import Path
 from typing import Annotated, Literal
 
@@ -13,7 +12,6 @@ from pipeline.settings import read_settings
 # quick.
 
 corpus_app = typer.Typer(no_args_is_help=True, help="The motion corpus that the motion model learns from.")
-train_app = typer.Typer(no_args_is_help=True, help="Train the networks that careclips ships.")
 falls_app = typer.Typer(no_args_is_help=True, help="Falls by physics: simulate them, or compare them with real ones.")
 
 
@@ -38,36 +36,6 @@ def build_corpus(
         lambda runner: build_corpus(out, settings, runner),
         settings.run.workers,
         lambda flows: flows.build_corpus(out, mocap, config, seed),
-    )
-    print_summary(summary)
-
-
-@train_app.command("motion")
-def train_motion(
-    corpus: Annotated[Path, typer.Option(help="corpus.bin or pack.bin; skeleton.safetensors must lie beside it.")],
-    out: Annotated[Path, typer.Option(help="Folder for the model; goes on where it was stopped.")],
-    texts: Annotated[Path | None, typer.Option(help="Encoded captions; made beside the corpus if not said.")] = None,
-    start: Annotated[str | None, typer.Option(help="Model to begin with: a folder, or starter.")] = None,
-    finetune: Annotated[
-        str | None, typer.Option(help="Store of rebuilt rooms: its people join the corpus, the starter is begun with.")
-    ] = None,
-    device: Annotated[str, typer.Option(help="cpu, cuda, cuda:1, ...")] = "cpu",
-    threads: Annotated[int, typer.Option(min=1, help="On the CPU: same number, same bytes.")] = 1,
-    config: Config = None,
-    seed: Seed = 0,
-    prefect: Prefect = False,
-) -> None:
-    """Train a motion model: ours, or a baseline by train_motion.denoiser of the config."""
-    from pipeline.train_motion import Machine, train_motion
-
-    settings, machine = read_settings(config, seed), Machine(device, threads)
-    logging.basicConfig(level=logging.INFO, format="%(asctime)s %(message)s")
-    summary = run_verb(
-        "train-motion",
-        prefect,
-        lambda _: train_motion(corpus, texts, out, settings, machine, start, finetune),
-        1,
-        lambda flows: flows.train_motion(corpus, out, texts, start, finetune, machine, config, seed),
     )
     print_summary(summary)
 
@@ -176,7 +144,7 @@ def smooth(
 
 def add_motion_commands(app: typer.Typer) -> None:
     """Add the commands of this file."""
-    for name, group in (("corpus", corpus_app), ("train", train_app), ("falls", falls_app)):
+    for name, group in (("corpus", corpus_app), ("falls", falls_app)):
         app.add_typer(group, name=name)
     for name, command in (("sample", sample), ("export", export), ("smooth", smooth)):
         app.command(name)(command)

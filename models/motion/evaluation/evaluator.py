@@ -151,7 +151,7 @@ def load_motion_evaluator(folder: Path = STARTER) -> MotionEvaluator:
             raise InputError(folder, f"was trained on {config.layout!r}, features are {LAYOUT!r}", "train it again")
         return MotionEvaluator(config)
 
-    return load_network(folder, "motion evaluator", "train one with models.training.motion.train_evaluator", build)
+    return load_network(folder, "motion evaluator", "train one with careclips train evaluator", build)
 
 
 def meaning_of(row: Row) -> str:

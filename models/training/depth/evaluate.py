@@ -1,14 +1,10 @@
 """Measure the starter depth networks and write their cards.
 
-    python -m models.training.depth.evaluate --views views.npz --rgbd rgbd
-
-Errors are AbsRel and delta_1: on views of sample rooms that were held out (see `models.training.depth.train`), and on
-real RGB-D frames, where networks that saw nothing but drawn rooms do poorly; the cards say so.
+Errors are AbsRel and delta_1: on views of sample rooms that were held out (see `models/training/depth/views.py`), and
+on real RGB-D frames, where networks that saw nothing but drawn rooms do poorly; the cards say so.
 """
 
-import argparse
 import hashlib
-import json
 from pathlib import Path
 
 import cv2
@@ -16,9 +12,8 @@ import numpy as np
 from jaxtyping import Float
 from transformers import Dinov2Config
 
-from models.depth import DepthModels, DepthModelsConfig
+from models.depth import DepthModels, DepthModelsConfig, checkpoint_folder
 from models.errors import InputError
-from models.networks import STARTERS
 from models.training.depth.losses import MAX_DEPTH_M
 from models.training.depth.network import SHORT_PX
 from models.training.depth.views import Views
@@ -113,9 +108,12 @@ def started(history: dict | None) -> str:
     return f", from {views} as {history['kind']} of {history['short_px']} px{started(history['start'])}"
 
 
-def report(views: Path, rgbd: Path | None) -> None:
-    """Measure both starters on the held-out rooms, and on real RGB-D frames if given; write their cards."""
-    models = DepthModels(DepthModelsConfig())
+def report(views: Path, rgbd: Path | None, metric: str = "starter", relative: str = "starter") -> dict:
+    """Measure both networks on the held-out rooms, and on real RGB-D frames if given; write their cards.
+
+    `metric` and `relative` are folders, or `starter`. The mean errors.
+    """
+    models = DepthModels(DepthModelsConfig(metric=metric, relative=relative))
     test = Views(views, SHORT_PX["metric"]).test
     with np.load(views) as data:
         parts = data["images"][test], data["depth"][test], data["focal_px"][test], data["floor"][test]
@@ -130,7 +128,7 @@ def report(views: Path, rgbd: Path | None) -> None:
         "relative_fitted": "scale and offset, fitted",
     }
     for kind, network in (("metric", models.metric), ("relative", models.relative)):
-        folder, backbone = STARTERS / f"depth_{kind}", network.network.config.backbone_config
+        folder, backbone = checkpoint_folder(kind, network.name, None), network.network.config.backbone_config
         assert isinstance(backbone, Dinov2Config)  # of the starters, which are ours
         facts = read_facts(folder)
         table = [
@@ -158,12 +156,4 @@ def report(views: Path, rgbd: Path | None) -> None:
             table="\n".join(table),
         )
         (folder / "README.md").write_text(text)
-    print(json.dumps(measured, indent=1))
-
-
-if __name__ == "__main__":
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--views", type=Path, required=True)
-    parser.add_argument("--rgbd", type=Path)
-    arguments = parser.parse_args()
-    report(arguments.views, arguments.rgbd)
+    return measured

@@ -1,6 +1,6 @@
 """Convert the published 4D-Humans checkpoint (HMR2.0, a Lightning .ckpt) to our config and safetensors, once.
 
-    python -m models.training.hmr.convert_4dhumans --checkpoint "epoch=35-step=1000000.ckpt" --out path/to/hmr
+    careclips train convert-hmr --checkpoint "epoch=35-step=1000000.ckpt" --out path/to/hmr
 
 A .ckpt is a pickle. It is read with torch's `weights_only` unpickler, which builds tensors and plain containers and
 refuses all else; the training's settings inside it (yacs, omegaconf) are read as empty stand-ins and thrown away. So
@@ -29,9 +29,7 @@ Key mapping (4D-Humans -> `models.people3d.hmr_network.Hmr`), N a layer:
     smpl.J_regressor, v_template, shapedirs              rest_joints, rest_directions
 """
 
-import argparse
 import json
-import logging
 import os
 import pickle
 import re
@@ -45,11 +43,9 @@ from pydantic import ValidationError
 from safetensors.torch import save_file
 from torch import Tensor
 
-from models.body.model import BodyModel, load_body
+from models.body.model import BodyModel
 from models.errors import InputError
 from models.people3d.hmr_network import Hmr, HmrConfig
-
-logger = logging.getLogger(__name__)
 
 HEADS = {384: 12, 768: 12, 1024: 16, 1280: 16}
 """Attention heads of ViTPose's backbones by width: the weights do not tell."""
@@ -259,22 +255,3 @@ def _rest(
         raise InputError(checkpoint, f"holds no body ({', '.join(missing)} missing)", "give a SMPL file with --smpl")
     regressor, template, directions = (weights[name].double() for name in names)
     return (regressor @ template).float(), torch.einsum("jv,vcb->jcb", regressor, directions[..., :10]).float()
-
-
-def main() -> None:
-    """Command line."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--checkpoint", type=Path, required=True)
-    parser.add_argument("--out", type=Path, required=True)
-    parser.add_argument("--heads", type=int, help="of the backbone's attention, where its width is none of ViTPose's")
-    parser.add_argument("--decoder-heads", type=int, default=8)
-    parser.add_argument("--smpl", type=Path, help="licensed SMPL file, where the checkpoint holds no body")
-    arguments = parser.parse_args()
-    logging.basicConfig(level=logging.INFO, format="%(asctime)s %(message)s")
-    smpl = load_body(arguments.smpl) if arguments.smpl else None
-    config = convert(arguments.checkpoint, arguments.out, arguments.heads, arguments.decoder_heads, smpl)
-    logger.info("%s: %s", arguments.out, config.model_dump_json())
-
-
-if __name__ == "__main__":
-    main()

@@ -17,12 +17,12 @@ from jaxtyping import Bool, Float, Int
 from scipy.ndimage import gaussian_filter1d
 from scipy.spatial.transform import Rotation, Slerp
 
-from models.animation.actor import Actor
-from models.animation.rig import rig_of
+from models.animation.actor import actor_of
 from models.animation.support import Support
 from models.body.floor_contact import lowest_surface
 from models.body.model import BodyModel, BodyShape
 from models.body.posture_library import posture_library
+from models.body.subject import Subject
 from models.body.tracks import rest_root
 from models.errors import InputError
 from models.geometry.transforms import R_ZUP_YUP, axis_angle_from_matrix, matrix_from_axis_angle, yaw
@@ -132,7 +132,8 @@ def _acted(body: BodyModel, rng: np.random.Generator) -> PersonTrack:
     side = rng.choice([-1.0, 1.0]) * np.array([-ahead[1], ahead[0]])
     square = np.array([[1.0, 1.0], [-1.0, 1.0], [-1.0, -1.0], [1.0, -1.0]])
     support = Support("bed", rng.uniform(0.36, 0.62), -0.5 * ahead + square, -0.45 * ahead, ahead, side)
-    actor = Actor(rig_of(body, betas), MOTION_HZ, rng, np.zeros(2), heading, shape.age_years)
+    subject = Subject(body, betas, shape.age_years, "resident", name="person")
+    actor = actor_of(subject, MOTION_HZ, rng, heading=heading)
     kind = rng.choice(["sit", "bed", "stand"])
     actor.stand(rng.uniform(0.3, 1.0))
     if kind == "stand":
@@ -150,7 +151,7 @@ def _acted(body: BodyModel, rng: np.random.Generator) -> PersonTrack:
         else:
             actor.stand_up(support, rng.uniform(1.4, 2.5))
             actor.stand(0.8)
-    return actor.track("person", "resident", betas, actor.frames)[0]
+    return actor.track(subject, actor.frames)[0]
 
 
 def _wander(body: BodyModel, betas: Float[np.ndarray, "10"], rng: np.random.Generator) -> PersonTrack:

@@ -1,12 +1,9 @@
 """The card of a motion model: what it learned from, how long, what it measures, and film strips of the thesis's six
 prompts.
 
-    python -m models.training.motion.model_card --folder models/starter/motion [--figures evaluation/summary.json]
-
 Prompts of figures 6.4 to 6.9 of the thesis, three seeds each, none chosen.
 """
 
-import argparse
 import json
 import shutil
 from collections.abc import Sequence
@@ -129,22 +126,12 @@ def _table(figures: dict[str, dict[str, Any]]) -> list[str]:
     return [*rows, ""]
 
 
-def main() -> None:
-    """Command line."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--folder", type=Path, required=True)
-    parser.add_argument("--figures", type=Path)
-    arguments = parser.parse_args()
-    model = load_motion_model(arguments.folder)
-    figures = json.loads(arguments.figures.read_text()) if arguments.figures else None
-    encoder = TextEncoder(SentenceConfig())
+def write_card(folder: Path, figures: Path | None) -> None:
+    """Write README.md and prompts.jpg of a model; `figures` is the summary.json of `careclips evaluate motion`."""
+    model, encoder = load_motion_model(folder), TextEncoder(SentenceConfig())
     check_text_encoder(model, encoder.digest)
-    strips = prompt_strips(model, encoder, load_body())
-    Image.fromarray(strips).save(arguments.folder / "prompts.jpg", quality=80)
-    if figures and (plot := arguments.figures.parent / MEMORISED).exists():
-        shutil.copyfile(plot, arguments.folder / MEMORISED)
-    (arguments.folder / "README.md").write_text(card(arguments.folder, model, figures))
-
-
-if __name__ == "__main__":
-    main()
+    Image.fromarray(prompt_strips(model, encoder, load_body())).save(folder / "prompts.jpg", quality=80)
+    if figures is not None and (plot := figures.parent / MEMORISED).exists():
+        shutil.copyfile(plot, folder / MEMORISED)
+    found = json.loads(figures.read_text()) if figures is not None else None
+    (folder / "README.md").write_text(card(folder, model, found))

@@ -1,14 +1,10 @@
 """Does it matter who of two people is named first? Captions of held-out pairs, asked in both orders, with other noise.
 
-    python -m models.training.motion.role_swaps --corpus corpus.bin [--model models/starter/motion] [--out swaps.json]
-
 Order gives a person the first or second slot; who carer and who resident is, roles say. So each role ought to do the
 same in both orders, statistically: figures by role are compared, caption by caption. Beside them stands a control, the
 same order with other noise, and what the two roles differ by, without which a model that ignored roles would pass.
 """
 
-import argparse
-import json
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -26,7 +22,7 @@ from models.errors import InputError
 from models.motion.condition import Embed
 from models.motion.dataset import ROLES, MotionData
 from models.motion.evaluation.physical_metrics import joints_of
-from models.motion.model import STARTER, MotionModel, check_text_encoder, load_motion_model
+from models.motion.model import MotionModel, check_text_encoder
 from models.motion.request import MotionRequest
 from models.motion.sampling import sample
 from models.motion.schedulers import SamplingConfig
@@ -109,26 +105,14 @@ def _mean_and_error(change: Float[np.ndarray, "request"], values: Float[np.ndarr
     return [round(float(change.mean()) / unit, 3), round(float(change.std(ddof=1)) / unit / len(change) ** 0.5, 3)]
 
 
-def main() -> None:
-    """Command line."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--corpus", type=Path, required=True)
-    parser.add_argument("--model", default=str(STARTER))
-    parser.add_argument("--out", type=Path)
-    arguments = parser.parse_args()
-    held = read_corpus(arguments.corpus, lambda row: row.split != "train" and len(row.people) == 2)
-    model = load_motion_model(arguments.model)
+def measure_corpus(path: Path, model: MotionModel) -> dict[str, Any]:
+    """Measure a model (`measure`) on the pairs that a corpus holds out, and count their captions.
+
+    InputError where the corpus holds out no pair, or the model learned its captions from another text network.
+    """
+    held = read_corpus(path, lambda row: row.split != "train" and len(row.people) == 2)
     encoder = TextEncoder(SentenceConfig())
     check_text_encoder(model, encoder.digest)
-    most = model.config.max_frames
-    requests = requests_of(MotionData(held, skeleton_of(load_body()), most), held, most)
-    text = json.dumps(
-        {"captions": len(requests)} | measure(model, encoder.encode, requests, SamplingConfig()), indent=1
-    )
-    if arguments.out:
-        arguments.out.write_text(text + "\n")
-    print(text)
-
-
-if __name__ == "__main__":
-    main()
+    longest = model.config.max_frames
+    requests = requests_of(MotionData(held, skeleton_of(load_body()), longest), held, longest)
+    return {"captions": len(requests)} | measure(model, encoder.encode, requests, SamplingConfig())

@@ -1,13 +1,10 @@
 """Typical postures of bodies on the floor, for the library that a fit starts from
 (models/people3d/fitting/initialisation.py).
 
-    python -m models.training.pose_prior.lying_postures --poses poses.npz --out models/starter/lying_postures.json
-
-The poses are those that `models.training.pose_prior.poses` collected: k-medoids of the ones whose trunk is near the
+The poses are those of a corpus (`models/training/pose_prior/poses.py`): k-medoids of the ones whose trunk is near the
 floor.
 """
 
-import argparse
 import json
 from pathlib import Path
 
@@ -15,9 +12,8 @@ import numpy as np
 import torch
 from jaxtyping import Float, Int
 
-from models.body.model import load_body
 from models.training.pose_prior.kinematics import Kinematics, matrices
-from models.training.pose_prior.poses import Poses, read_poses
+from models.training.pose_prior.poses import Poses
 
 LYING_TRUNK = 0.45
 """Sine of the trunk's elevation below which a body lies or is about to."""
@@ -45,18 +41,7 @@ def lying_postures(
     return poses.body_pose[some[medoids(joints, count, rng)]]
 
 
-def main() -> None:
-    """Command line."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--poses", type=Path, required=True)
-    parser.add_argument("--count", type=int, default=4)
-    parser.add_argument("--seed", type=int, default=0)
-    parser.add_argument("--out", type=Path, required=True)
-    arguments = parser.parse_args()
-    found = lying_postures(read_poses(arguments.poses), Kinematics(load_body()), arguments.count, arguments.seed)
-    rows = ",\n ".join(json.dumps(row) for row in found.round(3).tolist())
-    arguments.out.write_text(f"[{rows}]\n")
-
-
-if __name__ == "__main__":
-    main()
+def save_postures(postures: Float[np.ndarray, "count 63"], path: Path) -> None:
+    """Write as JSON, radians to the third decimal, one posture a line."""
+    rows = ",\n ".join(json.dumps(row) for row in postures.round(3).tolist())
+    path.write_text(f"[{rows}]\n")

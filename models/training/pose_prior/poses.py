@@ -1,12 +1,9 @@
 """Body poses of a motion corpus, for what learns single poses: thinned, with the corpus's own held-out takes.
 
-    python -m models.training.pose_prior.poses --corpus corpus.bin --out poses.npz
-
 Captured takes, falls with what follows them, look-alikes and composed people are all there. Neighbours in time that
 hardly differ are thinned out.
 """
 
-import argparse
 from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
@@ -14,11 +11,11 @@ from pathlib import Path
 import numpy as np
 from jaxtyping import Bool, Float, Int
 
-from models.body.model import BodyModel, load_body
+from models.body.model import BodyModel
 from models.body.tracks import body_joints
 from models.errors import InputError
 from models.people3d.pose_prior import PRIOR_JOINTS
-from models.training.corpus_tracks import KINDS, CorpusTrack, corpus_tracks
+from models.training.corpus_tracks import KINDS, CorpusTrack
 from models.types import SMPL_JOINTS
 
 APART_M = 0.015
@@ -98,18 +95,3 @@ def read_poses(path: Path) -> Poses:
         raise InputError(
             path, f"holds no collected poses ({error})", "make it with careclips train pose-prior --poses"
         ) from error
-
-
-def main() -> None:
-    """Command line."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--corpus", type=Path, required=True, help="file made by `careclips corpus build`")
-    parser.add_argument("--without", nargs="*", default=(), help="sources whose items are left out, by their names")
-    parser.add_argument("--out", type=Path, required=True)
-    arguments = parser.parse_args()
-    body = load_body()
-    save_poses(collect(body, corpus_tracks(arguments.corpus, body, arguments.without)), arguments.out)
-
-
-if __name__ == "__main__":
-    main()

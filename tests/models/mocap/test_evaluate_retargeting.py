@@ -1,22 +1,23 @@
 """Figures of retargeting: a motion that follows its source has none, and what is spoilt is seen where it was spoilt."""
 
 import json
-import sys
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pytest
+from typer.testing import CliRunner
 
 from models.animation.gait_curves import procedural_walking
 from models.body.model import BodyModel, load_body
-from models.mocap import evaluate_retargeting as measure_import
+from models.errors import InputError
 from models.mocap.bvh import write_bvh
-from models.mocap.evaluate_retargeting import agreement, figures
+from models.mocap.evaluate_retargeting import agreement, figures, measure
 from models.mocap.retarget import retarget
 from models.mocap.skeleton_motion import SkeletonMotion
 from models.types import SMPL_JOINTS, Motion
+from pipeline.cli.main import app
 
 
 @pytest.fixture(scope="module")
@@ -59,9 +60,7 @@ def test_agreement_is_of_shape_not_of_place_and_size() -> None:
     assert 30.0 < distance_mm < 60.0
 
 
-def test_the_command_tells_of_every_take_and_of_failures(
-    walked: tuple[SkeletonMotion, Motion], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_the_command_tells_of_every_take_and_of_failures(walked: tuple[SkeletonMotion, Motion], tmp_path: Path) -> None:
     write_bvh(walked[0], tmp_path / "a.bvh")
     (tmp_path / "b.bvh").write_text("HIERARCHY")
     row = "{0}.bvh,bvh,90,30,30,1,,a walk\n"
@@ -69,11 +68,20 @@ def test_the_command_tells_of_every_take_and_of_failures(
         "file,format,frames,fps,captured_fps,subject,pair,description\n" + row.format("a") + row.format("b")
     )
     out = tmp_path / "figures.json"
-    monkeypatch.setattr(sys, "argv", ["measure", "--mocap", str(tmp_path), "--out", str(out)])
-    measure_import.main()
+    done = CliRunner().invoke(app, ["measure", "import", "--mocap", str(tmp_path), "--out", str(out)])
+    assert done.exit_code == 0, done.output
     told = json.loads(out.read_text())
+    assert json.loads(done.output) == {name: value for name, value in told.items() if name != "rows"}
     assert told["files"] == 1 and list(told["rows"]) == ["a.bvh"] and told["realtime_factor"] > 0.0
     assert told["failures"] == [
         f"{tmp_path / 'b.bvh'}: has no MOTION section; the file is cut short: export or copy it again"
     ]
     assert told["summary"]["skate_added_cm_s"]["worst_of"] == "a.bvh"
+
+
+def test_a_folder_of_which_nothing_can_be_read_is_refused(tmp_path: Path) -> None:
+    row = "file,format,frames,fps,captured_fps,subject,pair,description\na.bvh,bvh,90,30,30,1,,a walk\n"
+    (tmp_path / "index.csv").write_text(row)
+    (tmp_path / "a.bvh").write_text("HIERARCHY")
+    with pytest.raises(InputError, match="holds no take that could be read"):
+        measure(tmp_path)

@@ -8,6 +8,7 @@ import pytest
 import torch
 from pydantic import ValidationError
 from safetensors.torch import load_file, save_file
+from typer.testing import CliRunner
 
 from models.errors import InputError
 from models.text.encoder import TEXT_CONFIG, SentenceConfig, TextCache, TextEncoder, write_texts
@@ -148,15 +149,13 @@ def test_reading_the_cache_needs_no_text_network(encoder, tmp_path):
     assert said.split() == [str(encoder.dim), "False"]
 
 
-def test_the_command_writes_every_caption_of_a_corpus(items, tmp_path, monkeypatch, capsys):
+def test_the_command_writes_every_caption_of_a_corpus(items, tmp_path):
     from models.corpus.writer import write_corpus
-    from models.text.encoder import main
+    from pipeline.cli.main import app
 
     write_corpus(tmp_path / "corpus.bin", items, "anny", {})
-    monkeypatch.setattr(
-        sys, "argv", ["text_encoder", "--corpus", str(tmp_path / "corpus.bin"), "--out", str(tmp_path / "texts")]
-    )
-    main()
-    assert "5 texts of 576 numbers" in capsys.readouterr().out
+    given = ["--corpus", str(tmp_path / "corpus.bin"), "--out", str(tmp_path / "texts")]
+    told = json.loads(CliRunner().invoke(app, ["corpus", "encode", *given], catch_exceptions=False).stdout)
+    assert (told["texts"], told["numbers"]) == (5, 576)
     cache = TextCache(tmp_path / "texts")
     assert all(text in cache for item in items for text in item.texts)
