@@ -27,7 +27,7 @@ from stages import corpus, corpus_report, finetuning_corpus, label
 
 
 def corpus_part(store: Store, settings: Settings, kind: str, numbers: list[int]) -> dict[str, Any]:
-    """Make one part of the corpus as an artefact: a small corpus file, and what was set aside."""
+    """Make one part of the corpus as an artefact: a small corpus file, and what was skipped."""
     config, body = settings.corpus, body_model(settings.run.body)
     inputs: dict[str, Any] = {"kind": kind, "numbers": numbers, "seed": settings.seed, "body": body.digest}
     takes, mocap = [], config.mocap or Path()
@@ -36,20 +36,20 @@ def corpus_part(store: Store, settings: Settings, kind: str, numbers: list[int])
         inputs["files"] = [[file_digest(path) for path in take.paths] for take in takes]
 
     def compute() -> tuple[dict[str, Any], dict[str, Any]]:
-        make = {"falls": corpus.fall_part, "look_alikes": corpus.look_alike_part, "composed": corpus.composed_part}
+        make = {"falls": corpus.fall_part, "look_alikes": corpus.look_alike_part, "composed": corpus.interaction_part}
         if kind == "captured":
-            items, aside = corpus.captured_part(config, body, takes, mocap, settings.seed)
+            items, skipped = corpus.captured_part(config, body, takes, mocap, settings.seed)
         else:
-            items, aside = make[kind](config, body, numbers, settings.seed)
+            items, skipped = make[kind](config, body, numbers, settings.seed)
         with tempfile.TemporaryDirectory() as folder:
             path = Path(folder) / "part.bin"
             if items:
-                write_corpus(path, items, body.name, aside)
+                write_corpus(path, items, body.name, skipped)
             content = np.frombuffer(path.read_bytes() if items else b"", dtype=np.uint8)
-        return {"file": content, "dropped": dict(aside)}, {"items": len(items)}
+        return {"file": content, "dropped": dict(skipped)}, {"items": len(items)}
 
     # How many parts there are, and how large, says nothing of what is in one.
-    stamp = config.model_copy(update={"falls": 0, "look_alikes": 0, "composed": 0, "part": 1, "mocap": None})
+    stamp = config.model_copy(update={"falls": 0, "look_alikes": 0, "interactions": 0, "part": 1, "mocap": None})
     _, artefact, new = cached(store, "corpus_part", corpus.VERSIONS[kind], stamp, inputs, compute)
     return {"key": artefact.key, "recomputed": new}
 
@@ -60,7 +60,7 @@ def build_corpus(out: Path, settings: Settings, runner: Runner) -> dict:
     config, body = settings.corpus, body_model(settings.run.body)
     out.mkdir(parents=True, exist_ok=True)
     store = Store(out / "parts")
-    counts = {"falls": config.falls, "look_alikes": config.look_alikes, "composed": config.composed}
+    counts = {"falls": config.falls, "look_alikes": config.look_alikes, "composed": config.interactions}
     if config.mocap is not None:
         counts = {"captured": len(index_takes(config.mocap))} | counts
     work = []
@@ -98,10 +98,10 @@ def build_corpus(out: Path, settings: Settings, runner: Runner) -> dict:
     return result
 
 
-def own_corpus(store: Store, out: Path, settings: Settings) -> Path:
+def build_finetuning_corpus(store: Store, out: Path, settings: Settings) -> Path:
     """Write what was seen well in a store of rebuilt rooms as a corpus file; InputError where nothing was."""
-    config, body = settings.own_motion, body_model(settings.run.body)
-    items, aside = [], Counter[str]()
+    config, body = settings.finetuning_corpus, body_model(settings.run.body)
+    items, skipped = [], Counter[str]()
     for clip, record in read_store_index(store).clips.items():
         if record.people3d is None:
             continue
@@ -118,8 +118,10 @@ def own_corpus(store: Store, out: Path, settings: Settings) -> Path:
         labelled = replace(motion, actions=np.stack(actions))
         found, left_out = finetuning_corpus.run(config, body, clip, labelled, record.figures or {}, settings.seed)
         items += found
-        aside.update(left_out)
+        skipped.update(left_out)
     if not items:
-        raise InputError(store.root, f"shows nobody well enough to learn from: {dict(aside)}", "see own_motion's keys")
-    write_corpus(out, items, body.name, aside)
+        raise InputError(
+            store.root, f"shows nobody well enough to learn from: {dict(skipped)}", "see finetuning_corpus' keys"
+        )
+    write_corpus(out, items, body.name, skipped)
     return out

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 
 from models import codec, types
-from models.body.placement import place
+from models.body.placement import transform_motion
 from models.body.tracks import rest_root, standing_pelvis_height, track_joints
 from models.errors import InputError, Rejected
 from models.files import check_replaceable, digest, file_digest, replaced
@@ -90,7 +90,7 @@ def _try_clip(
     joints = np.stack([track_joints(body, person) for person in motion.people])
     T_world_motion = place_motion.run(configs["generate"], room, joints, rng)
     roots = np.stack([rest_root(body, person.betas) for person in motion.people])
-    motion = place(motion, roots, T_world_motion)
+    motion = transform_motion(motion, roots, T_world_motion)
     joints = np.stack([track_joints(body, person) for person in motion.people])
     standing_m = [standing_pelvis_height(body, person.betas) for person in motion.people]
     actions, falls = label.run_audited(configs["label"], order, joints, motion.timestamps_s, standing_m)

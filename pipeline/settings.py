@@ -5,6 +5,7 @@ torch.
 """
 
 import importlib
+import logging
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Generic, Literal, TypeVar, overload
 
@@ -27,7 +28,7 @@ if TYPE_CHECKING:
     from stages.evaluate_gain import EvaluateConfig
     from stages.evaluate_motion import EvaluateMotionConfig
     from stages.evaluate_people import EvaluatePeopleConfig
-    from stages.finetuning_corpus import OwnMotionConfig
+    from stages.finetuning_corpus import FinetuningCorpusConfig
     from stages.ingest import IngestConfig
     from stages.label import LabelConfig
     from stages.people2d import People2DConfig
@@ -42,6 +43,9 @@ if TYPE_CHECKING:
 
 CONFIGS = Path(__file__).parents[1] / "configs"
 """The config files that ship."""
+
+
+log = logging.getLogger(__name__)
 
 
 class RunConfig(Config):
@@ -136,7 +140,7 @@ class Settings:
     render: Section["RenderConfig"] = Section("stages.render:RenderConfig")
     evaluate: Section["EvaluateConfig"] = Section("stages.evaluate_gain:EvaluateConfig")
     train_motion: Section["MotionTrainConfig"] = Section("models.training.motion.train:MotionTrainConfig")
-    own_motion: Section["OwnMotionConfig"] = Section("stages.finetuning_corpus:OwnMotionConfig")
+    finetuning_corpus: Section["FinetuningCorpusConfig"] = Section("stages.finetuning_corpus:FinetuningCorpusConfig")
     sample_motion: Section["SampleMotionConfig"] = Section("stages.sample_motion:SampleMotionConfig")
     evaluate_people: Section["EvaluatePeopleConfig"] = Section("stages.evaluate_people:EvaluatePeopleConfig")
     evaluate_motion: Section["EvaluateMotionConfig"] = Section("stages.evaluate_motion:EvaluateMotionConfig")
@@ -149,6 +153,8 @@ class Settings:
 
 SECTIONS: dict[str, Section] = {name: value for name, value in vars(Settings).items() if isinstance(value, Section)}
 """By name, in the order of a config file."""
+OLD_SECTIONS = {"own_motion": "finetuning_corpus"}
+"""Names of sections in files written before, and what they are called now."""
 
 
 def read_settings(path: Path | None, seed: int, pose_file: Path | None = None, mocap: Path | None = None) -> Settings:
@@ -164,6 +170,10 @@ def read_settings(path: Path | None, seed: int, pose_file: Path | None = None, m
             raise InputError(path, f"is not a readable YAML file ({error})", "see `careclips config`") from error
         if not isinstance(values, dict):
             raise InputError(path, "is not a mapping of sections", "see `careclips config`")
+        for old, new in OLD_SECTIONS.items():
+            if old in values and new not in values:
+                log.warning("%s: the section %s is now called %s", path, old, new)
+                values[new] = values.pop(old)
         unknown = sorted(set(values) - set(SECTIONS))
         if unknown:
             raise InputError(path, f"has an unknown section {unknown[0]!r}", f"use {', '.join(SECTIONS)}")

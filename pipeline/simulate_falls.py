@@ -70,7 +70,7 @@ def simulate_falls(
         made = {outcome.item: outcome.value for outcome in outcomes if not outcome.reason}
         dropped = Counter((outcome.reason or "").split(":")[0] for outcome in outcomes if outcome.reason)
         motions = [one["motion"] for one in made.values()]
-        summary = stage.figures(motions, dropped, sum(one["seconds"] for one in made.values())) | {
+        summary = stage.metrics(motions, dropped, sum(one["seconds"] for one in made.values())) | {
             "falls": {item: one["motion"].details for item, one in made.items()},
             "seed": settings.seed,
             "room": room,

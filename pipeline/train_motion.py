@@ -68,9 +68,9 @@ def train_motion(
     first = int(os.environ.get("RANK", "0")) == 0
     if finetune is not None:
         if first:
-            from pipeline.build_corpus import own_corpus  # machines that only train lack what it imports
+            from pipeline.build_corpus import build_finetuning_corpus  # machines that only train lack what it imports
 
-            own_corpus(Store(finetune), out / "own.bin", settings)
+            build_finetuning_corpus(Store(finetune), out / "own.bin", settings)
             join_corpora([corpus, out / "own.bin"], out / "corpus.bin", read_index(corpus).dropped)
         training.wait_for_everyone(machine.device)
         corpus, texts = out / "corpus.bin", out / "texts.safetensors"

@@ -15,11 +15,11 @@ from jaxtyping import Float
 from pydantic import Field
 
 from models.body.model import BodyModel
-from models.compare_falls.counterparts import placed_like, seen_by, simulated_counterpart
+from models.compare_falls.counterparts import aligned_at_onset, seen_by, simulated_counterpart
 from models.compare_falls.features import fall_features
 from models.compare_falls.real_falls import Fall, LiftedClip
-from models.compare_falls.two_samples import FEWEST, Separation, told_apart
-from models.config import Config
+from models.compare_falls.two_samples import FEWEST, Separation, classifier_two_sample_test
+from models.config import Config, renamed
 from models.errors import Rejected
 from models.falls.causes import DIRECTION_ANGLES
 from models.geometry.camera import Camera
@@ -32,9 +32,12 @@ class CompareFallsConfig(Config):
     """What is cut out and how many counterparts it has."""
 
     counterparts: int = Field(2, ge=1)
+    """Simulated falls made for each real one."""
     before_s: float = Field(1.0, gt=0.0)
+    """Seconds before the onset that are compared."""
     after_s: float = Field(3.0, gt=0.0)
-    least_drop_m: float = Field(0.25, gt=0.0)
+    """Seconds after the onset that are compared."""
+    min_drop_m: float = renamed("least_drop_m", "min_drop_m", 0.25, gt=0.0)
     """Whose pelvis sinks less is not the one who fell."""
     walk_m: float = Field(1.0, gt=0.0)
     """Way of the pelvis in a window that counts as a walk."""
@@ -83,7 +86,7 @@ def falls_of(
             if before.any() and (track.visible & after).sum() >= 2
         }
         who = max(sunk, key=lambda person: sunk[person], default="")
-        if clip.room is None or not who or sunk[who] < config.least_drop_m:
+        if clip.room is None or not who or sunk[who] < config.min_drop_m:
             dropped.append({"item": clip.clip, "reason": "the fall was not lifted from before its onset to its rest"})
             continue
         windows.append(_window(config, clip, who, fall.onset_s, fall))
@@ -168,7 +171,7 @@ def _walked(body: BodyModel, motion: Motion, window: Window, rng: np.random.Gene
         raise Rejected("walk_too_short")
     start = float(rng.uniform(0.0, spare))
     frames = np.searchsorted(motion.timestamps_s, start + window.times).clip(0, len(motion.timestamps_s) - 1)
-    placed = placed_like(body, motion.people[0], int(frames[0]), window.joints[0])
+    placed = aligned_at_onset(body, motion.people[0], int(frames[0]), window.joints[0])
     return seen_by(body, placed, frames, window.person, window.times, window.camera, rng)
 
 
@@ -206,7 +209,9 @@ def _compared(
 ) -> Separation | None:
     if min(len({event for event, _ in first}), len({event for event, _ in second})) < FEWEST:
         return None
-    return told_apart([f for _, f in first], [f for _, f in second], [e for e, _ in first], [e for e, _ in second], rng)
+    return classifier_two_sample_test(
+        [f for _, f in first], [f for _, f in second], [e for e, _ in first], [e for e, _ in second], rng
+    )
 
 
 def _medians(samples: dict[str, list[tuple[str, dict[str, float]]]], names: list[str]) -> dict[str, dict[str, float]]:

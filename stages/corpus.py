@@ -1,6 +1,6 @@
 """The motion corpus, part by part: captured takes, simulated falls, look-alikes and compositions, each with captions.
 
-A part is a list of items and a count of what was set aside, by reason. Parts depend on the seed and their own numbers
+A part is a list of items and a count of what was skipped, by reason. Parts depend on the seed and their own numbers
 alone, so that they can be made in any order, and a build that was stopped goes on where it was. DESIGN §4, corpus.
 """
 
@@ -16,21 +16,21 @@ from pydantic import Field
 
 from models.body.model import BodyModel, BodyShape
 from models.body.subject import Subject
-from models.config import Config
+from models.config import Config, renamed
 from models.corpus.mirror import mirrored_item
 from models.corpus.writer import Item
 from models.errors import InputError, Rejected
 from models.falls.causes import SIMULATED_HZ
 from models.falls.look_alikes import LOOK_ALIKES, look_alike
 from models.falls.sampling import FallsConfig, draw_kind, simulated
-from models.interactions.acts import COMPOSITIONS
-from models.interactions.composition import composed
+from models.interactions.acts import INTERACTION_KINDS
+from models.interactions.composition import compose_interaction
 from models.mocap.importers.indexed_folder import IndexedTake, read_take
 from models.order import Direction
 from models.seeds import generator
 from models.text.captions import Facts, age_of, captions, pace_of, sex_of
 from models.text.captured_captions import captured_captions
-from models.text.locomotion import travel_of
+from models.text.locomotion import locomotion_of
 from models.text.vocabulary import SAYABLE, Event, Surface
 from models.types import FPS, Motion, Role, take
 
@@ -55,13 +55,19 @@ class CorpusConfig(Config):
     mocap: Path | None = None
     """Folder of captured motion with an `index.csv`."""
     falls: int = Field(1600, ge=0)
+    """Simulated falls of all causes and directions."""
     look_alikes: int = Field(1050, ge=0)
-    composed: int = Field(240, ge=0)
+    """Movements made on purpose that look like a fall for a moment, each kind in turn."""
+    interactions: int = renamed("composed", "interactions", 240, ge=0)
+    """Interactions of two people composed by physics."""
     pair_window_s: float = Field(8.0, gt=1.0)
+    """Seconds of the windows that captured pairs are cut into; each is mirrored too."""
     pair_stride_s: float = Field(4.0, gt=0.5)
-    """Captured pairs are cut into windows, and each is mirrored."""
+    """Seconds from the beginning of one window to that of the next."""
     captions: int = Field(4, ge=1)
+    """Captions written for each item."""
     fall: FallsConfig = FallsConfig()
+    """Who falls, and where."""
     part: int = Field(40, ge=1)
     """Items made at a time: what is lost when a build is stopped."""
 
@@ -70,20 +76,20 @@ Part = tuple[list[Item], Counter[str]]
 
 
 def captured_part(config: CorpusConfig, body: BodyModel, takes: Sequence[IndexedTake], root: Path, seed: int) -> Part:
-    """Items of captured takes; of two people also windows and their mirrors. Takes that cannot be read are set
-    aside."""
+    """Return items of captured takes; of two people also windows and their mirrors. Takes that cannot be read are
+    skipped."""
     items: list[Item] = []
-    aside: Counter[str] = Counter()
+    skipped: Counter[str] = Counter()
     betas = np.asarray(body.betas_from_shape(CAPTURED), dtype=np.float64)
     for one in takes:
         name = "+".join(str(path.relative_to(root).with_suffix("")) for path in one.paths)
         try:
             motion = read_take(one, body, betas, FPS)
         except InputError as error:
-            aside[f"capture cannot be read: {error}"] += 1
+            skipped[f"capture cannot be read: {error}"] += 1
             continue
         rng = generator(seed, "corpus", name)
-        travel = travel_of(body, motion.people[0], FPS) if len(motion.people) == 1 else None
+        travel = locomotion_of(body, motion.people[0], FPS) if len(motion.people) == 1 else None
         described = one.texts[0] if one.texts else "a person moves"
         texts = captured_captions(described, travel, rng, config.captions)
         source = one.paths[0].relative_to(root).parts[0]
@@ -96,7 +102,7 @@ def captured_part(config: CorpusConfig, body: BodyModel, takes: Sequence[Indexed
             continue
         for part in _windows(config, item):
             items += [part, mirrored_item(part, body)]
-    return items, aside
+    return items, skipped
 
 
 def take_of(name: str) -> str:
@@ -126,7 +132,7 @@ def _windows(config: CorpusConfig, item: Item) -> list[Item]:
 def fall_part(config: CorpusConfig, body: BodyModel, numbers: Sequence[int], seed: int) -> Part:
     """Simulated falls of all causes and directions, in turn by chance."""
     items: list[Item] = []
-    aside: Counter[str] = Counter()
+    skipped: Counter[str] = Counter()
     for number in numbers:
         name = f"fall/{number:05d}"
         rng = generator(seed, "corpus", name)
@@ -134,14 +140,14 @@ def fall_part(config: CorpusConfig, body: BodyModel, numbers: Sequence[int], see
         try:
             motion = simulated(config.fall, body, cause, direction, rng)
         except Rejected as rejected:
-            aside[str(rejected).split(":")[0]] += 1
+            skipped[str(rejected).split(":")[0]] += 1
             continue
         texts = captions(fall_facts(motion), rng, config.captions)
-        details = motion.details | {"asked_direction": direction, "direction": fall_way(motion.details)}
+        details = motion.details | {"asked_direction": direction, "direction": measured_direction(motion.details)}
         # Who catches the balance has not fallen: that is what a classifier must learn to leave alone.
         kind = "look_alike" if details["recovered"] else "fall"
         items.append(Item(name, replace(motion, details=details), texts, "physics", OURS, name, kind))
-    return items, aside
+    return items, skipped
 
 
 def fall_facts(motion: Motion) -> Facts:
@@ -154,7 +160,7 @@ def fall_facts(motion: Motion) -> Facts:
         sex=sex_of(details["sex"]),
         age=age_of(details["age_years"]),
         cause=details["cause"],
-        direction=fall_way(details),
+        direction=measured_direction(details),
         recovers=recovered,
     )
     if recovered and details["ends"] != "standing":
@@ -166,7 +172,7 @@ def fall_facts(motion: Motion) -> Facts:
     return replace(facts, surface=SURFACES.get(details["landing"]), after=details["after"], pace=pace)
 
 
-def fall_way(details: dict[str, Any]) -> Direction:
+def measured_direction(details: dict[str, Any]) -> Direction:
     """The way that a fall went: the quarter of its measured direction, or down where it was asked for and hardly
     went."""
     if details["recovered"] or details["direction"] == "down":
@@ -186,7 +192,7 @@ EVENTS: dict[str, Event] = {
 def look_alike_part(config: CorpusConfig, body: BodyModel, numbers: Sequence[int], seed: int) -> Part:
     """Look-alikes, each kind in turn; residents mostly, at the rate of the corpus."""
     items: list[Item] = []
-    aside: Counter[str] = Counter()
+    skipped: Counter[str] = Counter()
     kinds, every = list(LOOK_ALIKES), int(np.ceil(SIMULATED_HZ / FPS))
     for number in numbers:
         name = f"look_alike/{number:05d}"
@@ -203,7 +209,7 @@ def look_alike_part(config: CorpusConfig, body: BodyModel, numbers: Sequence[int
         try:
             motion = look_alike(Subject(body, betas, age, role, sex=sex), kind, FPS * every, rng)
         except Rejected as rejected:
-            aside[str(rejected).split(":")[0]] += 1
+            skipped[str(rejected).split(":")[0]] += 1
             continue
         kept = np.arange(0, len(motion.timestamps_s), every)
         furniture = motion.details["furniture"]
@@ -217,7 +223,7 @@ def look_alike_part(config: CorpusConfig, body: BodyModel, numbers: Sequence[int
         )
         texts = captions(_look_alike_facts(motion, kind, furniture, role, age, sex), rng, config.captions)
         items.append(Item(name, motion, texts, "physics", OURS, name, "look_alike"))
-    return items, aside
+    return items, skipped
 
 
 def _look_alike_facts(motion: Motion, kind: str, furniture: list[dict], role: Role, age: float, sex: float) -> Facts:
@@ -232,17 +238,17 @@ def _look_alike_facts(motion: Motion, kind: str, furniture: list[dict], role: Ro
     return Facts(event, role=role, sex=sex_of(sex), age=age_of(age), **known)
 
 
-def composed_part(config: CorpusConfig, body: BodyModel, numbers: Sequence[int], seed: int) -> Part:
+def interaction_part(config: CorpusConfig, body: BodyModel, numbers: Sequence[int], seed: int) -> Part:
     """Two people together, each kind of composition in turn."""
     items: list[Item] = []
-    aside: Counter[str] = Counter()
+    skipped: Counter[str] = Counter()
     for number in numbers:
         name = f"composed/{number:05d}"
         rng = generator(seed, "corpus", name)
         try:
-            motion, facts = composed(body, COMPOSITIONS[number % len(COMPOSITIONS)], FPS, rng)
+            motion, facts = compose_interaction(body, INTERACTION_KINDS[number % len(INTERACTION_KINDS)], FPS, rng)
         except Rejected as rejected:
-            aside[str(rejected).split(":")[0]] += 1
+            skipped[str(rejected).split(":")[0]] += 1
             continue
         items.append(Item(name, motion, captions(facts, rng, config.captions), "composed", OURS, name, "composed"))
-    return items, aside
+    return items, skipped

@@ -32,6 +32,7 @@ class LabelConfig(Config):
     smoothing_s: float = Field(0.2, gt=0)
     """Width of the moving average over positions before they are differentiated."""
     rest_speed_m_s: float = Field(0.1, gt=0)
+    """Speed of the pelvis below which somebody is at rest."""
     fall_speed_m_s: float = Field(0.9, gt=0)
     """Peak downward speed of the pelvis that makes a descent a fall."""
     fall_drop: float = Field(0.45, gt=0, lt=1)
@@ -39,8 +40,11 @@ class LabelConfig(Config):
     low_pelvis: float = Field(0.45, gt=0, lt=1)
     """Share of the standing pelvis height below which a person lies, sits on the floor or kneels."""
     walk_speed_m_s: float = Field(0.25, gt=0)
+    """Speed of the pelvis over the floor from which on somebody walks."""
     direction_tolerance_deg: float = Field(60.0, gt=0, le=90)
+    """How far the measured direction of a fall may be from the one asked for."""
     minimum_fallen_s: float = Field(0.5, ge=0)
+    """Seconds that somebody has to lie after a fall for the clip to show it."""
 
 
 @dataclass(frozen=True)

@@ -9,7 +9,7 @@ import numpy as np
 from jaxtyping import Bool, Float, Int
 from pydantic import Field
 
-from models.config import Config
+from models.config import Config, renamed
 from models.errors import Rejected
 from models.geometry.transforms import apply, transform, yaw
 from models.types import SMPL_JOINTS, Room
@@ -31,7 +31,7 @@ class GenerateConfig(Config):
     """Least distance of joints to furniture and walls."""
     in_view: float = Field(0.9, gt=0, le=1)
     """Share of joints that must lie inside the image, over all frames."""
-    smallest_person_px: float = Field(60.0, ge=0)
+    min_person_px: float = renamed("smallest_person_px", "min_person_px", 60.0, ge=0)
     """Least height of the standing person in the image."""
     off_floor: float = Field(0.04, ge=0, le=1)
     """Share of feet that may lie on cells that are not walkable (the map has a grain of its own)."""
@@ -80,7 +80,7 @@ def _problem(
     if _in_image(pixels, room.camera.width_px, room.camera.height_px).mean() < config.in_view:
         return "out of view"
     first = pixels[0, :, 1]
-    if np.ptp(first[np.isfinite(first)]) < config.smallest_person_px:
+    if np.ptp(first[np.isfinite(first)]) < config.min_person_px:
         return "too small in the image"
     cells = _cells(room, joints_world.reshape(-1, 3))
     above = joints_world.reshape(-1, 3)[:, 2] > 0.1

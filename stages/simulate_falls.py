@@ -28,7 +28,7 @@ def run(
     return simulated(config, body, cause, direction, rng, room)
 
 
-def figures(motions: Sequence[Motion], dropped: Counter[str], compute_s: float) -> dict:
+def metrics(motions: Sequence[Motion], dropped: Counter[str], compute_s: float) -> dict:
     """Percentiles over falls from standing, the share dropped, and how many seconds of motion a second of computing
     gave."""
     fell = [

@@ -25,7 +25,7 @@ from pipeline.evaluate_motion import evaluate_motion
 from pipeline.runner import cached
 from pipeline.settings import read_settings
 from pipeline.store import Store
-from stages.finetuning_corpus import OwnMotionConfig
+from stages.finetuning_corpus import FinetuningCorpusConfig
 
 ROOT = Path(__file__).parents[1]
 CONFIG = """
@@ -197,7 +197,7 @@ def test_a_home_s_own_people_join_the_corpus(trained, tmp_path):
     body = load_body()
     walk = procedural_walking(body, np.zeros(10), 5.0, 15.0, np.random.default_rng(3))
     store = Store(tmp_path / "store")
-    _, artefact, _ = cached(store, "people3d", 1, OwnMotionConfig(), {"clip": "a"}, lambda: (walk, {}))
+    _, artefact, _ = cached(store, "people3d", 1, FinetuningCorpusConfig(), {"clip": "a"}, lambda: (walk, {}))
     record = {"people3d": artefact.key, "figures": {"reprojection_box_share_median": 0.01}}
     store.write_text(
         "index.json", json.dumps({"rooms": {}, "clips": {"home__c": record, "home__b": {}}, "footage": ""})

@@ -16,13 +16,13 @@ from models.types import SMPL_JOINTS, SMPL_PARENTS
 
 SPACING_M = 0.07
 """At most so far from one sphere's centre to the next along a bone."""
-LEAST_RADIUS_M = 0.025
+MIN_RADIUS_M = 0.025
 """Smaller ones (fingers, toes) are left out."""
 SKIN_SHARE = 0.05
 """Skinning weight from which on a vertex is skin of a limb."""
 
 
-class InnerSpheres:
+class CollisionSpheres:
     """Of one body shape."""
 
     def __init__(self, body: BodyModel, betas: Float[np.ndarray, "10"]):
@@ -39,7 +39,7 @@ class InnerSpheres:
             if not len(of):
                 return
             reach = cdist(points, of).min(axis=1)
-            large = reach >= LEAST_RADIUS_M
+            large = reach >= MIN_RADIUS_M
             centres.extend(points[large] - rest[owner])
             radii.extend(reach[large])
             owners.extend([owner] * int(large.sum()))

@@ -9,7 +9,9 @@ from models.geometry.transforms import axis_angle_from_matrix, matrix_from_axis_
 from models.types import PersonTrack
 
 
-def retimed(track: PersonTrack, times: Float[np.ndarray, "time"], clock: Float[np.ndarray, "sample"]) -> PersonTrack:
+def resample_track(
+    track: PersonTrack, times: Float[np.ndarray, "time"], clock: Float[np.ndarray, "sample"]
+) -> PersonTrack:
     """The track at other times within its own, seconds: rotations on the shortest way, the pelvis on a straight line.
 
     A frame counts as seen where the nearest one was; its confidence lies between its neighbours'.

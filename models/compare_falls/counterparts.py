@@ -13,7 +13,7 @@ from jaxtyping import Float
 
 from models.body.anthropometry import body_mass_kg
 from models.body.model import BodyModel, BodyShape
-from models.body.placement import place_track
+from models.body.placement import transform_track
 from models.body.subject import Subject
 from models.body.tracks import rest_root, track_joints, track_keypoints
 from models.compare_falls.real_falls import Fall
@@ -71,7 +71,7 @@ def simulated_counterpart(
         if at[0] == 0 and (times[0] - fall.onset_s + onset_s) < -0.2:
             reason = Rejected("no_counterpart", "begins after the clip")
             continue
-        placed = placed_like(body, track, round(onset_s * SIMULATED_HZ), joints[onset])
+        placed = aligned_at_onset(body, track, round(onset_s * SIMULATED_HZ), joints[onset])
         return seen_by(body, placed, at, person, times, camera, rng)
     raise reason
 
@@ -115,14 +115,14 @@ def _support(
     return Box(label, np.array([*centre, height / 2.0]), np.array([1.0, 0.8, height / 2.0]), angle)
 
 
-def placed_like(body: BodyModel, track: PersonTrack, onset: int, joints: Float[np.ndarray, "24 3"]) -> PersonTrack:
+def aligned_at_onset(body: BodyModel, track: PersonTrack, onset: int, joints: Float[np.ndarray, "24 3"]) -> PersonTrack:
     """The track turned and moved over the floor so that at the onset it stands where, and faces as, somebody did."""
     root = rest_root(body, track.betas)
     front = matrix_from_axis_angle(track.global_orient[onset])[:, 2]
     left = joints[SMPL_JOINTS.index("left_hip")] - joints[SMPL_JOINTS.index("right_hip")]
     turn = yaw(float(np.arctan2(-left[0], left[1]) - np.arctan2(front[1], front[0])))
     moved = joints[0, :2] - ((track.transl[onset] + root) @ turn.T)[:2]
-    return place_track(track, root, transform(turn, np.array([*moved, 0.0])))
+    return transform_track(track, root, transform(turn, np.array([*moved, 0.0])))
 
 
 def seen_by(

@@ -9,7 +9,7 @@ from models.types import SMPL_JOINTS
 
 EARLY_S = 0.3
 """How long before the onset the pelvis may begin to sink."""
-LEAST_SINK = 0.25
+MIN_SINK = 0.25
 """Leg lengths."""
 HZ = 20.0
 AT_S = (-0.8, -0.6, -0.4, -0.2, 0.0, 0.2, 0.4, 0.8, 1.2, 1.6)
@@ -51,7 +51,7 @@ def fall_features(
     middle = (high + low) / 2.0
     crossed = np.flatnonzero((height[first:-1] >= middle) & (height[first + 1 :] < middle)) + first
     moment = onset_s
-    if len(crossed) and high - low > LEAST_SINK:
+    if len(crossed) and high - low > MIN_SINK:
         before, after = height[crossed[0]], height[crossed[0] + 1]
         moment = float(clock[crossed[0]] + (before - middle) / (before - after) / HZ)
     since = clock - moment

@@ -35,7 +35,7 @@ class Separation:
         return [self.auc, self.low, self.high]
 
 
-def told_apart(
+def classifier_two_sample_test(
     first: list[dict[str, float]],
     second: list[dict[str, float]],
     first_events: list[str],

@@ -20,7 +20,7 @@ from models.corpus.block_codec import Tracks, decompress
 from models.errors import InputError
 from models.types import FPS
 
-MOST_PEOPLE = 4
+MAX_PEOPLE = 4
 MAGIC = b"careclips corpus 1\n"
 _PREFIX = len(MAGIC) + 32 + 8
 
@@ -67,7 +67,7 @@ class Index:
     actions: tuple[str, ...]
     """What the action numbers mean."""
     dropped: dict[str, int]
-    """What was set aside while the corpus was made, counted by reason."""
+    """What was skipped while the corpus was made, counted by reason."""
     rows: tuple[Row, ...]
     """In the order of their names."""
     file_bytes: int
@@ -121,7 +121,7 @@ class Corpus:
             self.confidence[part].reshape(people, row.frames),
         )
 
-    def windows(self, picks: Sequence[tuple[int, int]], frames: int, people: int = MOST_PEOPLE) -> Windows:
+    def windows(self, picks: Sequence[tuple[int, int]], frames: int, people: int = MAX_PEOPLE) -> Windows:
         """A batch of pieces of `frames` frames, each picked by (place of the item in the index, its first frame).
 
         `people` is the number of slots; an assertion fails where an item has more people or starts behind its end.

@@ -14,7 +14,7 @@ from typing import Literal
 import numpy as np
 
 from models.corpus.block_codec import Tracks, compress
-from models.corpus.reader import MOST_PEOPLE, Corpus, Index, Row, file_content, read_blocks
+from models.corpus.reader import MAX_PEOPLE, Corpus, Index, Row, file_content, read_blocks
 from models.errors import InputError
 from models.files import write_bytes
 from models.types import ACTIONS, FPS, Motion, PersonTrack
@@ -57,7 +57,7 @@ def split_of(take: str) -> Split:
 def write_corpus(path: Path, items: Iterable[Item], body: str, dropped: Mapping[str, int]) -> Index:
     """Write a corpus file, whole or not at all, and give its index.
 
-    `body` names the body model of all betas; `dropped` counts by reason what was set aside. Items may come one by one.
+    `body` names the body model of all betas; `dropped` counts by reason what was skipped. Items may come one by one.
     InputError names the item that cannot be stored: numbers that are not finite, another rate than 20 Hz, too many
     people, no caption, a name that is there already.
     """
@@ -67,7 +67,7 @@ def write_corpus(path: Path, items: Iterable[Item], body: str, dropped: Mapping[
             raise InputError(f"item {item.name}", "is in the corpus already", "give every item a name of its own")
         made[item.name] = _encoded(item)
     if not made:
-        raise InputError(path, "no item was given for the corpus", "see why the sources were set aside")
+        raise InputError(path, "no item was given for the corpus", "see why the sources were skipped")
     rows = [made[name] for name in sorted(made)]
     return _write(path, Index(body, ACTIONS, dict(dropped), tuple(row for row, _ in rows), 0), [b for _, b in rows])
 
@@ -224,8 +224,8 @@ def _encoded(item: Item) -> tuple[Row, bytes]:
 def _check(item: Item) -> None:
     """Raise InputError where the item cannot be stored as it is."""
     motion, what = item.motion, f"item {item.name}"
-    if not 1 <= len(motion.people) <= MOST_PEOPLE:
-        raise InputError(what, f"has {len(motion.people)} people, 1 to {MOST_PEOPLE} expected", "leave some out")
+    if not 1 <= len(motion.people) <= MAX_PEOPLE:
+        raise InputError(what, f"has {len(motion.people)} people, 1 to {MAX_PEOPLE} expected", "leave some out")
     clock = motion.timestamps_s - motion.timestamps_s[:1]
     if len(clock) == 0 or np.abs(clock - np.arange(len(clock)) / FPS).max() > 1e-3:
         raise InputError(what, f"is not sampled at {FPS:g} Hz", "resample it")

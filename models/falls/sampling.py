@@ -8,7 +8,7 @@ from pydantic import Field
 
 from models.body.anthropometry import body_mass_kg
 from models.body.model import BodyModel, BodyShape
-from models.body.placement import place_track
+from models.body.placement import transform_track
 from models.body.subject import Subject
 from models.body.tracks import rest_root
 from models.config import Config
@@ -31,14 +31,19 @@ class FallsConfig(Config):
     """Who falls, and where."""
 
     physics: PhysicsConfig = PhysicsConfig()
+    """How falls are simulated."""
     hz: float = Field(default=20.0, gt=0.0)
     """Of the motions; simulated at the next multiple of it from 60 Hz on."""
     seconds: float = Field(default=8.0, ge=6.0)
+    """Length of a simulation, from before the onset until the body has come to rest."""
     rest_seconds: tuple[float, float] = (1.0, 3.0)
     """How long somebody is seen lying after coming to rest."""
     age_years: tuple[float, float] = (60.0, 97.0)
+    """Youngest and oldest who fall."""
     stature_m: tuple[float, float] = (1.45, 1.88)
+    """Shortest and tallest who fall, standing height in metres."""
     build: tuple[float, float] = (0.1, 0.9)
+    """Slightest and heaviest who fall: 0 is slight, 1 is heavy."""
     recovering: float = Field(default=0.12, ge=0.0, le=1.0)
     """Share of the causes that a step can answer which are answered by one."""
     rising: float = Field(default=0.4, ge=0.0, le=1.0)
@@ -99,7 +104,7 @@ def simulated(
     if not motion.details["recovered"]:
         motion = _followed(config, subject, motion, scene.boxes, rng)
     kept = np.arange(0, len(motion.timestamps_s), every)
-    track = place_track(take(motion.people[0], kept), rest_root(body, betas), T)
+    track = transform_track(take(motion.people[0], kept), rest_root(body, betas), T)
     return replace(_first(motion, kept), people=(track,), details=motion.details | facts)
 
 

@@ -20,7 +20,7 @@ from models.animation.postures import Posture, squatting, varied
 from models.animation.props import chair_behind, lowered
 from models.body.anthropometry import body_mass_kg
 from models.body.model import BodyModel, BodyShape
-from models.body.placement import place_track
+from models.body.placement import transform_track
 from models.body.subject import Subject
 from models.body.tracks import rest_root, track_joints
 from models.errors import Rejected
@@ -38,8 +38,8 @@ from models.text.captions import Facts
 from models.text.vocabulary import Touch
 from models.types import ACTIONS, SMPL_JOINTS, Motion, PersonTrack, Role, take
 
-Composition = Literal["walk_beside", "approach_fallen", "catch", "help_up"]
-COMPOSITIONS: tuple[Composition, ...] = get_args(Composition)
+InteractionKind = Literal["walk_beside", "approach_fallen", "catch", "help_up"]
+INTERACTION_KINDS: tuple[InteractionKind, ...] = get_args(InteractionKind)
 CATCHABLE: tuple[Cause, ...] = ("push", "slip", "trip", "misstep")
 OFFERED = Posture(arms=(28.0, 28.0), aside=(14.0, 14.0), elbows=(78.0, 78.0), pronation=(55.0, 55.0))
 """Forearms held out to be taken."""
@@ -70,7 +70,7 @@ Acted = tuple[PersonTrack, Int[np.ndarray, "_"]]
 
 
 @dataclass(frozen=True)
-class Together:
+class Interaction:
     """Two people, not touching yet."""
 
     resident: Acted
@@ -83,7 +83,7 @@ class Together:
     details: dict[str, Any] = field(default_factory=dict)
 
 
-def walk_beside(resident: Subject, carer: Subject, fps: float, rng: np.random.Generator) -> Together:
+def walk_beside(resident: Subject, carer: Subject, fps: float, rng: np.random.Generator) -> Interaction:
     """Side by side at the resident's pace: apart, a hand on the back, or holding the arm on that side."""
     side: Side = "left" if rng.random() < 0.5 else "right"
     sign = 1.0 if side == "left" else -1.0
@@ -120,10 +120,10 @@ def walk_beside(resident: Subject, carer: Subject, fps: float, rng: np.random.Ge
         track = offer_arms(track, posture, (side,), held_share(holds[0], len(labels), fps))
     touch: Touch | None = None if way == "apart" else "back" if way == "back" else "arm"
     facts = Facts("walk_beside", role="carer", other="resident", side=side, touch=touch)
-    return Together((track, labels), acted[1], facts, holds)
+    return Interaction((track, labels), acted[1], facts, holds)
 
 
-def approach_fallen(resident: Subject, carer: Subject, fps: float, rng: np.random.Generator) -> Together:
+def approach_fallen(resident: Subject, carer: Subject, fps: float, rng: np.random.Generator) -> Interaction:
     """The resident falls and lies; the carer walks up, goes down and lays a hand or both on shoulder and arm."""
     motion = _falls(resident, False, rng)
     track, labels = _at(motion, fps, 8.0)
@@ -151,10 +151,10 @@ def approach_fallen(resident: Subject, carer: Subject, fps: float, rng: np.rando
     keep = ("cause", "direction", "onset_s", "impact_s", "rest_s")
     details = {key: motion.details[key] for key in keep}
     facts = Facts("approach_fallen", role="carer", other="resident", touch="shoulder" if part == "shoulder" else "arm")
-    return Together((track, labels), acted, facts, holds, (), given_s, details)
+    return Interaction((track, labels), acted, facts, holds, (), given_s, details)
 
 
-def catch(resident: Subject, carer: Subject, fps: float, rng: np.random.Generator) -> Together:
+def catch(resident: Subject, carer: Subject, fps: float, rng: np.random.Generator) -> Interaction:
     """The resident stumbles and stays up; the carer, who stands beside the way, steps in and takes hold."""
     motion = _falls(resident, True, rng)
     track, labels = _at(motion, fps, 1.0)
@@ -162,7 +162,7 @@ def catch(resident: Subject, carer: Subject, fps: float, rng: np.random.Generato
     root = rest_root(resident.body, resident.betas)
     # The stumbling person at the origin: the carer waits beside the way, where it leads to.
     moved = -(track.transl[round(onset_s * fps)] + root)
-    track = place_track(track, root, transform(yaw(0.0), np.array([*moved[:2], 0.0])))
+    track = transform_track(track, root, transform(yaw(0.0), np.array([*moved[:2], 0.0])))
     side: Side = "left" if rng.random() < 0.5 else "right"
     sign = 1.0 if side == "left" else -1.0
     joints = track_joints(resident.body, track)
@@ -195,10 +195,10 @@ def catch(resident: Subject, carer: Subject, fps: float, rng: np.random.Generato
     direction = motion.details["direction"]
     facts = Facts("catch", role="carer", other="resident", direction=direction, touch="both_hands")
     details = {"cause": motion.details["cause"], "direction": direction, "onset_s": onset_s}
-    return Together((track, labels), (reached, actions), facts, holds, (), max(grab, onset_s + 1.5), details)
+    return Interaction((track, labels), (reached, actions), facts, holds, (), max(grab, onset_s + 1.5), details)
 
 
-def help_up(resident: Subject, carer: Subject, fps: float, rng: np.random.Generator) -> Together:
+def help_up(resident: Subject, carer: Subject, fps: float, rng: np.random.Generator) -> Interaction:
     """The resident rises from a chair; the carer holds both forearms from the front, or arm and back from the side."""
     sitter = actor_of(resident, fps, rng, np.zeros(2), 0.0)
     support, boxes = chair_behind(sitter, float(rng.uniform(0.42, 0.5)), np.zeros(2))
@@ -242,10 +242,10 @@ def help_up(resident: Subject, carer: Subject, fps: float, rng: np.random.Genera
     actions[helping] = ACTIONS.index("other")
     facts = Facts("help_up", role="carer", other="resident", touch="both_arms" if front else "arm")
     details = {"boxes": [[box.centre.tolist(), box.half_sizes.tolist(), box.yaw] for box in boxes]}
-    return Together((track, labels), (acted, actions), facts, holds, boxes, 0.0, details)
+    return Interaction((track, labels), (acted, actions), facts, holds, boxes, 0.0, details)
 
 
-ACTS: dict[Composition, Callable[[Subject, Subject, float, np.random.Generator], Together]] = {
+ACTS: dict[InteractionKind, Callable[[Subject, Subject, float, np.random.Generator], Interaction]] = {
     "walk_beside": walk_beside,
     "approach_fallen": approach_fallen,
     "catch": catch,
@@ -314,7 +314,7 @@ def _then(person: Subject, before: Acted, after: Acted, heading: float, fps: flo
     root = rest_root(person.body, person.betas)
     ankles = [SMPL_JOINTS.index(f"{side}_ankle") for side in ("left", "right")]
     last = take(before[0], np.array([len(before[1]) - 1]))
-    turned = place_track(after[0], root, transform(yaw(heading), np.zeros(3)))
+    turned = transform_track(after[0], root, transform(yaw(heading), np.zeros(3)))
     shift = track_joints(person.body, last)[0, ankles].mean(axis=0) - track_joints(
         person.body, take(turned, np.array([0]))
     )[0, ankles].mean(axis=0)

@@ -8,12 +8,12 @@ joints, cannot pass through each other, and hands that hold on are drawn to wher
 
 import numpy as np
 
-from models.body.collision_spheres import InnerSpheres, depths
+from models.body.collision_spheres import CollisionSpheres, depths
 from models.body.model import BodyModel
 from models.body.subject import Subject
 from models.errors import Rejected
 from models.falls.causes import SIMULATED_HZ
-from models.interactions.acts import ACTS, Composition, Together, draw_subject
+from models.interactions.acts import ACTS, Interaction, InteractionKind, draw_subject
 from models.interactions.hand_holds import Hold, hold_on
 from models.interactions.palm_contact import palm_distance
 from models.physics.humanoid import Grip, build_humanoids
@@ -26,11 +26,13 @@ INSIDE_M = 0.03
 TOUCH_M = 0.03
 PLACE_M = 0.07
 """Furthest that a palm which holds may be from the skin of what it holds, and from the very place."""
-LATE_S, LEAST_S = 1.0, 1.0
+LATE_S, MIN_HOLD_S = 1.0, 1.0
 """How much later than planned a hand may come to hold, and the shortest that it holds."""
 
 
-def composed(body: BodyModel, kind: Composition, fps: float, rng: np.random.Generator) -> tuple[Motion, Facts]:
+def compose_interaction(
+    body: BodyModel, kind: InteractionKind, fps: float, rng: np.random.Generator
+) -> tuple[Motion, Facts]:
     """Two people (resident, carer) at `fps`, and what a caption may say.
 
     Details: composition, composed, `touches` (hand and part of whom, from_s, until_s), and of some kinds cause,
@@ -62,7 +64,7 @@ def _performed(
     body: BodyModel,
     people: tuple[Subject, Subject],
     tracks: tuple[PersonTrack, PersonTrack],
-    act: Together,
+    act: Interaction,
     hands: tuple[Grip, ...],
     fps: float,
 ) -> tuple[PersonTrack, ...]:
@@ -77,7 +79,7 @@ def _performed(
 
 def deepest_between(body: BodyModel, one: PersonTrack, other: PersonTrack) -> float:
     """How deep two people are in each other at the worst moment, metres; negative where they never meet."""
-    spheres = [InnerSpheres(body, track.betas) for track in (one, other)]
+    spheres = [CollisionSpheres(body, track.betas) for track in (one, other)]
     centres = [s.centres(t.global_orient, t.body_pose, t.transl) for s, t in zip(spheres, (one, other), strict=True)]
     return float(depths(centres[0], spheres[0].radii, centres[1], spheres[1].radii).max())
 
@@ -96,7 +98,7 @@ def _touch(
     off = np.flatnonzero(away[first : last + 1] > TOUCH_M)
     # It comes near for a moment before it is said to hold, and is drawn the last bit of the way.
     begins = first + (int(off[-1]) + 1 if len(off) else 0)
-    if begins - first > LATE_S * fps or last - begins < LEAST_S * fps:
+    if begins - first > LATE_S * fps or last - begins < MIN_HOLD_S * fps:
         worst = 100.0 * float(away[first : last + 1].max())
         raise Rejected("composed_hand_off", f"{hold.hand} hand up to {worst:.1f} cm from {hold.part}")
     return {

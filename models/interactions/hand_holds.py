@@ -27,9 +27,9 @@ Side = Literal["left", "right"]
 SPINE = tuple(SMPL_JOINTS.index(name) for name in ("spine1", "spine2", "spine3"))
 LEAN_M = 0.45
 """Height of the shoulders over the joints that lean."""
-MOST_LEAN = 0.6
+MAX_LEAN = 0.6
 """How much further a trunk leans at a time for the sake of a hold, radians."""
-MOST_DROP_M = 0.12
+MAX_DROP_M = 0.12
 HIPS_BACK_M = 0.25
 """How far the hips of who leans go back, per radian."""
 STRETCH = 0.94
@@ -241,8 +241,8 @@ def _lean(
             turn += axis * (short / LEAN_M / len(holds))[:, None]
         turn = gaussian_filter1d(turn, 0.08 * fps, axis=0, mode="nearest")
         size = np.linalg.norm(turn, axis=-1, keepdims=True)
-        turn *= np.minimum(1.0, MOST_LEAN / np.maximum(size, 1e-9))
-        drop = np.minimum(gaussian_filter1d(drop, 0.08 * fps, mode="nearest"), MOST_DROP_M)
+        turn *= np.minimum(1.0, MAX_LEAN / np.maximum(size, 1e-9))
+        drop = np.minimum(gaussian_filter1d(drop, 0.08 * fps, mode="nearest"), MAX_DROP_M)
         # Half at the hips, which go back as far as keeps the weight over the feet; half along the spine.
         hips, each = 0.5 * turn, 0.5 * turn / len(SPINE)
         back = np.cross(hips, np.array([0.0, 0.0, HIPS_BACK_M])) * upright[:, None]

@@ -19,7 +19,7 @@ from scipy.sparse import csr_array, eye_array, kron, vstack
 from scipy.sparse.linalg import spsolve
 from torch import Tensor
 
-from models.body.collision_spheres import InnerSpheres
+from models.body.collision_spheres import CollisionSpheres
 from models.body.floor_contact import stand_on_floor
 from models.body.kinematics import forward_kinematics
 from models.body.model import BodyModel
@@ -164,7 +164,7 @@ def _resolve_interpenetration(
     """By what to move each person over the floor, at all times alike, so that nobody is inside another: planted feet
     stay planted. Two who meet are moved by the shortest shift that takes them apart, half of it each; again while
     others then meet."""
-    spheres = [InnerSpheres(body, shape) for shape in betas]
+    spheres = [CollisionSpheres(body, shape) for shape in betas]
     hands = np.tile(np.eye(3), (R.shape[1], 2, 1, 1))
     centres = []
     for own, rotations, pelvis, at_rest in zip(spheres, R.double().numpy(), root, rest, strict=True):

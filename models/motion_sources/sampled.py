@@ -6,7 +6,7 @@ from pathlib import Path
 import numpy as np
 
 from models.body.model import BodyModel
-from models.body.resample import retimed
+from models.body.resample import resample_track
 from models.errors import Rejected
 from models.motion.cleanup import CleanupConfig
 from models.motion.model import load_motion_model
@@ -63,7 +63,7 @@ class SampledMotion:
             motion,
             timestamps_s=clock,
             people=tuple(
-                replace(retimed(track, motion.timestamps_s, clock), role=order.role) for track in motion.people
+                replace(resample_track(track, motion.timestamps_s, clock), role=order.role) for track in motion.people
             ),
             actions=np.full((1, len(clock)), -1),
         )

@@ -16,7 +16,7 @@ from jaxtyping import Float
 from pydantic import Field
 from torch import Tensor
 
-from models.body.collision_spheres import InnerSpheres, depths
+from models.body.collision_spheres import CollisionSpheres, depths
 from models.body.model import BodyModel
 from models.config import Config, renamed
 from models.types import PersonTrack
@@ -64,7 +64,7 @@ def resolve_interpenetration(
     """Move people apart who overlap by more than `tolerance_m`; tracks share timestamps. Order does not matter."""
     if len(tracks) < 2:
         return list(tracks), []
-    spheres = [InnerSpheres(body, track.betas) for track in tracks]
+    spheres = [CollisionSpheres(body, track.betas) for track in tracks]
     centres = [s.centres(t.global_orient, t.body_pose, t.transl) for s, t in zip(spheres, tracks, strict=True)]
     radii = [s.radii for s in spheres]
     before = {

@@ -10,7 +10,7 @@ from dataclasses import dataclass, fields, replace
 import numpy as np
 
 from models.order import Cause, Direction
-from models.text.locomotion import Travel
+from models.text.locomotion import Locomotion
 from models.text.vocabulary import (
     AFTER_VERBS,
     AGE_WORDS,
@@ -163,7 +163,7 @@ def pace_of(event: Event, seconds: float) -> Pace | None:
     return "quick" if seconds < quick else "slow" if seconds > slow else usual
 
 
-def with_travel(facts: Facts, travel: Travel) -> Facts:
+def with_locomotion(facts: Facts, travel: Locomotion) -> Facts:
     """Facts of somebody walking or crawling, with what was measured of the way; that it leads ahead goes without
     saying."""
     way = None if travel.direction == "forward" else travel.direction

@@ -5,7 +5,7 @@ import re
 import numpy as np
 
 from models.text.captions import distance_words
-from models.text.locomotion import Travel
+from models.text.locomotion import Locomotion
 from models.text.vocabulary import DIRECTION_WORDS, PACE_WORDS
 
 BASE_VERBS = {
@@ -25,7 +25,7 @@ _SUBJECTS = ("a person", "somebody", "someone")
 
 
 def captured_captions(
-    description: str, travel: Travel | None, rng: np.random.Generator, count: int = 4
+    description: str, travel: Locomotion | None, rng: np.random.Generator, count: int = 4
 ) -> tuple[str, ...]:
     """Different captions from a collection's free description; the first also states what was measured.
 
@@ -77,7 +77,7 @@ def _third_person(phrase: str) -> str:
     return " ".join(BASE_VERBS.get(word, word) if k in verbs else word for k, word in enumerate(words))
 
 
-def _measured(travel: Travel, rng: np.random.Generator) -> str:
+def _measured(travel: Locomotion, rng: np.random.Generator) -> str:
     """One more sentence: way, pace and turn; empty for who neither goes nor turns."""
     parts = []
     if travel.direction:

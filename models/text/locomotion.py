@@ -29,7 +29,7 @@ STRAIGHT_DOWN_M = 0.25
 
 
 @dataclass(frozen=True)
-class Travel:
+class Locomotion:
     """How somebody moved about."""
 
     distance_m: float
@@ -56,7 +56,7 @@ class Travel:
         return "left" if self.turn_deg > 0.0 else "right"
 
 
-def travel_of(body: BodyModel, track: PersonTrack, fps: float) -> Travel:
+def locomotion_of(body: BodyModel, track: PersonTrack, fps: float) -> Locomotion:
     """The travel of a whole track."""
     orient = matrix_from_axis_angle(track.global_orient)
     heading, upright = _headings(orient), orient[:, 2, 1] > 0.5
@@ -71,7 +71,7 @@ def travel_of(body: BodyModel, track: PersonTrack, fps: float) -> Travel:
     direction = None
     if np.hypot(ahead, left) > max(ON_THE_SPOT_M, 0.5 * distance):
         direction = _quarter(float(ahead), float(left))
-    return Travel(
+    return Locomotion(
         distance,
         distance * fps / moving.sum() if moving.any() else 0.0,
         _net_turn_deg(heading[upright], fps),

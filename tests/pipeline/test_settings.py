@@ -64,3 +64,11 @@ def test_what_is_wrong_is_named(tmp_path, text, problem):
     with pytest.raises(InputError, match=str(tmp_path / "c.yaml")) as error:
         read_settings(tmp_path / "c.yaml", 0)
     assert problem in str(error.value)
+
+
+def test_a_section_s_old_name_still_works(tmp_path, caplog):
+    (tmp_path / "c.yaml").write_text("own_motion: {least_seconds: 3.0}\ncorpus: {composed: 7}\n")
+    settings = read_settings(tmp_path / "c.yaml", 0)
+    assert settings.finetuning_corpus.min_seconds == 3.0 and settings.corpus.interactions == 7
+    assert "the section own_motion is now called finetuning_corpus" in caplog.text
+    assert settings.finetuning_corpus.key_values()["least_seconds"] == 3.0

@@ -5,7 +5,7 @@ import pytest
 
 from models.animation.gait_curves import procedural_standing, procedural_walking
 from models.body.model import load_body
-from models.body.placement import place_track
+from models.body.placement import transform_track
 from models.body.tracks import rest_root, track_joints, track_keypoints
 from models.compare_falls.real_falls import Fall, LiftedClip
 from models.geometry.camera import Camera, intrinsics_from_focal, normal_from_angles, pose_over_floor
@@ -27,7 +27,7 @@ def body():
 
 def clip_of(body, name: str, track, fps: float = 15.0) -> LiftedClip:
     """A clip in which the track is seen by the camera from behind, 3.5 m away at its start."""
-    track = place_track(track, rest_root(body, track.betas), transform(yaw(0.0), np.array([3.5, 0.0, 0.0])))
+    track = transform_track(track, rest_root(body, track.betas), transform(yaw(0.0), np.array([3.5, 0.0, 0.0])))
     keypoints = CAMERA.project(track_keypoints(body, track))
     count = len(keypoints)
     boxes = np.concatenate([keypoints.min(axis=1), keypoints.max(axis=1)], axis=1)

@@ -116,6 +116,6 @@ def test_look_alikes_are_no_falls(body):
 
 
 def test_compositions_are_marked(body):
-    items, _ = corpus.composed_part(CONFIG, body, range(4), 0)
+    items, _ = corpus.interaction_part(CONFIG, body, range(4), 0)
     assert items and all(item.kind == "composed" and item.motion.details["composed"] for item in items)
     assert all(len(item.motion.people) == 2 for item in items)

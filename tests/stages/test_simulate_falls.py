@@ -112,8 +112,8 @@ def test_a_fall_in_a_room_ends_on_its_furniture(body):
 
 def test_figures_count_what_was_dropped(body):
     motions = [falls.run(BARE, body, "push", way, np.random.default_rng(1)) for way in ("forward", "left")]
-    found = falls.figures(motions, Counter({"simulation_unstable": 2}), 1.0)
+    found = falls.metrics(motions, Counter({"simulation_unstable": 2}), 1.0)
     assert found["dropped_share"] == 0.5 and found["recovered"] == 0
     assert 0.4 < found["impact_time_s"][1] < 1.5 and 1.0 < found["hip_speed_m_s"][1] < 3.6
     assert found["realtime_factor"] == pytest.approx(sum(m.timestamps_s[-1] for m in motions))
-    assert falls.figures([], Counter(), 0.0)["impact_time_s"] is None
+    assert falls.metrics([], Counter(), 0.0)["impact_time_s"] is None

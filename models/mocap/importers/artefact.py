@@ -10,7 +10,7 @@ from jaxtyping import Float
 from models import codec
 from models.body.model import BodyModel
 from models.errors import InputError
-from models.mocap.importers.own_body import on_clock
+from models.mocap.importers.own_body import sampled_at
 from models.types import LabelledClip, Motion
 
 REMEDY = "give STORE/people3d/<key>, STORE/clip/<key> or DATASET/clips/<id>.npz"
@@ -35,4 +35,4 @@ def read(path: Path, body: BodyModel, betas: Float[np.ndarray, "10"], fps: float
 
     People keep the betas that they were lifted or made with, and `betas` is for nobody.
     """
-    return [on_clock(read_artefact(path, body), body, fps)]
+    return [sampled_at(read_artefact(path, body), body, fps)]

@@ -8,7 +8,7 @@ from jaxtyping import Float
 
 from models.body.model import BodyModel
 from models.mocap.clip_file import read_motion
-from models.mocap.importers.own_body import on_clock
+from models.mocap.importers.own_body import sampled_at
 from models.types import Motion
 
 
@@ -19,5 +19,5 @@ def read(path: Path, body: BodyModel, betas: Float[np.ndarray, "10"], fps: float
     are.
     """
     paths = sorted(path.glob("*.npz")) if path.is_dir() else [path]
-    motions = [on_clock(read_motion(file), body, fps) for file in paths]
+    motions = [sampled_at(read_motion(file), body, fps) for file in paths]
     return [replace(motion, details=motion.details | {"texts": ()}) for motion in motions]

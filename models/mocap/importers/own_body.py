@@ -15,7 +15,7 @@ from models.geometry.transforms import axis_angle_from_matrix, matrix_from_axis_
 from models.types import Motion, PersonTrack
 
 
-def on_clock(motion: Motion, body: BodyModel, fps: float) -> Motion:
+def sampled_at(motion: Motion, body: BodyModel, fps: float) -> Motion:
     """Everyone at `fps` from the first timestamp on; the first person's pelvis begins at x = y = 0 facing +x, z as it
     was.
 

@@ -10,7 +10,7 @@ from jaxtyping import Bool, Float
 from scipy.stats import wasserstein_distance
 from torch import Tensor
 
-from models.body.collision_spheres import InnerSpheres, depths
+from models.body.collision_spheres import CollisionSpheres, depths
 from models.body.floor_contact import lowest_surface
 from models.body.kinematics import forward_kinematics
 from models.body.model import BodyModel
@@ -67,11 +67,11 @@ def distance_shift_cm(found: Sequence[float], real: Sequence[float]) -> float:
 
 
 class Flesh:
-    """Skin and inner spheres of people by their betas; what is made for a shape is kept."""
+    """Skin and collision spheres of people by their betas; what is made for a shape is kept."""
 
     def __init__(self, body: BodyModel):
         self.body = body
-        self._spheres: dict[bytes, InnerSpheres] = {}
+        self._spheres: dict[bytes, CollisionSpheres] = {}
 
     def penetration_cm(
         self,
@@ -91,7 +91,7 @@ class Flesh:
         rest: Float[Tensor, "person 22 3"],
         betas: Float[Tensor, "person 10"],
     ) -> float | None:
-        """How deep the inner spheres of two people go into each other at most; 0 where they stay apart, None of one
+        """How deep the collision spheres of two people go into each other at most; 0 where they stay apart, None of one
         person."""
         if len(features) < 2:
             return None
@@ -99,7 +99,7 @@ class Flesh:
         for orient, pose, transl, shape in self._people(features, rest, betas):
             key = shape.tobytes()
             if key not in self._spheres:
-                self._spheres[key] = InnerSpheres(self.body, shape)
+                self._spheres[key] = CollisionSpheres(self.body, shape)
             spheres = self._spheres[key]
             placed.append((spheres.centres(orient, pose, transl), spheres.radii))
         deepest = max(float(depths(*one, *other).max()) for k, one in enumerate(placed) for other in placed[k + 1 :])

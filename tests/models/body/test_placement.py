@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from models.body.placement import place_track
+from models.body.placement import transform_track
 from models.geometry.transforms import apply, matrix_from_axis_angle, transform, yaw
 from models.types import PersonTrack
 
@@ -22,7 +22,7 @@ def test_the_pelvis_is_moved_not_transl():
         np.ones(4),
     )
     T = transform(yaw(0.8), np.array([2.0, -1.0, 0.0]))
-    moved = place_track(track, root, T)
+    moved = transform_track(track, root, T)
     np.testing.assert_allclose(moved.transl + root, apply(T, track.transl + root), atol=1e-12)
     np.testing.assert_allclose(
         matrix_from_axis_angle(moved.global_orient), T[:3, :3] @ matrix_from_axis_angle(track.global_orient), atol=1e-9

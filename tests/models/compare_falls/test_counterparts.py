@@ -5,9 +5,9 @@ import pytest
 
 from models.animation.gait_curves import procedural_standing, procedural_walking
 from models.body.model import BodyShape, load_body
-from models.body.placement import place_track
+from models.body.placement import transform_track
 from models.body.tracks import rest_root, track_joints, track_keypoints
-from models.compare_falls.counterparts import placed_like, seen_by, simulated_counterpart
+from models.compare_falls.counterparts import aligned_at_onset, seen_by, simulated_counterpart
 from models.compare_falls.real_falls import Fall
 from models.geometry.camera import Camera, intrinsics_from_focal, normal_from_angles, pose_over_floor
 from models.geometry.transforms import transform, yaw
@@ -31,7 +31,7 @@ def stander(body):
         body.betas_from_shape(BodyShape(age_years=40.0, stature_m=1.7, sex=0.5, build=0.5)), dtype=np.float64
     )
     track = procedural_standing(body, betas, 4.0, 15.0, np.random.default_rng(0), 40.0).people[0]
-    track = place_track(track, rest_root(body, betas), transform(yaw(np.pi / 2.0), np.array([4.0, 0.3, 0.0])))
+    track = transform_track(track, rest_root(body, betas), transform(yaw(np.pi / 2.0), np.array([4.0, 0.3, 0.0])))
     keypoints = CAMERA.project(track_keypoints(body, track))
     boxes = np.concatenate([keypoints.min(axis=1), keypoints.max(axis=1)], axis=1)
     person = Person2D("p", "person", np.ones(60, bool), boxes, keypoints, np.ones((60, 17)))
@@ -41,7 +41,7 @@ def stander(body):
 def test_who_is_placed_stands_and_faces_as_the_other_did(body, stander):
     _, joints = stander
     walk = procedural_walking(body, np.zeros(10), 3.0, 30.0, np.random.default_rng(1)).people[0]
-    placed = track_joints(body, placed_like(body, walk, 20, joints[5]))[20]
+    placed = track_joints(body, aligned_at_onset(body, walk, 20, joints[5]))[20]
     np.testing.assert_allclose(placed[0, :2], joints[5, 0, :2], atol=1e-6)
     hips, others = placed[1, :2] - placed[2, :2], joints[5, 1, :2] - joints[5, 2, :2]
     assert hips @ others / np.linalg.norm(hips) / np.linalg.norm(others) > np.cos(np.radians(12.0))
@@ -50,7 +50,7 @@ def test_who_is_placed_stands_and_faces_as_the_other_did(body, stander):
 def test_a_detector_sees_the_body_with_faults_where_the_real_one_was_seen(body, stander):
     person, joints = stander
     walk = procedural_walking(body, np.zeros(10), 4.0, 15.0, np.random.default_rng(1)).people[0]
-    walk = placed_like(body, walk, 0, joints[0])
+    walk = aligned_at_onset(body, walk, 0, joints[0])
     shown = Person2D("p", "person", np.arange(60) < 30, person.boxes_px, person.keypoints_px, person.scores)
     found = seen_by(body, walk, np.arange(60), shown, TIMES, CAMERA, np.random.default_rng(0))
     true = CAMERA.project(track_keypoints(body, walk))

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from models.compare_falls.two_samples import told_apart
+from models.compare_falls.two_samples import classifier_two_sample_test
 
 
 def rows(rng: np.random.Generator, count: int, shift: float) -> list[dict[str, float]]:
@@ -16,14 +16,18 @@ def names(count: int) -> list[str]:
 
 def test_a_shift_is_found_and_named():
     rng = np.random.default_rng(0)
-    found = told_apart(rows(rng, 40, 0.0), rows(rng, 30, 3.0), names(40), names(30), np.random.default_rng(1))
+    found = classifier_two_sample_test(
+        rows(rng, 40, 0.0), rows(rng, 30, 3.0), names(40), names(30), np.random.default_rng(1)
+    )
     assert found.auc > 0.95 and found.low > 0.9 and found.row() == [found.auc, found.low, found.high]
     assert max(found.single, key=found.single.get) == "a" and found.single["b"] < 0.7
 
 
 def test_one_sample_cut_in_two_is_not_told_apart():
     rng = np.random.default_rng(2)
-    found = told_apart(rows(rng, 60, 0.0), rows(rng, 60, 0.0), names(60), names(60), np.random.default_rng(1))
+    found = classifier_two_sample_test(
+        rows(rng, 60, 0.0), rows(rng, 60, 0.0), names(60), names(60), np.random.default_rng(1)
+    )
     assert found.low < 0.5 < found.high and abs(found.auc - 0.5) < 0.15
 
 
@@ -34,14 +38,14 @@ def test_copies_of_an_event_help_nobody():
     for seed in range(4):
         rng = np.random.default_rng(seed)
         many = [[row for row in rows(rng, 8, 0.0) for _ in range(10)] for _ in range(2)]
-        areas.append(told_apart(*many, events, events, np.random.default_rng(4)).auc)
+        areas.append(classifier_two_sample_test(*many, events, events, np.random.default_rng(4)).auc)
     assert 0.3 < np.mean(areas) < 0.65
 
 
 def test_same_generator_same_figures_and_too_few_events_are_refused():
     rng = np.random.default_rng(5)
     samples = rows(rng, 12, 0.0), rows(rng, 12, 1.0)
-    one, two = (told_apart(*samples, names(12), names(12), np.random.default_rng(6)) for _ in range(2))
+    one, two = (classifier_two_sample_test(*samples, names(12), names(12), np.random.default_rng(6)) for _ in range(2))
     assert one == two
     with pytest.raises(AssertionError, match="too few events"):
-        told_apart(samples[0][:2], samples[1], names(2), names(12), rng)
+        classifier_two_sample_test(samples[0][:2], samples[1], names(2), names(12), rng)

@@ -9,8 +9,8 @@ from models.body.tracks import body_joints, track_parameters
 from models.corpus.mirror import mirrored_item
 from models.corpus.writer import Item
 from models.errors import Rejected
-from models.interactions.acts import COMPOSITIONS
-from models.interactions.composition import INSIDE_M, TOUCH_M, composed, deepest_between
+from models.interactions.acts import INTERACTION_KINDS
+from models.interactions.composition import INSIDE_M, TOUCH_M, compose_interaction, deepest_between
 from models.text.captions import Facts, captions
 from models.types import ACTIONS, SMPL_JOINTS, Motion, take
 
@@ -26,16 +26,16 @@ def body() -> BodyModel:
 def made(body: BodyModel) -> dict[str, tuple[Motion, Facts]]:
     """One of each kind, in which somebody is held."""
     found = {}
-    for kind in COMPOSITIONS:
+    for kind in INTERACTION_KINDS:
         for seed in range(8):
             try:
-                motion, facts = composed(body, kind, FPS, np.random.default_rng(seed))
+                motion, facts = compose_interaction(body, kind, FPS, np.random.default_rng(seed))
             except Rejected:
                 continue
             if motion.details["touches"]:
                 found[kind] = motion, facts
                 break
-    assert set(found) == set(COMPOSITIONS), "one in eight tries"
+    assert set(found) == set(INTERACTION_KINDS), "one in eight tries"
     return found
 
 
@@ -59,7 +59,7 @@ def held_frames(touch: dict) -> np.ndarray:
     return np.arange(round(touch["from_s"] * FPS), round(touch["until_s"] * FPS) + 1, 3)
 
 
-@pytest.mark.parametrize("kind", COMPOSITIONS)
+@pytest.mark.parametrize("kind", INTERACTION_KINDS)
 def test_resident_and_carer_share_clock_and_world_but_not_space(body: BodyModel, made: dict, kind: str) -> None:
     motion, facts = made[kind]
     assert [track.role for track in motion.people] == ["resident", "carer"] and motion.details["composed"]
@@ -71,7 +71,7 @@ def test_resident_and_carer_share_clock_and_world_but_not_space(body: BodyModel,
     )
 
 
-@pytest.mark.parametrize("kind", COMPOSITIONS)
+@pytest.mark.parametrize("kind", INTERACTION_KINDS)
 def test_hands_are_on_skin_while_they_hold_and_away_before(body: BodyModel, made: dict, kind: str) -> None:
     motion, facts = made[kind]
     for touch in motion.details["touches"]:
@@ -82,7 +82,7 @@ def test_hands_are_on_skin_while_they_hold_and_away_before(body: BodyModel, made
     assert facts.touch is not None
 
 
-@pytest.mark.parametrize("kind", COMPOSITIONS)
+@pytest.mark.parametrize("kind", INTERACTION_KINDS)
 def test_nobody_sinks_in_slides_or_trembles(body: BodyModel, made: dict, kind: str) -> None:
     motion, _ = made[kind]
     for person in (0, 1):
@@ -127,7 +127,7 @@ def test_in_the_mirror_the_other_hand_holds_the_other_side(body: BodyModel, made
 
 
 def test_same_seed_same_motion(body: BodyModel) -> None:
-    one, two = (composed(body, "help_up", FPS, np.random.default_rng(2))[0] for _ in range(2))
+    one, two = (compose_interaction(body, "help_up", FPS, np.random.default_rng(2))[0] for _ in range(2))
     for first, second in zip(one.people, two.people, strict=True):
         assert first.body_pose.tobytes() == second.body_pose.tobytes()
         assert first.transl.tobytes() == second.transl.tobytes()

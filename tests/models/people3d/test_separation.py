@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 import torch
 
-from models.body.collision_spheres import InnerSpheres, depths
+from models.body.collision_spheres import CollisionSpheres, depths
 from models.body.model import load_body, relaxed_pose
 from models.geometry.transforms import R_ZUP_YUP, axis_angle_from_matrix, yaw
 from models.people3d.separation import InterpenetrationConfig, resolve_interpenetration
@@ -42,7 +42,7 @@ def standing(name: str, xy, heading: float = 0.0, pose=None, confidence: float =
 
 
 def overlap(body, a: PersonTrack, b: PersonTrack) -> float:
-    found = [(InnerSpheres(body, t.betas), t) for t in (a, b)]
+    found = [(CollisionSpheres(body, t.betas), t) for t in (a, b)]
     places = [s.centres(t.global_orient, t.body_pose, t.transl) for s, t in found]
     return float(depths(places[0], found[0][0].radii, places[1], found[1][0].radii).max())
 
@@ -50,7 +50,7 @@ def overlap(body, a: PersonTrack, b: PersonTrack) -> float:
 @pytest.mark.parametrize("pose", [relaxed_pose(), CROUCHED], ids=["standing", "crouched"])
 def test_spheres_lie_inside_the_posed_skin(body, pose):
     track = standing("a", (0.0, 0.0), 0.7, pose)
-    spheres = InnerSpheres(body, track.betas)
+    spheres = CollisionSpheres(body, track.betas)
     centres = spheres.centres(track.global_orient[:1], track.body_pose[:1], track.transl[:1])[0]
     parameters = [
         torch.as_tensor(v[:1], dtype=torch.float32) for v in (track.global_orient, track.body_pose, track.transl)

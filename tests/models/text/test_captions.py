@@ -9,8 +9,17 @@ import numpy as np
 import pytest
 
 from models.order import Cause, Direction
-from models.text.captions import Facts, captions, distance_words, ing_form, mirrored, pace_of, with_article, with_travel
-from models.text.locomotion import Travel
+from models.text.captions import (
+    Facts,
+    captions,
+    distance_words,
+    ing_form,
+    mirrored,
+    pace_of,
+    with_article,
+    with_locomotion,
+)
+from models.text.locomotion import Locomotion
 from models.text.vocabulary import CAUSES_OF_A_SIDE, SAYABLE, After, Age, Event, Pace, Sex, Surface, Touch
 
 SAID: dict[str, dict[object, str]] = {
@@ -190,10 +199,10 @@ def test_facts_that_cannot_be_said_are_refused(facts: dict, message: str) -> Non
 
 
 def test_measured_travel_becomes_facts() -> None:
-    facts = with_travel(Facts("walk"), Travel(3.2, 0.5, -90.0, "forward"))
+    facts = with_locomotion(Facts("walk"), Locomotion(3.2, 0.5, -90.0, "forward"))
     assert (facts.direction, facts.pace, facts.turns, facts.distance_m) == (None, "slow", "right", 3.2)
-    assert with_travel(Facts("walk"), Travel(3.2, 1.4, 0.0, "backward")).direction == "backward"
-    assert with_travel(Facts("walk"), Travel(0.1, 0.0, 0.0, None)) == Facts("walk")
+    assert with_locomotion(Facts("walk"), Locomotion(3.2, 1.4, 0.0, "backward")).direction == "backward"
+    assert with_locomotion(Facts("walk"), Locomotion(0.1, 0.0, 0.0, None)) == Facts("walk")
 
 
 def test_a_pace_is_told_from_seconds() -> None:

@@ -4,9 +4,9 @@ import numpy as np
 import pytest
 
 from models.text.captured_captions import captured_captions
-from models.text.locomotion import Travel
+from models.text.locomotion import Locomotion
 
-STILL = Travel(0.0, 0.0, 0.0, None)
+STILL = Locomotion(0.0, 0.0, 0.0, None)
 
 
 @pytest.mark.parametrize(
@@ -31,7 +31,7 @@ def test_descriptions_become_sentences(description: str, expected: set[str]) -> 
 
 
 def test_what_was_measured_is_said_in_the_first() -> None:
-    travel = Travel(3.1, 0.5, 95.0, "backward")
+    travel = Locomotion(3.1, 0.5, 95.0, "backward")
     texts = captured_captions("walk", travel, np.random.default_rng(0), count=6)
     assert texts[0].endswith(
         (
@@ -40,7 +40,7 @@ def test_what_was_measured_is_said_in_the_first() -> None:
         )
     )
     assert any("metres" not in text for text in texts) and len(set(texts)) == 6
-    ahead = captured_captions("walk", Travel(3.1, 1.5, 0.0, "forward"), np.random.default_rng(0))[0]
+    ahead = captured_captions("walk", Locomotion(3.1, 1.5, 0.0, "forward"), np.random.default_rng(0))[0]
     assert ahead.endswith(("goes quickly for about three metres.", "moves quickly for about three metres."))
     for quiet in (STILL, None):
         assert all("The person" not in text for text in captured_captions("walk", quiet, np.random.default_rng(0)))

@@ -9,7 +9,7 @@ from models.body.mirror import mirrored_motion
 from models.body.model import BodyModel, load_body, relaxed_pose
 from models.body.tracks import rest_root
 from models.geometry.transforms import R_ZUP_YUP, axis_angle_from_matrix, matrix_from_axis_angle, yaw
-from models.text.locomotion import Travel, fall_direction, travel_of
+from models.text.locomotion import Locomotion, fall_direction, locomotion_of
 from models.types import Motion, PersonTrack
 
 
@@ -48,7 +48,7 @@ def in_the_mirror(body: BodyModel, track: PersonTrack) -> PersonTrack:
     return mirrored_motion(motion, body).people[0]
 
 
-def ways(travel: Travel) -> tuple:
+def ways(travel: Locomotion) -> tuple:
     return travel.direction, travel.pace, travel.turns
 
 
@@ -65,10 +65,10 @@ def ways(travel: Travel) -> tuple:
 def test_a_straight_way(body: BodyModel, heading: float, angle: float, speed: float, expected, in_mirror) -> None:
     way = np.array([np.cos(heading + angle), np.sin(heading + angle)])
     track = track_of(body, np.arange(81)[:, None] / 20.0 * speed * way + [2.0, -1.0], np.full(81, heading))
-    travel = travel_of(body, track, 20.0)
+    travel = locomotion_of(body, track, 20.0)
     assert ways(travel) == expected
     assert travel.speed_m_s == pytest.approx(speed, rel=0.1) and travel.distance_m == pytest.approx(4 * speed, rel=0.1)
-    assert ways(travel_of(body, in_the_mirror(body, track), 20.0)) == in_mirror
+    assert ways(locomotion_of(body, in_the_mirror(body, track), 20.0)) == in_mirror
 
 
 def test_a_curve_to_the_left_and_its_mirror(body: BodyModel) -> None:
@@ -76,24 +76,24 @@ def test_a_curve_to_the_left_and_its_mirror(body: BodyModel) -> None:
     heading = np.linspace(2.0, 2.0 + np.pi, 121)
     xy = np.cumsum(np.stack([np.cos(heading), np.sin(heading)], axis=1) * 0.05, axis=0)
     track = track_of(body, xy, heading)
-    travel = travel_of(body, track, 20.0)
+    travel = locomotion_of(body, track, 20.0)
     assert ways(travel) == ("forward", "normal", "left") and travel.turn_deg == pytest.approx(180.0, abs=8.0)
-    other = travel_of(body, in_the_mirror(body, track), 20.0)
+    other = locomotion_of(body, in_the_mirror(body, track), 20.0)
     assert ways(other) == ("forward", "normal", "right") and other.turn_deg == pytest.approx(-travel.turn_deg, abs=1e-6)
 
 
 def test_who_stays_or_sways_goes_nowhere(body: BodyModel) -> None:
     sway = np.stack([0.03 * np.sin(np.arange(100) / 3.0), np.zeros(100)], axis=1)
-    assert ways(travel_of(body, track_of(body, sway, np.zeros(100)), 20.0)) == (None, None, None)
+    assert ways(locomotion_of(body, track_of(body, sway, np.zeros(100)), 20.0)) == (None, None, None)
     back_and_forth = np.stack([np.sin(np.arange(201) / 200 * 2 * np.pi), np.zeros(201)], axis=1)
-    travel = travel_of(body, track_of(body, back_and_forth, np.zeros(201)), 20.0)
+    travel = locomotion_of(body, track_of(body, back_and_forth, np.zeros(201)), 20.0)
     assert ways(travel) == (None, None, None) and travel.distance_m > 2.0
 
 
 def test_who_lies_faces_nowhere(body: BodyModel) -> None:
     heading = np.linspace(0.0, 2.0, 60)
     track = track_of(body, np.zeros((60, 2)), heading, 0.1, np.full(60, np.pi / 2))
-    assert travel_of(body, track, 20.0).turn_deg == 0.0
+    assert locomotion_of(body, track, 20.0).turn_deg == 0.0
     assert fall_direction(body, track, 0, 59) is None
 
 
