@@ -21,7 +21,7 @@ from models.body.tracks import rest_joints_of, track_joints
 from models.config import Config
 from models.errors import InputError
 from models.geometry.transforms import axis_angle_from_matrix, matrix_from_axis_angle
-from models.people3d.smoothing import smooth_curves, stretches
+from models.people3d.smoothing import SmoothnessWeights, smooth_curves, stretches
 from models.types import SMPL_PARENTS, PersonTrack
 
 VERSION = 1
@@ -79,6 +79,7 @@ def _smooth(
     levers = _levers(rest_joints_of(body, track.betas))
     transl, turned = track.transl.copy(), rotations.copy()
     trust = track.confidence * track.visible
+    weights = SmoothnessWeights(config.weight, config.spread_m, config.acceleration)
     inside = np.zeros(count, dtype=bool)
     for frames in _stretches(config, track, timestamps_s):
         inside[frames] = True
@@ -90,9 +91,7 @@ def _smooth(
             levers,
             timestamps_s[frames],
             trust[frames],
-            config.weight,
-            config.spread_m,
-            config.acceleration,
+            weights,
         )
         transl[frames] = moved[0]
     if inside.any() and not inside.all():

@@ -12,11 +12,25 @@ feels it: w_t = log(R_t^T R_{t+1}) / dt needs no chart that could wrap, is exact
 the same backwards in time. Solved by Gauss-Newton with reweighting; each step is one banded system, linear in time.
 """
 
+from dataclasses import dataclass
+
 import numpy as np
 from jaxtyping import Bool, Float, Int
 from scipy.linalg import solveh_banded
 
 from models.geometry.transforms import axis_angle_from_matrix, matrix_from_axis_angle
+
+
+@dataclass(frozen=True)
+class SmoothnessWeights:
+    """What the objective weighs against what was observed; symbols of the formula above."""
+
+    weight: float
+    """Of the change of velocity."""
+    spread_m: float
+    """Distance from what was observed at which a frame's pull stops growing, metres."""
+    acceleration: float
+    """Change of velocity at which its cost goes from squared to linear, metres per second squared."""
 
 
 def smooth_curves(
@@ -25,9 +39,7 @@ def smooth_curves(
     levers_m: Float[np.ndarray, "joint"],
     timestamps_s: Float[np.ndarray, "time"],
     trust: Float[np.ndarray, "time"],
-    weight: float,
-    spread_m: float,
-    acceleration: float,
+    weights: SmoothnessWeights,
     iterations: int = 40,
 ) -> tuple[Float[np.ndarray, "curve time 3"], Float[np.ndarray, "joint time 3 3"]]:
     """Return places (metres) and rotations of least objective; each curve and joint for itself.
@@ -49,8 +61,8 @@ def smooth_curves(
         velocity = step / dt[:, None]
         change = np.diff(velocity, axis=1) / middle[:, None]
         # Iteratively reweighted least squares of rho: w = rho'(r) / 2r = 1 / sqrt(1 + r^2).
-        near = _reweighted(away, scale / spread_m) * trust * span
-        even = _reweighted(change, scale / acceleration) * weight * middle
+        near = _reweighted(away, scale / weights.spread_m) * trust * span
+        even = _reweighted(change, scale / weights.acceleration) * weights.weight * middle
         delta = _solve(away, change, left, right, near, even, dt, middle)
         x = x + delta[:count]
         smoothed = smoothed @ matrix_from_axis_angle(delta[count:])
@@ -105,12 +117,12 @@ def _solve(
     """Blocks 0, 1 and 2 below the diagonal, by the column they stand in."""
     blocks[0] = near[..., None, None] * np.eye(3)
     gradient = near[..., None] * away
-    parts = (before, here, after)
-    for i, one in enumerate(parts):
-        weighted = np.swapaxes(one, -1, -2) * even[..., None, None]
+    neighbours = (before, here, after)
+    for i, moved_by in enumerate(neighbours):
+        weighted = np.swapaxes(moved_by, -1, -2) * even[..., None, None]
         gradient[:, i : i + frames - 2] += (weighted @ change[..., None])[..., 0]
         for j in range(i + 1):
-            blocks[i - j][:, j : j + frames - 2] += weighted @ parts[j]
+            blocks[i - j][:, j : j + frames - 2] += weighted @ neighbours[j]
     size = curves * frames * 3
     banded = np.zeros((9, curves * frames, 3))
     for offset in range(3):

@@ -132,16 +132,6 @@ def test_nobody_upright_is_the_prior_and_says_so():
     assert high / low > 2.0
 
 
-def test_sitting_and_lying_people_are_not_used(body, betas):
-    rng = np.random.default_rng(4)
-    camera = camera_at(10.0, 1.8)
-    person = standing_people(body, betas, camera, walked(camera, rng, 20), rng)
-    turned = person.keypoints_px[..., ::-1].copy()
-    lying = Person2D("x", "person", person.visible, person.boxes_px, turned, person.scores)
-    assert len(calibrate.standing_sticks(CONFIG, [[lying]], [np.arange(20.0)], 480).person) == 0
-    assert len(calibrate.standing_sticks(CONFIG, [[person]], [np.arange(20.0)], 480).person) > 10
-
-
 def test_same_seed_same_camera(body, betas):
     rng = np.random.default_rng(5)
     camera = camera_at(12.0, 1.9)

@@ -10,7 +10,6 @@ from scipy.spatial import ConvexHull
 from models.body.model import REGIONS, load_body, relaxed_pose
 from models.geometry.transforms import matrix_from_axis_angle
 from models.rendering.appearance import Clothing, dress_body
-from models.rendering.clothing import Figure
 from models.types import BodyLook
 
 
@@ -114,14 +113,3 @@ def test_shoes_hide_toes(body, standing):
         return float(np.quantile((-(points @ hull[:, :3].T + hull[:, 3])).min(axis=1), 0.9))
 
     assert depth_below_hull(one.apply(standing)) < 0.5 * depth_below_hull(standing)
-
-
-def test_neighbourhoods_and_normals_of_the_figure(body):
-    figure = Figure(body)
-    np.testing.assert_allclose(figure.neighbours.sum(axis=1), 1.0, atol=1e-5)
-    constant = figure.blurred(np.full(figure.vertices, 3.0), 5)
-    np.testing.assert_allclose(constant, 3.0, atol=1e-4)
-    crown = figure.position[:, 1].argmax()
-    assert figure.normals[crown, 1] > 0.8
-    field = figure.noise(np.random.default_rng(0), 0.1)
-    assert 0.7 < field.std() < 1.3
