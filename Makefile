@@ -34,10 +34,10 @@ compare: setup
 	for arm in $(DENOISERS); do for seed in 0 1 2; do \
 	  $(BIN)/careclips train motion --corpus $(CORPUS)/corpus.bin --config configs/compare/$$arm.yaml --seed $$seed \
 	    --out out/compare/$${arm}_$$seed || exit 1; done; done
-	for of in pairs singles; do \
+	for people in pairs singles; do \
 	  $(BIN)/careclips evaluate motion --corpus $(CORPUS)/corpus.bin --texts $(CORPUS)/texts.safetensors \
-	    --config configs/compare/evaluate_$$of.yaml --out out/compare/$$of \
-	    $$(for run in out/compare/$${of}_*_[012]; do echo --arm $$(basename $$run)=$$run; done) || exit 1; done
+	    --config configs/compare/evaluate_$$people.yaml --out out/compare/$$people \
+	    $$(for run in out/compare/$${people}_*_[012]; do echo --arm $$(basename $$run)=$$run; done) || exit 1; done
 
 setup: system $(VENV)/.ready
 

@@ -21,16 +21,22 @@ NEAR_M = 1.0
 
 
 class LossWeights(Config):
-    """Of each term; metres and seconds throughout."""
+    """Weight of each loss; metres and seconds throughout."""
 
     joints: float = Field(default=10.0, ge=0.0)
+    """On squared errors of joints."""
     velocity: float = Field(default=0.3, ge=0.0)
+    """On squared errors of joints' velocities."""
     foot: float = Field(default=1.0, ge=0.0)
+    """On squared speed of feet that touch the floor."""
     bone: float = Field(default=10.0, ge=0.0)
+    """On squared errors of the lengths of bones."""
     floor: float = Field(default=100.0, ge=0.0)
     """On squared depth of joints below UNDER_M."""
     distance: float = Field(default=3.0, ge=0.0)
+    """On squared errors of distances between the joints of two people who are near each other."""
     orientation: float = Field(default=0.1, ge=0.0)
+    """On squared errors of how two people face each other."""
     root: float = Field(default=0.0, ge=0.0)
     """On where everyone's pelvis is, in units of its spread: three of 268 numbers, yet they say what bodies lie on."""
     beside: float = Field(default=0.0, ge=0.0)
@@ -48,7 +54,7 @@ def losses(
     normaliser: Normaliser,
     weights: LossWeights,
 ) -> dict[str, Tensor]:
-    """Each term, weighted; their sum is the loss. `predicted` is normalised, the batch is not."""
+    """Return each loss, weighted; their sum is minimised. `predicted` is normalised, the batch is not."""
     mask = batch.mask
     off = (predicted - normaliser(batch.features)).square().mean(-1)
     found = normaliser.denormalise(predicted)
@@ -63,7 +69,7 @@ def losses(
     slip = (velocity[..., list(FEET), :].square().sum(-1) * contact).sum(-1)
     stored = positions(found)
     bones = (bone_lengths(stored) - bone_lengths(batch.rest)[:, :, None]).square().mean(-1)
-    terms = {
+    weighted = {
         "simple": _mean(off, mask),
         "root": weights.root * _mean((predicted - normaliser(batch.features))[..., :3].square().mean(-1), mask),
         "joints": weights.joints * _mean((joints - true).square().sum(-1).mean(-1), calm),
@@ -73,9 +79,9 @@ def losses(
         "floor": weights.floor * _mean((UNDER_M - joints[..., 2]).clamp(min=0.0).square().sum(-1), calm),
     }
     if mask.shape[1] > 1:
-        terms |= _between(joints, true, rotations[..., 0, :, :], root_matrices(batch.features), calm, weights)
-        terms["beside"] = weights.beside * _beside(found[..., :2] - batch.features[..., :2], mask)
-    return terms
+        weighted |= _between(joints, true, rotations[..., 0, :, :], root_matrices(batch.features), calm, weights)
+        weighted["beside"] = weights.beside * _beside(found[..., :2] - batch.features[..., :2], mask)
+    return weighted
 
 
 def _beside(off: Float[Tensor, "batch person time 2"], mask: Bool[Tensor, "batch person time"]) -> Tensor:
