@@ -14,7 +14,7 @@ from models.files import check_replaceable, replaced
 from models.motion.dataset import MotionData
 from models.motion.evaluation.evaluator import STARTER, load_motion_evaluator
 from models.motion.evaluation.memorisation import embedded
-from models.motion.evaluation.physical_metrics import Flesh
+from models.motion.evaluation.physical_metrics import BodySurfaces
 from models.motion.evaluation.report import write_motion_report
 from models.motion.model import load_motion_model
 from models.motion.sampler import MotionSampler
@@ -35,34 +35,39 @@ def evaluate_motion(
     if len(named) < len(arms):
         raise InputError("--arm", f"got {' '.join(arms)}", "say NAME=FOLDER of a motion model, each name once")
     check_replaceable(out, "summary.json")
-    judge = load_motion_evaluator(evaluator or STARTER)
+    scorer = load_motion_evaluator(evaluator or STARTER)
     captions = TextCache(texts) if texts else TextEncoder(sampled.text)
-    if captions.digest != judge.config.text_encoder_digest:
-        wanted = judge.config.text_encoder_digest[:12]
+    if captions.digest != scorer.config.text_encoder_digest:
+        wanted = scorer.config.text_encoder_digest[:12]
         raise InputError(
             texts or "text encoder", f"is {captions.digest[:12]}, the evaluator's is {wanted}", "train again"
         )
     for name, asked, most in (
-        ("people", max(config.people), judge.config.max_people),
-        ("frames", config.frames or 0, judge.config.max_frames),
+        ("people", max(config.people), scorer.config.max_people),
+        ("frames", config.frames or 0, scorer.config.max_frames),
     ):
         if asked > most:
             raise InputError(f"evaluate_motion.{name}", f"names {asked}", f"the evaluator knows up to {most}")
     body = body_model(settings.run.body)
 
     held = read_corpus(corpus, lambda row: row.split in config.splits and len(row.people) in config.people)
-    data = MotionData(held, skeleton_of(body), config.frames or judge.config.max_frames)
+    data = MotionData(held, skeleton_of(body), config.frames or scorer.config.max_frames)
     real = stage.scenes_of(data, held, data.held_out(data.where(lambda _: True), config.stride))
     taught = read_corpus(corpus, lambda row: row.split == "train" and len(row.people) in config.people)
     windows = MotionData(taught, skeleton_of(body), data.max_frames)
     stage.check(config, real, named)
     samplers = {
         name: MotionSampler(
-            load_motion_model(folder, sampled.device), captions, body, sampled.sampling, sampled.cleanup, config.batch
+            load_motion_model(folder, sampled.device),
+            captions,
+            body,
+            sampled.sampling,
+            sampled.cleanup,
+            config.batch_size,
         )
         for name, folder in named.items()
     }
-    made = {name: stage.answers(config, sampler, real, settings.seed) for name, sampler in samplers.items()}
+    made = {name: stage.sample_scenes(config, sampler, real, settings.seed) for name, sampler in samplers.items()}
 
     def standing_m(betas: np.ndarray) -> float:
         return standing_pelvis_height(body, betas)
@@ -72,8 +77,9 @@ def evaluate_motion(
         standing_m,
         labelling.direction_tolerance_deg,
     )
-    learned = embedded(judge, windows, windows.held_out(windows.where(lambda _: True), data.max_frames // 2))
-    summary = stage.run(config, judge, captions, Flesh(body), audit, real, made, settings.seed, learned)
+    judge = stage.Judge(scorer, captions, BodySurfaces(body), audit)
+    learned = embedded(scorer, windows, windows.held_out(windows.where(lambda _: True), data.max_frames // 2))
+    summary = stage.run(config, judge, real, made, settings.seed, learned)
     with replaced(out) as folder:
         write_motion_report(folder, summary)
     return summary

@@ -1,13 +1,13 @@
 """Evaluate motion: how near generated motion is to real motion and to its captions, and whether bodies could do it.
 
 Inputs: real held-out scenes, and arms: scenes generated for held-out captions, each with the row of the item whose
-caption it was made for. Output: figures by arm, all as [figure, low, high], 95 % intervals over takes
+caption it was made for. Output: metrics by arm, all as [value, low, high], 95 % intervals over takes
 (`models.motion.evaluation.report` writes them). Beside the arms stand `real` (FID and KID of one half of the takes
 against the other) and `shuffled_text` (real motion with the captions of other items), so that a broken metric shows.
 `<arm>/<group>` is of single people, captured pairs or composed pairs alone.
 
-`scenes_of` makes scenes of real windows, `answers` what a motion model makes of their captions; `run` takes scenes from
-wherever. DESIGN §5, §7; seeds/timotion_supplement.txt §E.
+`scenes_of` makes scenes of real windows, `sample_scenes` what a motion model makes of their captions; `run` takes
+scenes from wherever. DESIGN §5, §7; seeds/timotion_supplement.txt §E.
 """
 
 from collections import Counter
@@ -21,16 +21,15 @@ from jaxtyping import Float, Int
 from pydantic import Field
 from torch import Tensor
 
-from models.config import Config
+from models.config import Config, renamed
 from models.corpus.reader import Corpus, Row
 from models.errors import InputError
 from models.falls.causes import DIRECTION_ANGLES
 from models.motion.dataset import ROLES, MotionData, Piece
-from models.motion.evaluation import memorisation as memorised
-from models.motion.evaluation import metrics
+from models.motion.evaluation import memorisation, metrics
 from models.motion.evaluation.evaluator import MotionEvaluator, meaning_of
 from models.motion.evaluation.physical_metrics import (
-    Flesh,
+    BodySurfaces,
     closest_m,
     distance_shift_cm,
     foot_skate_cm_s,
@@ -47,43 +46,44 @@ from models.types import FPS
 GROUPS = ("single", "captured_pairs", "composed_pairs")
 MIN_TAKES = 4
 """Of real motion, without which it is not held against itself."""
-Figure = list[float] | None
-"""[figure, low, high]; None where there is nothing to tell it from."""
+Estimate = list[float] | None
+"""[value, low, high]; None where there is nothing to tell it from."""
 
 
 class EvaluateMotionConfig(Config):
-    """How much is judged."""
+    """How much is evaluated."""
 
     splits: tuple[str, ...] = ("test",)
     """Of the corpus; what the evaluator was trained on would be judged too kindly."""
     people: tuple[int, ...] = (1, 2)
-    """Scenes of how many people are judged."""
+    """Numbers of people whose scenes are evaluated."""
     frames: int | None = Field(None, ge=4)
-    """Longest scene; else what the evaluator learned with."""
+    """Frames (20 a second) of the longest scene; if not said, what the evaluator learned with."""
     stride: int | None = Field(None, ge=1)
-    """Frames from one window of an item to its next; else an item is one scene, a fall's one that shows it."""
-    samples: int = Field(1, ge=1)
-    """Of each scene's caption; multimodality is told of captions that are asked more than once, by this or by several
-    items."""
-    batch: int = Field(16, ge=1)
-    """Scenes sampled at a time."""
+    """Frames from one window of an item to its next; if not said, an item is one scene, a fall's one that shows it."""
+    samples_per_caption: int = renamed("samples", "samples_per_caption", 1, ge=1)
+    """Motions sampled for each scene's caption; multimodality needs captions that are sampled more than once, by
+    this or by several items."""
+    batch_size: int = renamed("batch", "batch_size", 16, ge=1)
+    """Scenes sampled together; more cost memory."""
     repeats: int = Field(metrics.REPEATS, ge=2)
-    least: int = Field(20, ge=4)
-    """Scenes of a group without which it is not judged by itself."""
-    least_pool: int = Field(8, ge=2)
-    """Captions of a pool without which there is no R-precision; below 32 it is easier, and `pool` says so."""
-    physical: int = Field(200, ge=1)
-    """Scenes of an arm whose skin and flesh are looked at."""
+    """Replicates of the bootstrap, and pools that R-precision is averaged over; 20 are usual in the literature."""
+    min_scenes: int = renamed("least", "min_scenes", 20, ge=4)
+    """Scenes of a group below which it is not evaluated by itself: a covariance needs some."""
+    min_pool: int = renamed("least_pool", "min_pool", 8, ge=2)
+    """Captions of a pool below which there is no R-precision; below 32 it is easier, and `pool` says so."""
+    physical_scenes: int = renamed("physical", "physical_scenes", 200, ge=1)
+    """Scenes of an arm, drawn at random, whose skin and collision spheres are looked at, which takes time."""
     fall_drop: float = Field(0.35, gt=0.0, lt=1.0)
     """As `label.fall_drop`; off beds and chairs people fall less deep than from standing. Of the corpus' held-out falls
     the audit finds 92 % with this, 87 % with the labels' own 0.45, and of its look-alikes 1 % with either."""
-    apart_cm: float = Field(3.0, gt=0.0)
-    """People who share no more than this are not inside each other."""
+    interpenetration_cm: float = renamed("apart_cm", "interpenetration_cm", 3.0, gt=0.0)
+    """Centimetres that collision spheres of two people may share; who shares no more is not inside another."""
 
 
 @dataclass(frozen=True)
 class Scene:
-    """One motion that is judged."""
+    """One motion that is evaluated."""
 
     features: Float[Tensor, "person time 268"]
     """In the canonical frame, not normalised; the contacts are those that the motion states."""
@@ -91,11 +91,11 @@ class Scene:
     rest: Float[Tensor, "person 22 3"]
     betas: Float[Tensor, "person 10"]
     text: str
-    """What was asked for."""
+    """The caption that it was made for."""
     row: Row
     """The item whose caption that is; of real motion, its own."""
     take: str
-    """The independent take that the motion, or what it answers, comes from."""
+    """The independent take that the motion, or its caption, comes from."""
 
     @property
     def group(self) -> str:
@@ -129,27 +129,37 @@ class Audit:
 
 
 @dataclass(frozen=True)
-class Judged:
-    """An arm's scenes in the shared space, with what was found of each."""
+class Judge:
+    """What scenes are evaluated with."""
+
+    evaluator: MotionEvaluator
+    texts: TextCache | TextEncoder
+    surfaces: BodySurfaces
+    audit: Audit
+
+
+@dataclass(frozen=True)
+class EvaluatedScenes:
+    """An arm's scenes in the shared space, with what was measured of each."""
 
     scenes: tuple[Scene, ...]
     motions: Float[np.ndarray, "scene dims"]
     captions: Float[np.ndarray, "scene dims"]
-    found: tuple[dict[str, float | None], ...]
+    measured: tuple[dict[str, float | None], ...]
     """By scene: skate, jerk, penetration, closest, overlap, action, direction."""
 
-    def of(self, rows: Int[np.ndarray, "row"]) -> "Judged":
-        """Some of the scenes."""
-        return Judged(
+    def at(self, rows: Int[np.ndarray, "row"]) -> "EvaluatedScenes":
+        """Choose some of the scenes."""
+        return EvaluatedScenes(
             tuple(self.scenes[k] for k in rows),
             self.motions[rows],
             self.captions[rows],
-            tuple(self.found[k] for k in rows),
+            tuple(self.measured[k] for k in rows),
         )
 
 
 def scenes_of(data: MotionData, corpus: Corpus, pieces: Sequence[Piece]) -> list[Scene]:
-    """Windows of a corpus as scenes; `data` was made of the same corpus."""
+    """Make scenes of windows of a corpus; `data` was made of the same corpus."""
     scenes = []
     for piece in pieces:
         batch, row = data.batch([piece]), data.rows[piece.item]
@@ -158,7 +168,9 @@ def scenes_of(data: MotionData, corpus: Corpus, pieces: Sequence[Piece]) -> list
     return scenes
 
 
-def answers(config: EvaluateMotionConfig, sampler: MotionSampler, scenes: Sequence[Scene], seed: int) -> list[Scene]:
+def sample_scenes(
+    config: EvaluateMotionConfig, sampler: MotionSampler, scenes: Sequence[Scene], seed: int
+) -> list[Scene]:
     """Sample what a model makes of the captions of real scenes: as long, of the same roles and bodies; for people that
     it knows.
 
@@ -166,7 +178,7 @@ def answers(config: EvaluateMotionConfig, sampler: MotionSampler, scenes: Sequen
     knows nobody's number.
     """
     people = sampler.model.config.people
-    wanted = [scene for scene in scenes if len(scene.roles) in people for _ in range(config.samples)]
+    wanted = [scene for scene in scenes if len(scene.roles) in people for _ in range(config.samples_per_caption)]
     if not wanted:
         raise InputError("motion model", f"knows scenes of {people} people only", "hold out such scenes")
     requests, sampled_before = [], Counter[str]()
@@ -184,10 +196,12 @@ def answers(config: EvaluateMotionConfig, sampler: MotionSampler, scenes: Sequen
 
 
 def check(config: EvaluateMotionConfig, real: Sequence[Scene], names: Iterable[str]) -> None:
-    """What can be told before anything is sampled: InputError for too few real scenes, or arms with names that are
-    taken."""
-    if len(real) < config.least:
-        raise InputError("real", f"has {len(real)} scenes, at least {config.least} are needed", "hold out more items")
+    """Check what can be known before anything is sampled: InputError for too few real scenes, or arms with names
+    that are taken."""
+    if len(real) < config.min_scenes:
+        raise InputError(
+            "real", f"has {len(real)} scenes, at least {config.min_scenes} are needed", "hold out more items"
+        )
     for name in names:
         if name in ("real", "shuffled_text") or "/" in name:
             raise InputError(f"arm {name!r}", "has a name that is taken", "name it otherwise, without a slash")
@@ -195,20 +209,16 @@ def check(config: EvaluateMotionConfig, real: Sequence[Scene], names: Iterable[s
 
 def run(
     config: EvaluateMotionConfig,
-    evaluator: MotionEvaluator,
-    texts: TextCache | TextEncoder,
-    flesh: Flesh,
-    audit: Audit,
+    judge: Judge,
     real: Sequence[Scene],
     arms: Mapping[str, Sequence[Scene]],
     seed: int,
     learned: Float[np.ndarray, "window dims"] | None = None,
 ) -> dict[str, dict[str, Any]]:
-    """Figures by arm, and by arm and group. InputError for too few real scenes, an arm without any, or numbers not
-    finite.
+    """Compute metrics by arm, and by arm and group.
 
-    `learned` is the motion that models were trained on, in the evaluator's space: without it nobody asks who learned by
-    heart.
+    `learned` is the motion that models were trained on, in the evaluator's space: without it memorisation is not
+    measured. InputError for too few real scenes, an arm without any, or numbers not finite.
     """
     check(config, real, arms)
     for name, scenes in arms.items():
@@ -216,70 +226,65 @@ def run(
             raise InputError(f"arm {name!r}", "has no scenes", "sample some")
         if not all(bool(torch.isfinite(scene.features).all()) for scene in scenes):
             raise InputError(f"arm {name!r}", "holds motion that is not finite", "sample it again")
-    known = judge(config, evaluator, texts, flesh, audit, real, generator(seed, "evaluate_motion", "real"))
-    turned = generator(seed, "evaluate_motion", "turned").permutation(len(real))
-    shuffled = [replace(scene, text=real[k].text, row=real[k].row) for scene, k in zip(real, turned, strict=True)]
-    table = {"real": known}
-    rng = generator(seed, "evaluate_motion", "shuffled_text")
-    table["shuffled_text"] = judge(config, evaluator, texts, flesh, audit, shuffled, rng)
-    for name, scenes in arms.items():
-        rng = generator(seed, "evaluate_motion", f"arm {name}")
-        table[name] = judge(config, evaluator, texts, flesh, audit, scenes, rng)
+    order = generator(seed, "evaluate_motion", "turned").permutation(len(real))
+    shuffled = [replace(scene, text=real[k].text, row=real[k].row) for scene, k in zip(real, order, strict=True)]
+    seed_names = {"real": "real", "shuffled_text": "shuffled_text", **{name: f"arm {name}" for name in arms}}
+    table = {
+        name: evaluate_scenes(config, judge, scenes, generator(seed, "evaluate_motion", seed_names[name]))
+        for name, scenes in {"real": real, "shuffled_text": shuffled, **arms}.items()
+    }
     summary = {}
-    for name, judged in table.items():
+    for name, evaluated in table.items():
         # Shuffled motion is real motion: it belongs to the group that it moves like.
-        groups = [scene.group for scene in (real if name == "shuffled_text" else judged.scenes)]
+        groups = [scene.group for scene in (real if name == "shuffled_text" else evaluated.scenes)]
         for group in (None, *GROUPS):
-            own = np.array([k for k, of in enumerate(groups) if group in (None, of)], dtype=np.int64)
+            own = np.array([k for k, known in enumerate(groups) if group in (None, known)], dtype=np.int64)
             others = np.array([k for k, scene in enumerate(real) if group in (None, scene.group)], dtype=np.int64)
-            if min(len(own), len(others)) < config.least and group is not None:
+            if min(len(own), len(others)) < config.min_scenes and group is not None:
                 continue
             rng = generator(seed, "evaluate_motion", f"{name}/{group}")
-            of_real = name in ("real", "shuffled_text")
+            is_real = name in ("real", "shuffled_text")
             key = name if group is None else f"{name}/{group}"
-            summary[key] = figures(config, judged.of(own), known.of(others), of_real, rng)
+            summary[key] = compute_metrics(config, evaluated.at(own), table["real"].at(others), is_real, rng)
             if learned is not None and group is None and name != "shuffled_text":
-                distances = memorised.nearest(judged.motions, learned)
-                takes = [scene.take for scene in judged.scenes]
-                summary[key]["nearest_learned"] = metrics.with_interval(
-                    lambda k, d=distances: float(np.median(d[k])), takes, rng, config.repeats
-                )
-                summary[key]["nearest_learned_quantiles"] = memorised.quantiles(distances)
+                summary[key] |= _memorisation(config, evaluated, learned, rng)
     return summary
 
 
-@torch.no_grad()
-def judge(
+def _memorisation(
     config: EvaluateMotionConfig,
-    evaluator: MotionEvaluator,
-    texts: TextCache | TextEncoder,
-    flesh: Flesh,
-    audit: Audit,
-    scenes: Sequence[Scene],
+    evaluated: EvaluatedScenes,
+    learned: Float[np.ndarray, "window dims"],
     rng: np.random.Generator,
-) -> Judged:
-    """Scenes in the shared space, and what their joints and skin say."""
-    captions = evaluator.captions(texts.encode([scene.text for scene in scenes])).double().numpy()
-    motions = np.stack(
-        [
-            evaluator.motions(
-                scene.features[None], torch.ones(1, *scene.features.shape[:2], dtype=torch.bool), scene.roles[None]
-            )[0]
-            .double()
-            .numpy()
-            for scene in scenes
-        ]
-    )
-    looked_at = set(rng.permutation(len(scenes))[: config.physical].tolist())
-    found = tuple(_found(scene, flesh if k in looked_at else None, audit) for k, scene in enumerate(scenes))
-    return Judged(tuple(scenes), motions, captions, found)
+) -> dict[str, list[float]]:
+    """How far scenes are from the nearest motion that was learned."""
+    distances = memorisation.nearest(evaluated.motions, learned)
+    takes = [scene.take for scene in evaluated.scenes]
+    median = metrics.with_interval(lambda k: float(np.median(distances[k])), takes, rng, config.repeats)
+    return {"nearest_learned": median, "nearest_learned_quantiles": memorisation.quantiles(distances)}
 
 
-def _found(scene: Scene, flesh: Flesh | None, audit: Audit) -> dict[str, float | None]:
+@torch.no_grad()
+def evaluate_scenes(
+    config: EvaluateMotionConfig, judge: Judge, scenes: Sequence[Scene], rng: np.random.Generator
+) -> EvaluatedScenes:
+    """Embed scenes in the shared space, and measure what their joints and skin do."""
+    captions = judge.evaluator.captions(judge.texts.encode([scene.text for scene in scenes])).double().numpy()
+    motions = []
+    for scene in scenes:
+        mask = torch.ones(1, *scene.features.shape[:2], dtype=torch.bool)
+        motions.append(judge.evaluator.motions(scene.features[None], mask, scene.roles[None])[0].double().numpy())
+    physical = set(rng.permutation(len(scenes))[: config.physical_scenes].tolist())
+    measured = tuple(_measure(scene, judge, k in physical) for k, scene in enumerate(scenes))
+    return EvaluatedScenes(tuple(scenes), np.stack(motions), captions, measured)
+
+
+def _measure(scene: Scene, judge: Judge, surfaces: bool) -> dict[str, float | None]:
     joints = joints_of(scene.features, scene.rest)
-    penetration = flesh.penetration_cm(scene.features, scene.rest, scene.betas) if flesh else None
-    overlap = flesh.overlap_cm(scene.features, scene.rest, scene.betas) if flesh else None
-    action, direction = asked_and_done(scene, joints, audit)
+    pose = scene.features, scene.rest, scene.betas
+    penetration = judge.surfaces.penetration_cm(*pose) if surfaces else None
+    overlap = judge.surfaces.overlap_cm(*pose) if surfaces else None
+    action, direction = fall_agreement(scene, joints, judge.audit)
     return {
         "skate": foot_skate_cm_s(joints, stated_contacts(scene.features)),
         "jerk": jerk_m_s3(joints),
@@ -291,12 +296,12 @@ def _found(scene: Scene, flesh: Flesh | None, audit: Audit) -> dict[str, float |
     }
 
 
-def asked_and_done(
+def fall_agreement(
     scene: Scene, joints: Float[np.ndarray, "person time 22 3"], audit: Audit
 ) -> tuple[float | None, float | None]:
-    """Whether a fall that was asked for happened, and whether it went the asked way (0 or 1).
+    """Tell whether a fall that was requested happened, and whether it went in the requested direction (0 or 1).
 
-    None where no fall of one person, or no direction but straight down, was asked for. No fall went no way.
+    None where no fall of one person, or no direction but straight down, was requested. No fall went in no direction.
     """
     if scene.row.kind != "fall" or len(joints) != 1:
         return None, None
@@ -304,21 +309,25 @@ def asked_and_done(
     times = np.arange(joints.shape[1]) / FPS
     standing = audit.standing_m(scene.betas[0].double().numpy())
     fall = audit.find_fall(np.concatenate([joints[0], hands], axis=1), times, standing)
-    asked = DIRECTION_ANGLES.get(scene.row.details.get("direction", ""))
-    if asked is None:
+    requested = DIRECTION_ANGLES.get(scene.row.details.get("direction", ""))
+    if requested is None:
         return float(fall is not None), None
-    off_deg = 180.0 if fall is None else abs((fall.direction_deg - np.degrees(asked) + 180.0) % 360.0 - 180.0)
+    off_deg = 180.0 if fall is None else abs((fall.direction_deg - np.degrees(requested) + 180.0) % 360.0 - 180.0)
     return float(fall is not None), float(off_deg <= audit.tolerance_deg)
 
 
-def figures(
-    config: EvaluateMotionConfig, judged: Judged, real: Judged, is_real: bool, rng: np.random.Generator
+def compute_metrics(
+    config: EvaluateMotionConfig,
+    evaluated: EvaluatedScenes,
+    real: EvaluatedScenes,
+    is_real: bool,
+    rng: np.random.Generator,
 ) -> dict[str, Any]:
-    """All figures of some scenes against real ones."""
-    takes = [scene.take for scene in judged.scenes]
-    meanings = [meaning_of(scene.row) for scene in judged.scenes]
-    captions = [scene.text for scene in judged.scenes]
-    motions, own = judged.motions, judged.captions
+    """Compute all metrics of some scenes against real ones."""
+    takes = [scene.take for scene in evaluated.scenes]
+    meanings = [meaning_of(scene.row) for scene in evaluated.scenes]
+    captions = [scene.text for scene in evaluated.scenes]
+    motions, own = evaluated.motions, evaluated.captions
     bank = metrics.Bank(real.captions, tuple(meaning_of(scene.row) for scene in real.scenes))
 
     def interval(value: Callable[[Int[np.ndarray, "drawn"]], float]) -> list[float]:
@@ -336,7 +345,7 @@ def figures(
         else:
             result[name] = interval(lambda k, d=distance: d(motions[k], real.motions))
     # Among a handful of meanings, as captured pairs have, everybody is right.
-    known = bank.pool >= config.least_pool
+    known = bank.pool >= config.min_pool
     result["r_precision"] = (
         metrics.r_precision(motions, own, meanings, takes, bank, rng, config.repeats) if known else None
     )
@@ -347,33 +356,35 @@ def figures(
     result["multimodality"] = (
         interval(lambda k: metrics.multimodality(motions[k], [captions[row] for row in k]) or 0.0) if several else None
     )
-    jerk = float(np.mean([row["jerk"] or 0.0 for row in real.found]))
-    apart = config.apart_cm
-    for name, key, told in (
+    jerk = float(np.mean([row["jerk"] or 0.0 for row in real.measured]))
+    allowed_cm = config.interpenetration_cm
+    for name, key, transform in (
         ("foot_skate_cm_s", "skate", lambda value: value),
         ("penetration_cm", "penetration", lambda value: value),
         ("jerk_ratio", "jerk", lambda value: value / jerk),
-        ("apart_share", "overlap", lambda value: float(value <= apart)),
+        ("apart_share", "overlap", lambda value: float(value <= allowed_cm)),
         ("fall_action_agreement", "action", lambda value: value),
         ("fall_direction_agreement", "direction", lambda value: value),
     ):
-        result[name] = _mean(judged.found, takes, key, told, rng, config.repeats)
-    distances = [row["closest"] for row in judged.found if row["closest"] is not None]
-    theirs = [row["closest"] for row in real.found if row["closest"] is not None]
+        result[name] = _mean(evaluated.measured, takes, key, transform, rng, config.repeats)
+    distances = [row["closest"] for row in evaluated.measured if row["closest"] is not None]
+    theirs = [row["closest"] for row in real.measured if row["closest"] is not None]
     result["closest_shift_cm"] = distance_shift_cm(distances, theirs) if distances and theirs else None
     return result
 
 
 def _mean(
-    found: Sequence[dict[str, float | None]],
+    measured: Sequence[dict[str, float | None]],
     takes: Sequence[str],
     key: str,
-    told: Callable[[float], float],
+    transform: Callable[[float], float],
     rng: np.random.Generator,
     repeats: int,
-) -> Figure:
+) -> Estimate:
     """Mean of what is known of some scenes, with its interval; None where nothing is known."""
-    known = [(told(value), take) for row, take in zip(found, takes, strict=True) if (value := row[key]) is not None]
+    known = [
+        (transform(value), take) for row, take in zip(measured, takes, strict=True) if (value := row[key]) is not None
+    ]
     if not known:
         return None
     values = np.array([value for value, _ in known])

@@ -10,10 +10,9 @@ from collections.abc import Sequence
 
 import numpy as np
 import torch
-from pydantic import Field
 
 from models.body.model import BodyModel, BodyShape
-from models.config import Config
+from models.config import Config, renamed
 from models.motion.cleanup import CleanupConfig
 from models.motion.model import MotionModel, check_text_encoder
 from models.motion.request import MotionRequest, check_request
@@ -37,23 +36,24 @@ AGES: dict[Role, tuple[float, float]] = {
 
 
 class SampleMotionConfig(Config):
-    """Which model, and how it is asked."""
+    """Which model, and how it is sampled from."""
 
     model: str = "starter"
     """A folder made by `careclips train motion`, or `starter`."""
     text: TextConfig = SentenceConfig()
     """The text network that the model was trained with."""
     sampling: SamplingConfig = SamplingConfig()
+    """How it is sampled."""
     cleanup: CleanupConfig | None = CleanupConfig()
     """What is done to samples against jitter, skating feet and shared space; null leaves them as they come."""
-    batch: int = Field(16, ge=1)
-    """Motions that are sampled together."""
+    batch_size: int = renamed("batch", "batch_size", 16, ge=1)
+    """Motions that are sampled together; more cost memory."""
     device: str = "cpu"
     """Where, as torch names it: cpu, cuda, cuda:1, ... A GPU wants many more motions at a time."""
 
 
 def roles_of(text: str, people: int) -> tuple[Role, ...]:
-    """Who acts, by the words of a sentence, in its order; `person` for whoever is not named."""
+    """Read who acts from the words of a sentence, in its order; `person` for whoever is not named."""
     words = [(word, role) for role in ROLE_WORDS for word in ROLE_WORDS[role] if role != "person"]
     # The longer word first: a care worker is no other worker, a care home resident no home.
     words.sort(key=lambda one: -len(one[0]))
@@ -90,8 +90,8 @@ def draw_requests(
 
 
 def check(model: MotionModel, encoder: TextEncoder, text: str, people: int, frames: int) -> None:
-    """InputError for what cannot be sampled, before anything is: an empty text, 0 or 5 people, 0 or 10,000 frames, or
-    a model that was trained with another text network."""
+    """Raise InputError for what cannot be sampled, before anything is: an empty text, 0 or 5 people, 0 or 10,000
+    frames, or a model that was trained with another text network."""
     check_request(MotionRequest(text, ("person",) * people, torch.zeros(people, 22, 3), frames, 0), model)
     check_text_encoder(model, encoder.digest)
 
@@ -107,4 +107,4 @@ def run(
 
     Actions are unknown (-1): label them by kinematics.
     """
-    return MotionSampler(model, encoder, body, config.sampling, config.cleanup, config.batch).motions(requests)
+    return MotionSampler(model, encoder, body, config.sampling, config.cleanup, config.batch_size).motions(requests)

@@ -263,7 +263,13 @@ def test_a_store_without_people_teaches_nothing(trained, tmp_path):
 
 def test_motion_is_judged_by_windows_of_scenes_of_the_people_asked_for(trained, tmp_path):
     def judged(**settings):
-        told = {"repeats": 2, "least": 4, "least_pool": 2, "physical": 2, "splits": ["train", "val"]} | settings
+        told = {
+            "repeats": 2,
+            "min_scenes": 4,
+            "min_pool": 2,
+            "physical_scenes": 2,
+            "splits": ["train", "val"],
+        } | settings
         (tmp_path / "e.yaml").write_text(
             json.dumps({"evaluate_motion": told, "sample_motion": {"sampling": {"steps": 2}}})
         )

@@ -61,7 +61,9 @@ class ClipConfig(Config):
     model: str
     """A local folder or a hub id."""
     revision: str | None = None
+    """Commit of a hub id."""
     word_dims: int = Field(default=96, ge=0, le=384)
+    """Of `words` and of `order` each; 0 is the sentence embedding alone."""
 
 
 TextConfig = Annotated[SentenceConfig | ClipConfig, Field(discriminator="kind")]

@@ -16,13 +16,22 @@ from models.errors import InputError
 from models.motion.dataset import MotionData
 from models.motion.evaluation.evaluator import MotionEvaluator, MotionEvaluatorConfig
 from models.motion.evaluation.memorisation import embedded
-from models.motion.evaluation.physical_metrics import Flesh, joints_of
+from models.motion.evaluation.physical_metrics import BodySurfaces, joints_of
 from models.motion.evaluation.report import write_motion_report
 from models.text.encoder import SentenceConfig, TextEncoder
 from stages import label
-from stages.evaluate_motion import Audit, EvaluateMotionConfig, Scene, answers, asked_and_done, run, scenes_of
+from stages.evaluate_motion import (
+    Audit,
+    EvaluateMotionConfig,
+    Judge,
+    Scene,
+    fall_agreement,
+    run,
+    sample_scenes,
+    scenes_of,
+)
 
-CONFIG = EvaluateMotionConfig(repeats=3, least=4, least_pool=2, physical=20)
+CONFIG = EvaluateMotionConfig(repeats=3, min_scenes=4, min_pool=2, physical_scenes=20)
 
 
 @pytest.fixture(scope="module")
@@ -50,13 +59,13 @@ def scenes(items, body, tmp_path_factory) -> list[Scene]:
 
 
 @pytest.fixture(scope="module")
-def judge(body) -> tuple[MotionEvaluator, TextEncoder, Flesh]:
+def judge(body, audit) -> Judge:
     encoder = TextEncoder(SentenceConfig())
     torch.manual_seed(0)
     config = MotionEvaluatorConfig(
         width=16, layers=1, heads=2, dims=4, text_dim=encoder.dim, text_encoder_digest=encoder.digest
     )
-    return MotionEvaluator(config).eval().requires_grad_(False), encoder, Flesh(body)
+    return Judge(MotionEvaluator(config).eval().requires_grad_(False), encoder, BodySurfaces(body), audit)
 
 
 def test_scenes_are_the_items_and_their_groups(scenes, items):
@@ -75,16 +84,16 @@ def test_the_audit_tells_whether_and_where_somebody_fell(scenes, audit):
 
     def told(motion: Scene, **changes):
         row = replace(fall.row, details={**fall.row.details, **changes})
-        return asked_and_done(replace(motion, row=row), joints_of(motion.features, motion.rest), audit)
+        return fall_agreement(replace(motion, row=row), joints_of(motion.features, motion.rest), audit)
 
     assert told(fall) == (1.0, 1.0)
     assert told(fall, direction="backward") == (1.0, 0.0)
     assert told(fall, direction="down") == (1.0, None)
     assert told(walk) == (0.0, 0.0)
-    assert asked_and_done(walk, joints_of(walk.features, walk.rest), audit) == (None, None)
+    assert fall_agreement(walk, joints_of(walk.features, walk.rest), audit) == (None, None)
 
 
-def test_an_arm_of_real_motion_is_as_real_and_a_spoiled_one_is_not(scenes, judge, audit, tmp_path):
+def test_an_arm_of_real_motion_is_as_real_and_a_spoiled_one_is_not(scenes, judge, tmp_path):
     spoiled = []
     for scene in scenes:
         features = scene.features.clone()
@@ -92,7 +101,7 @@ def test_an_arm_of_real_motion_is_as_real_and_a_spoiled_one_is_not(scenes, judge
         features[..., :2] += 0.05 * torch.randn(features[..., :2].shape, generator=torch.Generator().manual_seed(0))
         features[..., 264:] = 1.0  # and says that it stands
         spoiled.append(replace(scene, features=features))
-    summary = run(CONFIG, *judge, audit, scenes, {"copy": scenes, "spoiled": spoiled}, 0)
+    summary = run(CONFIG, judge, scenes, {"copy": scenes, "spoiled": spoiled}, 0)
     assert {"real", "shuffled_text", "copy", "spoiled", "real/single", "copy/single"} <= set(summary)
     assert "copy/composed_pairs" not in summary  # one scene is too few
     copy, bad, real = summary["copy"], summary["spoiled"], summary["real"]
@@ -109,8 +118,8 @@ def test_an_arm_of_real_motion_is_as_real_and_a_spoiled_one_is_not(scenes, judge
                 continue
             figure, low, high = row[name]
             assert low <= figure <= high
-    assert run(CONFIG, *judge, audit, scenes, {"copy": scenes, "spoiled": spoiled}, 0) == summary
-    few = run(CONFIG.model_copy(update={"least_pool": 8}), *judge, audit, scenes, {}, 0)
+    assert run(CONFIG, judge, scenes, {"copy": scenes, "spoiled": spoiled}, 0) == summary
+    few = run(CONFIG.model_copy(update={"min_pool": 8}), judge, scenes, {}, 0)
     assert few["real"]["pool"] < 8 and few["real"]["r_precision"] is None
     assert not any("nearest_learned" in row for row in summary.values())
     write_motion_report(tmp_path, summary)
@@ -119,14 +128,14 @@ def test_an_arm_of_real_motion_is_as_real_and_a_spoiled_one_is_not(scenes, judge
     assert (tmp_path / "motion.png").stat().st_size > 5000
 
 
-def test_who_copies_what_was_learned_is_found_out(items, scenes, judge, audit, body, tmp_path):
+def test_who_copies_what_was_learned_is_found_out(items, scenes, judge, body, tmp_path):
     """Held-out scenes lie somewhere; an arm of the very scenes that were learned lies at distance zero."""
     write_corpus(tmp_path / "corpus.bin", items[:4], body.name, {})
     data = MotionData(read_corpus(tmp_path / "corpus.bin"), skeleton_of(body), 160)
-    learned = embedded(judge[0], data, data.held_out(np.arange(4)))
+    learned = embedded(judge.evaluator, data, data.held_out(np.arange(4)))
     copied = [scene for scene in scenes if scene.row.name in [item.name for item in items[:4]]]
     assert learned.shape == (4, 4) and len(copied) == 4
-    summary = run(CONFIG, *judge, audit, scenes, {"copier": copied}, 0, learned)
+    summary = run(CONFIG, judge, scenes, {"copier": copied}, 0, learned)
     assert summary["copier"]["nearest_learned"][0] < 1e-3 < summary["real"]["nearest_learned_quantiles"][-1]
     assert "nearest_learned" not in summary["shuffled_text"]
     (tmp_path / "out").mkdir()
@@ -134,24 +143,24 @@ def test_who_copies_what_was_learned_is_found_out(items, scenes, judge, audit, b
     assert (tmp_path / "out" / "memorised.png").stat().st_size > 5000
 
 
-def test_several_samples_of_a_caption_have_a_multimodality(scenes, judge, audit):
+def test_several_samples_of_a_caption_have_a_multimodality(scenes, judge):
     once = [*{scene.text: scene for scene in scenes if scene.row.name != "pair"}.values()]
     turned = [replace(scene, features=scene.features.flip(1)) for scene in once]
     arms = {"once": once, "twice": [*once, *once], "two": [*once, *turned]}
-    summary = run(CONFIG, *judge, audit, scenes, arms, 0)
+    summary = run(CONFIG, judge, scenes, arms, 0)
     assert summary["once"]["multimodality"] is None
     assert summary["twice"]["multimodality"][0] == pytest.approx(0.0, abs=1e-6), "twice the same is one"
     assert summary["two"]["multimodality"][0] > 1e-3
 
 
-def test_what_cannot_be_judged_is_refused(scenes, judge, audit):
+def test_what_cannot_be_judged_is_refused(scenes, judge):
     with pytest.raises(InputError, match="has 2 scenes, at least 4 are needed"):
-        run(CONFIG, *judge, audit, scenes[:2], {}, 0)
+        run(CONFIG, judge, scenes[:2], {}, 0)
     with pytest.raises(InputError, match="arm 'real': has a name that is taken"):
-        run(CONFIG, *judge, audit, scenes, {"real": scenes}, 0)
+        run(CONFIG, judge, scenes, {"real": scenes}, 0)
     broken = replace(scenes[0], features=scenes[0].features * torch.nan)
     with pytest.raises(InputError, match="arm 'a': holds motion that is not finite"):
-        run(CONFIG, *judge, audit, scenes, {"a": [broken]}, 0)
+        run(CONFIG, judge, scenes, {"a": [broken]}, 0)
 
 
 def test_a_model_answers_the_captions_with_scenes_of_their_own_shape(scenes, judge):
@@ -160,26 +169,29 @@ def test_a_model_answers_the_captions_with_scenes_of_their_own_shape(scenes, jud
     from models.motion.sampler import MotionSampler
     from models.motion.schedulers import SamplingConfig
 
-    encoder = judge[1]
+    encoder = judge.texts
     torch.manual_seed(0)
     denoiser = IdentityConfig(width=16, layers=1, heads=2, text=encoder.dim)
     settings = MotionModelConfig(denoiser=denoiser, text_encoder_digest=encoder.digest, people=(1,))
     model = MotionModel(settings).eval().requires_grad_(False)
     for value in model.parameters():
         torch.nn.init.normal_(value, std=0.1)
-    config, sampling = CONFIG.model_copy(update={"samples": 2}), SamplingConfig(steps=2, precision="float32")
+    config, sampling = (
+        CONFIG.model_copy(update={"samples_per_caption": 2}),
+        SamplingConfig(steps=2, precision="float32"),
+    )
     single = [scene for scene in scenes if scene.row.name != "pair"]
     given = (config, MotionSampler(model, encoder, load_body(), sampling, None))
-    made = answers(*given, scenes, 0)
+    made = sample_scenes(*given, scenes, 0)
     assert [scene.row.name for scene in made] == [scene.row.name for scene in single for _ in range(2)]
     assert all(one.features.shape == scene.features.shape for one, scene in zip(made[::2], single, strict=True))
     assert (made[0].features - made[1].features).abs().max() > 0.01
-    alone = answers(*given, single[3:4], 0)
+    alone = sample_scenes(*given, single[3:4], 0)
     assert torch.allclose(alone[1].features, made[7].features, atol=1e-4)
     # Two windows of one item have one caption, and motions of their own.
-    windows = answers(*given, [single[3], single[3]], 0)
+    windows = sample_scenes(*given, [single[3], single[3]], 0)
     assert all((one.features - other.features).abs().max() > 0.01 for one, other in itertools.combinations(windows, 2))
     with pytest.raises(InputError, match="text encoder: is .* the motion model learned its captions from"):
         MotionSampler(MotionModel(MotionModelConfig(denoiser=denoiser)), encoder, load_body())
     with pytest.raises(InputError, match=r"knows scenes of \(1,\) people only"):
-        answers(*given, [scene for scene in scenes if scene.row.name == "pair"], 0)
+        sample_scenes(*given, [scene for scene in scenes if scene.row.name == "pair"], 0)

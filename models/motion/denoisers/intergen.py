@@ -20,6 +20,7 @@ class InterGenConfig(Sizes):
 
     name: Literal["intergen"] = "intergen"
     layers: int = Field(default=5, ge=1)
+    """Blocks, each of which attends to oneself and to the other."""
 
     @property
     def people(self) -> tuple[int, ...]:

@@ -19,12 +19,15 @@ class Sizes(Config):
     """Sizes that every denoiser has."""
 
     width: int = Field(default=256, ge=8)
+    """Numbers of a token; a multiple of twice the heads."""
     layers: int = Field(default=7, ge=1)
+    """Transformer blocks, one after the other."""
     heads: int = Field(default=8, ge=1)
+    """Attention heads of a block."""
     patch: int = Field(default=4, ge=1, le=8)
-    """Frames of one person in a token."""
+    """Frames of one person in a token: fewer cost time, more blur contacts."""
     text: int = Field(default=384, ge=1)
-    """Numbers of a caption's embedding."""
+    """Numbers of a caption's embedding, as the text network gives them."""
 
     @model_validator(mode="after")
     def _divisible(self) -> "Sizes":

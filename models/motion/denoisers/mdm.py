@@ -7,7 +7,6 @@ from typing import Literal
 
 import torch
 from jaxtyping import Bool, Float, Int
-from pydantic import Field
 from torch import Tensor, nn
 
 from models.motion.condition import Condition
@@ -18,7 +17,6 @@ class MdmConfig(Sizes):
     """Sizes of the network."""
 
     name: Literal["mdm"] = "mdm"
-    layers: int = Field(default=7, ge=1)
 
     @property
     def people(self) -> tuple[int, ...]:

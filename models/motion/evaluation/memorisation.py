@@ -1,4 +1,4 @@
-"""Whether generated motion was learned by heart: how near it comes to the motion that was learned, beside how near
+"""Whether generated motion was memorised: how near it comes to the motion that was learned, beside how near
 unseen real motion comes to it. What copies lies nearer than anything new does."""
 
 from collections.abc import Mapping, Sequence
@@ -19,7 +19,7 @@ SHARES = np.linspace(0.0, 1.0, 21)
 def embedded(
     evaluator: MotionEvaluator, data: MotionData, pieces: Sequence[Piece], batch: int = 32
 ) -> Float[np.ndarray, "piece dims"]:
-    """Windows of a corpus in the evaluator's space."""
+    """Embed windows of a corpus in the evaluator's space."""
     order = sorted(range(len(pieces)), key=lambda k: (len(pieces[k].order), pieces[k].frames))
     found = np.empty((len(pieces), evaluator.config.dims))
     for first in range(0, len(order), batch):
@@ -32,17 +32,18 @@ def embedded(
 def nearest(
     motions: Float[np.ndarray, "scene dims"], learned: Float[np.ndarray, "window dims"]
 ) -> Float[np.ndarray, "scene"]:
-    """Distance of each scene to the nearest learned window; features are unit vectors, so between 0 and 2."""
+    """Compute the distance of each scene to the nearest learned window; features are unit vectors, so between 0 and
+    2."""
     return np.sqrt(np.maximum(2.0 - 2.0 * (motions @ learned.T).max(axis=1), 0.0))
 
 
 def quantiles(distances: Float[np.ndarray, "scene"]) -> list[float]:
-    """At SHARES."""
+    """Return the quantiles of distances at SHARES."""
     return [float(value) for value in np.quantile(distances, SHARES)]
 
 
 def plot(by_arm: Mapping[str, Sequence[float]]) -> bytes:
-    """PNG of the share of scenes over the distance to the nearest learned motion, a line an arm, from its
+    """Plot, as PNG, the share of scenes over the distance to the nearest learned motion, a line an arm, from its
     `quantiles`."""
     from matplotlib.backends.backend_agg import FigureCanvasAgg
     from matplotlib.figure import Figure

@@ -1,4 +1,4 @@
-"""Figures of generated motion, as `careclips evaluate motion` finds them (stages/evaluate_motion.py), as files, a table
+"""Metrics of generated motion, as `careclips evaluate motion` finds them (stages/evaluate_motion.py), as files, a table
 and plots."""
 
 import csv
@@ -10,7 +10,7 @@ from typing import Any
 import matplotlib
 
 from models.files import write_text
-from models.motion.evaluation import memorisation as memorised
+from models.motion.evaluation import memorisation
 
 SHOWN = (
     "fid",
@@ -29,14 +29,15 @@ SHOWN = (
 
 
 def write_motion_report(folder: Path, summary: dict[str, dict[str, Any]]) -> None:
-    """`summary.json`, `table.csv`, `motion.png`, a panel a figure, and `memorised.png` where that was asked."""
+    """Write `summary.json`, `table.csv`, `motion.png`, a panel a metric, and `memorised.png` where that was
+    measured."""
     write_text(folder / "summary.json", json.dumps(summary, indent=1) + "\n")
     with (folder / "table.csv").open("w", newline="") as file:
         lines = csv.writer(file)
         lines.writerow(["arm", "scenes", *(f"{name}{end}" for name in SHOWN for end in ("", "_low", "_high"))])
         for arm, row in summary.items():
             shown = [_shown(row, name) or ["", "", ""] for name in SHOWN]
-            lines.writerow([arm, row["scenes"], *(value for one in shown for value in one)])
+            lines.writerow([arm, row["scenes"], *(value for estimate in shown for value in estimate)])
     matplotlib.use("Agg")
     from matplotlib import pyplot as plt
 
@@ -56,7 +57,7 @@ def write_motion_report(folder: Path, summary: dict[str, dict[str, Any]]) -> Non
     plt.close(figure)
     near = {arm: row["nearest_learned_quantiles"] for arm, row in summary.items() if "nearest_learned_quantiles" in row}
     if near:
-        (folder / "memorised.png").write_bytes(memorised.plot(near))
+        (folder / "memorised.png").write_bytes(memorisation.plot(near))
 
 
 def _shown(row: Mapping[str, Any], name: str) -> list[float] | None:

@@ -11,7 +11,13 @@ from models.body.rest_skeleton import skeleton_of
 from models.geometry.rotations import matrices_from_axis_angle
 from models.geometry.transforms import R_ZUP_YUP, matrix_from_axis_angle
 from models.motion.cleanup import CleanupConfig, clean_up, foot_corrections
-from models.motion.evaluation.physical_metrics import Flesh, foot_skate_cm_s, jerk_m_s3, joints_of, stated_contacts
+from models.motion.evaluation.physical_metrics import (
+    BodySurfaces,
+    foot_skate_cm_s,
+    jerk_m_s3,
+    joints_of,
+    stated_contacts,
+)
 from models.motion.features import CONTACTS, canonicalise, from_matrices, heading, matrices
 from models.motion.floor_clearance import floor_clearance_of, resolve_floor_penetration
 from models.types import FPS
@@ -92,9 +98,9 @@ def test_sliding_feet_stand(body, scene):
 def test_who_sinks_rises_and_nothing_is_left_below(body, scene):
     betas, rest, features = scene["fall_0"]
     sunk = moved(rest, features, torch.tensor([0.0, 0.0, -0.06]))
-    flesh, shapes = Flesh(body), torch.as_tensor(betas, dtype=torch.float32)
-    assert flesh.penetration_cm(sunk, rest, shapes) > 5.0
-    assert flesh.penetration_cm(clean_up(CONFIG, body, betas, rest, sunk), rest, shapes) < 0.5
+    surfaces, shapes = BodySurfaces(body), torch.as_tensor(betas, dtype=torch.float32)
+    assert surfaces.penetration_cm(sunk, rest, shapes) > 5.0
+    assert surfaces.penetration_cm(clean_up(CONFIG, body, betas, rest, sunk), rest, shapes) < 0.5
 
 
 def test_only_what_is_in_the_floor_is_bent_out_of_it(body, scene):
@@ -122,7 +128,7 @@ def test_a_head_in_the_floor_is_bent_out_of_it_and_the_body_stays_down(body, sce
     betas, rest, _ = scene["fall_0"]
     R = torch.eye(3).repeat(1, 40, 22, 1, 1)
     R[:, :, 0] = torch.as_tensor(R_ZUP_YUP @ matrix_from_axis_angle(np.array([-np.pi / 2.0, 0.0, 0.0])))
-    flesh, shapes = Flesh(body), torch.as_tensor(betas, dtype=torch.float32)
+    surfaces, shapes = BodySurfaces(body), torch.as_tensor(betas, dtype=torch.float32)
     flat = from_matrices(rest, R, torch.tensor([0.0, 0.0, 0.3]).expand(1, 40, 3))
     skin = [track.double().numpy() for track in (R[0, :, 0], torch.nn.functional.pad(R[0, :, 1:], (0, 0, 0, 0, 0, 2)))]
     skin[1][:, -2:] = np.eye(3)
@@ -130,9 +136,9 @@ def test_a_head_in_the_floor_is_bent_out_of_it_and_the_body_stays_down(body, sce
     sound = moved(rest, flat, torch.tensor([0.0, 0.0, -float(lowest)]))
     R[:, :, 12] = matrices_from_axis_angle(torch.tensor([-1.0, 0.0, 0.0]))
     sunk = from_matrices(rest, R, sound[..., :3])
-    assert flesh.penetration_cm(sound, rest, shapes) < 0.5 and flesh.penetration_cm(sunk, rest, shapes) > 6.0
+    assert surfaces.penetration_cm(sound, rest, shapes) < 0.5 and surfaces.penetration_cm(sunk, rest, shapes) > 6.0
     mended = clean_up(CONFIG, body, betas, rest, sunk)
-    assert flesh.penetration_cm(mended, rest, shapes) < 0.5
+    assert surfaces.penetration_cm(mended, rest, shapes) < 0.5
     assert float((mended[..., 2] - sound[..., 2]).max()) < 0.03, "the pelvis is not lifted after the head"
 
 
@@ -151,10 +157,10 @@ def test_people_in_one_place_stand_beside_each_other(body, scene):
     together = torch.stack([moved(rest[one], features[one], torch.zeros(3)) for one in (0, 1)])
     gap = together[1, 0, :3] - together[0, 0, :3]
     together[1] = moved(rest[1], together[1], torch.tensor([0.0, 0.12 - float(gap[1]), 0.0]))
-    flesh, shapes = Flesh(body), torch.as_tensor(betas, dtype=torch.float32)
-    assert flesh.overlap_cm(together, rest, shapes) > 8.0
+    surfaces, shapes = BodySurfaces(body), torch.as_tensor(betas, dtype=torch.float32)
+    assert surfaces.overlap_cm(together, rest, shapes) > 8.0
     found = clean_up(CONFIG, body, betas, rest, together)
-    assert flesh.overlap_cm(found, rest, shapes) < 1.2
+    assert surfaces.overlap_cm(found, rest, shapes) < 1.2
     skates = [foot_skate_cm_s(joints_of(one, rest), stated_contacts(one)) for one in (together, found)]
     assert skates[1] <= skates[0] + 0.1, "feet that stood stand"
     # Whoever is named first: the same scene.
@@ -165,7 +171,7 @@ def test_people_in_one_place_stand_beside_each_other(body, scene):
     ]
     np.testing.assert_allclose(apart[0], apart[1], atol=2e-3)
     same = clean_up(CleanupConfig(interpenetration_rounds=0), body, betas, rest, together)
-    assert flesh.overlap_cm(same, rest, shapes) > 8.0
+    assert surfaces.overlap_cm(same, rest, shapes) > 8.0
 
 
 def test_who_steps_out_of_one_person_does_not_step_into_the_next(body, scene):
@@ -179,8 +185,8 @@ def test_who_steps_out_of_one_person_does_not_step_into_the_next(body, scene):
         shift = torch.tensor([-float(ahead[0]), y - float(ahead[1]), 0.0])
         placed_at[person] = moved(rest[which[person]], placed_at[person], shift)
     crowd, shapes = torch.stack(placed_at), torch.as_tensor(betas[which], dtype=torch.float32)
-    flesh = Flesh(body)
-    assert flesh.overlap_cm(crowd[1:], rest[[1, 1]], shapes[1:]) == 0.0
+    surfaces = BodySurfaces(body)
+    assert surfaces.overlap_cm(crowd[1:], rest[[1, 1]], shapes[1:]) == 0.0
     found = clean_up(CONFIG, body, betas[which], rest[which], crowd)
-    assert flesh.overlap_cm(found[1:], rest[[1, 1]], shapes[1:]) < 2.5
-    assert flesh.overlap_cm(found[:2], rest, shapes[:2]) < 2.5
+    assert surfaces.overlap_cm(found[1:], rest[[1, 1]], shapes[1:]) < 2.5
+    assert surfaces.overlap_cm(found[:2], rest, shapes[:2]) < 2.5

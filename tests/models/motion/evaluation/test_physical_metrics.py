@@ -6,7 +6,7 @@ from models.body.model import load_body
 from models.body.rest_skeleton import skeleton_of
 from models.body.tracks import standing_pelvis_height
 from models.motion.evaluation.physical_metrics import (
-    Flesh,
+    BodySurfaces,
     closest_m,
     distance_shift_cm,
     foot_skate_cm_s,
@@ -58,21 +58,21 @@ def test_jerk_of_a_cubic_is_its_sixth_part(body):
 
 
 def test_how_deep_skin_goes_below_the_floor(body):
-    flesh = Flesh(body)
-    assert flesh.penetration_cm(*_standing(body, [(0.0, 0.0, 0.001)])) == 0.0
-    assert flesh.penetration_cm(*_standing(body, [(0.0, 0.0, 0.001), (2.0, 0.0, -0.07)])) == pytest.approx(
+    surfaces = BodySurfaces(body)
+    assert surfaces.penetration_cm(*_standing(body, [(0.0, 0.0, 0.001)])) == 0.0
+    assert surfaces.penetration_cm(*_standing(body, [(0.0, 0.0, 0.001), (2.0, 0.0, -0.07)])) == pytest.approx(
         7.0, abs=0.05
     )
 
 
 def test_people_inside_each_other(body):
-    flesh = Flesh(body)
-    assert flesh.overlap_cm(*_standing(body, [(0.0, 0.0, 0.0)])) is None
-    assert flesh.overlap_cm(*_standing(body, [(0.0, 0.0, 0.0), (3.0, 0.0, 0.0)])) == 0.0
+    surfaces = BodySurfaces(body)
+    assert surfaces.overlap_cm(*_standing(body, [(0.0, 0.0, 0.0)])) is None
+    assert surfaces.overlap_cm(*_standing(body, [(0.0, 0.0, 0.0), (3.0, 0.0, 0.0)])) == 0.0
     # In one place, the largest sphere lies in its own like: as deep as two radii.
     features, rest, betas = _standing(body, [(0.0, 0.0, 0.0), (0.0, 0.0, 0.0)])
-    deepest = flesh.overlap_cm(features, rest, betas)
-    assert deepest == pytest.approx(200.0 * float(next(iter(flesh._spheres.values())).radii.max()), abs=0.01)
+    deepest = surfaces.overlap_cm(features, rest, betas)
+    assert deepest == pytest.approx(200.0 * float(next(iter(surfaces._spheres.values())).radii.max()), abs=0.01)
 
 
 def test_closest_distance_and_its_shift():
