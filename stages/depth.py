@@ -38,11 +38,13 @@ class Predictor(Protocol):
 
     def predict_metric(
         self, images: UInt8[np.ndarray, "n height width 3"], focal_px: float | None = None
-    ) -> Float[np.ndarray, "n height width"]: ...
+    ) -> Float[np.ndarray, "n height width"]:
+        """Predict depth along the optical axis, metres."""
+        ...
 
-    def predict_disparity(
-        self, images: UInt8[np.ndarray, "n height width 3"]
-    ) -> Float[np.ndarray, "n height width"]: ...
+    def predict_disparity(self, images: UInt8[np.ndarray, "n height width 3"]) -> Float[np.ndarray, "n height width"]:
+        """Predict inverse depth up to one scale and one offset."""
+        ...
 
 
 def run(

@@ -78,17 +78,34 @@ class Floor(Protocol):
     """What `stages.floor.FloorFit` says that matters here."""
 
     @property
-    def floor_pixels(self) -> Bool[np.ndarray, "height width"]: ...
+    def floor_pixels(self) -> Bool[np.ndarray, "height width"]:
+        """Mark the pixels that show the floor."""
+        ...
+
     @property
-    def found(self) -> bool: ...
+    def found(self) -> bool:
+        """Say whether enough of the depth is a floor."""
+        ...
+
     @property
-    def inlier_ratio(self) -> float: ...
+    def inlier_ratio(self) -> float:
+        """Return the share of inliers."""
+        ...
+
     @property
-    def residual_m(self) -> float: ...
+    def residual_m(self) -> float:
+        """Return the median distance of the inliers to the plane, metres."""
+        ...
+
     @property
-    def scale_disagreement(self) -> float: ...
+    def scale_disagreement(self) -> float:
+        """Return the relative difference of the depth's scale."""
+        ...
+
     @property
-    def shape_disagreement(self) -> float: ...
+    def shape_disagreement(self) -> float:
+        """Return the relative difference of the scaled depth from the floor."""
+        ...
 
 
 def run(

@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 import resource
 import shutil
 import signal
@@ -91,6 +92,17 @@ def test_the_dataset_is_whole_and_its_clips_play(night):
             "yuv420p",
         )
     assert len(list(read_frames(clips[0]))) in (30, 40)
+
+
+def test_the_page_of_formats_reads_what_is_written(night):
+    """Every few lines of Python in docs/formats.md run beside real footage, a store and a dataset."""
+    blocks = re.findall(r"```python\n(.*?)```", (ROOT / "docs" / "formats.md").read_text(), re.DOTALL)
+    assert len(blocks) > 8 and all(len(block.splitlines()) <= 5 for block in blocks)
+    program = "import sys\nfor block in sys.argv[1:]:\n    exec(block, {})"
+    environment = {**os.environ, "PYTHONPATH": str(ROOT)}
+    command = [sys.executable, "-c", program, *blocks]
+    done = subprocess.run(command, cwd=night[0], env=environment, capture_output=True, text=True, timeout=300)
+    assert done.returncode == 0, done.stderr[-3000:]
 
 
 def test_the_second_run_recomputes_nothing(night):

@@ -8,7 +8,7 @@ from jaxtyping import Bool, Float, Int, UInt8
 def fill(
     plate: UInt8[np.ndarray, "height width 3"], valid: Bool[np.ndarray, "height width"], patch_px: int = 7
 ) -> UInt8[np.ndarray, "height width 3"]:
-    """In-paint the pixels that are not valid with patches from elsewhere in the image (Wexler et al. 2007).
+    """Inpaint the pixels that are not valid with patches from elsewhere in the image (Wexler et al. 2007).
 
     From coarse to fine: every patch that touches the hole looks for the most similar one outside (PatchMatch, Barnes et
     al. 2009), and the hole takes the mean of what the found ones say.

@@ -64,7 +64,8 @@ def _cover(
 
 
 def nearest_sightings(person: Person2D, frame: int) -> list[int]:
-    """The frame itself where the person is seen in it, else the last one before and the first one after that show them.
+    """Return the frame itself where the person is seen in it, else the last one before and the first one after that
+    show them.
 
     Who is lost for a while is most likely still there (people are lost lying down), and must not end up in the plate.
     """
@@ -77,7 +78,7 @@ def nearest_sightings(person: Person2D, frame: int) -> list[int]:
 def sample_frames(
     root: Path, clips: Sequence[tuple[Footage, Sequence[Person2D]]], wanted: int
 ) -> tuple[UInt8[np.ndarray, "sample height width 3"], Bool[np.ndarray, "sample height width"]]:
-    """About `wanted` evenly spaced frames over all clips of one camera, and where people cover them.
+    """Read about `wanted` evenly spaced frames over all clips of one camera, and where people cover them.
 
     Each clip gives two frames at least. A person who is lost is masked where they were last and next seen.
     """

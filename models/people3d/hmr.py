@@ -68,7 +68,8 @@ class HmrRegressor:
         camera: Camera,
         frames: Iterable[UInt8[np.ndarray, "height width 3"]],
     ) -> Regression:
-        """See `Regressor.regress`; InputError for an empty box, or frames of another size than the camera's.
+        """Regress as `Regressor.regress` says; InputError for an empty box, or frames of another size than the
+        camera's.
 
         The network's answers of all frames share one shape, their median.
         """
@@ -139,7 +140,7 @@ class HmrRegressor:
 
 
 def agreement(off: Float[np.ndarray, "time 17"], weights: Float[np.ndarray, "time 17"]) -> Float[np.ndarray, "time"]:
-    """Confidence from distances of keypoints, in longer sides of the box (see the module's docstring)."""
+    """Return confidence from distances of keypoints, in longer sides of the box (see the module's docstring)."""
     counted = weights > 0
     mean = np.where(counted, np.minimum(off, 1.0), 0.0).sum(axis=1) / np.maximum(counted.sum(axis=1), 1)
     return np.exp(-mean / AGREEMENT) * np.minimum(1.0, counted.sum(axis=1) / CONFIRMING_KEYPOINTS)
@@ -151,7 +152,7 @@ def pelvis_on_rays(
     weights: Float[np.ndarray, "time 17"],
     sides: Float[np.ndarray, "time"],
 ) -> tuple[Float[np.ndarray, "time 3"], Bool[np.ndarray, "time"]]:
-    """Pelves, in the camera's axes, that lay keypoints on their rays, and which of them can be relied on.
+    """Solve for pelves, in the camera's axes, that lay keypoints on their rays, and which of them can be relied on.
 
     Keypoint k at l_k from the pelvis p lies on the ray (r_x, r_y, 1) where p_x + l_x = r_x (p_z + l_z), and so for y:
     linear in p. Weighted least squares; equations are divided by depth so that they count in the image, and keypoints
@@ -177,7 +178,7 @@ def pelvis_on_rays(
 
 
 def betas_from_rest_joints(body: BodyModel, rest: Float[np.ndarray, "24 3"]) -> Float[np.ndarray, "10"]:
-    """Betas whose rest joints are nearest to those of another body model, pelvis on pelvis (ridge regression)."""
+    """Fit betas whose rest joints are nearest to those of another body model, pelvis on pelvis (ridge regression)."""
     J, D = body.J_template.double().numpy(), body.J_shapedirs.double().numpy()
     D = (D - D[:1]).reshape(72, 10)
     wanted = ((rest - rest[:1]) - (J - J[:1])).reshape(72)
@@ -185,7 +186,8 @@ def betas_from_rest_joints(body: BodyModel, rest: Float[np.ndarray, "24 3"]) -> 
 
 
 def rest_offsets(own: Float[np.ndarray, "24 3"], theirs: Float[np.ndarray, "24 3"]) -> Float[np.ndarray, "24 3 3"]:
-    """Rotations that turn each joint's bones of our rest pose onto those of theirs; ends follow their parents."""
+    """Return rotations that turn each joint's bones of our rest pose onto those of theirs; ends follow their
+    parents."""
     offsets = np.tile(np.eye(3), (24, 1, 1))
     for joint in range(24):
         children = [child for child in range(24) if SMPL_PARENTS[child] == joint]
@@ -202,7 +204,7 @@ def rest_offsets(own: Float[np.ndarray, "24 3"], theirs: Float[np.ndarray, "24 3
 def on_other_rest(
     rotations: Float[np.ndarray, "*batch 24 3 3"], offsets: Float[np.ndarray, "24 3 3"]
 ) -> Float[np.ndarray, "*batch 24 3 3"]:
-    """The same posture counted from our rest pose: in the world every joint turns by its own rotation times its
+    """Return the same posture counted from our rest pose: in the world every joint turns by its own rotation times its
     offset."""
     parents = np.concatenate([np.eye(3)[None], offsets[list(SMPL_PARENTS[1:])]])
     return np.swapaxes(parents, -1, -2) @ rotations @ offsets

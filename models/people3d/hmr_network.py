@@ -5,7 +5,7 @@ tokens. A decoder with one query token attends to them and says what to add to m
 joints), betas, and a weak camera (s, tx, ty).
 
 The crop is seen by a camera of its own, turned so that its axis meets the middle of the box (`crop_camera`): a person
-at the picture's edge then looks to the network as one in its middle would, and the answer is turned back exactly. In
+at the image's edge then looks to the network as one in its middle would, and the answer is turned back exactly. In
 the axes of that camera (x right, y down, z forward), with focal length f and a side of n pixels, a point p of the body
 model at transl 0 projects to n/2 (1 + s (p_x + tx)), counted from the crop's left edge, if depth within the body is
 neglected, and so downwards; hence the translation is
@@ -52,14 +52,23 @@ class HmrConfig(Config):
     patch_px: int = Field(default=16, ge=5)
     """At least 5: the backbone pads crops by 2 pixels, which would give smaller patches a row more."""
     width: int = Field(default=1280, ge=1)
+    """Numbers per token of the backbone."""
     layers: int = Field(default=32, ge=1)
+    """Layers of the backbone."""
     heads: int = Field(default=16, ge=1)
+    """Attention heads of the backbone."""
     mlp_ratio: int = Field(default=4, ge=1)
+    """Hidden width of the backbone's MLPs, in widths."""
     decoder_width: int = Field(default=1024, ge=1)
+    """Numbers of the decoder's token."""
     decoder_layers: int = Field(default=6, ge=1)
+    """Layers of the decoder."""
     decoder_heads: int = Field(default=8, ge=1)
+    """Attention heads of the decoder."""
     decoder_head_width: int = Field(default=64, ge=1)
+    """Numbers per attention head of the decoder."""
     decoder_hidden: int = Field(default=1024, ge=1)
+    """Hidden width of the decoder's MLPs."""
     query: Literal["zero", "state"] = "zero"
     """What the query token is made of: nothing, or the parameters so far."""
     iterations: int = Field(default=1, ge=1)
@@ -91,11 +100,11 @@ class Bodies:
     """Weak camera s, tx, ty; tx and ty in metres."""
 
     def mirrored(self) -> "Bodies":
-        """The bodies that the mirrored crops show."""
+        """Return the bodies that the mirrored crops show."""
         return Bodies(mirrored(self.rotations), self.betas, self.camera * self.camera.new_tensor([1.0, -1.0, 1.0]))
 
     def translation(self, focal_px: Float[Tensor, "crop"], rows_px: int) -> Float[Tensor, "crop 3"]:
-        """SMPL's transl in the crop cameras' axes, metres (see the module's docstring)."""
+        """Return SMPL's transl in the crop cameras' axes, metres (see the module's docstring)."""
         scale = self.camera[:, 0].clamp(min=MIN_SCALE)
         return torch.stack([self.camera[:, 1], self.camera[:, 2], 2.0 * focal_px / (rows_px * scale)], dim=-1)
 
@@ -188,15 +197,15 @@ class Hmr(nn.Module):
         self.register_buffer("rest_directions", torch.zeros(24, 3, 10))
 
     def forward(self, crops: Float[Tensor, "batch 3 rows columns"]) -> Bodies:
-        """Bodies of normalised crops (see `normalised`)."""
+        """Predict bodies of normalised crops (see `normalised`)."""
         return self.decode(self.tokens(crops))
 
     def tokens(self, crops: Float[Tensor, "batch 3 rows columns"]) -> Float[Tensor, "batch token width"]:
-        """What the backbone says of each patch, row by row."""
+        """Return what the backbone says of each patch, row by row."""
         return self.backbone(pixel_values=crops).feature_maps[0]
 
     def decode(self, image: Float[Tensor, "batch token width"]) -> Bodies:
-        """Bodies of the backbone's tokens."""
+        """Decode bodies of the backbone's tokens."""
         state = torch.cat([self.mean_pose, self.mean_betas, self.mean_camera]).expand(len(image), -1)
         for _ in range(self.config.iterations):
             asked = state if self.config.query == "state" else torch.zeros_like(state[:, :1])
@@ -210,7 +219,8 @@ class Hmr(nn.Module):
 
     @torch.no_grad()
     def predict(self, crops: UInt8[np.ndarray, "crop rows columns 3"], batch: int = 32, flip: bool = True) -> Bodies:
-        """Bodies of RGB crops on the CPU, in float32; with `flip`, the mean over each crop and its mirror image.
+        """Predict bodies of RGB crops on the CPU, in float32; with `flip`, the mean over each crop and its mirror
+        image.
 
         Rotations are averaged as matrices and brought back to rotations by singular value decomposition.
         """
@@ -231,13 +241,14 @@ class Hmr(nn.Module):
 
 
 def normalised(crops: UInt8[Tensor, "*batch rows columns 3"]) -> Float[Tensor, "*batch 3 rows columns"]:
-    """Crops as the network wants them: channels first, less ImageNet's mean, by its deviation."""
+    """Normalise crops as the network wants them: channels first, less ImageNet's mean, by its deviation."""
     pixels = crops.movedim(-1, -3).float() / 255.0
     return (pixels - torch.tensor(IMAGENET_MEAN)[:, None, None]) / torch.tensor(IMAGENET_STD)[:, None, None]
 
 
 def crop_camera(camera: Camera, box_px: Float[np.ndarray, "4"], config: HmrConfig) -> Camera:
-    """The camera of a crop: at the same place, turned to the middle of a box (x0, y0, x1, y1), a square of `rows_px`.
+    """Return the camera of a crop: at the same place, turned to the middle of a box (x0, y0, x1, y1), a square of
+    `rows_px`.
 
     Its focal length is such that the box just fits into the columns that the network sees. InputError where the box is
     empty or lies out of the camera's sight.
@@ -267,7 +278,8 @@ def crop_camera(camera: Camera, box_px: Float[np.ndarray, "4"], config: HmrConfi
 def crop(
     frame: UInt8[np.ndarray, "height width 3"], camera: Camera, view: Camera, columns_px: int
 ) -> UInt8[np.ndarray, "rows columns 3"]:
-    """The middle columns of what `view` (see `crop_camera`) sees of a frame of `camera`; black beyond its edges."""
+    """Cut out the middle columns of what `view` (see `crop_camera`) sees of a frame of `camera`; black beyond its
+    edges."""
     if frame.shape[:2] != (camera.height_px, camera.width_px):
         size = f"{frame.shape[1]}x{frame.shape[0]}"
         raise InputError(
@@ -288,11 +300,11 @@ _KIND = ("hmr network", "name a folder made by careclips train hmr, or by conver
 
 
 def load_hmr(name: Path | str, device: str = "cpu", dtype: torch.dtype = torch.float32) -> Hmr:
-    """The network of a folder with config.json and model.safetensors; InputError if it is none."""
+    """Load the network of a folder with config.json and model.safetensors; InputError if it is none."""
     network = load_network(Path(name), *_KIND, lambda settings: Hmr(HmrConfig.model_validate(settings)))
     return network.to(torch.device(device), dtype)
 
 
 def hmr_digest(name: Path | str) -> str:
-    """Digest of the files that `load_hmr` reads."""
+    """Return the digest of the files that `load_hmr` reads."""
     return network_digest(Path(name), *_KIND)

@@ -29,10 +29,10 @@ from models.people3d.pose_prior import PRIOR_JOINTS
 from models.people3d.regressor import Regression
 
 STARTER = STARTERS / "pose_lift"
-STATURE_M, STATURE_SPREAD_M = 1.68, 0.09
+STATURE_M, STATURE_STD_M = 1.68, 0.09
 """The space of shapes that the network answers in."""
 NEAR_M, FAR_M = 0.4, 25.0
-"""Bounds of what a ray's way to the floor is told as."""
+"""Bounds of the distance along a ray to the floor that the network is given."""
 FRAME_FEATURES = 17 * 5 + 9
 
 
@@ -40,8 +40,11 @@ class PoseLiftConfig(Config):
     """Sizes of the network."""
 
     width: int = Field(default=192, ge=8)
+    """Numbers per token."""
     layers: int = Field(default=5, ge=1)
+    """Transformer layers."""
     heads: int = Field(default=6, ge=1)
+    """Attention heads of a layer."""
 
     @model_validator(mode="after")
     def _divisible(self) -> "PoseLiftConfig":
@@ -52,7 +55,7 @@ class PoseLiftConfig(Config):
 
 @dataclass(frozen=True)
 class View:
-    """Per frame, the upright frame that looks at the person: what keypoints are told in and answers are turned from."""
+    """Per frame, the upright frame that looks at the person: keypoints are given in it, and answers rotated from it."""
 
     forward: Float[Tensor, "*batch 3"]
     """World, unit: from the camera to the middle of the keypoints."""
@@ -65,30 +68,32 @@ class View:
 
     @property
     def R_world_view(self) -> Float[Tensor, "*batch 3 3"]:
-        """A turn about the vertical: x is `forward` on the floor."""
+        """Rotate about the vertical: x is `forward` on the floor."""
         up = torch.zeros_like(self.left)
         up[..., 2] = 1.0
         return torch.stack([torch.linalg.cross(self.left, up), self.left, up], dim=-1)
 
     def direction(self, offset: Float[Tensor, "*batch point 2"]) -> Float[Tensor, "*batch point 3"]:
-        """World directions, unit, of places left and up of the middle, in extents."""
+        """Return world directions, unit, of places left and up of the middle, in extents."""
         across = offset * self.extent[..., None, None]
-        way = (
+        direction = (
             self.forward[..., None, :]
             + across[..., :1] * self.left[..., None, :]
             + across[..., 1:] * self.up[..., None, :]
         )
-        return nn.functional.normalize(way, dim=-1)
+        return nn.functional.normalize(direction, dim=-1)
 
-    def offset(self, way: Float[Tensor, "*batch point 3"]) -> Float[Tensor, "*batch point 2"]:
-        """The inverse of `direction`; ways need not be unit."""
-        depth = (way * self.forward[..., None, :]).sum(-1).clamp(min=1e-3)
-        along = torch.stack([(way * self.left[..., None, :]).sum(-1), (way * self.up[..., None, :]).sum(-1)], dim=-1)
+    def offset(self, directions: Float[Tensor, "*batch point 3"]) -> Float[Tensor, "*batch point 2"]:
+        """Invert `direction`; directions need not be unit."""
+        depth = (directions * self.forward[..., None, :]).sum(-1).clamp(min=1e-3)
+        along = torch.stack(
+            [(directions * self.left[..., None, :]).sum(-1), (directions * self.up[..., None, :]).sum(-1)], dim=-1
+        )
         return along / depth[..., None] / self.extent[..., None, None]
 
 
 def view_of(rays_world: Float[Tensor, "*batch time 17 3"], scores: Float[Tensor, "*batch time 17"]) -> View:
-    """The view of each frame; frames without keypoints take the middle of the whole window."""
+    """Return the view of each frame; frames without keypoints take the middle of the whole window."""
     rays = nn.functional.normalize(rays_world, dim=-1)
     weight = scores.clamp(min=0.0).square()
     seen = weight.sum(-1, keepdim=True) > 0.0
@@ -115,7 +120,8 @@ def features(
     scores: Float[Tensor, "*batch time 17"],
     camera_height_m: Float[Tensor, "*batch"],
 ) -> Float[Tensor, "*batch time feature"]:
-    """One row a frame: where each keypoint is, how far its ray goes to the floor, its score; the view, the height."""
+    """Build one row a frame: where each keypoint is, how far its ray goes to the floor, its score; the view, the
+    height."""
     rays = nn.functional.normalize(rays_world, dim=-1)
     present = (scores > 0.0).to(rays)
     offset = view.offset(rays).clamp(-6.0, 6.0) * present[..., None]
@@ -130,12 +136,12 @@ def features(
     whole = torch.nn.functional.normalize((view.forward * present.amax(-1, keepdim=True)).sum(-2, keepdim=True), dim=-1)
     sideways = (whole * view.left).sum(-1)
     level = [view.forward[..., 2], flat, view.extent.log() + 2.0, height[..., 0], height[..., 0].log(), sideways * 3.0]
-    told = [
+    frame = [
         present.mean(-1),
         scores.mean(-1),
         (height[..., 0] / (-view.forward[..., 2]).clamp(min=1e-2)).clamp(NEAR_M, FAR_M).log(),
     ]
-    return torch.cat([per_keypoint.flatten(-2), torch.stack([*level, *told], dim=-1)], dim=-1)
+    return torch.cat([per_keypoint.flatten(-2), torch.stack([*level, *frame], dim=-1)], dim=-1)
 
 
 class _Block(nn.Module):
@@ -218,26 +224,28 @@ class PoseLift(nn.Module):
         seconds: Float[Tensor, "batch time"],
         mask: Bool[Tensor, "batch time"],
     ) -> Lifted:
-        """Rays are in world axes (z up) of any length; `mask` is False where a window is padded."""
+        """Lift keypoints; rays are in world axes (z up) of any length; `mask` is False where a window is padded."""
         view = view_of(rays_world, scores)
         x = self.inwards((features(view, rays_world, scores, camera_height_m) - self.mean) / self.spread)
         turn = seconds[..., None] * self.frequencies
         for block in self.blocks:
             x = block(x, turn, mask)
         out = self.outwards(self.norm(x))
-        turned, rest = out[..., : 6 * (PRIOR_JOINTS + 1)], out[..., 6 * (PRIOR_JOINTS + 1) :]
+        rotation_numbers, rest = out[..., : 6 * (PRIOR_JOINTS + 1)], out[..., 6 * (PRIOR_JOINTS + 1) :]
         upright = torch.tensor([0.0, 1.0, 0.0, 0.0, 0.0, 1.0]).to(x)
         straight = torch.tensor([1.0, 0.0, 0.0, 0.0, 1.0, 0.0]).to(x).repeat(PRIOR_JOINTS)
-        local = matrix_from_columns((turned + torch.cat([upright, straight])).unflatten(-1, (PRIOR_JOINTS + 1, 6)))
+        local = matrix_from_columns(
+            (rotation_numbers + torch.cat([upright, straight])).unflatten(-1, (PRIOR_JOINTS + 1, 6))
+        )
         root = view.R_world_view @ local[..., 0, :, :]
         hands = torch.eye(3).to(x).expand(*local.shape[:-3], 23 - PRIOR_JOINTS, 3, 3)
-        way = view.direction(rest[..., None, :2])[..., 0, :]
+        towards = view.direction(rest[..., None, :2])[..., 0, :]
         # A body whose keypoints lie 0.45 m from their middle, root mean square, is as large as it looks at this
         # distance.
         distance = 0.45 / view.extent * rest[..., 2].clamp(-2.5, 2.5).exp()
         return Lifted(
             torch.cat([root[..., None, :, :], local[..., 1:, :, :], hands], dim=-3),
-            way * distance[..., None],
+            towards * distance[..., None],
             rest[..., 3:6],
             rest[..., 6].clamp(-6.0, 2.0),
         )
@@ -254,7 +262,7 @@ class KeypointRegressor:
     ):
         self.network, self.body = network, body
         self.window, self.overlap, self.min_spacing_s = window, overlap, min_spacing_s
-        self.shapes = ShapeSpace(body, STATURE_M, STATURE_SPREAD_M)
+        self.shapes = ShapeSpace(body, STATURE_M, STATURE_STD_M)
 
     @torch.no_grad()
     def regress(
@@ -266,7 +274,7 @@ class KeypointRegressor:
         camera: Camera,
         frames: Iterable[UInt8[np.ndarray, "height width 3"]] = (),
     ) -> Regression:
-        """See `Regressor`.
+        """Regress as `Regressor` says.
 
         Windows overlap and are cross-faded, so a long clip has no seams; cost is linear in frames.
         """
@@ -347,13 +355,13 @@ _KIND = ("keypoint regressor", "name a folder made by careclips train lifter, or
 
 
 def load_pose_lift(name: Path | str = "starter") -> PoseLift:
-    """The network of a folder with config.json and model.safetensors, or the shipped `starter`; InputError if it is
-    none."""
+    """Load the network of a folder with config.json and model.safetensors, or the shipped `starter`; InputError if
+    it is none."""
     return load_network(_folder(name), *_KIND, lambda settings: PoseLift(PoseLiftConfig.model_validate(settings)))
 
 
 def pose_lift_digest(name: Path | str) -> str:
-    """Digest of the files that `load_pose_lift` reads."""
+    """Return the digest of the files that `load_pose_lift` reads."""
     return network_digest(_folder(name), *_KIND)
 
 

@@ -25,7 +25,9 @@ class PosePriorConfig(Config):
     """Sizes of the network."""
 
     latent: int = Field(default=32, ge=1)
+    """Numbers of the latent."""
     hidden: int = Field(default=384, ge=1)
+    """Width of hidden layers."""
     layers: int = Field(default=2, ge=1)
     """Hidden layers of the encoder, and of the decoder."""
 
@@ -54,24 +56,25 @@ class PosePrior(nn.Module):
     def encode(
         self, rotations: Float[Tensor, "*batch 21 3 3"]
     ) -> tuple[Float[Tensor, "*batch latent"], Float[Tensor, "*batch latent"]]:
-        """Mean and logarithm of the variance of the latent."""
+        """Return mean and logarithm of the variance of the latent."""
         columns = rotations[..., :2].transpose(-1, -2).flatten(-3)
         mean, log_variance = self.encoder((columns - self.mean) / self.spread).chunk(2, dim=-1)
         return mean, log_variance.clamp(-12.0, 4.0)
 
     def decode(self, latent: Float[Tensor, "*batch latent"]) -> Float[Tensor, "*batch 21 3 3"]:
-        """The pose of a latent, as rotation matrices."""
+        """Decode the pose of a latent, as rotation matrices."""
         columns = self.decoder(latent) * self.spread + self.mean
         return matrix_from_columns(columns.unflatten(-1, (PRIOR_JOINTS, 6)))
 
-    def energy(self, rotations: Float[Tensor, "*batch 21 3 3"], spread_rad: float = 0.15) -> Float[Tensor, "*batch"]:
-        """How unlikely a pose is: its distance from its own reconstruction, and how far out in the latent that lies.
+    def energy(self, rotations: Float[Tensor, "*batch 21 3 3"], std_rad: float = 0.15) -> Float[Tensor, "*batch"]:
+        """Measure how unlikely a pose is: its distance from its own reconstruction, and how far out in the latent
+        that lies.
 
-        Half the sum of squares of both, the distance in units of `spread_rad` (for small angles, half the squared
+        Half the sum of squares of both, the distance in units of `std_rad` (for small angles, half the squared
         Frobenius norm is the angle squared). Differentiable in the pose.
         """
         latent, _ = self.encode(rotations)
-        apart = (rotations - self.decode(latent)).square().sum((-1, -2, -3)) / (2.0 * spread_rad**2)
+        apart = (rotations - self.decode(latent)).square().sum((-1, -2, -3)) / (2.0 * std_rad**2)
         return 0.5 * (apart + latent.square().sum(-1))
 
 
@@ -86,14 +89,14 @@ _KIND = ("pose prior", "name a folder made by careclips train pose-prior, or sta
 
 
 def load_pose_prior(name: Path | str = "starter", device: str = "cpu", dtype: torch.dtype = torch.float32) -> PosePrior:
-    """The prior of a folder with config.json and model.safetensors, or the shipped `starter`; InputError if it is
+    """Load the prior of a folder with config.json and model.safetensors, or the shipped `starter`; InputError if it is
     none."""
     prior = load_network(_folder(name), *_KIND, lambda settings: PosePrior(PosePriorConfig.model_validate(settings)))
     return prior.to(device=torch.device(device), dtype=dtype)
 
 
 def pose_prior_digest(name: Path | str) -> str:
-    """Digest of the files that `load_pose_prior` reads."""
+    """Return the digest of the files that `load_pose_prior` reads."""
     return network_digest(_folder(name), *_KIND)
 
 

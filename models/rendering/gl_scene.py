@@ -314,7 +314,7 @@ class OffscreenScene:
 
 
 def metres_from_buffer(buffer: Float32[np.ndarray, "height width"]) -> Float32[np.ndarray, "height width"]:
-    """Depth along the optical axis of a perspective camera from Z_NEAR to Z_FAR; 0 where nothing is."""
+    """Return depth along the optical axis of a perspective camera from Z_NEAR to Z_FAR; 0 where nothing is."""
     depth = np.float32(Z_NEAR * Z_FAR) / (np.float32(Z_FAR) - buffer * np.float32(Z_FAR - Z_NEAR))
     depth[buffer >= 1.0] = 0.0
     return depth

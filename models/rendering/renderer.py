@@ -108,11 +108,11 @@ class Renderer:
         self._scene.set_pose(self._eye_node, camera.T_world_camera @ transform(R_OPENGL_OPENCV, np.zeros(3)))
 
     def render_room(self) -> UInt8[np.ndarray, "height width 3"]:
-        """Colour alone, of the surfaces alone."""
+        """Render colour alone, of the surfaces alone."""
         return np.ascontiguousarray(self._scene.draw(FLAT_COLOUR, {})[0][..., :3])
 
     def region_of(self, vertices_world: Sequence[Float[np.ndarray, "vertex 3"]]) -> Region:
-        """A box of the image, with some margin, that holds bodies; empty (all 0) where they are out of view."""
+        """Return a box of the image, with some margin, that holds bodies; empty (all 0) where they are out of view."""
         width, height = self.camera.width_px, self.camera.height_px
         if self._static:
             return 0, 0, width, height

@@ -31,7 +31,7 @@ class Piece:
 
 
 def moved(piece: Piece, T: Float[np.ndarray, "4 4"]) -> Piece:
-    """The piece under a rigid transform that keeps z up."""
+    """Return the piece under a rigid transform that keeps z up."""
     return replace(
         piece,
         surfaces=tuple(replace(surface, vertices=apply(T, surface.vertices)) for surface in piece.surfaces),
@@ -40,7 +40,7 @@ def moved(piece: Piece, T: Float[np.ndarray, "4 4"]) -> Piece:
 
 
 def moved_support(support: Support, T: Float[np.ndarray, "4 4"]) -> Support:
-    """The support under a rigid transform that keeps z up."""
+    """Return the support under a rigid transform that keeps z up."""
     R, t = T[:2, :2], T[:2, 3]
     return replace(
         support,
@@ -70,7 +70,7 @@ def _legs(label: str, x0: float, x1: float, half: float, top: float, thick: floa
 
 
 def bed(rng: np.random.Generator) -> Piece:
-    """A single bed, head at the wall; some with a raised care frame and side rails."""
+    """Build a single bed, head at the wall; some with a raised care frame and side rails."""
     length, half, top = rng.uniform(1.95, 2.1), rng.uniform(0.45, 0.6), rng.uniform(0.42, 0.62)
     colour = wood_colour(rng)
     board = furniture_wood(rng, colour)
@@ -118,7 +118,7 @@ def bed(rng: np.random.Generator) -> Piece:
 
 
 def chair(rng: np.random.Generator) -> Piece:
-    """An upright chair."""
+    """Build an upright chair."""
     half, seat, depth = rng.uniform(0.2, 0.24), rng.uniform(0.43, 0.48), rng.uniform(0.42, 0.48)
     back = seat + rng.uniform(0.38, 0.5)
     colour = tuple(wood_colour(rng) if rng.uniform() < 0.7 else pastel(rng, (0.2, 0.9), (0.0, 0.6)))
@@ -143,12 +143,12 @@ def chair(rng: np.random.Generator) -> Piece:
 
 
 def armchair(rng: np.random.Generator) -> Piece:
-    """An upholstered chair with arms."""
+    """Build an upholstered chair with arms."""
     return _upholstered(rng, "chair", rng.uniform(0.25, 0.3))
 
 
 def sofa(rng: np.random.Generator) -> Piece:
-    """A sofa for two."""
+    """Build a sofa for two."""
     return _upholstered(rng, "sofa", rng.uniform(0.55, 0.8))
 
 
@@ -176,7 +176,7 @@ def _upholstered(rng: np.random.Generator, label: str, half: float) -> Piece:
 
 
 def table(rng: np.random.Generator) -> Piece:
-    """A four-legged table with something on it."""
+    """Build a four-legged table with something on it."""
     depth, half, top = rng.uniform(0.6, 0.85), rng.uniform(0.4, 0.65), rng.uniform(0.7, 0.76)
     colour = wood_colour(rng)
     surfaces = [
@@ -213,7 +213,7 @@ def _small_things(rng: np.random.Generator, depth: float, half: float, top: floa
 
 
 def bedside(rng: np.random.Generator) -> Piece:
-    """A bedside cabinet, perhaps with a lamp."""
+    """Build a bedside cabinet, perhaps with a lamp."""
     side, half, top = rng.uniform(0.35, 0.42), rng.uniform(0.2, 0.24), rng.uniform(0.5, 0.65)
     colour = wood_colour(rng)
     board = furniture_wood(rng, colour)
@@ -234,7 +234,7 @@ def bedside(rng: np.random.Generator) -> Piece:
 
 
 def wardrobe(rng: np.random.Generator) -> Piece:
-    """A tall cupboard with doors and handles."""
+    """Build a tall cupboard with doors and handles."""
     depth, half, top = rng.uniform(0.5, 0.62), rng.uniform(0.4, 0.8), rng.uniform(1.7, 2.1)
     colour = wood_colour(rng) if rng.uniform() < 0.75 else pastel(rng, (0.75, 0.95), (0.0, 0.1))
     board = furniture_wood(rng, colour)
@@ -265,7 +265,7 @@ def wardrobe(rng: np.random.Generator) -> Piece:
 
 
 def drawers(rng: np.random.Generator) -> Piece:
-    """A chest of drawers, perhaps with a television."""
+    """Build a chest of drawers, perhaps with a television."""
     depth, half, top = rng.uniform(0.4, 0.5), rng.uniform(0.4, 0.6), rng.uniform(0.75, 1.0)
     colour = wood_colour(rng)
     board = furniture_wood(rng, colour)
@@ -301,7 +301,7 @@ def drawers(rng: np.random.Generator) -> Piece:
 
 
 def plant(rng: np.random.Generator) -> Piece:
-    """A pot with leaves."""
+    """Build a pot with leaves."""
     radius, top = rng.uniform(0.12, 0.18), rng.uniform(0.25, 0.35)
     pot = cylinder(
         "other", (radius + 0.1, 0.0), radius * 0.8, 0.0, top, 1.25, colour=tuple(pastel(rng, (0.4, 0.8), (0.2, 0.6)))
@@ -319,7 +319,7 @@ def plant(rng: np.random.Generator) -> Piece:
 
 
 def floor_lamp(rng: np.random.Generator) -> Piece:
-    """A standing lamp."""
+    """Build a standing lamp."""
     top = rng.uniform(1.4, 1.65)
     surfaces = (
         cylinder("other", (0.2, 0.0), 0.14, 0.0, 0.025, colour=(0.25, 0.25, 0.25)),
@@ -339,7 +339,7 @@ def floor_lamp(rng: np.random.Generator) -> Piece:
 
 
 def walker(rng: np.random.Generator) -> Piece:
-    """A walking frame."""
+    """Build a walking frame."""
     metal = (0.7, 0.7, 0.72)
     surfaces = []
     for y in (-0.25, 0.25):
@@ -351,7 +351,7 @@ def walker(rng: np.random.Generator) -> Piece:
 
 
 def picture(rng: np.random.Generator) -> Piece:
-    """A framed picture, its lower edge at the height 0 of its own frame."""
+    """Build a framed picture, its lower edge at the height 0 of its own frame."""
     half, high = rng.uniform(0.15, 0.4), rng.uniform(0.3, 0.6)
     frame = tuple(wood_colour(rng) * rng.uniform(0.3, 1.2))
     surfaces = (

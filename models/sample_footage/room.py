@@ -205,7 +205,7 @@ class RoomRenderer:
     ) -> tuple[
         UInt8[np.ndarray, "height width 3"], Float32[np.ndarray, "height width"], Int[np.ndarray, "height width"]
     ]:
-        """RGB, depth in metres (0 is nothing), and index into SURFACE_LABELS (-1 is nothing)."""
+        """Return RGB, depth in metres (0 is nothing), and index into SURFACE_LABELS (-1 is nothing)."""
         self._renderer.look_through(camera)
         rgb = self._renderer.render_room()
         labels, depth = self._renderer.labels({label: i + 1 for i, label in enumerate(SURFACE_LABELS)})
@@ -225,13 +225,14 @@ SOLID = ("bed", "chair", "sofa", "table", "wardrobe")
 def render_empty_room(
     room: SampleRoom, camera: Camera
 ) -> tuple[UInt8[np.ndarray, "height width 3"], Float32[np.ndarray, "height width"], Int[np.ndarray, "height width"]]:
-    """`RoomRenderer.view` of one camera; for several of one size keep a `RoomRenderer`."""
+    """Return `RoomRenderer.view` of one camera; for several of one size keep a `RoomRenderer`."""
     with RoomRenderer(room, camera.width_px, camera.height_px) as renderer:
         return renderer.view(camera)
 
 
 def random_camera(room: SampleRoom, rng: np.random.Generator, width: int, height: int) -> Camera:
-    """Any camera that someone might put up on a wall, a shelf or the ceiling, 0.8 to 2.8 m high, pitch 0 to 60 degrees.
+    """Draw any camera that someone might put up on a wall, a shelf or the ceiling, 0.8 to 2.8 m high, pitch 0 to 60
+    degrees.
 
     Its world is the frame that the room is in, so its origin is the room's and not under the camera.
     """
@@ -272,7 +273,7 @@ def _look(
 
 
 def watching_camera(room: SampleRoom, rng: np.random.Generator, width: int = 640, height: int = 480) -> Camera:
-    """A camera for footage, high in a corner or on a wall, that sees most of the free floor; best of some tries.
+    """Draw a camera for footage, high in a corner or on a wall, that sees most of the free floor; best of some tries.
 
     Its world is the frame that the room is in.
     """
@@ -307,12 +308,12 @@ def watching_camera(room: SampleRoom, rng: np.random.Generator, width: int = 640
 
 
 def in_image(points_px: Float[np.ndarray, "*batch 2"], camera: Camera) -> Bool[np.ndarray, "*batch"]:
-    """Whether pixels lie inside the image; NaN does not."""
+    """Say whether pixels lie inside the image; NaN does not."""
     return np.all((points_px > 0) & (points_px < [camera.width_px - 1, camera.height_px - 1]), axis=-1)
 
 
 def in_camera_world(room: SampleRoom, camera: Camera) -> tuple[SampleRoom, Camera]:
-    """Room and camera in the world of DESIGN §2: origin on the floor under the camera, x along the view."""
+    """Return room and camera in the world of DESIGN §2: origin on the floor under the camera, x along the view."""
     forward = camera.T_world_camera[:2, 2]
     T_room_world = transform(yaw(np.arctan2(forward[1], forward[0])), np.array([*camera.T_world_camera[:2, 3], 0.0]))
     T = invert(T_room_world)
@@ -337,7 +338,8 @@ CELL_M = 0.05
 
 
 def walkable(room: SampleRoom, margin_m: float) -> tuple[Bool[np.ndarray, "x y"], Float[np.ndarray, "2"]]:
-    """Cells whose centres lie inside the room and at least a margin from walls and furniture, and the map's corner."""
+    """Mark cells whose centres lie inside the room and at least a margin from walls and furniture, and the map's
+    corner."""
     low, high = room.outline.min(axis=0), room.outline.max(axis=0)
     shape = np.ceil((high - low) / CELL_M).astype(int)
     free = np.zeros((shape[0] + 2, shape[1] + 2), dtype=np.uint8)

@@ -50,7 +50,7 @@ def walls_of(size: np.ndarray) -> list[tuple[np.ndarray, np.ndarray, np.ndarray,
 
 
 def wall_rectangle(wall: tuple, start: float, stop: float, near: float, far: float) -> np.ndarray:
-    """Floor outline in front of a stretch of wall, counter-clockwise from above."""
+    """Return the floor outline in front of a stretch of wall, counter-clockwise from above."""
     origin, along, inward, _ = wall
     pairs = [(start, near), (stop, near), (stop, far), (start, far)]
     return np.stack([origin + a * along + b * inward for a, b in pairs])
@@ -65,7 +65,7 @@ def wall_frame(wall: tuple, at: float, z: float = 0.0) -> np.ndarray:
 
 
 def overlap(a: np.ndarray, b: np.ndarray, gap: float) -> bool:
-    """Whether two upright rectangles along the axes come nearer than a gap."""
+    """Say whether two upright rectangles along the axes come nearer than a gap."""
     return bool(np.all(a.min(axis=0) < b.max(axis=0) + gap) and np.all(b.min(axis=0) < a.max(axis=0) + gap))
 
 
@@ -195,6 +195,7 @@ def _curtain(at: float, side: float, bottom: float, top: float, width: float, dr
 
 
 def door_parts(rng: np.random.Generator, wall: tuple, opening: Opening) -> list[Surface]:
+    """Build a door in its frame, with panels and a handle."""
     half, top = (opening.stop - opening.start) / 2.0, rng.uniform(1.98, 2.1)
     colour = wood_colour(rng) if rng.uniform() < 0.5 else pastel(rng, (0.75, 0.98), (0.0, 0.25))
     frame = tuple(np.clip(colour * rng.uniform(0.7, 1.1), 0.0, 1.0))
@@ -215,6 +216,7 @@ def door_parts(rng: np.random.Generator, wall: tuple, opening: Opening) -> list[
 def hung_pictures(
     rng: np.random.Generator, walls: list, openings: tuple, pieces: list, footprints: list
 ) -> list[Surface]:
+    """Hang one to four pictures on the walls, clear of openings and of tall furniture."""
     surfaces = []
     for _ in range(int(rng.integers(1, 5))):
         piece = picture(rng)
@@ -231,6 +233,7 @@ def hung_pictures(
 
 
 def rug(rng: np.random.Generator, size: np.ndarray) -> list[Surface]:
+    """Lay a rug near the middle of a room, or none."""
     if rng.uniform() < 0.4:
         return []
     half = rng.uniform([0.4, 0.3], [0.9, 0.6])[:: 1 if rng.uniform() < 0.5 else -1]

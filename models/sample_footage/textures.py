@@ -27,7 +27,8 @@ def to_image(colour: np.ndarray) -> UInt8[np.ndarray, "rows columns 3"]:
 
 
 def pastel(rng: np.random.Generator, value: tuple[float, float], saturation: tuple[float, float]) -> np.ndarray:
-    """A random sRGB colour of a lightness and saturation range: creams, greens, blues more than pinks and purples."""
+    """Draw a random sRGB colour of a lightness and saturation range: creams, greens, blues more than pinks and
+    purples."""
     hue = rng.choice(
         [rng.normal(0.09, 0.03), rng.normal(0.58, 0.05), rng.normal(0.35, 0.07), rng.uniform()],
         p=[0.5, 0.2, 0.15, 0.15],
@@ -38,7 +39,7 @@ def pastel(rng: np.random.Generator, value: tuple[float, float], saturation: tup
 
 
 def wood_colour(rng: np.random.Generator) -> np.ndarray:
-    """From pale birch to walnut."""
+    """Draw a colour of wood, from pale birch to walnut."""
     pale, dark = np.array([0.80, 0.66, 0.48]), np.array([0.34, 0.22, 0.14])
     return pale + (dark - pale) * rng.uniform(0.0, 1.0) + rng.uniform(-0.03, 0.03, 3)
 
@@ -46,7 +47,7 @@ def wood_colour(rng: np.random.Generator) -> np.ndarray:
 def wood(
     rows: int, columns: int, colour: np.ndarray, rng: np.random.Generator
 ) -> Float32[np.ndarray, "rows columns 3"]:
-    """Grain along the columns, values in [0, 1]."""
+    """Paint grain along the columns, values in [0, 1]."""
     grain = cv2.resize(noise((rows, max(4, columns // 12)), rng, (2.0, 8.0)), (columns, rows))
     knots = noise((rows, columns), rng, (24.0, 90.0))
     value = 1.0 + 0.05 * grain + 0.05 * np.sin(9.0 * knots)
@@ -54,7 +55,7 @@ def wood(
 
 
 def floor(kind: str, size_m: tuple[float, float], pixels_per_m: float, rng: np.random.Generator) -> np.ndarray:
-    """A floor seen from above, first axis y, second x; values in [0, 1]."""
+    """Paint a floor seen from above, first axis y, second x; values in [0, 1]."""
     rows, columns = (max(8, round(side * pixels_per_m)) for side in size_m)
     y, x = np.mgrid[0:rows, 0:columns].astype(np.float32) / pixels_per_m
     if kind == "planks":
@@ -93,7 +94,8 @@ def floor(kind: str, size_m: tuple[float, float], pixels_per_m: float, rng: np.r
 
 
 def wall(kind: str, size_m: tuple[float, float], pixels_per_m: float, colour: np.ndarray, seed: int) -> np.ndarray:
-    """A wall, first axis down from the ceiling, second along; values in [0, 1]. One seed dresses all walls alike."""
+    """Paint a wall, first axis down from the ceiling, second along; values in [0, 1]. One seed dresses all walls
+    alike."""
     rng = np.random.default_rng(seed)
     rows, columns = (max(8, round(side * pixels_per_m)) for side in size_m)
     y, x = np.mgrid[0:rows, 0:columns].astype(np.float32) / pixels_per_m
@@ -120,7 +122,7 @@ def wall(kind: str, size_m: tuple[float, float], pixels_per_m: float, colour: np
 
 
 def cloth(kind: str, rng: np.random.Generator, side: int = 128) -> UInt8[np.ndarray, "side side 3"]:
-    """Woven cloth that repeats."""
+    """Paint woven cloth that repeats."""
     base = pastel(rng, (0.35, 0.92), (0.03, 0.5))
     second = pastel(rng, (0.35, 0.95), (0.03, 0.5))
     y, x = np.mgrid[0:side, 0:side].astype(np.float32) / side
@@ -138,12 +140,12 @@ def cloth(kind: str, rng: np.random.Generator, side: int = 128) -> UInt8[np.ndar
 
 
 def furniture_wood(rng: np.random.Generator, colour: np.ndarray, side: int = 128) -> UInt8[np.ndarray, "side side 3"]:
-    """A board's face; laid once a face, so that it need not repeat."""
+    """Paint a board's face; laid once a face, so that it need not repeat."""
     return to_image(wood(side, side, colour, rng))
 
 
 def painting(rng: np.random.Generator, side: int = 96) -> UInt8[np.ndarray, "side side 3"]:
-    """Something to hang on a wall: broad coloured shapes under a sky."""
+    """Paint something to hang on a wall: broad coloured shapes under a sky."""
     picture = np.zeros((side, side, 3), dtype=np.float32)
     picture[:] = pastel(rng, (0.6, 0.95), (0.1, 0.5))
     y, x = np.mgrid[0:side, 0:side].astype(np.float32) / side
@@ -156,7 +158,7 @@ def painting(rng: np.random.Generator, side: int = 96) -> UInt8[np.ndarray, "sid
 
 
 def view_outside(rng: np.random.Generator, side: int = 96) -> UInt8[np.ndarray, "side side 3"]:
-    """What a window shows: bright sky, blurred trees or roofs below; overexposed as cameras see it."""
+    """Paint what a window shows: bright sky, blurred trees or roofs below; overexposed as cameras see it."""
     y = np.mgrid[0:side, 0:side][0].astype(np.float32) / side
     sky = np.array([0.93, 0.97, 1.0]) * rng.uniform(0.9, 1.0)
     land = pastel(rng, (0.55, 0.85), (0.1, 0.35))

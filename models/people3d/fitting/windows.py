@@ -165,7 +165,7 @@ def windows(count: int, size: int, overlap: int) -> list[slice]:
 
 
 def crossfade(parts: list[tuple[int, Fit]], count: int) -> Fit:
-    """Cross-fade windows of one shape, each with its first frame, where they overlap."""
+    """Crossfade windows of one shape, each with its first frame, where they overlap."""
     if len(parts) == 1:
         return parts[0][1]
     total = np.zeros(count)

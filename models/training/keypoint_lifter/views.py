@@ -18,7 +18,7 @@ from models.body.shape_space import ShapeSpace
 from models.geometry.rotations import matrix_from_columns
 from models.geometry.transforms import matrix_from_axis_angle
 from models.people2d.simulated_detector import DetectorNoiseConfig, simulate_detections
-from models.people3d.keypoint_lifter import STATURE_M, STATURE_SPREAD_M
+from models.people3d.keypoint_lifter import STATURE_M, STATURE_STD_M
 from models.training.keypoint_lifter.motions import MOTION_HZ, Motions
 
 SHARES = {"mocap": 0.24, "fall": 0.26, "look_alike": 0.12, "composed": 0.06, "acted": 0.12, "postures": 0.2}
@@ -55,7 +55,7 @@ class WindowSource:
 
     def __init__(self, motions: Motions, body: BodyModel, frames: int, held_out: bool):
         self.body, self.frames = body, frames
-        self.shapes = ShapeSpace(body, STATURE_M, STATURE_SPREAD_M)
+        self.shapes = ShapeSpace(body, STATURE_M, STATURE_STD_M)
         rest = body.rest_joints(self.shapes.mean)
         self.hips_m = float(rest[0, 1] - rest[7, 1])
         keep = motions.held_out == held_out

@@ -17,8 +17,9 @@ CAMERA = Camera(
 )
 CONFIG = KeypointOrderConfig()
 OPENPOSE = (
-    "nose", "right_shoulder", "right_shoulder", "right_elbow", "right_wrist", "left_shoulder", "left_elbow", "left_wrist",
-    "right_hip", "right_knee", "right_ankle", "left_hip", "left_knee", "left_ankle", "right_eye", "left_eye", "right_ear",
+    "nose", "right_shoulder", "right_shoulder", "right_elbow", "right_wrist", "left_shoulder", "left_elbow",
+    "left_wrist", "right_hip", "right_knee", "right_ankle", "left_hip", "left_knee", "left_ankle", "right_eye",
+    "left_eye", "right_ear",
 )  # fmt: skip
 SIDES = [
     COCO_KEYPOINTS.index({"l": "right", "r": "left"}[name[0]] + name[name.index("_") :]) if "_" in name else 0
