@@ -182,8 +182,9 @@ def measured_direction(details: dict[str, Any]) -> Direction:
 
 
 EVENTS: dict[str, Event] = {
-    "sit_down": "sit_down", "lie_down_bed": "lie_down", "lie_down_floor": "lie_down", "kneel": "kneel", "squat": "squat",
-    "pick_up": "pick_up", "stand_up": "stand_up", "get_up_from_floor": "stand_up", "sit": "sitting", "lie": "lying",
+    "sit_down": "sit_down", "lie_down_bed": "lie_down", "lie_down_floor": "lie_down", "kneel": "kneel",
+    "squat": "squat", "pick_up": "pick_up", "stand_up": "stand_up", "get_up_from_floor": "stand_up", "sit": "sitting",
+    "lie": "lying",
     "crawl": "crawl", "bed_exercise": "bed_exercises",
 }  # fmt: skip
 """What a caption calls each kind of look-alike."""

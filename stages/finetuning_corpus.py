@@ -45,8 +45,9 @@ class FinetuningCorpusConfig(Config):
 
 
 EVENTS: dict[str, Event] = {
-    "walk": "walk", "fall": "fall", "sit_down": "sit_down", "sitting": "sitting", "lie_down": "lie_down", "lying": "lying",
-    "fallen": "lying", "stand_up": "stand_up", "standing": "standing", "kneel_down": "kneel", "squat_down": "squat",
+    "walk": "walk", "fall": "fall", "sit_down": "sit_down", "sitting": "sitting", "lie_down": "lie_down",
+    "lying": "lying", "fallen": "lying", "stand_up": "stand_up", "standing": "standing", "kneel_down": "kneel",
+    "squat_down": "squat",
     "crawl": "crawl",
 }  # fmt: skip
 """What a caption calls an action; others are not spoken of."""
@@ -55,8 +56,10 @@ EVENTS: dict[str, Event] = {
 def run(
     config: FinetuningCorpusConfig, body: BodyModel, clip: str, motion: Motion, metrics: dict[str, Any], seed: int
 ) -> tuple[list[Item], Counter[str]]:
-    """Return items of one clip and what was skipped, counted by reason; `motion.actions` are labelled. Their licence is `own footage`: a model made with them stays at
-    home."""
+    """Return items of one clip, whose `motion.actions` are labelled, and what was skipped, counted by reason.
+
+    Their licence is `own footage`: a model made with them stays at home.
+    """
     share = metrics.get("reprojection_box_share_median")
     if share is None or share > config.max_reprojection_box_share:
         return [], Counter({"lifted too far from the keypoints": len(motion.people)})
@@ -100,7 +103,7 @@ def _pieces(
 
 
 def facts_of(body: BodyModel, track: PersonTrack, actions: list[str]) -> Facts | None:
-    """Return what can be said of a piece: its fall if there is one, else what is done longest, with the direction that was measured.
+    """Return what can be said of a piece: its fall if there is one, else what is done longest, as it was measured.
 
     None where that has no word.
     """

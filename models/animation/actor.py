@@ -4,7 +4,7 @@ A performance is told by a pelvis, two feet and a few angles; two-bone inverse k
 planted foot stays where it is. World frame of DESIGN §2, metres and radians. No motion capture is used.
 """
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 import numpy as np
 from jaxtyping import Float, Int
@@ -12,27 +12,13 @@ from scipy.ndimage import gaussian_filter1d
 from scipy.spatial.transform import Rotation, Slerp
 
 from models.animation.gait import along_path, swing
-from models.animation.rig import Rig, pose_upper_body, rig_of, solve_legs
+from models.animation.recording import Recording
+from models.animation.rig import Rig, rig_of
 from models.animation.support import Support
 from models.body.subject import Subject
 from models.geometry.easing import smoothstep
-from models.geometry.transforms import R_ZUP_YUP, axis_angle_from_matrix
-from models.types import ACTIONS, SMPL_JOINTS, PersonTrack
-
-CHANNELS = (
-    "spine_pitch",
-    "spine_yaw",
-    "spine_roll",
-    "head_pitch",
-    "head_yaw",
-    "flex_l",
-    "flex_r",
-    "out_l",
-    "out_r",
-    "elbow_l",
-    "elbow_r",
-)
-"""Angles beside the root's and the feet's, radians: spine and head forward, left, lean; arms forward, out, bent."""
+from models.geometry.transforms import R_ZUP_YUP
+from models.types import ACTIONS, PersonTrack
 
 
 @dataclass
@@ -47,26 +33,18 @@ class Actor:
     heading: float
     """World angle of the direction faced."""
     age_years: float = 50.0
-    pelvis: list = field(default_factory=list)
-    root: list = field(default_factory=list)
-    ankles: list = field(default_factory=list)
-    feet: list = field(default_factory=list)
-    angles: dict[str, list] = field(default_factory=lambda: {name: [] for name in CHANNELS})
-    actions: list[int] = field(default_factory=list)
-    height: float = 0.0
-    """Of the pelvis now."""
 
     def __post_init__(self) -> None:
         self.old = float(np.clip((self.age_years - 50.0) / 40.0, 0.0, 1.0))
         self.base = 0.16 + 0.05 * self.old
         self.stoop = 0.05 + 0.3 * self.old
-        self.height = self.rig.standing
+        self.recording = Recording(self.rig, self.fps)
         self.elbow_rest = self.rng.uniform(0.2, 0.45, 2)
 
     @property
     def frames(self) -> int:
-        """How many have been acted."""
-        return len(self.actions)
+        """How many have been performed."""
+        return self.recording.frames
 
     def walk(self, path: Float[np.ndarray, "point 2"], seconds: float | None = None) -> None:
         """Walk along a path from where the person stands; the first stretch should lead the way that is faced.
@@ -118,7 +96,7 @@ class Actor:
         across = np.stack([-np.sin(facing), np.cos(facing)], axis=-1)
         # The trunk looks a little into the turn.
         middle = point_at(s) + 0.02 * loaded[:, None] * across
-        self._append(
+        self.recording.append(
             "walk",
             np.concatenate([middle, np.full((count, 1), self.rig.standing)], axis=1),
             _root(facing - 0.07 * stride * (1 - 0.5 * self.old), 0.35 * self.stoop + 0.03, 0.03 * loaded),
@@ -162,7 +140,7 @@ class Actor:
         eased = smoothstep(phase)
         pelvis = np.tile([*self.xy, self.rig.standing], (count, 1))
         root = _root(self.heading + angle * eased, 0.35 * self.stoop, np.zeros(count))
-        self._append(
+        self.recording.append(
             "standing",
             pelvis,
             root,
@@ -205,7 +183,7 @@ class Actor:
             angles["spine_yaw"] = 0.2 * np.sin(2 * np.pi * phase) * np.sin(np.pi * phase)
         angles["head_yaw"] = angles.get("head_yaw", 0.0) + 0.12 * noise[:, 2]
         root = _root(self.heading + 0.03 * noise[:, 3], pitch, 0.012 * noise[:, 4])
-        self._append(action, pelvis, root, *self._feet_here(count), **angles)
+        self.recording.append(action, pelvis, root, *self._feet_here(count), **angles)
 
     def tip(self, way: float, metres: float, reaching: bool, seconds: float) -> None:
         """Lean over: the pelvis goes so many metres the way of an angle from the front, the trunk with it, feet
@@ -230,7 +208,7 @@ class Actor:
             angles[f"out_{side}"] = 1.2 * share * abs(left)
             angles[f"elbow_{side}"] = angles[f"elbow_{side}"] * (1.0 - 0.7 * share)
         root = _root(np.full(count, self.heading), 0.35 * self.stoop + ahead * lean, -left * lean)
-        self._append("standing", pelvis, root, *self._feet_here(count), **angles)
+        self.recording.append("standing", pelvis, root, *self._feet_here(count), **angles)
 
     def sit_down(self, support: Support, seconds: float = 2.0) -> None:
         """Sit on a support from standing before it, the back to it."""
@@ -242,10 +220,9 @@ class Actor:
         noise = _slow(self.rng, count, 4, self.fps)
         pelvis = np.tile(self._seat(support), (count, 1))
         root = _root(self.heading + 0.02 * noise[:, 0], -0.12 + 0.02 * noise[:, 1], np.zeros(count))
-        self._append(
+        self.recording.append(
             "sitting", pelvis, root, *self._feet_here(count), **self._seated(count), head_yaw=0.25 * noise[:, 2]
         )
-        self.height = pelvis[-1, 2]
 
     def stand_up(self, support: Support, seconds: float = 2.0) -> None:
         """Rise from a support."""
@@ -254,8 +231,9 @@ class Actor:
     def lie_down(self, support: Support, seconds: float, rest_seconds: float) -> None:
         """From sitting on the edge of a bed: legs up, onto the back, head to the pillow; then stay so."""
         count, rest = max(4, round(seconds * self.fps)), max(1, round(rest_seconds * self.fps))
-        start_pelvis, start_root = np.asarray(self.pelvis[-1]), np.asarray(self.root[-1])
-        start_ankles, start_feet = np.asarray(self.ankles[-1]), np.asarray(self.feet[-1])
+        done = self.recording
+        start_pelvis, start_root = done.pelvis[-1], done.root[-1]
+        start_ankles, start_feet = done.ankles[-1], done.feet[-1]
         head = np.array([*support.head, 0.0])
         up = np.array([0.0, 0.0, 1.0])
         lying = np.stack([np.cross(head, up), head, up], axis=1)
@@ -286,8 +264,8 @@ class Actor:
         angles["spine_pitch"] = 0.35 * np.sin(np.pi * eased)
         angles["head_pitch"] = 0.3 * np.sin(np.pi * eased) + 0.25 * eased
         angles["flex_l"] = angles["flex_l"] + 0.12 * eased
-        self._store("lie_down", pelvis, spin, moved, feet, angles)
-        self.actions[-rest:] = [ACTIONS.index("lying")] * rest
+        self.recording.store("lie_down", pelvis, spin, moved, feet, angles)
+        self.recording.actions[-rest:] = [ACTIONS.index("lying")] * rest
 
     def _seat(self, support: Support) -> np.ndarray:
         reach = self.rig.leg[0] + 0.02
@@ -309,7 +287,7 @@ class Actor:
         ease, seated = self._at_ease(count), self._seated(count)
         angles = {name: ease[name] * (1 - down) + seated[name] * down for name in seated}
         angles["spine_pitch"] = angles["spine_pitch"] + 0.35 * lean
-        self._append(action, pelvis, root, *self._feet_here(count), **angles)
+        self.recording.append(action, pelvis, root, *self._feet_here(count), **angles)
 
     def _feet_here(self, count: int) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
         across = np.array([-np.sin(self.heading), np.cos(self.heading)])
@@ -337,72 +315,10 @@ class Actor:
             "elbow_r": np.full(count, 0.95),
         }
 
-    def _append(
-        self,
-        action: str,
-        pelvis: np.ndarray,
-        root: np.ndarray,
-        contact: np.ndarray,
-        foot_yaw: np.ndarray,
-        pitch: np.ndarray,
-        lift: np.ndarray,
-        **angles: np.ndarray | float,
-    ) -> None:
-        """Feet from the floor point under each ankle, their direction, toe-down pitch and lift."""
-        rig = self.rig
-        forward = np.stack([np.cos(foot_yaw), np.sin(foot_yaw)], axis=-1)
-        # Pitched forward the foot stands on its ball, backward on its heel.
-        arm = np.where(pitch > 0, rig.ball, -rig.heel)
-        ahead = arm - arm * np.cos(pitch) + rig.ankle_height * np.sin(pitch)
-        ankles = np.concatenate(
-            [
-                contact + ahead[..., None] * forward,
-                (lift + arm * np.sin(pitch) + rig.ankle_height * np.cos(pitch))[..., None],
-            ],
-            axis=-1,
-        )
-        feet = Rotation.from_euler("ZY", np.stack([foot_yaw.ravel(), pitch.ravel()], axis=1)).as_matrix() @ R_ZUP_YUP
-        self._store(action, pelvis, root, ankles, feet.reshape(*foot_yaw.shape, 3, 3), angles)
-
-    def _store(
-        self, action: str, pelvis: np.ndarray, root: np.ndarray, ankles: np.ndarray, feet: np.ndarray, angles: dict
-    ) -> None:
-        count = len(pelvis)
-        self.pelvis += list(pelvis)
-        self.root += list(root)
-        self.ankles += list(ankles)
-        self.feet += list(feet)
-        for name in CHANNELS:
-            self.angles[name] += list(np.broadcast_to(angles.get(name, 0.0), (count,)))
-        self.actions += [ACTIONS.index(action)] * count
-
     def track(self, subject: Subject, frames: int) -> tuple[PersonTrack, Int[np.ndarray, "time"]]:
         """Return the first `frames` frames as SMPL parameters in the world, and the action of each (index into
         ACTIONS)."""
-        pelvis = gaussian_filter1d(np.array(self.pelvis), 0.06 * self.fps, axis=0, mode="nearest")
-        root = gaussian_filter1d(np.array(self.root), 0.08 * self.fps, axis=0, mode="nearest")
-        root = Rotation.from_matrix(root).as_matrix()
-        angles = {n: gaussian_filter1d(np.array(v), 0.1 * self.fps, mode="nearest") for n, v in self.angles.items()}
-        ankles, feet = np.array(self.ankles), np.array(self.feet)
-        pelvis[:, 2] = self._within_reach(pelvis, root, ankles)
-        local = solve_legs(self.rig, pelvis, root, ankles, feet)
-        pose_upper_body(local, angles)
-        keep = slice(0, frames)
-        vectors = axis_angle_from_matrix(local[keep])
-        pose = vectors[:, 1:].reshape(len(vectors), 69)
-        track = subject.track(axis_angle_from_matrix(root[keep]), pose, pelvis[keep] - self.rig.rest[0])
-        return track, np.array(self.actions[keep])
-
-    def _within_reach(self, pelvis: np.ndarray, root: np.ndarray, ankles: np.ndarray) -> np.ndarray:
-        """Lower the pelvis until neither leg is stretched past its length, smoothly."""
-        reach = sum(self.rig.leg) - 0.006
-        lowest = pelvis[:, 2].copy()
-        for foot, name in enumerate(("left_hip", "right_hip")):
-            offset = root @ (self.rig.rest[SMPL_JOINTS.index(name)] - self.rig.rest[0])
-            flat = np.linalg.norm((pelvis + offset - ankles[:, foot])[:, :2], axis=1)
-            limit = ankles[:, foot, 2] + np.sqrt(np.maximum(reach**2 - flat**2, 0.05)) - offset[:, 2]
-            lowest = np.minimum(lowest, limit)
-        return np.minimum(lowest, gaussian_filter1d(lowest, 0.05 * self.fps, mode="nearest"))
+        return self.recording.track(subject, frames)
 
 
 def actor_of(

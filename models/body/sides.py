@@ -2,7 +2,7 @@
 
 import re
 
-from models.types import COCO_KEYPOINTS, SMPL_JOINTS
+from models.types import COCO_KEYPOINTS
 
 
 def swapped(names: tuple[str, ...]) -> list[int]:
@@ -14,7 +14,6 @@ def swapped(names: tuple[str, ...]) -> list[int]:
     ]
 
 
-SWAPPED_JOINTS = swapped(SMPL_JOINTS)
 SWAPPED_KEYPOINTS = swapped(COCO_KEYPOINTS)
 
 _OTHER_WORDS = {

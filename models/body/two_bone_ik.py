@@ -2,8 +2,8 @@
 
 The knee or elbow opens or closes until the limb is as long as asked, then the whole limb swings, by the shortest way,
 onto the target. Either the middle joint turns about its own hinge (`reach`, for key poses: what they say of where knee
-or elbow points is kept), or in the plane in which the limb is bent already (`reach_ankles`, `reach_wrists`, for captured
-motion: knees and elbows point where they pointed, feet and hands keep their orientation in the world).
+or elbow points is kept), or in the plane in which the limb is bent already (`reach_ankles`, `reach_wrists`, for
+captured motion: knees and elbows point where they pointed, feet and hands keep their orientation in the world).
 """
 
 from collections.abc import Sequence

@@ -156,10 +156,11 @@ def write_pack(
             spent[(kind,)] += row.block_bytes
             spent[kind, action] += row.block_bytes
     if not taken:
+        licences = ", ".join(sorted({row.licence for row in index.rows}))
         raise InputError(
             corpus,
             f"none of its {len(index.rows)} items may be packed into {max_bytes} bytes",
-            f"ask for other licences (it has {', '.join(sorted({row.licence for row in index.rows}))}) or for more room",
+            f"ask for other licences (it has {licences}) or for more room",
         )
     rows = tuple(sorted(taken, key=lambda row: row.name))
     return _write(path, Index(index.body, index.actions, index.dropped, rows, 0), [block_of[row.name] for row in rows])

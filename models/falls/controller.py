@@ -25,7 +25,8 @@ from models.falls.causes import CAUSES, DIRECTION_ANGLES, PlannedFall
 from models.geometry.easing import smoothstep
 from models.geometry.transforms import axis_angle_from_matrix, matrix_from_axis_angle
 from models.order import Direction
-from models.physics.humanoid import TRUNK, UNSTABLE, Box, Humanoid, joint_spec
+from models.physics.humanoid import UNSTABLE, Box, Humanoid
+from models.physics.joint_specs import TRUNK, joint_spec
 from models.types import SMPL_JOINTS
 
 # Protective reflexes: joint angles in degrees (left, right sides mirrored unless named). Shoulders: flexion (forward)

@@ -20,7 +20,8 @@ from models.body.model import BodyModel
 from models.body.two_bone_ik import LEGS, LIMBS, Limb, reach, reach_ankles
 from models.geometry.easing import minimum_jerk
 from models.geometry.transforms import axis_angle_from_matrix, matrix_from_axis_angle
-from models.physics.humanoid import Grip, joint_spec, segment_points
+from models.physics.humanoid import Grip, segment_points
+from models.physics.joint_specs import joint_spec
 from models.types import SMPL_JOINTS, SMPL_PARENTS, PersonTrack
 
 Side = Literal["left", "right"]

@@ -81,7 +81,8 @@ def retarget(
         not np.allclose(source.timestamps_s, sources[0].timestamps_s, atol=0.01) for source in sources[1:]
     ):
         shown = ", ".join(
-            f"{source.path.parent.name}/{source.path.name}: {len(source.timestamps_s)} frames, {source.timestamps_s[-1]:.2f} s"
+            f"{source.path.parent.name}/{source.path.name}: {len(source.timestamps_s)} frames, "
+            f"{source.timestamps_s[-1]:.2f} s"
             for source in sources
         )
         raise InputError(

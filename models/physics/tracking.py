@@ -20,7 +20,8 @@ from scipy.spatial.transform import Rotation
 
 from models.config import Config
 from models.errors import Rejected
-from models.physics.humanoid import UNSTABLE, Humanoid, joint_spec
+from models.physics.humanoid import UNSTABLE, Humanoid
+from models.physics.joint_specs import joint_spec
 from models.types import SMPL_JOINTS, PersonTrack
 
 GRIP, GLIDE = 0.8, 0.1
@@ -39,7 +40,7 @@ class TrackingConfig(Config):
     """How hard a motion is followed, and what ends the try."""
 
     gain: float = Field(default=3.0, gt=0.0)
-    """Stiffness of the joints over that of `models.physics.humanoid.JOINTS`."""
+    """Stiffness of the joints over that of `models.physics.joint_specs.JOINTS`."""
     damping: float = Field(default=3.0, gt=0.0)
     """The same of their damping."""
     force_share: float = Field(default=0.6, ge=0.0)

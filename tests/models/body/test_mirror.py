@@ -6,12 +6,12 @@ import torch
 
 from models.body.mirror import mirrored, mirrored_motion
 from models.body.model import BodyModel, load_body, relaxed_pose
-from models.body.sides import SWAPPED_JOINTS
+from models.body.sides import swapped
 from models.body.tracks import track_joints
 from models.corpus.mirror import mirrored_item
 from models.corpus.writer import Item
 from models.geometry.transforms import matrix_from_axis_angle
-from models.types import Motion, PersonTrack
+from models.types import SMPL_JOINTS, Motion, PersonTrack
 
 
 @pytest.fixture(scope="module")
@@ -27,7 +27,7 @@ def test_mirrored_rotations_pose_the_mirrored_joints(body):
     joints = body.posed(betas, rotations[:, 0], rotations[:, 1:], transl).joints
     image = body.posed(betas, mirrored(rotations)[:, 0], mirrored(rotations)[:, 1:], transl).joints
     # The body's rest joints differ between its sides by millimetres.
-    mirror_image = joints[:, SWAPPED_JOINTS] * torch.tensor([-1.0, 1.0, 1.0])
+    mirror_image = joints[:, swapped(SMPL_JOINTS)] * torch.tensor([-1.0, 1.0, 1.0])
     assert (image - mirror_image).norm(dim=-1).max() < 0.02
     assert (joints - mirror_image).norm(dim=-1).max() > 0.2
 
@@ -69,7 +69,7 @@ def test_a_mirrored_motion_has_mirrored_joints(body: BodyModel, motion: Motion) 
     image = mirrored_motion(motion, body)
     for track, other in zip(motion.people, image.people, strict=True):
         joints, seen = track_joints(body, track), track_joints(body, other)
-        mirror_image = joints[:, SWAPPED_JOINTS] * np.array([1.0, -1.0, 1.0])
+        mirror_image = joints[:, swapped(SMPL_JOINTS)] * np.array([1.0, -1.0, 1.0])
         # The body's two sides differ by millimetres; its pelvis is mirrored exactly.
         assert np.linalg.norm(seen - mirror_image, axis=-1).max() < 0.02
         np.testing.assert_allclose(seen[:, 0], mirror_image[:, 0], atol=1e-5)

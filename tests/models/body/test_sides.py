@@ -2,12 +2,14 @@
 
 import pytest
 
-from models.body.sides import SWAPPED_JOINTS, SWAPPED_KEYPOINTS, mirrored_text, swapped
+from models.body.sides import SWAPPED_KEYPOINTS, mirrored_text, swapped
 from models.types import COCO_KEYPOINTS, SMPL_JOINTS
 
 
 @pytest.mark.parametrize(
-    ("names", "partners"), [(SMPL_JOINTS, SWAPPED_JOINTS), (COCO_KEYPOINTS, SWAPPED_KEYPOINTS)], ids=["smpl", "coco"]
+    ("names", "partners"),
+    [(SMPL_JOINTS, swapped(SMPL_JOINTS)), (COCO_KEYPOINTS, SWAPPED_KEYPOINTS)],
+    ids=["smpl", "coco"],
 )
 def test_left_and_right_change_places_and_the_middle_stays(names, partners):
     for name, partner in zip(names, partners, strict=True):

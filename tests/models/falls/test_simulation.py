@@ -18,7 +18,8 @@ from models.falls.scenes import fall_scene
 from models.falls.simulation import as_asked, landing, posture, simulate_fall
 from models.geometry.transforms import R_ZUP_YUP
 from models.order import CAUSE_DIRECTIONS
-from models.physics.humanoid import SIMULATED, Box, build_humanoid
+from models.physics.humanoid import Box, build_humanoid
+from models.physics.joint_specs import SIMULATED
 from models.types import ACTIONS, SMPL_JOINTS, Motion
 
 PUSHED = PlannedFall("push", "forward", 1.0)

@@ -79,7 +79,10 @@ def test_rest_poses_are_not_taken_for_the_same(
         ),
         (
             {"poses": np.zeros((5, 70))},
-            "poses is (5, 70) and trans (180, 3); poses are (frames, 72 (SMPL), 156 (SMPL-H), 165 (SMPL-X)), trans (frames, 3)",
+            (
+                "poses is (5, 70) and trans (180, 3); poses are "
+                "(frames, 72 (SMPL), 156 (SMPL-H), 165 (SMPL-X)), trans (frames, 3)"
+            ),
         ),
         ({"trans": np.full((180, 3), np.nan)}, "holds a number that is not finite, or no frame rate"),
         (

@@ -95,7 +95,10 @@ def test_a_known_walk_comes_back_with_its_captions(
         ),
         (
             lambda path: np.save(path / "new_joint_vecs/000021.npy", np.zeros((30, 251))),
-            "{0}/new_joint_vecs/000021.npy: is (30, 251), or holds a number that is not finite; give a file of new_joint_vecs",
+            (
+                "{0}/new_joint_vecs/000021.npy: is (30, 251), or holds a number that is not finite; "
+                "give a file of new_joint_vecs"
+            ),
         ),
         (
             lambda path: np.save(path / "new_joint_vecs/000021.npy", np.array([{}], dtype=object)),

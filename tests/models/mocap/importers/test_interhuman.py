@@ -72,11 +72,17 @@ def test_two_people_come_back_in_one_world(
         ),
         (
             lambda path: np.save(path / "motions_processed/person1/17.npy", np.zeros((40, 262))),
-            "{0}/motions_processed/person1/17.npy: is (40, 262), or holds a number that is not finite; give a file of InterHuman",
+            (
+                "{0}/motions_processed/person1/17.npy: is (40, 262), or holds a number that is not finite; "
+                "give a file of InterHuman"
+            ),
         ),
         (
             lambda path: np.save(path / "motions_processed/person1/17.npy", np.array([{}], dtype=object)),
-            "{0}/motions_processed/person1/17.npy: cannot be read as an array of numbers (Object arrays cannot be loaded",
+            (
+                "{0}/motions_processed/person1/17.npy: cannot be read as an array of numbers "
+                "(Object arrays cannot be loaded"
+            ),
         ),
         (lambda path: (path / "annots/17.txt").unlink(), "{0}/annots/17.txt: the motion's captions cannot be read"),
         (
