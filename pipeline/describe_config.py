@@ -94,7 +94,7 @@ def _rows(config: Config, prefix: str) -> Iterator[tuple[str, str, str]]:
     """Key, default and meaning of every field of a config, of what it nests, and of the variants it could nest instead."""
     for name, field in type(config).model_fields.items():
         value, key = getattr(config, name), f"{prefix}{name}"
-        variants = [one for one in _config_classes(field.annotation) if one is not type(value)]
+        variants = [variant for variant in _config_classes(field.annotation) if variant is not type(value)]
         if isinstance(value, Config):
             yield key, _choice(value), _meaning(field) or _summary(type(value))
             yield from _rows(value, f"{key}.")
@@ -130,7 +130,7 @@ def _meaning(field: FieldInfo) -> str:
     limits = [
         f"{sign} {getattr(rule, name):g}" for rule in field.metadata for name, sign in _LIMITS if hasattr(rule, name)
     ]
-    choices = [str(one) for one in get_args(field.annotation) if isinstance(one, str)]
+    choices = [choice for choice in get_args(field.annotation) if isinstance(choice, str)]
     parts = [" ".join((field.description or "").split())]
     if limits:
         parts.append(f"({', '.join(limits)})")

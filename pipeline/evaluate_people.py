@@ -64,7 +64,7 @@ def evaluate_people(
     for keypoints in ("clean", "noisy"):
         summary[keypoints] = {}
         for variant in stage.VARIANTS:
-            rows = [one[f"{keypoints}/{variant}"] for one in lifted]
+            rows = [clip[f"{keypoints}/{variant}"] for clip in lifted]
             people, found = sum(row[1] for row in rows), sum(row[2] for row in rows)
             summary[keypoints][variant] = stage.table([row[0] for row in rows], people, found)
     if store is not None:

@@ -3,7 +3,7 @@
 import json
 import time
 from collections import Counter
-from dataclasses import asdict, replace
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -27,9 +27,21 @@ from pipeline.store import Store
 from stages import dataset, dataset_report, label, place_motion, render, sample_motion
 
 
-def make_clip(store: Store, settings: Settings, form_json: str, rooms: dict[str, str], index: int) -> dict:
-    """Make one accepted, rendered and labelled clip as an artefact; tries that were rejected are counted in its
-    figures."""
+@dataclass(frozen=True)
+class GeneratedClip:
+    """A clip as an artefact, and how it came about."""
+
+    key: str
+    recomputed: bool
+    source: str | None
+    """Where its motion comes from; None where every try was rejected."""
+    rejected: dict[str, int]
+    """Tries before it, by reason."""
+    seconds: float
+
+
+def make_clip(store: Store, settings: Settings, form_json: str, rooms: dict[str, str], index: int) -> GeneratedClip:
+    """Make one accepted, rendered and labelled clip as an artefact, or find the one that was made."""
     form = OrderForm.model_validate_json(form_json)
     run = settings.run
     sections = ("physics", "generate", "label", "render", *(["sample_motion"] if run.motion == "model" else []))
@@ -55,7 +67,7 @@ def make_clip(store: Store, settings: Settings, form_json: str, rooms: dict[str,
     key = store.key("clip", 1, None, inputs)
     found = store.find("clip", key)
     if found is not None:
-        return {"key": key, "recomputed": False, **found.meta["figures"]}
+        return GeneratedClip(key, False, **found.meta["figures"])
     started = time.perf_counter()
     rejected: Counter[str] = Counter()
     source = labelled = rendered = None
@@ -72,7 +84,7 @@ def make_clip(store: Store, settings: Settings, form_json: str, rooms: dict[str,
             write_video(folder / "clip.mp4", rendered.frames, form.fps)
             write_masks(folder / "masks.mkv", rendered.masks, form.fps)
             codec.save(labelled, folder, "value")
-    return {"key": key, "recomputed": True, **figures}
+    return GeneratedClip(key, True, **figures)
 
 
 def _try_clip(
@@ -117,7 +129,7 @@ def _try_clip(
 
 
 def generate(root: str | Path, order: Path, count: int, out: Path, settings: Settings, runner: Runner) -> dict:
-    """Ordered clips in the rooms of a store, as a dataset folder; returns what `summary.json` holds."""
+    """Make ordered clips in the rooms of a store, as a dataset folder; returns what `summary.json` holds."""
     started = time.perf_counter()
     form = read_order_form(order)
     check_replaceable(out, "dataset.json")
@@ -125,9 +137,7 @@ def generate(root: str | Path, order: Path, count: int, out: Path, settings: Set
     index, reconstruction = read_store_index(store), read_store_summary(store)
     missing = sorted(set(form.rooms) - set(index.rooms))
     if missing:
-        raise InputError(
-            order, f"asks for room {missing[0]!r}, which the store lacks", f"use {', '.join(index['rooms'])}"
-        )
+        raise InputError(order, f"asks for room {missing[0]!r}, which the store lacks", f"use {', '.join(index.rooms)}")
     rooms = {name: key for name, key in index.rooms.items() if not form.rooms or name in form.rooms}
     if not rooms:
         raise InputError(store.root, "holds no room", "see `rejected` in its summary.json")
@@ -136,20 +146,20 @@ def generate(root: str | Path, order: Path, count: int, out: Path, settings: Set
         outcomes = runner("making clips", make_clip, work)
     rejected: Counter[str] = Counter()
     for outcome in outcomes:
-        rejected.update([outcome.reason] if outcome.reason else outcome.value["rejected"])
-    done = [outcome.value for outcome in outcomes if not outcome.reason]
-    made = [one for one in done if one["recomputed"]]
-    accepted = [one["key"] for one in done if one["source"]]
-    sources = Counter(one["source"] for one in done if one["source"])
+        rejected.update([outcome.reason] if outcome.reason else outcome.value.rejected)
+    clips: list[GeneratedClip] = [outcome.value for outcome in outcomes if not outcome.reason]
+    recomputed = sum(clip.recomputed for clip in clips)
+    accepted = [clip.key for clip in clips if clip.source]
+    sources = Counter(clip.source for clip in clips if clip.source)
     seconds = time.perf_counter() - started
     summary = {
         "requested": count,
         "accepted": len(accepted),
         "rejected": rejected,
-        "seconds_per_clip": seconds / max(len(made), 1) if made else 0.0,
+        "seconds_per_clip": seconds / recomputed if recomputed else 0.0,
         "peak_memory_mib": memory.mib,
         "sources": sources,
-        "recomputed": len(made),
+        "recomputed": recomputed,
         "seed": settings.seed,
     }
     if not accepted:
@@ -181,7 +191,7 @@ def _write_dataset(store: Store, clips: list[str], rooms: dict, out: Path, facts
     """Write the dataset beside its place and swap it in when it is whole."""
     folders = [find_made(store, "clip", key).folder for key in clips]
     with replaced(out) as folder:
-        dataset.run([(codec.load(one, "value"), one) for one in folders], folder, facts)
+        dataset.run([(codec.load(clip, "value"), clip) for clip in folders], folder, facts)
         (folder / "rooms").mkdir()
         for name, key in rooms.items():
             dataset.write_room_map(folder / "rooms", name, load_value(store, "room", key))

@@ -1,4 +1,7 @@
-"""The whole chain on tiny sample footage, as a user runs it: real files, real renderer, real Prefect, real kills."""
+"""The whole chain on tiny sample footage, as a user runs it: real files, real renderer, real Prefect, real kills.
+
+Over 400 lines, for all its tests share one night of footage, store and dataset, which takes half a minute to make.
+"""
 
 import json
 import os
@@ -479,12 +482,3 @@ def test_serve_asks_for_a_server(tmp_path):
     assert (
         done.returncode == 1 and "PREFECT_API_URL: is not set" in done.stderr and "prefect server start" in done.stderr
     )
-
-
-def test_our_packages_are_this_repository():
-    import models
-    import pipeline
-    import stages
-
-    for package in (models, pipeline, stages):
-        assert Path(package.__file__).parents[1] == ROOT
