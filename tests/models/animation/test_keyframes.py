@@ -9,16 +9,12 @@ import numpy as np
 import pytest
 from scipy.spatial.transform import Rotation
 
-from models.animation.floor_transitions import FEET, down_to_a_knee, key, paced, upright
+from models.animation.floor_transitions import FEET, down_to_a_knee, key, upright
 from models.animation.keyframes import Performance, mirrored_key, perform
 from models.animation.postures import kneeling, squatting, standing, supine
 from models.body.floor_contact import lowest_surface
-from models.body.kinematics import forward_kinematics_numpy
 from models.body.model import BodyModel, BodyShape, load_body
-from models.body.tracks import body_joints, rest_joints_of
-from models.body.two_bone_ik import LIMBS, reach
-from models.geometry.easing import minimum_jerk
-from models.geometry.transforms import matrix_from_axis_angle
+from models.body.tracks import body_joints
 from models.physics.humanoid import Humanoid, build_humanoid
 from models.types import ACTIONS, SMPL_JOINTS
 
@@ -53,15 +49,6 @@ def squat(body: BodyModel, humanoid: Humanoid, betas: np.ndarray, seed: int = 0,
 
 def joints_of(body: BodyModel, betas: np.ndarray, done: Performance) -> np.ndarray:
     return body_joints(body, betas, done.global_orient, done.body_pose, done.transl)
-
-
-def test_minimum_jerk_begins_and_ends_at_rest() -> None:
-    x = np.linspace(-0.5, 1.5, 2001)
-    course = minimum_jerk(x)
-    speed, acceleration = np.gradient(course, x), np.gradient(np.gradient(course, x), x)
-    assert (course[x <= 0.0] == 0.0).all() and (course[x >= 1.0] == 1.0).all()
-    assert speed.max() == pytest.approx(1.875, abs=1e-3) and abs(speed[np.abs(x) < 1e-9]).max() < 1e-3
-    assert abs(acceleration[(x < 0.002) | (x > 0.998)]).max() < 0.2
 
 
 def test_feet_stay_and_weight_is_over_them(body: BodyModel, humanoid: Humanoid, betas: np.ndarray) -> None:
@@ -125,31 +112,6 @@ def test_a_mirrored_key_mirrors_the_body(body: BodyModel, humanoid: Humanoid, be
     one, two = (joints_of(body, betas, each)[0] for each in (done, other))
     wrists = [SMPL_JOINTS.index(f"{side}_wrist") for side in ("left", "right")]
     np.testing.assert_allclose(one[wrists] * [1.0, -1.0, 1.0], two[wrists[::-1]], atol=5e-3)
-
-
-def test_a_limb_reaches_and_keeps_its_plane(body: BodyModel, betas: np.ndarray) -> None:
-    rest = rest_joints_of(body, betas)
-    local = np.tile(np.eye(3), (5, 24, 1, 1))
-    local[:, 1:] = matrix_from_axis_angle(np.tile(squatting(0.5).body_pose.reshape(23, 3), (5, 1, 1)))
-    pelvis = np.zeros((5, 3))
-    limb = LIMBS["left_foot"]
-    rotations, positions = forward_kinematics_numpy(rest, local, pelvis)
-    target = positions[:, limb.end] + np.linspace(0.0, 0.15, 5)[:, None] * [0.3, -1.0, 0.2]
-    reach(rest, local, (rotations, positions), limb, target, rotations[:, limb.end])
-    again, moved = forward_kinematics_numpy(rest, local, pelvis)
-    np.testing.assert_allclose(moved[:, limb.end], target, atol=1e-6)
-    np.testing.assert_allclose(again[:, limb.end], rotations[:, limb.end], atol=1e-6)
-    flexion = Rotation.from_matrix(local[:, limb.middle]).as_rotvec()
-    assert (flexion[:, 0] > 0.0).all() and (np.diff(flexion[:, 0]) < 0.0).all(), "the knee opens as the foot goes down"
-    np.testing.assert_allclose(
-        local[0, limb.upper], matrix_from_axis_angle(squatting(0.5).body_pose.reshape(23, 3)[limb.upper - 1]), atol=1e-6
-    )
-
-
-def test_times_are_stretched_only_as_far_as_there_is_time() -> None:
-    keys = [key(standing(0.0), 0.0, 1.0, "standing"), key(supine(), 2.0, 1.0, "lie_down", "lying")]
-    assert sum(k.seconds + k.hold_s for k in paced(keys, 1.5, 9.0)) == pytest.approx(6.0)
-    assert sum(k.seconds + k.hold_s for k in paced(keys, 1.5, 5.0)) == pytest.approx(5.0)
 
 
 def test_same_seed_same_bytes(body: BodyModel, humanoid: Humanoid, betas: np.ndarray) -> None:

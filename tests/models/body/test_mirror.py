@@ -8,8 +8,6 @@ from models.body.mirror import mirrored, mirrored_motion
 from models.body.model import BodyModel, load_body, relaxed_pose
 from models.body.sides import swapped
 from models.body.tracks import track_joints
-from models.corpus.mirror import mirrored_item
-from models.corpus.writer import Item
 from models.geometry.transforms import matrix_from_axis_angle
 from models.types import SMPL_JOINTS, Motion, PersonTrack
 
@@ -88,10 +86,3 @@ def test_twice_mirrored_is_the_motion_itself(body: BodyModel, motion: Motion) ->
     assert again.details == motion.details
     for track, other in zip(motion.people, again.people, strict=True):
         np.testing.assert_allclose(track_joints(body, other), track_joints(body, track), atol=1e-5)
-
-
-def test_a_mirrored_item_keeps_its_take_and_mirrors_its_captions(body: BodyModel, motion: Motion) -> None:
-    item = Item("a", motion, ("She turns left.", "A right turn."), "made", "CC0", "take 1", "mocap")
-    image = mirrored_item(item, body)
-    assert (image.name, image.take, image.texts) == ("a_mirrored", "take 1", ("She turns right.", "A left turn."))
-    assert image.motion.details["direction"] == "right"

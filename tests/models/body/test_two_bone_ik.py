@@ -4,10 +4,12 @@ import numpy as np
 import pytest
 from scipy.spatial.transform import Rotation
 
+from models.animation.postures import squatting
 from models.body.kinematics import forward_kinematics_numpy
-from models.body.model import BodyModel, load_body
+from models.body.model import BodyModel, BodyShape, load_body
 from models.body.tracks import rest_joints_of
-from models.body.two_bone_ik import ARMS, LEGS, reach_ankles, reach_wrists
+from models.body.two_bone_ik import ARMS, LEGS, LIMBS, reach, reach_ankles, reach_wrists
+from models.geometry.transforms import matrix_from_axis_angle
 
 
 @pytest.fixture(scope="module")
@@ -102,3 +104,32 @@ def test_wrists_near_enough_stay_and_others_come_as_near(rest: np.ndarray, wavin
     for (shoulder, _, wrist), way in zip((arm.joints for arm in ARMS), ways, strict=True):
         left = np.linalg.norm(there[15:, wrist] - there[15:, shoulder] - way[15:], axis=-1)
         np.testing.assert_allclose(left, 0.02, atol=1e-9)
+
+
+@pytest.fixture(scope="module")
+def body() -> BodyModel:
+    return load_body()
+
+
+@pytest.fixture(scope="module")
+def betas(body: BodyModel) -> np.ndarray:
+    return body.betas_from_shape(BodyShape(age_years=70.0, stature_m=1.68)).astype(np.float64)
+
+
+def test_a_limb_reaches_and_keeps_its_plane(body: BodyModel, betas: np.ndarray) -> None:
+    rest = rest_joints_of(body, betas)
+    local = np.tile(np.eye(3), (5, 24, 1, 1))
+    local[:, 1:] = matrix_from_axis_angle(np.tile(squatting(0.5).body_pose.reshape(23, 3), (5, 1, 1)))
+    pelvis = np.zeros((5, 3))
+    limb = LIMBS["left_foot"]
+    rotations, positions = forward_kinematics_numpy(rest, local, pelvis)
+    target = positions[:, limb.end] + np.linspace(0.0, 0.15, 5)[:, None] * [0.3, -1.0, 0.2]
+    reach(rest, local, (rotations, positions), limb, target, rotations[:, limb.end])
+    again, moved = forward_kinematics_numpy(rest, local, pelvis)
+    np.testing.assert_allclose(moved[:, limb.end], target, atol=1e-6)
+    np.testing.assert_allclose(again[:, limb.end], rotations[:, limb.end], atol=1e-6)
+    flexion = Rotation.from_matrix(local[:, limb.middle]).as_rotvec()
+    assert (flexion[:, 0] > 0.0).all() and (np.diff(flexion[:, 0]) < 0.0).all(), "the knee opens as the foot goes down"
+    np.testing.assert_allclose(
+        local[0, limb.upper], matrix_from_axis_angle(squatting(0.5).body_pose.reshape(23, 3)[limb.upper - 1]), atol=1e-6
+    )

@@ -22,3 +22,12 @@ def test_a_smoothstep_is_the_cubic_times_its_height():
     np.testing.assert_allclose(smoothstep(x), 3.0 * x**2 - 2.0 * x**3)
     np.testing.assert_allclose(smoothstep(x, np.array([2.0, -1.0, 0.5])), [2.0, -1.0, 0.5] * smoothstep(x))
     assert smoothstep(0.5) == 0.5 and smoothstep(7.0) == 1.0
+
+
+def test_minimum_jerk_begins_and_ends_at_rest() -> None:
+    x = np.linspace(-0.5, 1.5, 2001)
+    course = minimum_jerk(x)
+    speed, acceleration = np.gradient(course, x), np.gradient(np.gradient(course, x), x)
+    assert (course[x <= 0.0] == 0.0).all() and (course[x >= 1.0] == 1.0).all()
+    assert speed.max() == pytest.approx(1.875, abs=1e-3) and abs(speed[np.abs(x) < 1e-9]).max() < 1e-3
+    assert abs(acceleration[(x < 0.002) | (x > 0.998)]).max() < 0.2
