@@ -28,7 +28,7 @@ from stages import label
 def evaluate_motion(
     corpus: Path, out: Path, arms: list[str], settings: Settings, texts: Path | None, evaluator: Path | None
 ) -> dict[str, Any]:
-    """Judge motion generated for held-out captions beside real motion; figures, table and plot go to `out`."""
+    """Evaluate motion generated for held-out captions beside real motion; metrics, table and plot go to `out`."""
     config, labelling = settings.evaluate_motion, settings.label
     sampled = settings.sample_motion
     named = dict(arm.split("=", 1) for arm in arms if "=" in arm)

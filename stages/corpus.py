@@ -89,9 +89,9 @@ def captured_part(config: CorpusConfig, body: BodyModel, takes: Sequence[Indexed
             skipped[f"capture cannot be read: {error}"] += 1
             continue
         rng = generator(seed, "corpus", name)
-        travel = locomotion_of(body, motion.people[0], FPS) if len(motion.people) == 1 else None
+        locomotion = locomotion_of(body, motion.people[0], FPS) if len(motion.people) == 1 else None
         described = one.texts[0] if one.texts else "a person moves"
-        texts = captured_captions(described, travel, rng, config.captions)
+        texts = captured_captions(described, locomotion, rng, config.captions)
         source = one.paths[0].relative_to(root).parts[0]
         licence = LICENCES.get(source.split("_")[0], "unknown")
         # Details are kept plain; what the importer counted is of no use to who trains.

@@ -99,7 +99,7 @@ class Scene:
 
     @property
     def group(self) -> str:
-        """One of GROUPS."""
+        """Return one of GROUPS."""
         if len(self.row.people) == 1:
             return GROUPS[0]
         return GROUPS[2] if self.row.kind == "composed" else GROUPS[1]
@@ -110,7 +110,7 @@ class FoundFall(Protocol):
 
     @property
     def direction_deg(self) -> float:
-        """From the facing at the onset, counter-clockwise."""
+        """Return the direction from the facing at the onset, counter-clockwise."""
         ...
 
 

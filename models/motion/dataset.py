@@ -46,7 +46,7 @@ class MotionBatch:
 
     @property
     def bones(self) -> Float[Tensor, "batch person 21"]:
-        """Lengths at rest, metres."""
+        """Measure the bones at rest, metres."""
         return bone_lengths(self.rest)
 
 
@@ -88,7 +88,7 @@ class MotionData:
             self._features.append(encode(rest, torch.as_tensor(tracks.rotations), torch.as_tensor(tracks.transl)))
 
     def where(self, keep: Callable[[Row], bool]) -> Int[np.ndarray, "item"]:
-        """Places of the items that are kept; InputError where none is."""
+        """Find the places of the items that are kept; InputError where none is."""
         kept = np.array([item for item, row in enumerate(self.rows) if keep(row)], dtype=np.int64)
         if not len(kept):
             raise InputError("corpus", f"none of its {len(self.rows)} items is of the kind asked for", "ask for less")
@@ -113,7 +113,7 @@ class MotionData:
         return MotionBatch(features, mask, roles, rest, texts, torch.tensor([piece.item for piece in pieces]))
 
     def held_out(self, items: Int[np.ndarray, "item"], stride: int | None = None) -> list[Piece]:
-        """Every item once, whole or cut as in training (by its first caption, its people as they stand).
+        """List every item once, whole or cut as in training (by its first caption, its people as they stand).
 
         With a stride, windows of all its length.
         """
@@ -142,7 +142,7 @@ class MotionData:
     def draw(
         self, items: Int[np.ndarray, "item"], weights: Float[np.ndarray, "item"], size: int, step: int, seed: int
     ) -> MotionBatch:
-        """The batch of one step: `size` scenes, people permuted, captions drawn."""
+        """Draw the batch of one step: `size` scenes, people permuted, captions drawn."""
         pool, place = divmod(step, POOL)
         rng = np.random.default_rng([seed, pool])
         picked = rng.choice(items, size * POOL, p=weights / weights.sum())
@@ -169,7 +169,7 @@ def draw_identity_ids(batch: MotionBatch, max_people: int, generator: torch.Gene
     return torch.rand(count, max_people, generator=generator).argsort(dim=-1)[:, :people]
 
 
-def to(batch: MotionBatch, device: torch.device) -> MotionBatch:
-    """The batch on another device."""
+def to_device(batch: MotionBatch, device: torch.device) -> MotionBatch:
+    """Move a batch to another device."""
     moved = {name: getattr(batch, name).to(device) for name in ("features", "mask", "roles", "rest", "items")}
     return replace(batch, **moved)

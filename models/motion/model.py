@@ -67,12 +67,12 @@ def _build(settings: dict) -> MotionModel:
 
 
 def folder_of(name: Path | str) -> Path:
-    """Where a model lies; `starter` is the shipped one."""
+    """Find where a model lies; `starter` is the shipped one."""
     return STARTER if str(name) == "starter" else Path(name)
 
 
 def load_motion_model(name: Path | str = "starter", device: str = "cpu") -> MotionModel:
-    """The model of a folder with config.json and model.safetensors, float32, frozen.
+    """Load the model of a folder with config.json and model.safetensors, float32, frozen.
 
     InputError where it is none, is damaged, or its features are laid out in another way, and for a device that is not
     there.
@@ -81,7 +81,7 @@ def load_motion_model(name: Path | str = "starter", device: str = "cpu") -> Moti
 
 
 def check_text_encoder(model: MotionModel, digest: str) -> None:
-    """InputError where a model learned its captions from another text encoder than the one of this digest."""
+    """Raise InputError where a model learned its captions from another text encoder than the one of this digest."""
     if model.config.text_encoder_digest != digest:
         known = model.config.text_encoder_digest[:12]
         raise InputError(
@@ -92,5 +92,5 @@ def check_text_encoder(model: MotionModel, digest: str) -> None:
 
 
 def motion_model_digest(name: Path | str = "starter") -> str:
-    """What a model is known by, from its files alone."""
+    """Return what a model is known by, from its files alone."""
     return network_digest(folder_of(name), *_KIND)

@@ -51,7 +51,7 @@ class MocapClips:
         }
 
     def sample(self, order: ClipOrder, room: Room | None, rng: np.random.Generator) -> Motion:
-        """A random piece of a random file of the event; Rejected when no readable file is long enough."""
+        """Take a random piece of a random file of the event; Rejected when no readable file is long enough."""
         reasons = ["no file describes it"]
         for choice in rng.permutation(len(self.files.get(order.event, ()))):
             path = self.files[order.event][choice]

@@ -24,7 +24,7 @@ def draw_motion(
     rng: np.random.Generator,
     model: MotionSource | None = None,
 ) -> tuple[Motion, str]:
-    """The motion of the first source that can act the order, and that source's name; Rejected where none can.
+    """Draw the motion of the first source that can perform the order, and that source's name; Rejected where none can.
 
     `model` is asked alone where it is given. `mocap` is a folder of BVH files. What no capture is long enough for is
     made from joint-angle curves.

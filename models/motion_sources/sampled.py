@@ -25,8 +25,8 @@ FURNISHED = ("sit", "sit_to_stand", "roll_out_of_bed", "slide_out_of_bed")
 
 
 class SampledMotion:
-    """Any event, by the motion model; InputError where a folder holds none, or one that learned from another text
-    encoder."""
+    """Motion of any event, sampled from the motion model; InputError where a folder holds none, or one that learned
+    from another text encoder."""
 
     name = "motion model"
 
@@ -43,11 +43,11 @@ class SampledMotion:
         self.sampler = MotionSampler(load_motion_model(model, device), TextEncoder(text), body, sampling, cleanup)
 
     def sample(self, order: ClipOrder, room: Room | None, rng: np.random.Generator) -> Motion:
-        """One motion; what came of it is for the audit to tell. Rejected where it is longer than what the model
+        """Sample one motion; what came of it is for the audit to tell. Rejected where it is longer than what the model
         learned, or begins on furniture: it is made on a bare floor before it has a place in the room."""
-        for what in (order.event, order.cause):
-            if what in FURNISHED and not order.text:
-                raise Rejected("cause_needs_furniture", f"{what} on a bare floor")
+        for beginning in (order.event, order.cause):
+            if beginning in FURNISHED and not order.text:
+                raise Rejected("cause_needs_furniture", f"{beginning} on a bare floor")
         frames = round(order.seconds * FPS) + 1
         longest = self.sampler.model.config.max_frames
         if frames > longest:
@@ -56,31 +56,32 @@ class SampledMotion:
             )
         betas = betas_of(self.body, order)[None]
         text = text_of(order, rng)
-        request = request_for(self.body, text, (acting_role(order),), betas, frames, int(rng.integers(2**40)))
+        request = request_for(self.body, text, (requested_role(order),), betas, frames, int(rng.integers(2**40)))
         motion = self.sampler.motions([request])[0]
-        clock = np.arange(max(2, round(order.seconds * order.fps))) / order.fps
+        timestamps_s = np.arange(max(2, round(order.seconds * order.fps))) / order.fps
         return replace(
             motion,
-            timestamps_s=clock,
+            timestamps_s=timestamps_s,
             people=tuple(
-                replace(resample_track(track, motion.timestamps_s, clock), role=order.role) for track in motion.people
+                replace(resample_track(track, motion.timestamps_s, timestamps_s), role=order.role)
+                for track in motion.people
             ),
-            actions=np.full((1, len(clock)), -1),
+            actions=np.full((1, len(timestamps_s)), -1),
         )
 
 
-def acting_role(order: ClipOrder) -> Role:
-    """As whom the model is asked to move somebody: as a `person` in everyday motion, since captures, which it is
+def requested_role(order: ClipOrder) -> Role:
+    """Return the role that the model is asked for: as a `person` in everyday motion, since captures, which it is
     learned from, are of nobody in particular. Residents and carers are seen to fall and to rise from seats, and would
     do so."""
     return order.role if order.event == "fall" or order.text else "person"
 
 
 def text_of(order: ClipOrder, rng: np.random.Generator) -> str:
-    """The order's own words, else a caption of its facts as the corpus has them."""
+    """Return the order's own words, else a caption of its facts as the corpus has them."""
     if order.text:
         return order.text
-    facts = Facts("walk", role=acting_role(order), sex=sex_of(order.sex), age=age_of(order.age_years))
+    facts = Facts("walk", role=requested_role(order), sex=sex_of(order.sex), age=age_of(order.age_years))
     if order.event == "fall":
         facts = replace(facts, event="fall", cause=order.cause, direction=order.direction)
     elif order.event == "stand" or (order.event == "everyday" and rng.random() < 0.5):

@@ -19,16 +19,16 @@ log = logging.getLogger(__name__)
 
 @runtime_checkable
 class MotionSource(Protocol):
-    """Anything that can act an order."""
+    """Anything that can perform an order."""
 
     name: str
 
     def sample(self, order: ClipOrder, room: Room | None, rng: np.random.Generator) -> Motion:
-        """One motion for the order; raises Rejected with a reason when it cannot."""
+        """Make one motion for the order; raises Rejected with a reason when it cannot."""
         ...
 
 
 def betas_of(body: BodyModel, order: ClipOrder) -> Float[np.ndarray, "10"]:
-    """Shape of the person whom the order describes."""
+    """Return the shape of the person whom the order describes."""
     shape = BodyShape(age_years=order.age_years, sex=order.sex, stature_m=order.stature_m, build=order.build)
     return np.asarray(body.betas_from_shape(shape), dtype=np.float64)

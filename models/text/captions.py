@@ -10,7 +10,6 @@ from dataclasses import dataclass, fields, replace
 import numpy as np
 
 from models.order import Cause, Direction
-from models.text.locomotion import Locomotion
 from models.text.vocabulary import (
     AFTER_VERBS,
     AGE_WORDS,
@@ -75,7 +74,7 @@ class Facts:
     """Of the foot or hand that fails, the knee, the side lain on, the hand that picks up, where the other is walked
     beside."""
     turns: Side | None = None
-    """The way that somebody who walks or crawls turns."""
+    """To which side somebody who walks or crawls turns."""
     distance_m: float | None = None
     """How far somebody walks or crawls."""
     other: Role | None = None
@@ -101,7 +100,7 @@ class Facts:
 
 
 def mirrored(facts: Facts) -> Facts:
-    """Facts of the motion seen in a mirror: left and right change places, nothing else."""
+    """Return the facts of the motion seen in a mirror: left and right change places, nothing else."""
     return replace(
         facts,
         direction=_OTHER_SIDE.get(facts.direction or "", facts.direction),
@@ -111,17 +110,18 @@ def mirrored(facts: Facts) -> Facts:
 
 
 def sex_of(sex: float) -> Sex | None:
-    """The word for a body's sex (0 female, 1 male); none for bodies in between."""
+    """Return the word for a body's sex (0 female, 1 male); none for bodies in between."""
     return "man" if sex > 0.7 else "woman" if sex < 0.3 else None
 
 
 def age_of(years: float) -> Age:
-    """The word for an age."""
+    """Return the word for an age."""
     return "elderly" if years > 68.0 else "middle_aged" if years > 45.0 else "young"
 
 
 def captions(facts: Facts, rng: np.random.Generator, count: int = 4) -> tuple[str, ...]:
-    """Different captions of one motion, the first with every fact in it; fewer than `count` where words run out."""
+    """Write different captions of one motion, the first with every fact in it; fewer than `count` where words run
+    out."""
     made = [_caption(facts, rng)]
     for _ in range(20 * count):
         if len(made) == count:
@@ -133,19 +133,19 @@ def captions(facts: Facts, rng: np.random.Generator, count: int = 4) -> tuple[st
 
 
 def with_article(noun: str) -> str:
-    """The noun with a or an before it."""
+    """Put a or an before a noun."""
     return f"{'an' if noun[0] in 'aeiou' else 'a'} {noun}"
 
 
 def ing_form(phrase: str) -> str:
-    """A verb phrase in the third person as a participle: 'slips and loses it' is 'slipping and losing it'."""
+    """Turn a verb phrase in the third person into a participle: 'slips and loses it' is 'slipping and losing it'."""
     words = phrase.split(" ")
     verbs = [0, *(k + 1 for k, word in enumerate(words) if word == "and")]
     return " ".join(ING_FORMS.get(word, word) if k in verbs else word for k, word in enumerate(words))
 
 
 def distance_words(metres: float) -> str:
-    """'about three metres'."""
+    """Say a distance: 'about three metres'."""
     whole = round(metres)
     if whole < 1:
         return "less than a metre"
@@ -155,25 +155,12 @@ def distance_words(metres: float) -> str:
 
 
 def pace_of(event: Event, seconds: float) -> Pace | None:
-    """The pace of an event that took so long; None where there is no word for it."""
+    """Return the pace of an event that took so long; None where there is no word for it."""
     if event not in USUAL_S:
         return None
     quick, slow = USUAL_S[event]
     usual = None if event == "fall" else "normal"
     return "quick" if seconds < quick else "slow" if seconds > slow else usual
-
-
-def with_locomotion(facts: Facts, travel: Locomotion) -> Facts:
-    """Facts of somebody walking or crawling, with what was measured of the way; that it leads ahead goes without
-    saying."""
-    way = None if travel.direction == "forward" else travel.direction
-    return replace(
-        facts,
-        direction=way,
-        pace=travel.pace,
-        turns=travel.turns,
-        distance_m=travel.distance_m if travel.direction else None,
-    )
 
 
 def _fewer(facts: Facts, rng: np.random.Generator) -> Facts:
@@ -191,7 +178,7 @@ def _pick(rng: np.random.Generator, options: Sequence[str]) -> str:
 
 
 def _caption(facts: Facts, rng: np.random.Generator) -> str:
-    text = _fall(facts, rng) if facts.event == "fall" else _deed(facts, rng)
+    text = _fall(facts, rng) if facts.event == "fall" else _action(facts, rng)
     filled = text.format(whom=_whom(facts, rng), **OWN_WORDS[facts.sex])
     return filled[0].upper() + filled[1:] + "."
 
@@ -224,14 +211,14 @@ def _cause(facts: Facts, rng: np.random.Generator) -> str:
 def _fall(facts: Facts, rng: np.random.Generator) -> str:
     """A fall, or one that is caught."""
     who = _who(facts, rng)
-    way = f" {_pick(rng, DIRECTION_WORDS[facts.direction])}" if facts.direction else ""
+    direction = f" {_pick(rng, DIRECTION_WORDS[facts.direction])}" if facts.direction else ""
     pace = f" {_pick(rng, FALL_PACE_WORDS[facts.pace])}" if facts.pace else ""
     where = f" {SURFACE_PREPOSITIONS['fall']} {_pick(rng, SURFACE_WORDS[facts.surface])}" if facts.surface else ""
     if facts.recovers:
-        near = f"{_pick(rng, NEAR_FALLS)}{way}{pace} but {_pick(rng, RECOVERIES)}"
+        near = f"{_pick(rng, NEAR_FALLS)}{direction}{pace} but {_pick(rng, RECOVERIES)}"
         return f"{who} {_cause(facts, rng)}, {near}" if facts.cause else f"{who} {near}"
     verb = _pick(rng, SINK_VERBS if facts.direction == "down" else FALL_VERBS)
-    falls = f"{verb}{pace}{way}{where}"
+    falls = f"{verb}{pace}{direction}{where}"
     then = _pick(rng, AFTER_VERBS[facts.after]) if facts.after else ""
     ending = f"{_pick(rng, (' and', ', then', ' and then'))} {then}" if then else ""
     if facts.cause is None:
@@ -248,11 +235,11 @@ def _fall(facts: Facts, rng: np.random.Generator) -> str:
     )
 
 
-def _deed(facts: Facts, rng: np.random.Generator) -> str:
+def _action(facts: Facts, rng: np.random.Generator) -> str:
     """Everything but falls."""
     verb = _pick(rng, VERBS[facts.event])
     pace = _pick(rng, PACE_WORDS[facts.pace]) if facts.pace else ""
-    way = f" {_pick(rng, DIRECTION_WORDS[facts.direction])}" if facts.direction else ""
+    direction = f" {_pick(rng, DIRECTION_WORDS[facts.direction])}" if facts.direction else ""
     where = ""
     if facts.surface:
         where = f" {SURFACE_PREPOSITIONS[facts.event]} {_pick(rng, SURFACE_WORDS[facts.surface])}"
@@ -260,7 +247,7 @@ def _deed(facts: Facts, rng: np.random.Generator) -> str:
     far = f" for {distance_words(facts.distance_m)}" if facts.distance_m is not None else ""
     turn = _pick(rng, TURN_VERBS).replace("{side}", facts.turns) if facts.turns else ""
     touch = f", {_pick(rng, TOUCH_WORDS[facts.touch])}" if facts.touch else ""
-    who, rest = _who(facts, rng), f"{way}{where}{side}{far}"
+    who, rest = _who(facts, rng), f"{direction}{where}{side}{far}"
     # An adverb follows a short verb and goes before a long one.
     short = pace and " " not in verb
     before, behind = ("" if short or not pace else f"{pace} "), (f" {pace}" if short else "")

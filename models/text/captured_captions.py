@@ -1,4 +1,4 @@
-"""Captions of captured motion: what its collection calls it, in sentences, and what is measured of its way."""
+"""Captions of captured motion: what its collection calls it, in sentences, and how the person moves about."""
 
 import re
 
@@ -25,21 +25,21 @@ _SUBJECTS = ("a person", "somebody", "someone")
 
 
 def captured_captions(
-    description: str, travel: Locomotion | None, rng: np.random.Generator, count: int = 4
+    description: str, locomotion: Locomotion | None, rng: np.random.Generator, count: int = 4
 ) -> tuple[str, ...]:
-    """Different captions from a collection's free description; the first also states what was measured.
+    """Write different captions from a collection's free description; the first also states what was measured.
 
-    `travel` None says nothing about the way (of several people, or of no one way). Fewer than `count` where words run
+    `locomotion` None says nothing of it (several people, or no one direction). Fewer than `count` where words run
     out.
     """
-    measured = _measured(travel, rng) if travel else ""
+    measured = _measured(locomotion, rng) if locomotion else ""
     made = [_sentence(description, rng) + measured]
     for _ in range(20 * count):
         if len(made) == count:
             break
         text = _sentence(description, rng)
-        if travel and rng.random() < 0.6:
-            text += _measured(travel, rng)
+        if locomotion and rng.random() < 0.6:
+            text += _measured(locomotion, rng)
         if text not in made:
             made.append(text)
     return tuple(made)
@@ -77,13 +77,13 @@ def _third_person(phrase: str) -> str:
     return " ".join(BASE_VERBS.get(word, word) if k in verbs else word for k, word in enumerate(words))
 
 
-def _measured(travel: Locomotion, rng: np.random.Generator) -> str:
-    """One more sentence: way, pace and turn; empty for who neither goes nor turns."""
+def _measured(locomotion: Locomotion, rng: np.random.Generator) -> str:
+    """One more sentence: direction, pace and turn; empty for who neither moves about nor turns."""
     parts = []
-    if travel.direction:
-        way = "" if travel.direction == "forward" else " " + DIRECTION_WORDS[travel.direction][0]
-        pace = f" {PACE_WORDS[travel.pace][0]}" if travel.pace else ""
-        parts.append(f"{rng.choice(('moves', 'goes'))}{pace}{way} for {distance_words(travel.distance_m)}")
-    if travel.turns:
-        parts.append(f"turns to the {travel.turns}")
+    if locomotion.direction:
+        direction = "" if locomotion.direction == "forward" else " " + DIRECTION_WORDS[locomotion.direction][0]
+        pace = f" {PACE_WORDS[locomotion.pace][0]}" if locomotion.pace else ""
+        parts.append(f"{rng.choice(('moves', 'goes'))}{pace}{direction} for {distance_words(locomotion.distance_m)}")
+    if locomotion.turns:
+        parts.append(f"turns to the {locomotion.turns}")
     return f" The person {' and '.join(parts)}." if parts else ""

@@ -72,7 +72,7 @@ TEXT_CONFIG: TypeAdapter[SentenceConfig | ClipConfig] = TypeAdapter(TextConfig)
 
 
 class TextEncoder:
-    """A frozen text network. InputError where config names none that can be loaded."""
+    """A frozen text network; InputError where the config names none that can be loaded."""
 
     def __init__(self, config: SentenceConfig | ClipConfig, device: str = "cpu"):
         from transformers import AutoModel, AutoTokenizer, CLIPTextModelWithProjection
@@ -107,8 +107,8 @@ class TextEncoder:
         return digest({**settings, "weights": weights.hexdigest(), "words": words})
 
     def encode(self, texts: Sequence[str]) -> Float32[Tensor, "text dim"]:
-        """One row a text; each part of unit length; the same in any company. InputError for no text, or an over-long
-        one."""
+        """Encode one row a text; each part of unit length; the same in any company. InputError for no text, or an
+        over-long one."""
         lengths = [len(tokens) for tokens in self._tokens(texts)["input_ids"]] if texts else []
         for text, length in zip(texts, lengths, strict=True):
             if not text.strip():
@@ -134,14 +134,16 @@ class TextEncoder:
     def _encode(self, texts: list[str]) -> Float32[Tensor, "text dim"]:
         tokens = self._tokens(texts, padding=True, return_tensors="pt").to(self.device)
         found = self._network(**tokens, output_hidden_states=True)
-        there = tokens["attention_mask"].float()
-        share = there / there.sum(1, keepdim=True)
+        token_mask = tokens["attention_mask"].float()
+        share = token_mask / token_mask.sum(1, keepdim=True)
         if self.config.kind == "sentence":
             sentence = torch.einsum("bk,bkd->bd", share, found.last_hidden_state)
         else:
             sentence = found.text_embeds
         inputs = found.hidden_states[0] @ self._projection
-        place = torch.arange(there.shape[1], device=self.device) / (there.sum(1, keepdim=True) - 1.0).clamp(min=1.0)
+        place = torch.arange(token_mask.shape[1], device=self.device) / (token_mask.sum(1, keepdim=True) - 1.0).clamp(
+            min=1.0
+        )
         words = torch.einsum("bk,bkd->bd", share, inputs)
         order = torch.einsum("bk,bkd->bd", share * (place - 0.5), inputs)
         return torch.cat([normalize(part, dim=-1) for part in (sentence, words, order)], dim=-1).cpu()
@@ -196,7 +198,8 @@ class TextCache:
         return text in self._row
 
     def encode(self, texts: Sequence[str]) -> Float32[Tensor, "text dim"]:
-        """One row a text, rounded to half precision; InputError for a text that is neither there nor can be encoded."""
+        """Encode one row a text, rounded to half precision; InputError for a text that is neither there nor can be
+        encoded."""
         missing = sorted({text for text in texts if text not in self._row})
         if missing and self.encoder is None:
             raise InputError(

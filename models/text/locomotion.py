@@ -1,4 +1,5 @@
-"""Where somebody goes, measured: how far, how fast, which way, turning where. Left and right are the person's own.
+"""How somebody moves about, measured: how far, how fast, in which direction, turning where. Left and right are the
+person's own.
 
 In: a track in the world (z up) and its rate. Out: words' figures for `models/text/captions.py`.
 """
@@ -39,25 +40,25 @@ class Locomotion:
     turn_deg: float
     """Net turn of the upright body, positive to the left; 0 for who is not upright."""
     direction: Direction | None
-    """Where the way leads as the body sees it; None for who stays, or goes all ways."""
+    """Where the path leads as the body sees it; None for who stays, or goes in all directions."""
 
     @property
     def pace(self) -> Pace | None:
-        """In a word; None for who stays."""
+        """Say the pace in a word; None for who stays."""
         if self.direction is None:
             return None
         return "slow" if self.speed_m_s < SLOW_M_S else "quick" if self.speed_m_s > QUICK_M_S else "normal"
 
     @property
     def turns(self) -> Side | None:
-        """The side turned to; None for who hardly turns."""
+        """Say which side is turned to; None for who hardly turns."""
         if abs(self.turn_deg) < TURN_DEG:
             return None
         return "left" if self.turn_deg > 0.0 else "right"
 
 
 def locomotion_of(body: BodyModel, track: PersonTrack, fps: float) -> Locomotion:
-    """The travel of a whole track."""
+    """Measure a whole track."""
     orient = matrix_from_axis_angle(track.global_orient)
     heading, upright = _headings(orient), orient[:, 2, 1] > 0.5
     pelvis = (track.transl + rest_root(body, track.betas))[:, :2]
@@ -66,8 +67,8 @@ def locomotion_of(body: BodyModel, track: PersonTrack, fps: float) -> Locomotion
     lengths = np.linalg.norm(steps, axis=1)
     moving = lengths * fps > MOVING_M_S
     distance = float(lengths[moving].sum())
-    seen = moving & upright[:-1]
-    ahead, left = _as_the_body_sees(steps[seen], heading[:-1][seen]).sum(axis=0)
+    walking = moving & upright[:-1]
+    ahead, left = _in_body_frame(steps[walking], heading[:-1][walking]).sum(axis=0)
     direction = None
     if np.hypot(ahead, left) > max(ON_THE_SPOT_M, 0.5 * distance):
         direction = _quarter(float(ahead), float(left))
@@ -80,7 +81,8 @@ def locomotion_of(body: BodyModel, track: PersonTrack, fps: float) -> Locomotion
 
 
 def fall_direction(body: BodyModel, track: PersonTrack, onset: int, rest: int) -> Direction | None:
-    """Which way the trunk goes from one frame to another, as the body faces in the first; down where it hardly goes.
+    """Measure in which direction the trunk goes from one frame to another, as the body faces in the first; down
+    where it hardly goes.
 
     None where the body is not upright at the onset, so that facing means nothing.
     """
@@ -89,7 +91,7 @@ def fall_direction(body: BodyModel, track: PersonTrack, onset: int, rest: int) -
         return None
     joints = track_joints(body, track)
     trunk = joints[:, [SMPL_JOINTS.index("pelvis"), SMPL_JOINTS.index("neck")], :2].mean(axis=1)
-    ahead, left = _as_the_body_sees((trunk[rest] - trunk[onset])[None], _headings(orient))[0]
+    ahead, left = _in_body_frame((trunk[rest] - trunk[onset])[None], _headings(orient))[0]
     return "down" if np.hypot(ahead, left) < STRAIGHT_DOWN_M else _quarter(float(ahead), float(left))
 
 
@@ -98,7 +100,7 @@ def _headings(orient: Float[np.ndarray, "time 3 3"]) -> Float[np.ndarray, "time"
     return np.arctan2(orient[:, 1, 2], orient[:, 0, 2])
 
 
-def _as_the_body_sees(
+def _in_body_frame(
     steps: Float[np.ndarray, "step 2"], heading: Float[np.ndarray, "step"]
 ) -> Float[np.ndarray, "step 2"]:
     """Steps on the floor as (ahead, to the left)."""
@@ -115,5 +117,5 @@ def _quarter(ahead: float, left: float) -> Direction:
 def _net_turn_deg(heading: Float[np.ndarray, "upright"], fps: float) -> float:
     if len(heading) < 2:
         return 0.0
-    turned = gaussian_filter1d(np.unwrap(heading), SWAY_S * fps, mode="nearest")
-    return float(np.degrees(turned[-1] - turned[0]))
+    angle = gaussian_filter1d(np.unwrap(heading), SWAY_S * fps, mode="nearest")
+    return float(np.degrees(angle[-1] - angle[0]))

@@ -1,4 +1,4 @@
-"""Networks that tell clean motion from noisy: one signature, chosen by `name` in config.
+"""Networks that predict clean motion from noisy: one signature, chosen by `name` in config.
 
     denoiser(x_t, step, condition, mask) -> x_0
 
@@ -20,5 +20,5 @@ DENOISERS = {"identity": IdentityDenoiser, "intergen": InterGenDenoiser, "mdm": 
 
 
 def build_denoiser(config: DenoiserConfig) -> Denoiser:
-    """An untrained network of the config's kind and sizes."""
+    """Build an untrained network of the config's kind and sizes."""
     return DENOISERS[config.name](config)

@@ -98,27 +98,27 @@ class MotionEvaluator(nn.Module):
         mask: Bool[Tensor, "batch person time"],
         roles: Int[Tensor, "batch person"],
     ) -> Float[Tensor, "batch dims"]:
-        """Unit vectors of scenes in their canonical frames, not normalised; frames and people outside the mask do not
-        count."""
+        """Embed scenes as unit vectors, in their canonical frames, not normalised; frames and people outside the
+        mask do not count."""
         batch, people, time = mask.shape
         rows = self.normaliser(features) * mask[..., None]
-        spare = -time % PATCH
-        tokens = pad(rows, (0, 0, 0, spare)).unflatten(2, (-1, PATCH)).flatten(-2)
-        there = pad(mask, (0, spare)).unflatten(2, (-1, PATCH)).any(-1)
+        short = -time % PATCH
+        tokens = pad(rows, (0, 0, 0, short)).unflatten(2, (-1, PATCH)).flatten(-2)
+        token_mask = pad(mask, (0, short)).unflatten(2, (-1, PATCH)).any(-1)
         identities = self.identity(torch.arange(people, device=mask.device))
-        given = (
+        x = (
             self.patch(tokens)
             + (identities + self.role(roles.clamp(min=0)))[:, :, None]
             + _times(tokens, self.config.width)
         )
-        given = torch.cat([self.summary.expand(batch, 1, -1), given.flatten(1, 2)], dim=1)
-        empty = torch.cat([torch.zeros_like(mask[:, 0, :1]), ~there.flatten(1)], dim=1)
+        x = torch.cat([self.summary.expand(batch, 1, -1), x.flatten(1, 2)], dim=1)
+        empty = torch.cat([torch.zeros_like(mask[:, 0, :1]), ~token_mask.flatten(1)], dim=1)
         # Added to the scores of attention; a mask of truth values would be turned into this every time.
-        hidden = torch.zeros_like(empty, dtype=given.dtype).masked_fill(empty, -torch.inf)
-        return normalize(self.head(self.layers(given, src_key_padding_mask=hidden)[:, 0]), dim=-1)
+        hidden = torch.zeros_like(empty, dtype=x.dtype).masked_fill(empty, -torch.inf)
+        return normalize(self.head(self.layers(x, src_key_padding_mask=hidden)[:, 0]), dim=-1)
 
     def captions(self, encoded: Float[Tensor, "batch text"]) -> Float[Tensor, "batch dims"]:
-        """Unit vectors of captions, as the text encoder gave them."""
+        """Embed captions as unit vectors, as the text encoder gave them."""
         return normalize(self.text((encoded - self.text_mean) / self.text_std), dim=-1)
 
     def loss(
@@ -127,12 +127,13 @@ class MotionEvaluator(nn.Module):
         captions: Float[Tensor, "batch dims"],
         same: Bool[Tensor, "batch batch"],
     ) -> Float[Tensor, ""]:
-        """Symmetric InfoNCE; `same`: pairs whose captions mean the same, which do not stand against each other."""
-        likely = self.log_scale.clamp(max=math.log(100.0)).exp() * motions @ captions.T
+        """Compute symmetric InfoNCE; `same`: pairs whose captions mean the same, which do not stand against each
+        other."""
+        logits = self.log_scale.clamp(max=math.log(100.0)).exp() * motions @ captions.T
         own = torch.eye(len(same), dtype=torch.bool, device=same.device)
-        likely = likely.masked_fill(same & ~own, -torch.inf)
+        logits = logits.masked_fill(same & ~own, -torch.inf)
         target = torch.arange(len(same), device=same.device)
-        return (cross_entropy(likely, target) + cross_entropy(likely.T, target)) / 2.0
+        return (cross_entropy(logits, target) + cross_entropy(logits.T, target)) / 2.0
 
 
 def _times(tokens: Float[Tensor, "batch person patch values"], width: int) -> Float[Tensor, "patch width"]:
@@ -143,7 +144,8 @@ def _times(tokens: Float[Tensor, "batch person patch values"], width: int) -> Fl
 
 
 def load_motion_evaluator(folder: Path = STARTER) -> MotionEvaluator:
-    """The evaluator of a folder, frozen; InputError where it is damaged, or made for features of another layout."""
+    """Load the evaluator of a folder, frozen; InputError where it is damaged, or made for features of another
+    layout."""
 
     def build(values: dict[str, Any]) -> MotionEvaluator:
         config = MotionEvaluatorConfig.model_validate(values)
@@ -155,7 +157,8 @@ def load_motion_evaluator(folder: Path = STARTER) -> MotionEvaluator:
 
 
 def meaning_of(row: Row) -> str:
-    """What an item's captions say happens, as one string: its action, cause, direction and side, not its wording.
+    """Return what an item's captions say happens, as one string: its action, cause, direction and side, not its
+    wording.
 
     Captured takes that begin with the same word ('walk', 'a person: walking') mean the same.
     """
@@ -169,7 +172,7 @@ def meaning_of(row: Row) -> str:
 
 
 def same_meaning(meanings: Sequence[str]) -> Bool[Tensor, "n n"]:
-    """Which of them are equal."""
+    """Tell which meanings are equal."""
     numbers = {meaning: k for k, meaning in enumerate(dict.fromkeys(meanings))}
     known = torch.tensor([numbers[meaning] for meaning in meanings])
     return known[:, None] == known

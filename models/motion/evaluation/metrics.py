@@ -31,7 +31,7 @@ def with_interval(
     repeats: int = REPEATS,
     side: Bool[np.ndarray, "row"] | None = None,
 ) -> list[float]:
-    """A figure of all rows with its 95 % interval: [figure, low, high].
+    """Compute a metric of all rows with its 95 % interval: [value, low, high].
 
     `value` takes rows. Groups (the rows of one take, say) are drawn anew with replacement as wholes, `repeats` times;
     where groups are on one side or the other, within their side. The interval is 1.96 of the draws' standard deviation
@@ -48,8 +48,8 @@ def with_interval(
 
 
 def frechet_distance(a: Float[np.ndarray, "n dim"], b: Float[np.ndarray, "m dim"]) -> float:
-    """Squared distance of two Gaussians of the features' means and covariances: |m_a - m_b|² + tr(A + B - 2 (A
-    B)^½)."""
+    """Compute the squared distance of two Gaussians of the features' means and covariances: |m_a - m_b|² + tr(A + B
+    - 2 (A B)^½)."""
     assert a.shape[1] <= MAX_DIMS, "too many dimensions for a covariance of few motions"
     A, B = np.cov(a, rowvar=False, ddof=1), np.cov(b, rowvar=False, ddof=1)
     values, vectors = np.linalg.eigh(A)
@@ -61,7 +61,7 @@ def frechet_distance(a: Float[np.ndarray, "n dim"], b: Float[np.ndarray, "m dim"
 
 
 def kernel_distance(a: Float[np.ndarray, "n dim"], b: Float[np.ndarray, "m dim"]) -> float:
-    """Squared maximum mean discrepancy under k(x, y) = (x·y + 1)³, unbiased: zero in expectation for equal
+    """Compute the squared maximum mean discrepancy under k(x, y) = (x·y + 1)³, unbiased: zero in expectation for equal
     distributions.
 
     The published kernel divides x·y by the number of dimensions, for features of about unit spread in each; these are
@@ -86,7 +86,7 @@ class Bank:
 
     @property
     def pool(self) -> int:
-        """Captions of a pool: POOL, or all different meanings where there are fewer."""
+        """Return the captions of a pool: POOL, or all different meanings where there are fewer."""
         return min(POOL, len(set(self.meanings)))
 
 
@@ -97,7 +97,7 @@ def ranks(
     bank: Bank,
     rng: np.random.Generator,
 ) -> Int[np.ndarray, "n"]:
-    """Place of each motion's own caption among the pool's by distance, 0 the nearest; ties count against it.
+    """Find the place of each motion's own caption among the pool's by distance, 0 the nearest; ties count against it.
 
     The others' meanings differ from its own and from each other.
     """
@@ -124,7 +124,7 @@ def r_precision(
     rng: np.random.Generator,
     repeats: int = REPEATS,
 ) -> list[list[float]]:
-    """Share of motions whose caption is among the nearest 1, 2 and 3 of its pool, each [figure, low, high].
+    """Compute the share of motions whose caption is among the nearest 1, 2 and 3 of its pool, each [value, low, high].
 
     Pools are drawn anew `repeats` times and averaged.
     """
@@ -137,27 +137,28 @@ def r_precision(
 
 
 def halves(groups: Sequence[str], rng: np.random.Generator) -> Bool[np.ndarray, "row"]:
-    """Which rows are on one side when groups are dealt out as wholes to two sides."""
+    """Deal out groups as wholes to two sides; which rows are on the first."""
     names = sorted(set(groups))
     first = set(rng.permutation(names)[: len(names) // 2].tolist())
     return np.array([group in first for group in groups])
 
 
 def multimodal_distance(motions: Float[np.ndarray, "n dim"], texts: Float[np.ndarray, "n dim"]) -> float:
-    """Mean distance of motions from their captions."""
+    """Compute the mean distance of motions from their captions."""
     return float(np.linalg.norm(motions - texts, axis=1).mean())
 
 
 def diversity(motions: Float[np.ndarray, "n dim"], rng: np.random.Generator, pairs: int = DIVERSITY_PAIRS) -> float:
-    """Mean distance of `pairs` pairs of motions, no motion in two pairs; of half as many pairs as motions where that is
-    fewer."""
+    """Compute the mean distance of `pairs` pairs of motions, no motion in two pairs; of half as many pairs as
+    motions where that is fewer."""
     pairs = min(pairs, len(motions) // 2)
     drawn = rng.permutation(len(motions))[: 2 * pairs]
     return float(np.linalg.norm(motions[drawn[:pairs]] - motions[drawn[pairs:]], axis=1).mean())
 
 
 def multimodality(motions: Float[np.ndarray, "n dim"], captions: Sequence[str]) -> float | None:
-    """Mean distance between motions of one caption, averaged over captions that have several; None where none has."""
+    """Compute the mean distance between motions of one caption, averaged over captions that have several; None where
+    none has."""
     found = []
     for caption in dict.fromkeys(captions):
         rows = motions[[other == caption for other in captions]]

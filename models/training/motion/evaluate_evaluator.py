@@ -8,7 +8,7 @@ from jaxtyping import Float
 
 from models.corpus.reader import Row
 from models.files import file_digest
-from models.motion.dataset import MotionBatch, MotionData, Piece, to
+from models.motion.dataset import MotionBatch, MotionData, Piece, to_device
 from models.motion.evaluation.evaluator import MotionEvaluator, load_motion_evaluator, meaning_of
 from models.motion.evaluation.metrics import (
     Bank,
@@ -40,7 +40,7 @@ def embedded(
     device = evaluator.summary.device
     motions, captions = [], []
     for batch in batches:
-        there = to(batch, device)
+        there = to_device(batch, device)
         motions.append(evaluator.motions(there.features, there.mask, there.roles))
         captions.append(evaluator.captions(texts.encode(batch.texts).to(device)))
     return torch.cat(motions).double().cpu().numpy(), torch.cat(captions).double().cpu().numpy()

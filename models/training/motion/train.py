@@ -22,7 +22,7 @@ from models.config import renamed
 from models.corpus.reader import Row
 from models.errors import InputError
 from models.motion.condition import Embed, condition_of
-from models.motion.dataset import POOL, ROLES, MotionBatch, MotionData, draw_identity_ids, to
+from models.motion.dataset import POOL, ROLES, MotionBatch, MotionData, draw_identity_ids, to_device
 from models.motion.denoisers import DenoiserConfig
 from models.motion.denoisers.identity import IdentityConfig
 from models.motion.model import MotionModel, MotionModelConfig
@@ -152,7 +152,7 @@ def train(
     def losses_at(step: int) -> dict[str, Tensor]:
         place = step * world + rank
         generator = torch.Generator().manual_seed(int(np.random.default_rng([run.seed, place, 1]).integers(2**62)))
-        batch = to(data.draw(learned, weights, config.batch_size, place, run.seed), device)
+        batch = to_device(data.draw(learned, weights, config.batch_size, place, run.seed), device)
         return _losses(config, model, denoise, batch, embed, generator, training=True)
 
     optimiser = torch.optim.AdamW(
@@ -276,7 +276,7 @@ def _validate(
     totals: dict[str, list[float]] = {}
     for number, batch in enumerate(batches):
         generator = torch.Generator().manual_seed(number)
-        found = _losses(config, model, model.denoiser, to(batch, device), embed, generator, training=False)
+        found = _losses(config, model, model.denoiser, to_device(batch, device), embed, generator, training=False)
         for name, value in found.items():
             totals.setdefault(name, []).append(float(value))
     return {name: float(np.mean(values)) for name, values in totals.items()}

@@ -14,7 +14,7 @@ from torch import Tensor, nn
 
 from models.corpus.reader import Row
 from models.errors import InputError
-from models.motion.dataset import POOL, MotionBatch, MotionData, to
+from models.motion.dataset import POOL, MotionBatch, MotionData, to_device
 from models.motion.evaluation.evaluator import MotionEvaluator, MotionEvaluatorConfig, meaning_of, same_meaning
 from models.text.encoder import TextCache
 from models.training.loop import Run, Schedule, TrainConfig, Validation, fit
@@ -112,7 +112,7 @@ def train(
 
 
 def _loss(network: MotionEvaluator, data: MotionData, seen: MotionBatch, texts: TextCache) -> Float[Tensor, ""]:
-    there = to(seen, network.summary.device)
+    there = to_device(seen, network.summary.device)
     motions = network.motions(there.features, there.mask, there.roles)
     captions = network.captions(texts.encode(seen.texts).to(motions.device))
     same = same_meaning([meaning_of(data.rows[int(item)]) for item in seen.items])

@@ -12,7 +12,7 @@ from models.motion.denoisers.identity import IdentityConfig
 from models.motion.model import MotionModel, MotionModelConfig
 from models.motion.schedulers import SamplingConfig
 from models.motion_sources.draw import draw_motion
-from models.motion_sources.sampled import SampledMotion, acting_role, text_of
+from models.motion_sources.sampled import SampledMotion, requested_role, text_of
 from models.motion_sources.source import betas_of
 from models.order import ClipOrder
 from models.text.encoder import SentenceConfig, TextEncoder
@@ -92,9 +92,9 @@ def test_words_say_the_order(source):
 
 def test_everyday_motion_is_asked_of_anybody_and_acted_by_whoever_was_ordered(source):
     """Captures are of nobody in particular."""
-    assert acting_role(order()) == acting_role(order(event="walk", text="She walks.")) == "resident"
+    assert requested_role(order()) == requested_role(order(event="walk", text="She walks.")) == "resident"
     walk = order(event="walk", cause=None, direction=None)
-    assert acting_role(walk) == "person"
+    assert requested_role(walk) == "person"
     assert source.sample(walk, None, np.random.default_rng(0)).people[0].role == "resident"
 
 

@@ -17,9 +17,7 @@ from models.text.captions import (
     mirrored,
     pace_of,
     with_article,
-    with_locomotion,
 )
-from models.text.locomotion import Locomotion
 from models.text.vocabulary import CAUSES_OF_A_SIDE, SAYABLE, After, Age, Event, Pace, Sex, Surface, Touch
 
 SAID: dict[str, dict[object, str]] = {
@@ -196,13 +194,6 @@ def test_the_mirror_changes_sides_and_nothing_else() -> None:
 def test_facts_that_cannot_be_said_are_refused(facts: dict, message: str) -> None:
     with pytest.raises(ValueError, match=re.escape(message)):
         Facts(**facts)
-
-
-def test_measured_travel_becomes_facts() -> None:
-    facts = with_locomotion(Facts("walk"), Locomotion(3.2, 0.5, -90.0, "forward"))
-    assert (facts.direction, facts.pace, facts.turns, facts.distance_m) == (None, "slow", "right", 3.2)
-    assert with_locomotion(Facts("walk"), Locomotion(3.2, 1.4, 0.0, "backward")).direction == "backward"
-    assert with_locomotion(Facts("walk"), Locomotion(0.1, 0.0, 0.0, None)) == Facts("walk")
 
 
 def test_a_pace_is_told_from_seconds() -> None:

@@ -31,8 +31,8 @@ def test_descriptions_become_sentences(description: str, expected: set[str]) -> 
 
 
 def test_what_was_measured_is_said_in_the_first() -> None:
-    travel = Locomotion(3.1, 0.5, 95.0, "backward")
-    texts = captured_captions("walk", travel, np.random.default_rng(0), count=6)
+    locomotion = Locomotion(3.1, 0.5, 95.0, "backward")
+    texts = captured_captions("walk", locomotion, np.random.default_rng(0), count=6)
     assert texts[0].endswith(
         (
             "The person goes slowly backward for about three metres and turns to the left.",

@@ -48,8 +48,8 @@ def in_the_mirror(body: BodyModel, track: PersonTrack) -> PersonTrack:
     return mirrored_motion(motion, body).people[0]
 
 
-def ways(travel: Locomotion) -> tuple:
-    return travel.direction, travel.pace, travel.turns
+def ways(locomotion: Locomotion) -> tuple:
+    return locomotion.direction, locomotion.pace, locomotion.turns
 
 
 @pytest.mark.parametrize("heading", [0.0, 2.0, -3.0])
@@ -65,9 +65,11 @@ def ways(travel: Locomotion) -> tuple:
 def test_a_straight_way(body: BodyModel, heading: float, angle: float, speed: float, expected, in_mirror) -> None:
     way = np.array([np.cos(heading + angle), np.sin(heading + angle)])
     track = track_of(body, np.arange(81)[:, None] / 20.0 * speed * way + [2.0, -1.0], np.full(81, heading))
-    travel = locomotion_of(body, track, 20.0)
-    assert ways(travel) == expected
-    assert travel.speed_m_s == pytest.approx(speed, rel=0.1) and travel.distance_m == pytest.approx(4 * speed, rel=0.1)
+    locomotion = locomotion_of(body, track, 20.0)
+    assert ways(locomotion) == expected
+    assert locomotion.speed_m_s == pytest.approx(speed, rel=0.1) and locomotion.distance_m == pytest.approx(
+        4 * speed, rel=0.1
+    )
     assert ways(locomotion_of(body, in_the_mirror(body, track), 20.0)) == in_mirror
 
 
@@ -76,18 +78,20 @@ def test_a_curve_to_the_left_and_its_mirror(body: BodyModel) -> None:
     heading = np.linspace(2.0, 2.0 + np.pi, 121)
     xy = np.cumsum(np.stack([np.cos(heading), np.sin(heading)], axis=1) * 0.05, axis=0)
     track = track_of(body, xy, heading)
-    travel = locomotion_of(body, track, 20.0)
-    assert ways(travel) == ("forward", "normal", "left") and travel.turn_deg == pytest.approx(180.0, abs=8.0)
+    locomotion = locomotion_of(body, track, 20.0)
+    assert ways(locomotion) == ("forward", "normal", "left") and locomotion.turn_deg == pytest.approx(180.0, abs=8.0)
     other = locomotion_of(body, in_the_mirror(body, track), 20.0)
-    assert ways(other) == ("forward", "normal", "right") and other.turn_deg == pytest.approx(-travel.turn_deg, abs=1e-6)
+    assert ways(other) == ("forward", "normal", "right") and other.turn_deg == pytest.approx(
+        -locomotion.turn_deg, abs=1e-6
+    )
 
 
 def test_who_stays_or_sways_goes_nowhere(body: BodyModel) -> None:
     sway = np.stack([0.03 * np.sin(np.arange(100) / 3.0), np.zeros(100)], axis=1)
     assert ways(locomotion_of(body, track_of(body, sway, np.zeros(100)), 20.0)) == (None, None, None)
     back_and_forth = np.stack([np.sin(np.arange(201) / 200 * 2 * np.pi), np.zeros(201)], axis=1)
-    travel = locomotion_of(body, track_of(body, back_and_forth, np.zeros(201)), 20.0)
-    assert ways(travel) == (None, None, None) and travel.distance_m > 2.0
+    locomotion = locomotion_of(body, track_of(body, back_and_forth, np.zeros(201)), 20.0)
+    assert ways(locomotion) == (None, None, None) and locomotion.distance_m > 2.0
 
 
 def test_who_lies_faces_nowhere(body: BodyModel) -> None:
