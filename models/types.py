@@ -239,7 +239,7 @@ class LabelledClip:
 
 
 def take(track: PersonTrack, frames: Shaped[np.ndarray, "kept"]) -> PersonTrack:
-    """The track on some of its frames (indices or a mask)."""
+    """Return the track on some of its frames (indices or a mask)."""
     return replace(
         track,
         global_orient=track.global_orient[frames],

@@ -23,7 +23,7 @@ from stages import people3d
 
 
 def compare_window(settings: Settings, window: Any, walks: list) -> dict[str, Any]:
-    """Kinematic figures of one real fall or walk and of its counterparts, all lifted by the same stage."""
+    """Return kinematic figures of one real fall or walk and of its counterparts, all lifted by the same stage."""
     config, body = settings.compare_falls, body_model(settings.run.body)
     rng = generator(settings.seed, "compare_falls", f"{window.clip} {window.person.person} {window.times[-1]}")
     kinds = ("real_falls", "simulated_falls") if window.fall is not None else ("real_walks", "captured_walks")
@@ -40,7 +40,7 @@ def compare_window(settings: Settings, window: Any, walks: list) -> dict[str, An
 
 
 def captured_walks(mocap: Path, settings: Settings) -> list:
-    """Walks of an indexed folder of captured motion, on a grown body."""
+    """Return walks of an indexed folder of captured motion, on a grown body."""
     body = body_model(settings.run.body)
     betas = body.betas_from_shape(BodyShape(age_years=40.0, sex=0.5, stature_m=1.72, build=0.5)).astype("float64")
     takes = [(take, " ".join(take.texts).lower()) for take in index_takes(mocap)]

@@ -45,7 +45,8 @@ def simulate_falls(
     store: str | Path | None = None,
     room: str | None = None,
 ) -> dict:
-    """Simulated falls as npz files, on a bare or furnished floor or in a room of a store; figures in `summary.json`."""
+    """Write simulated falls as npz files, on a bare or furnished floor or in a room of a store; figures in
+    `summary.json`."""
     if cause is not None and cause not in CAUSE_DIRECTIONS:
         raise InputError("cause", f"is {cause}", f"name one of {', '.join(CAUSE_DIRECTIONS)}")
     known = CAUSE_DIRECTIONS[cause] if cause else sorted({d for ways in CAUSE_DIRECTIONS.values() for d in ways})

@@ -65,7 +65,7 @@ class Window:
 def falls_of(
     config: CompareFallsConfig, clips: Sequence[LiftedClip], falls: dict[str, Fall]
 ) -> tuple[list[Window], list[dict[str, str]]]:
-    """The annotated falls that can be compared, and why others cannot."""
+    """Return the annotated falls that can be compared, and why others cannot."""
     windows, dropped = [], []
     for clip in clips:
         fall = falls.get(clip.footage.path)
@@ -94,7 +94,7 @@ def falls_of(
 
 
 def walks_of(config: CompareFallsConfig, clips: Sequence[LiftedClip], falls: dict[str, Fall]) -> list[Window]:
-    """Windows in which somebody walks, from clips without falls; they do not overlap."""
+    """Return windows in which somebody walks, from clips without falls; they do not overlap."""
     windows = []
     length = config.before_s + config.after_s
     for clip in clips:
@@ -140,7 +140,8 @@ def _window(config: CompareFallsConfig, clip: LiftedClip, who: str, onset_s: flo
 def counterparts(
     config: CompareFallsConfig, body: BodyModel, window: Window, walks: Sequence[Motion], rng: np.random.Generator
 ) -> list[Person2D]:
-    """Simulated falls (or, of a walk, captured ones) as the window's camera and a detector would have seen them."""
+    """Return simulated falls (or, of a walk, captured ones) as the window's camera and a detector would have seen
+    them."""
     found = []
     for _ in range(config.counterparts if window.fall is not None else 1):
         try:
@@ -176,14 +177,15 @@ def _walked(body: BodyModel, motion: Motion, window: Window, rng: np.random.Gene
 
 
 def features(window: Window, joints: Float[np.ndarray, "time 24 3"]) -> dict[str, float]:
-    """Kinematic figures of a lifted window."""
+    """Return kinematic figures of a lifted window."""
     return fall_features(joints, window.times, window.onset_s)
 
 
 def run(
     config: CompareFallsConfig, samples: dict[str, list[tuple[str, dict[str, float]]]], rng: np.random.Generator
 ) -> dict:
-    """`falls.json`'s comparison: areas under the curve as [mean, low, high], or None where there are too few events.
+    """Return `falls.json`'s comparison: areas under the curve as [mean, low, high], or None where there are too few
+    events.
 
     `samples` maps real_falls, simulated_falls, real_walks and captured_walks to (event, figures).
     """

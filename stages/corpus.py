@@ -106,7 +106,7 @@ def captured_part(config: CorpusConfig, body: BodyModel, takes: Sequence[Indexed
 
 
 def take_of(name: str) -> str:
-    """One name for a take however it was exported: CMU's subject and trial where the name tells them."""
+    """Return one name for a take however it was exported: CMU's subject and trial where the name tells them."""
     collection, _, rest = name.partition("/")
     found = re.fullmatch(r"0*(\d+)_0*(\d+)", rest)
     return f"cmu {found[1]}_{found[2]}" if found and collection in ("cmu_amc", "cmu_iclone") else name
@@ -130,7 +130,7 @@ def _windows(config: CorpusConfig, item: Item) -> list[Item]:
 
 
 def fall_part(config: CorpusConfig, body: BodyModel, numbers: Sequence[int], seed: int) -> Part:
-    """Simulated falls of all causes and directions, in turn by chance."""
+    """Return simulated falls of all causes and directions, in turn by chance."""
     items: list[Item] = []
     skipped: Counter[str] = Counter()
     for number in numbers:
@@ -151,7 +151,7 @@ def fall_part(config: CorpusConfig, body: BodyModel, numbers: Sequence[int], see
 
 
 def fall_facts(motion: Motion) -> Facts:
-    """What a caption may say of a simulated fall: as it happened, not as it was asked for."""
+    """Return what a caption may say of a simulated fall: as it happened, not as it was asked for."""
     details = motion.details
     recovered = bool(details["recovered"])
     facts = Facts(
@@ -173,7 +173,7 @@ def fall_facts(motion: Motion) -> Facts:
 
 
 def measured_direction(details: dict[str, Any]) -> Direction:
-    """The way that a fall went: the quarter of its measured direction, or down where it was asked for and hardly
+    """Return the way that a fall went: the quarter of its measured direction, or down where it was asked for and hardly
     went."""
     if details["recovered"] or details["direction"] == "down":
         return details["direction"]
@@ -191,7 +191,7 @@ EVENTS: dict[str, Event] = {
 
 
 def look_alike_part(config: CorpusConfig, body: BodyModel, numbers: Sequence[int], seed: int) -> Part:
-    """Look-alikes, each kind in turn; residents mostly, at the rate of the corpus."""
+    """Return look-alikes, each kind in turn; residents mostly, at the rate of the corpus."""
     items: list[Item] = []
     skipped: Counter[str] = Counter()
     kinds, every = list(LOOK_ALIKES), int(np.ceil(SIMULATED_HZ / FPS))
@@ -240,7 +240,7 @@ def _look_alike_facts(motion: Motion, kind: str, furniture: list[dict], role: Ro
 
 
 def interaction_part(config: CorpusConfig, body: BodyModel, numbers: Sequence[int], seed: int) -> Part:
-    """Two people together, each kind of composition in turn."""
+    """Return two people together, each kind of composition in turn."""
     items: list[Item] = []
     skipped: Counter[str] = Counter()
     for number in numbers:

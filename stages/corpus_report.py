@@ -58,7 +58,7 @@ class Drop:
 
 
 def run(corpus: Path, body: BodyModel, strips: int = 36) -> str:
-    """The report as one HTML text, with `strips` motions in pictures.
+    """Return the report as one HTML text, with `strips` motions in pictures.
 
     Raises InputError where the file is no corpus, or was made with another body.
     """
@@ -168,7 +168,7 @@ def _strip(corpus: Corpus, place: int, body: BodyModel) -> dict[str, str]:
 
 
 def drop_of(corpus: Corpus, place: int, body: BodyModel) -> Drop:
-    """How the first person of an item goes down, by the times in its details; `onset_s` must be there."""
+    """Return how the first person of an item goes down, by the times in its details; `onset_s` must be there."""
     row, tracks = corpus.index.rows[place], corpus.tracks(place)
     height = tracks.transl[0, :, 2].astype(np.float64) + rest_root(body, tracks.betas[0].astype(np.float64))[2]
     speed = np.gradient(height, 1.0 / FPS)

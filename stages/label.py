@@ -75,7 +75,7 @@ def _smooth(values: Float[np.ndarray, "time *rest"], times: Float[np.ndarray, "t
 
 
 def facing(joints_world: Float[np.ndarray, "time 24 3"]) -> Float[np.ndarray, "time 2"]:
-    """Horizontal unit vector that the hips face, from the line between them (left hip to the left)."""
+    """Return horizontal unit vector that the hips face, from the line between them (left hip to the left)."""
     across = joints_world[:, _HIPS[0], :2] - joints_world[:, _HIPS[1], :2]
     forward = np.stack([across[:, 1], -across[:, 0]], axis=-1)
     return forward / np.maximum(np.linalg.norm(forward, axis=-1, keepdims=True), 1e-9)
@@ -95,7 +95,7 @@ def find_fall(
     times: Float[np.ndarray, "time"],
     standing_pelvis_m: float,
 ) -> Fall | None:
-    """The first descent of the pelvis that is fast, deep and ends low; None where there is none."""
+    """Find the first descent of the pelvis that is fast, deep and ends low; None where there is none."""
     if len(times) < 3:
         return None
     pelvis = _smooth(joints_world[:, _PELVIS], times, config.smoothing_s)

@@ -43,7 +43,7 @@ def run(
     joints: Float[np.ndarray, "person time 24 3"],
     rng: np.random.Generator,
 ) -> Float[np.ndarray, "4 4"]:
-    """`T_world_motion` of a good place for these joints, drawn at random; Rejected where there is none."""
+    """Return `T_world_motion` of a good place for these joints, drawn at random; Rejected where there is none."""
     if not room.walkable.any():
         raise Rejected("the room has no walkable floor", room.verdict)
     frames = np.linspace(0, joints.shape[1] - 1, min(config.frames, joints.shape[1])).round().astype(int)

@@ -24,13 +24,13 @@ def run(
     rng: np.random.Generator,
     room: Room | None = None,
 ) -> Motion:
-    """One fall; see `models.falls.sampling.simulated`."""
+    """Return one fall; see `models.falls.sampling.simulated`."""
     return simulated(config, body, cause, direction, rng, room)
 
 
 def metrics(motions: Sequence[Motion], dropped: Counter[str], compute_s: float) -> dict:
-    """Percentiles over falls from standing, the share dropped, and how many seconds of motion a second of computing
-    gave."""
+    """Return percentiles over falls from standing, the share dropped, and how many seconds of motion a second of
+    computing gave."""
     fell = [
         m.details
         for m in motions

@@ -133,7 +133,7 @@ def _nearest(
 def jitter(
     joints: Float[np.ndarray, "time joint 3"], timestamps_s: Float[np.ndarray, "time"], gap_s: float = 0.6
 ) -> float:
-    """Mean acceleration of the joints by true time, m/s^2; gaps are left out."""
+    """Return mean acceleration of the joints by true time, m/s^2; gaps are left out."""
     dt = np.diff(timestamps_s)
     velocity = np.diff(joints, axis=0) / dt[:, None, None]
     change = np.linalg.norm(np.diff(velocity, axis=0), axis=-1) / ((dt[1:] + dt[:-1]) / 2.0)[:, None]
@@ -146,7 +146,8 @@ def lag_s(
     later: Float[np.ndarray, "time joint 3"],
     timestamps_s: Float[np.ndarray, "time"],
 ) -> float:
-    """By how much the second motion comes after the first: the peak of the cross-correlation of their velocities."""
+    """Return by how much the second motion comes after the first: the peak of the cross-correlation of their
+    velocities."""
     step = float(np.median(np.diff(timestamps_s)))
     clock = np.arange(timestamps_s[0], timestamps_s[-1] + step / 2, step)
 
@@ -193,7 +194,7 @@ def ladder(
     weights: Sequence[float],
     truth: PersonTrack | None = None,
 ) -> list[dict]:
-    """Jitter (mean joint acceleration, m/s^2) against lag (ms) for each weight.
+    """Return jitter (mean joint acceleration, m/s^2) against lag (ms) for each weight.
 
     With the true motion also the mean distance from it (mm), the lag behind it, and `peak_share`: the largest mean
     joint acceleration over the true one, which falls below 1 where an impact is smeared.
@@ -221,7 +222,7 @@ def _peak(joints: Float[np.ndarray, "time joint 3"], timestamps_s: Float[np.ndar
 
 
 def plot_ladder(rows: Sequence[dict]) -> UInt8[np.ndarray, "height width 3"]:
-    """Jitter, lag and, where the truth was known, error and sharpness of impacts, by weight."""
+    """Plot jitter, lag and, where the truth was known, error and sharpness of impacts, by weight."""
     shown = [("jitter", "jitter (m/s²)"), ("lag_ms", "lag (ms)")]
     shown += [("error_mm", "error (mm)"), ("peak_share", "peak acceleration / true")] if "error_mm" in rows[0] else []
     figure = Figure(figsize=(4 * len(shown), 3.4), dpi=90)

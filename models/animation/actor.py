@@ -229,7 +229,7 @@ class Actor:
         self._to_seat("stand_up", support, seconds, 0.0)
 
     def lie_down(self, support: Support, seconds: float, rest_seconds: float) -> None:
-        """From sitting on the edge of a bed: legs up, onto the back, head to the pillow; then stay so."""
+        """Lie down from sitting on the edge of a bed: legs up, onto the back, head to the pillow; then stay so."""
         count, rest = max(4, round(seconds * self.fps)), max(1, round(rest_seconds * self.fps))
         done = self.recording
         start_pelvis, start_root = done.pelvis[-1], done.root[-1]

@@ -40,7 +40,7 @@ def key(
     planted: tuple[str, ...] = (),
     balanced: bool = False,
 ) -> Key:
-    """The key of a posture; it is held under the label of the movement to it where no other is given."""
+    """Return the key of a posture; it is held under the label of the movement to it where no other is given."""
     return Key(
         posture.body_pose,
         posture.tilt,
@@ -55,13 +55,13 @@ def key(
 
 
 def upright(old: float, hold_s: float, rng: np.random.Generator) -> tuple[Posture, Key]:
-    """Standing at ease, to begin from."""
+    """Return standing at ease, to begin from."""
     posture = varied(standing(old), rng)
     return posture, key(posture, 0.0, hold_s, "standing", planted=FEET, balanced=True)
 
 
 def down_to_a_knee(old: float) -> list[Key]:
-    """From standing: the right foot steps back, its knee goes down."""
+    """Return keys from standing: the right foot steps back, its knee goes down."""
     return [
         key(lunging(old), 1.0, 0.0, "kneel_down", planted=("left_foot",)),
         key(half_kneeling(old), 0.8, 0.15, "kneel_down", planted=("left_foot",)),
@@ -69,7 +69,7 @@ def down_to_a_knee(old: float) -> list[Key]:
 
 
 def up_from_a_knee(stands: Posture, old: float, hold_s: float, heading: float = 0.0) -> list[Key]:
-    """From both knees or hands and knees: the left foot comes forward, and the body is pushed up on it."""
+    """Return keys from both knees or hands and knees: the left foot comes forward, and the body is pushed up on it."""
     return [
         key(drawing(old), 0.9, 0.0, "stand_up", heading=heading, planted=("right_knee",)),
         key(half_kneeling(old), 0.8, 0.2 + 0.4 * old, "stand_up", heading=heading, planted=("right_knee",)),
@@ -79,7 +79,8 @@ def up_from_a_knee(stands: Posture, old: float, hold_s: float, heading: float = 
 
 
 def down_to_the_side(old: float, heading: float) -> list[Key]:
-    """From half kneeling to hands and knees, and down onto the left side; `heading` of who lies, head at -heading."""
+    """Return keys from half kneeling to hands and knees, and down onto the left side; `heading` of who lies, head at
+    -heading."""
     return [
         key(drawing(old), 0.9, 0.0, "lie_down", heading=heading + np.pi, planted=("right_knee",)),
         key(all_fours(), 0.9, 0.2, "lie_down", heading=heading + np.pi, planted=("right_knee",)),
@@ -88,13 +89,13 @@ def down_to_the_side(old: float, heading: float) -> list[Key]:
 
 
 def up_to_all_fours(lies: str, heading: float, action: Action) -> list[Key]:
-    """From lying (`supine`, `left_side` or `prone`, head at -heading) onto hands and knees."""
+    """Return keys from lying (`supine`, `left_side` or `prone`, head at -heading) onto hands and knees."""
     keys = [key(on_side(), 1.3, 0.2, action, heading=heading)] if lies == "supine" else []
     return [*keys, key(all_fours(), 1.9, 0.3, action, heading=heading + np.pi)]
 
 
 def both_knees(low: float, seconds: float, hold_s: float) -> list[Key]:
-    """From half kneeling the left knee goes down beside the right."""
+    """Return keys: from half kneeling the left knee goes down beside the right."""
     return [
         key(drawing(0.0), 0.7, 0.0, "kneel_down", planted=("right_knee",)),
         key(kneeling(low), seconds, hold_s, "kneel_down", "kneeling", planted=("right_knee",)),
@@ -102,7 +103,7 @@ def both_knees(low: float, seconds: float, hold_s: float) -> list[Key]:
 
 
 def crawl_on(strides: int, reach: float, heading: float = 0.0) -> list[Key]:
-    """On all fours: so many strides of knee and opposite hand; `reach` scales them."""
+    """Return keys on all fours: so many strides of knee and opposite hand; `reach` scales them."""
     keys = []
     for index in range(strides):
         left = index % 2 == 0
@@ -114,7 +115,7 @@ def crawl_on(strides: int, reach: float, heading: float = 0.0) -> list[Key]:
 
 
 def paced(keys: Sequence[Key], pace: float, longest_s: float) -> list[Key]:
-    """Keys with all times stretched by `pace`, or less where that would take longer than there is."""
+    """Return keys with all times stretched by `pace`, or less where that would take longer than there is."""
     total = sum(k.seconds + k.hold_s for k in keys[1:]) + keys[0].hold_s
     scale = min(pace, longest_s / total)
     return [replace(k, seconds=scale * k.seconds, hold_s=scale * k.hold_s) for k in keys]

@@ -11,7 +11,7 @@ PLANTED = 0.62
 
 
 def swing(s: np.ndarray, plants: np.ndarray, step: float, total: float) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Where along the path a foot is while the pelvis is at s, its toe-down pitch, and its lift in [0, 1]."""
+    """Return where along the path a foot is while the pelvis is at s, its toe-down pitch, and its lift in [0, 1]."""
     place, pitch, lift = np.full(len(s), plants[0]), np.zeros(len(s)), np.zeros(len(s))
     for here, there in pairwise(plants):
         # From standing the first foot leaves at once; to stop, the last one lands as the pelvis arrives.
@@ -34,5 +34,5 @@ def swing(s: np.ndarray, plants: np.ndarray, step: float, total: float) -> tuple
 
 
 def along_path(contact: np.ndarray, origin: np.ndarray, heading: np.ndarray) -> np.ndarray:
-    """How far ahead of the origin, along its heading, each contact lies."""
+    """Return how far ahead of the origin, along its heading, each contact lies."""
     return (contact[:, 0] - origin[:, 0]) * np.cos(heading) + (contact[:, 1] - origin[:, 1]) * np.sin(heading)

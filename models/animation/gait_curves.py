@@ -128,7 +128,7 @@ def procedural_standing(
     person: str = "person_0",
     role: Role = "person",
 ) -> Motion:
-    """Quiet standing: sway about the ankles, weight shifts, breathing, a wandering gaze; age stoops it."""
+    """Return quiet standing: sway about the ankles, weight shifts, breathing, a wandering gaze; age stoops it."""
     frames = max(2, round(seconds * fps))
     old = np.clip((age_years - 50.0) / 40.0, 0.0, 1.0)
     noise = slow_noise(rng, frames, 10, fps, 1.6)
@@ -179,7 +179,8 @@ def procedural_walking(
     person: str = "person_0",
     role: Role = "person",
 ) -> Motion:
-    """Level walking, nearly straight ahead; age slows it, shortens the steps, widens the base and bends the trunk."""
+    """Return level walking, nearly straight ahead; age slows it, shortens the steps, widens the base and bends the
+    trunk."""
     frames = max(2, round(seconds * fps))
     old = np.clip((age_years - 50.0) / 40.0, 0.0, 1.0)
     stride = (1.0 - 0.45 * old) * rng.uniform(0.85, 1.05)

@@ -69,7 +69,7 @@ class Key:
 
 
 def mirrored_key(key: Key) -> Key:
-    """The key with left and right exchanged."""
+    """Return the key with left and right exchanged."""
     pose, tilt = (
         mirrored(torch.as_tensor(matrices), first).numpy()
         for matrices, first in ((matrix_from_axis_angle(key.pose.reshape(23, 3)), 1), (key.tilt[None], 0))
@@ -101,7 +101,7 @@ def perform(
     sway: float,
     rng: np.random.Generator,
 ) -> Performance:
-    """Keys performed on the floor z = 0; the first frame's pelvis is over the origin. The floor is all there is.
+    """Perform keys on the floor z = 0; the first frame's pelvis is over the origin. The floor is all there is.
 
     `humanoid` tells where the body's mass is. `sway` scales what nobody can keep from doing: breathing, small
     corrections.

@@ -82,7 +82,7 @@ class Posture:
 
 
 def varied(posture: Posture, rng: np.random.Generator) -> Posture:
-    """The posture as another person has it: arms, trunk and head by some degrees each, legs by a few, alike."""
+    """Return the posture as another person has it: arms, trunk and head by some degrees each, legs by a few, alike."""
 
     def each(values: Pair, degrees: float) -> Pair:
         return values[0] + rng.normal(0.0, degrees), values[1] + rng.normal(0.0, degrees)
@@ -100,17 +100,17 @@ def varied(posture: Posture, rng: np.random.Generator) -> Posture:
 
 
 def both(degrees: float) -> Pair:
-    """The same left and right."""
+    """Return the same left and right."""
     return degrees, degrees
 
 
 def shin_down(hip: float, lean: float) -> float:
-    """Flexion of a knee on the floor: the shin lies behind it, the ankle a little higher, the toes down."""
+    """Return flexion of a knee on the floor: the shin lies behind it, the ankle a little higher, the toes down."""
     return min(98.0 + hip - lean, 142.0)
 
 
 def standing(old: float) -> Posture:
-    """Upright; `old` in [0, 1] stoops and bends the knees."""
+    """Return the posture: upright; `old` in [0, 1] stoops and bends the knees."""
     return Posture(
         lean=3.0 + 3.0 * old,
         hips=both(6.0 + 9.0 * old),
@@ -123,7 +123,7 @@ def standing(old: float) -> Posture:
 
 
 def squatting(depth: float) -> Posture:
-    """Both knees bent, soles flat; `depth` in [0, 1] is from a half squat to a deep one."""
+    """Return the posture: both knees bent, soles flat; `depth` in [0, 1] is from a half squat to a deep one."""
     return Posture(
         lean=28.0 + 8.0 * depth,
         hips=both(75.0 + 35.0 * depth),
@@ -139,7 +139,7 @@ def squatting(depth: float) -> Posture:
 
 
 def lunging(old: float) -> Posture:
-    """Half way down to one knee: the left foot in front, flat, the right behind on its toes."""
+    """Return the posture: half way down to one knee: the left foot in front, flat, the right behind on its toes."""
     return Posture(
         lean=14.0 + 14.0 * old,
         hips=(72.0, 12.0),
@@ -155,7 +155,7 @@ def lunging(old: float) -> Posture:
 
 
 def half_kneeling(old: float) -> Posture:
-    """The left foot in front, the right knee on the floor; hands on the front knee."""
+    """Return the posture: the left foot in front, the right knee on the floor; hands on the front knee."""
     lean, hip = 8.0 + 14.0 * old, 2.0 + 6.0 * old
     return Posture(
         lean=lean,
@@ -172,7 +172,8 @@ def half_kneeling(old: float) -> Posture:
 
 
 def drawing(old: float) -> Posture:
-    """Between both knees and one: the left thigh drawn up, its foot off the floor behind; the right knee carries."""
+    """Return the posture: between both knees and one: the left thigh drawn up, its foot off the floor behind; the right
+    knee carries."""
     lean, hip = 26.0 + 14.0 * old, 27.0 + 14.0 * old
     return Posture(
         lean=lean,
@@ -188,7 +189,7 @@ def drawing(old: float) -> Posture:
 
 
 def kneeling(low: float) -> Posture:
-    """On both knees; `low` in [0, 1] sits down on the heels."""
+    """Return the posture: on both knees; `low` in [0, 1] sits down on the heels."""
     lean, hip = 4.0 + 24.0 * low, 4.0 + 70.0 * low
     return Posture(
         lean=lean,
@@ -204,13 +205,13 @@ def kneeling(low: float) -> Posture:
 
 
 def all_fours() -> Posture:
-    """On hands and knees."""
+    """Return the posture: on hands and knees."""
     return crawling(0.0, 0.0)
 
 
 def crawling(stride: float, lifted: float) -> Posture:
-    """On all fours with the left knee and right hand in front for positive strides; `lifted` raises the ones that
-    swing.
+    """Return the posture: on all fours with the left knee and right hand in front for positive strides; `lifted` raises
+    the ones that swing.
 
     At `stride` 0 with `lifted` 1 the left knee and right hand swing forward, with -1 the right knee and left hand.
     """
@@ -234,7 +235,7 @@ def crawling(stride: float, lifted: float) -> Posture:
 
 
 def supine() -> Posture:
-    """On the back, arms beside the body."""
+    """Return the posture: on the back, arms beside the body."""
     return Posture(
         lean=-90.0,
         hips=(2.0, 2.0),
@@ -251,12 +252,13 @@ def supine() -> Posture:
 
 
 def knees_up() -> Posture:
-    """On the back, knees bent, soles on the floor."""
+    """Return the posture: on the back, knees bent, soles on the floor."""
     return replace(supine(), hips=(52.0, 52.0), out=(5.0, 5.0), turn=(0.0, 0.0), knees=(102.0, 102.0), ankles=None)
 
 
 def on_side() -> Posture:
-    """On the left side, knees drawn up, the left arm in front below, the right one over the chest."""
+    """Return the posture: on the left side, knees drawn up, the left arm in front below, the right one over the
+    chest."""
     return Posture(
         lean=-90.0,
         roll=88.0,
@@ -275,7 +277,7 @@ def on_side() -> Posture:
 
 
 def prone() -> Posture:
-    """On the front, hands beside the shoulders (turned over the left side from `supine`)."""
+    """Return the posture: on the front, hands beside the shoulders (turned over the left side from `supine`)."""
     return Posture(
         lean=-90.0,
         roll=180.0,
@@ -294,8 +296,8 @@ def prone() -> Posture:
 
 
 def propped(lies: str, share: float) -> Posture:
-    """Half risen from lying (`supine`, `left_side`, `prone`): the trunk raised on the arms, as far as the strength
-    goes."""
+    """Return the posture: half risen from lying (`supine`, `left_side`, `prone`): the trunk raised on the arms, as far
+    as the strength goes."""
     if lies == "supine":
         return replace(
             supine(),

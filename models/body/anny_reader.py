@@ -99,7 +99,7 @@ class AnnySource:
     def rest(
         self, phenotypes: Float[np.ndarray, "person 6"]
     ) -> tuple[Float[np.ndarray, "person vertex 3"], Float[np.ndarray, "person 24 3"]]:
-        """Vertices and joints in the A-pose of people with these knobs (in the order of PHENOTYPES)."""
+        """Return vertices and joints in the A-pose of people with these knobs (in the order of PHENOTYPES)."""
         hats = {}
         for column, (names, knots) in enumerate(_HATS.values()):
             for name, row in zip(names, hat(phenotypes[:, column], np.array(knots)).T, strict=True):
@@ -117,7 +117,7 @@ class AnnySource:
 
 
 def hat(value: Float[np.ndarray, "n"], knots: Float[np.ndarray, "k"]) -> Float[np.ndarray, "n k"]:
-    """Weights of piecewise linear interpolation; the end segments extend beyond the knots."""
+    """Return weights of piecewise linear interpolation; the end segments extend beyond the knots."""
     i = np.clip(np.searchsorted(knots, value, side="right") - 1, 0, len(knots) - 2)
     t = (value - knots[i]) / (knots[i + 1] - knots[i])
     out = np.zeros((len(value), len(knots)))

@@ -62,8 +62,8 @@ class CollisionSpheres:
         body_pose: Float[np.ndarray, "time ..."],
         transl: Float[np.ndarray, "time 3"],
     ) -> Float[Tensor, "time sphere 3"]:
-        """Where they are, in the frame of the motion; rotations as axis-angle or as matrices, as `BodyModel` takes
-        them."""
+        """Return where they are, in the frame of the motion; rotations as axis-angle or as matrices, as `BodyModel`
+        takes them."""
         pose = (torch.as_tensor(value, dtype=torch.float32) for value in (global_orient, body_pose, transl))
         posed = self.body.posed(self.betas[None], *pose)
         return posed.joints[:, self.owners] + (posed.rotations[:, self.owners] @ self.offsets[..., None])[..., 0]
@@ -72,6 +72,6 @@ class CollisionSpheres:
 def depths(
     a: Float[Tensor, "time m 3"], a_radii: Float[Tensor, "m"], b: Float[Tensor, "time n 3"], b_radii: Float[Tensor, "n"]
 ) -> Float[Tensor, "time m n"]:
-    """How deep each sphere of one body reaches into each of another, metres; negative where they are apart."""
+    """Return how deep each sphere of one body reaches into each of another, metres; negative where they are apart."""
     apart = torch.cdist(a, b, compute_mode="donot_use_mm_for_euclid_dist")
     return a_radii[:, None] + b_radii - apart

@@ -40,7 +40,7 @@ def stand_on_floor(
     fps: float,
     floor_m: float | None = None,
 ) -> tuple[Float[np.ndarray, "time 24 3 3"], Float[np.ndarray, "time 3"]]:
-    """Rotations and `transl` of a person whose ankles (left, right) go given ways, brought onto the floor z = 0.
+    """Return rotations and `transl` of a person whose ankles (left, right) go given ways, brought onto the floor z = 0.
 
     `local` turns the root to the world (z up) and the others to their parents; `pelvis` and `ankles` are places,
     metres. Where the source's floor is not known (`floor_m`, a height), it is where soles of planted feet usually are;
@@ -96,7 +96,7 @@ def _lifted(heights: Float[np.ndarray, "time"], ahead_s: float, fps: float) -> F
 
 
 def sole_points(body: BodyModel) -> tuple[np.ndarray, np.ndarray]:
-    """Which of `surface_points` are the left and the right foot's."""
+    """Return which of `surface_points` are the left and the right foot's."""
     vertices = body.surface_vertices
     foot = body.regions[vertices] == REGIONS.index("foot")
     left = body.v_template[vertices, 0].numpy() > 0.0
@@ -110,8 +110,8 @@ def surface_heights(
     body_pose: Float[np.ndarray, "time ..."],
     transl: Float[np.ndarray, "time 3"],
 ) -> Float[np.ndarray, "time point"]:
-    """Heights of the contact points of the skin, metres; rotations as axis-angle or as matrices, as `BodyModel` takes
-    them."""
+    """Return heights of the contact points of the skin, metres; rotations as axis-angle or as matrices, as `BodyModel`
+    takes them."""
     shape = torch.as_tensor(betas, dtype=torch.float32)[None]
     heights = np.empty((len(transl), len(body.surface_vertices)))
     # 128 frames at a time stay in the processor's cache: twice as fast as all at once.
@@ -129,5 +129,5 @@ def lowest_surface(
     body_pose: Float[np.ndarray, "time ..."],
     transl: Float[np.ndarray, "time 3"],
 ) -> Float[np.ndarray, "time"]:
-    """Height of the lowest contact point of the skin per frame, metres."""
+    """Return the height of the lowest contact point of the skin per frame, metres."""
     return surface_heights(body, betas, global_orient, body_pose, transl).min(axis=1)

@@ -25,8 +25,8 @@ def lay_hands(
     pelvis: Float[np.ndarray, "time 3"],
     fps: float,
 ) -> Float[np.ndarray, "time 24 3 3"]:
-    """The rotations with wrists bent back so far that fingers stay over the floor z = 0, if bending back gets them
-    there.
+    """Return the rotations with wrists bent back so far that fingers stay over the floor z = 0, if bending back gets
+    them there.
 
     `rest` are the joints of the T-pose; `local` turns the root to the world (z up) and the others to their parents. In
     the T-pose palms face down and fingers point along x, so the tip of a hand of length L, bent by t, is at height

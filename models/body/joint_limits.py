@@ -20,7 +20,7 @@ LIMITS = {
 
 
 def joint_limits() -> tuple[Float[Tensor, "23 3"], Float[Tensor, "23 3"]]:
-    """Lowest and highest axis-angle component of each body joint, radians."""
+    """Return lowest and highest axis-angle component of each body joint, radians."""
     limits = []
     for name in SMPL_JOINTS[1:]:
         x, y, z = LIMITS[name.split("_")[-1]]

@@ -16,14 +16,14 @@ from models.types import SMPL_JOINTS, Motion, PersonTrack
 
 
 def mirrored(rotations: Float[Tensor, "*batch joint 3 3"], first: int = 0) -> Float[Tensor, "*batch joint 3 3"]:
-    """Rotations of the mirrored body, given those of the joints from `first` on in the order of SMPL's."""
+    """Return rotations of the mirrored body, given those of the joints from `first` on in the order of SMPL's."""
     partners = swapped(SMPL_JOINTS[first : first + rotations.shape[-3]])
     signs = rotations.new_tensor([-1.0, 1.0, 1.0])
     return rotations[..., partners, :, :] * signs[:, None] * signs
 
 
 def mirrored_motion(motion: Motion, body: BodyModel) -> Motion:
-    """The motion in a mirror on the world's plane y = 0: who walks along +x still does, and turns the other way.
+    """Return the motion in a mirror on the world's plane y = 0: who walks along +x still does, and turns the other way.
 
     People, clock and actions stay; every left and right in the texts of `details` changes. Numbers in `details` must
     not depend on a side. Twice mirrored, it is the same motion.

@@ -103,7 +103,7 @@ class BodyModel(nn.Module):
         self.requires_grad_(False)
 
     def rest_joints(self, betas: Float[Tensor, "*batch 10"]) -> Float[Tensor, "*batch 24 3"]:
-        """Joints of the T-pose."""
+        """Return joints of the T-pose."""
         return self.J_template + torch.einsum("jcb,...b->...jc", self.J_shapedirs, betas)
 
     def shaped(self, betas: Float[Tensor, "*batch 10"]) -> "ShapedBody":
@@ -121,7 +121,7 @@ class BodyModel(nn.Module):
         return self.shaped(betas).posed(global_orient, body_pose, transl)
 
     def betas_from_shape(self, shape: BodyShape) -> Float[np.ndarray, "10"]:
-        """Betas of a person; the standing height is met exactly, the rest as the model's shape space allows."""
+        """Return betas of a person; the standing height is met exactly, the rest as the model's shape space allows."""
         if self.shape_map is None:
             return self._betas_of_stature(shape)
 
@@ -157,7 +157,7 @@ class BodyModel(nn.Module):
         return betas.astype(np.float32)
 
     def stature(self, betas: Float[np.ndarray, "10"]) -> float:
-        """Standing height: from the soles to the crown of the T-pose, metres."""
+        """Return standing height: from the soles to the crown of the T-pose, metres."""
         y = self.v_template[:, 1].numpy() + self.shapedirs[:, 1].numpy() @ np.asarray(betas, dtype=np.float32)
         return float(y.max() - y.min())
 
@@ -227,7 +227,7 @@ class PosedBody:
 
 
 def relaxed_pose() -> Float[np.ndarray, "69"]:
-    """Body pose of standing at ease: arms down beside the body, elbows a little bent."""
+    """Return the body pose of standing at ease: arms down beside the body, elbows a little bent."""
     pose = np.zeros((23, 3))
     for side, sign in (("left", 1.0), ("right", -1.0)):
         pose[SMPL_JOINTS.index(f"{side}_collar") - 1] = (0.0, 0.0, -0.10 * sign)
@@ -239,7 +239,8 @@ def relaxed_pose() -> Float[np.ndarray, "69"]:
 def vertex_regions(
     v_template: Float[np.ndarray, "vertex 3"], weights: Float[np.ndarray, "vertex 24"]
 ) -> Int[np.ndarray, "vertex"]:
-    """Region (index into REGIONS) of each vertex, by the joint that moves it most; hair is the head's upper back."""
+    """Return region (index into REGIONS) of each vertex, by the joint that moves it most; hair is the head's upper
+    back."""
     region_of = {
         "pelvis": "hips",
         "hip": "thigh",
@@ -280,7 +281,8 @@ def _contact_vertices(v_template: Float[np.ndarray, "vertex 3"]) -> Int[np.ndarr
 
 
 def load_body(path: Path | None = None) -> BodyModel:
-    """The default body (Anny in SMPL's layout, cached on disk), or a licensed SMPL file (.pkl, .npz) through `smplx`.
+    """Load the default body (Anny in SMPL's layout, cached on disk), or a licensed SMPL file (.pkl, .npz) through
+    `smplx`.
 
     SMPL files and the smplx package are for non-commercial use. Raises InputError for a file that is not a SMPL model.
     """
@@ -290,7 +292,7 @@ def load_body(path: Path | None = None) -> BodyModel:
 
 
 def trunk_points(body: BodyModel) -> tuple[Int[np.ndarray, "hip"], Int[np.ndarray, "chest"]]:
-    """Which of `surface_points` are the hips' and the chest's: what carries those who lie."""
+    """Return which of `surface_points` are the hips' and the chest's: what carries those who lie."""
     owner = body.weights[body.surface_vertices].numpy().argmax(axis=-1)
     hips = np.flatnonzero(body.regions[body.surface_vertices] == REGIONS.index("hips"))
     chest = np.flatnonzero(np.isin(owner, [SMPL_JOINTS.index("spine2"), SMPL_JOINTS.index("spine3")]))

@@ -23,6 +23,6 @@ def transform_motion(
 
 
 def transform_track(track: PersonTrack, root: Float[np.ndarray, "3"], T: Float[np.ndarray, "4 4"]) -> PersonTrack:
-    """One person's SMPL parameters under the rigid transform T; `root` is J0(betas)."""
+    """Return one person's SMPL parameters under the rigid transform T; `root` is J0(betas)."""
     orient = axis_angle_from_matrix(T[:3, :3] @ matrix_from_axis_angle(track.global_orient))
     return replace(track, global_orient=orient, transl=apply(T, track.transl + root) - root)

@@ -23,7 +23,8 @@ def posture(
     arms: str = "down",
     apart: float = 0.05,
 ) -> Float[np.ndarray, "69"]:
-    """Body pose from flexions in radians (left, right); SMPL axes: +x turns up to forward, so hips flex by -x."""
+    """Return body pose from flexions in radians (left, right); SMPL axes: +x turns up to forward, so hips flex by
+    -x."""
     pose = relaxed_pose().reshape(23, 3).copy()
     for side, sign, hip, knee in (("left", 1.0, hips[0], knees[0]), ("right", -1.0, hips[1], knees[1])):
         pose[_row(f"{side}_hip")] = (-hip, 0.0, apart * sign)
@@ -56,7 +57,7 @@ def tilt(forward: float = 0.0, left: float = 0.0, roll: float = 0.0) -> Float[np
 
 @functools.cache
 def posture_library() -> tuple[list[tuple[Float[np.ndarray, "69"], Float[np.ndarray, "3 3"]]], list[float]]:
-    """Postures with the tilt of the pelvis and what each costs before anything is seen (likely ones less)."""
+    """Return postures with the tilt of the pelvis and what each costs before anything is seen (likely ones less)."""
     quarter = np.pi / 2.0
     entries = [
         (posture(), tilt(), 0.0),

@@ -12,7 +12,8 @@ from models.types import PersonTrack
 def resample_track(
     track: PersonTrack, times: Float[np.ndarray, "time"], clock: Float[np.ndarray, "sample"]
 ) -> PersonTrack:
-    """The track at other times within its own, seconds: rotations on the shortest way, the pelvis on a straight line.
+    """Return the track at other times within its own, seconds: rotations on the shortest way, the pelvis on a straight
+    line.
 
     A frame counts as seen where the nearest one was; its confidence lies between its neighbours'.
     """
@@ -34,7 +35,7 @@ def resample_track(
 def resample(
     clock: Float[np.ndarray, "time"], rotations: Float[np.ndarray, "time 24 3 3"], times: Float[np.ndarray, "sample"]
 ) -> Float[np.ndarray, "sample 24 3 3"]:
-    """Rotations at other times of the clock, by spherical interpolation."""
+    """Return rotations at other times of the clock, by spherical interpolation."""
     low = np.clip(np.searchsorted(clock, times, "right") - 1, 0, len(clock) - 2)
     share = np.clip((times - clock[low]) / (clock[low + 1] - clock[low]), 0.0, 1.0)
     step = axis_angle_from_matrix(np.swapaxes(rotations[low], -1, -2) @ rotations[low + 1])

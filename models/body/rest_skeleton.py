@@ -39,13 +39,13 @@ class RestSkeleton(nn.Module):
         self.register_buffer("shapedirs", shapedirs.clone(memory_format=torch.contiguous_format))
 
     def rest_joints(self, betas: Float[Tensor, "*batch 10"]) -> Float[Tensor, "*batch 22 3"]:
-        """Joints of the T-pose before `transl`."""
+        """Return joints of the T-pose before `transl`."""
         joints = self.template + torch.einsum("jcb,...b->...jc", self.shapedirs, betas)
         return joints[..., :BODY_JOINTS, :]
 
 
 def skeleton_of(body: BodyModel) -> RestSkeleton:
-    """The joints of a body model."""
+    """Return the joints of a body model."""
     return RestSkeleton(body.name, body.J_template.float(), body.J_shapedirs.float())
 
 
@@ -55,7 +55,7 @@ def save_skeleton(skeleton: RestSkeleton, path: Path) -> None:
 
 
 def read_skeleton(path: Path) -> RestSkeleton:
-    """What `save_skeleton` wrote; InputError where the file is missing or something else."""
+    """Read what `save_skeleton` wrote; InputError where the file is missing or something else."""
     try:
         with safe_open(path, framework="pt") as file:
             name = (file.metadata() or {})["body"]

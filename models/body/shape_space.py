@@ -24,7 +24,7 @@ class ShapeSpace:
         self.directions = torch.as_tensor(np.stack([tall, *(0.5 * d for d in other)]))
 
     def to(self, device: torch.device) -> "ShapeSpace":
-        """On another device, this one; returns itself."""
+        """Move to another device; return itself."""
         self.mean, self.directions = self.mean.to(device), self.directions.to(device)
         return self
 

@@ -6,7 +6,7 @@ from models.types import COCO_KEYPOINTS
 
 
 def swapped(names: tuple[str, ...]) -> list[int]:
-    """For each name the index of its partner on the other side; those in the middle are their own."""
+    """Return for each name the index of its partner on the other side; those in the middle are their own."""
     other = {"left": "right", "right": "left"}
     halves = (name.partition("_") for name in names)
     return [
@@ -27,7 +27,7 @@ _WORDS = re.compile(rf"(?<![a-z])({'|'.join(_OTHER_WORDS)})(?![a-z])", re.IGNORE
 
 
 def mirrored_text(text: str) -> str:
-    """The text with left and right exchanged, as true of the mirrored motion as it was of the motion.
+    """Return the text with left and right exchanged, as true of the mirrored motion as it was of the motion.
 
     Every such word counts as a side: who writes "they left" must find another word.
     """

@@ -17,37 +17,37 @@ from models.types import PersonTrack
 def track_parameters(
     track: PersonTrack,
 ) -> tuple[Float[Tensor, "time 10"], Float[Tensor, "time 3"], Float[Tensor, "time 69"], Float[Tensor, "time 3"]]:
-    """betas, global_orient, body_pose and transl of every frame of a track, as the body's methods take them."""
+    """Return betas, global_orient, body_pose and transl of every frame of a track, as the body's methods take them."""
     rest = (track.global_orient, track.body_pose, track.transl)
     orient, pose, transl = (torch.as_tensor(value, dtype=torch.float32) for value in rest)
     return torch.as_tensor(track.betas, dtype=torch.float32).expand(len(transl), -1), orient, pose, transl
 
 
 def track_joints(body: BodyModel, track: PersonTrack) -> Float[np.ndarray, "time 24 3"]:
-    """Joints of every frame of a track, in the frame of the track, metres."""
+    """Return joints of every frame of a track, in the frame of the track, metres."""
     with torch.no_grad():
         return body.posed(*track_parameters(track)).joints.double().numpy()
 
 
 def track_keypoints(body: BodyModel, track: PersonTrack) -> Float[np.ndarray, "time 17 3"]:
-    """COCO-17 of every frame of a track, in the frame of the track, metres."""
+    """Return COCO-17 of every frame of a track, in the frame of the track, metres."""
     with torch.no_grad():
         return body.posed(*track_parameters(track)).keypoints.double().numpy()
 
 
 def rest_joints_of(body: BodyModel, betas: Float[np.ndarray, "10"]) -> Float[np.ndarray, "24 3"]:
-    """Joints of the T-pose in the body's own axes, metres."""
+    """Return joints of the T-pose in the body's own axes, metres."""
     with torch.no_grad():
         return body.rest_joints(torch.as_tensor(betas, dtype=torch.float32)).double().numpy()
 
 
 def rest_root(body: BodyModel, betas: Float[np.ndarray, "10"]) -> Float[np.ndarray, "3"]:
-    """J0(betas): where the pelvis lies in the body's own axes before `transl`."""
+    """Return J0(betas): where the pelvis lies in the body's own axes before `transl`."""
     return rest_joints_of(body, betas)[0]
 
 
 def standing_pelvis_height(body: BodyModel, betas: Float[np.ndarray, "10"]) -> float:
-    """Height of the pelvis over the soles of the upright body, metres."""
+    """Return the height of the pelvis over the soles of the upright body, metres."""
     with torch.no_grad():
         zero = torch.zeros(3)
         points = body.posed(torch.as_tensor(betas, dtype=torch.float32), zero, torch.zeros(69), zero).surface_points
@@ -61,15 +61,15 @@ def body_joints(
     body_pose: Float[np.ndarray, "time 69"],
     transl: Float[np.ndarray, "time 3"],
 ) -> Float[np.ndarray, "time 24 3"]:
-    """The body's joints over time, metres, float64."""
+    """Return the body's joints over time, metres, float64."""
     arrays = (np.tile(betas, (len(transl), 1)), global_orient, body_pose, transl)
     with torch.no_grad():
         return body.posed(*(torch.as_tensor(array, dtype=torch.float32) for array in arrays)).joints.double().numpy()
 
 
 def canonicalise(body: BodyModel, tracks: Sequence[PersonTrack]) -> tuple[PersonTrack, ...]:
-    """The tracks of one world turned and moved on its floor, so that the first one's pelvis begins at x = y = 0 facing
-    +x."""
+    """Return the tracks of one world turned and moved on its floor, so that the first one's pelvis begins at x = y = 0
+    facing +x."""
     first = tracks[0]
     facing = matrix_from_axis_angle(first.global_orient[0])[:, 2]
     turn = yaw(-float(np.arctan2(facing[1], facing[0])))

@@ -46,7 +46,7 @@ def simulated_counterpart(
     camera: Camera,
     rng: np.random.Generator,
 ) -> Person2D:
-    """A simulated fall in the place of a real one that was lifted to `joints`; Rejected where none succeeds.
+    """Return a simulated fall in the place of a real one that was lifted to `joints`; Rejected where none succeeds.
 
     A healthy adult falls, as the actors of such recordings are.
     """
@@ -116,7 +116,8 @@ def _support(
 
 
 def aligned_at_onset(body: BodyModel, track: PersonTrack, onset: int, joints: Float[np.ndarray, "24 3"]) -> PersonTrack:
-    """The track turned and moved over the floor so that at the onset it stands where, and faces as, somebody did."""
+    """Return the track turned and moved over the floor so that at the onset it stands where, and faces as, somebody
+    did."""
     root = rest_root(body, track.betas)
     front = matrix_from_axis_angle(track.global_orient[onset])[:, 2]
     left = joints[SMPL_JOINTS.index("left_hip")] - joints[SMPL_JOINTS.index("right_hip")]
@@ -134,7 +135,7 @@ def seen_by(
     camera: Camera,
     rng: np.random.Generator,
 ) -> Person2D:
-    """What a detector would have made of frames of a track, on the frames in which the real person was found."""
+    """Return what a detector would have made of frames of a track, on the frames in which the real person was found."""
     world = track_keypoints(body, track)[frames]
     T = invert(camera.T_world_camera)
     depth = world @ T[2, :3] + T[2, 3]

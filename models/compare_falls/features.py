@@ -28,7 +28,7 @@ _LEGS = [
 def fall_features(
     joints: Float[np.ndarray, "time 24 3"], times: Float[np.ndarray, "time"], onset_s: float
 ) -> dict[str, float]:
-    """Figures of one fall, or of any motion about a moment; in leg lengths, seconds and cosines; world z is up.
+    """Return figures of one fall, or of any motion about a moment; in leg lengths, seconds and cosines; world z is up.
 
     Curves are read against the moment at which the pelvis is half-way down, which motion itself tells: eyes and a
     simulation put the onset at different moments of one fall. Of what hardly sinks it is the onset itself. Before the

@@ -41,7 +41,7 @@ class LiftedClip:
 
 
 def read_falls(path: Path) -> dict[str, Fall]:
-    """Falls by the clip's path; InputError where the table has not the columns.
+    """Read falls by the clip's path; InputError where the table has not the columns.
 
     Of `fall_onset_s`, `direction` and `started_from` only what compares whole falls makes use; they may be missing.
     """

@@ -31,7 +31,7 @@ class Separation:
     """Area under the curve of each figure alone, folded to at least 0.5."""
 
     def row(self) -> list[float]:
-        """Mean, low, high."""
+        """Return mean, low, high."""
         return [self.auc, self.low, self.high]
 
 

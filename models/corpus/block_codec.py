@@ -39,7 +39,7 @@ class Tracks:
 
 
 def compress(tracks: Tracks) -> bytes:
-    """The tracks' bytes; betas, actions and visibility come back exactly, the rest to half a step."""
+    """Return the tracks' bytes; betas, actions and visibility come back exactly, the rest to half a step."""
     people, frames = tracks.actions.shape
     steps = np.empty((people, _CHANNELS, frames), dtype=np.int32)
     steps[:, :72] = np.rint(tracks.rotations.reshape(people, frames, 72).swapaxes(1, 2) / ROTATION_STEP)
@@ -59,7 +59,8 @@ def compress(tracks: Tracks) -> bytes:
 
 
 def decompress(block: bytes, people: int, frames: int) -> Tracks:
-    """What `compress` was given, rounded; ValueError or lzma.LZMAError where the bytes are not that many tracks."""
+    """Return what `compress` was given, rounded; ValueError or lzma.LZMAError where the bytes are not that many
+    tracks."""
     raw = np.frombuffer(lzma.decompress(block, format=lzma.FORMAT_RAW, filters=_FILTERS), dtype=np.uint8)
     sizes = (people * 40, people * frames * _CHANNELS * 4, *[people * frames] * 3)
     if len(raw) != sum(sizes):

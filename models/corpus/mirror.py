@@ -12,6 +12,6 @@ MIRRORED = "_mirrored"
 
 
 def mirrored_item(item: Item, body: BodyModel) -> Item:
-    """A corpus item in the mirror, of the same take, with mirrored captions."""
+    """Return a corpus item in the mirror, of the same take, with mirrored captions."""
     texts = tuple(mirrored_text(text) for text in item.texts)
     return replace(item, name=f"{item.name}{MIRRORED}", motion=mirrored_motion(item.motion, body), texts=texts)

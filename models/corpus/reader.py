@@ -108,7 +108,7 @@ class Corpus:
     betas: Float32[np.ndarray, "track 10"]
 
     def tracks(self, item: int) -> Tracks:
-        """The whole of one item, by its place in the index."""
+        """Return the whole of one item, by its place in the index."""
         row = self.index.rows[item]
         people, track = len(row.people), self.first_track[item]
         part = slice(self.first_frame[item], self.first_frame[item] + people * row.frames)
@@ -122,7 +122,8 @@ class Corpus:
         )
 
     def windows(self, picks: Sequence[tuple[int, int]], frames: int, people: int = MAX_PEOPLE) -> Windows:
-        """A batch of pieces of `frames` frames, each picked by (place of the item in the index, its first frame).
+        """Return a batch of pieces of `frames` frames, each picked by (place of the item in the index, its first
+        frame).
 
         `people` is the number of slots; an assertion fails where an item has more people or starts behind its end.
         """
@@ -144,12 +145,12 @@ class Corpus:
 
 
 def read_index(path: Path) -> Index:
-    """What a corpus file holds. InputError for what is none, or is damaged or cut off."""
+    """Read what a corpus file holds. InputError for what is none, or is damaged or cut off."""
     return _read(path)[0]
 
 
 def read_blocks(path: Path) -> tuple[Index, list[bytes]]:
-    """The index and each item's compressed block. InputError as `read_index`."""
+    """Read the index and each item's compressed block. InputError as `read_index`."""
     index, content, at = _read(path)
     blocks = []
     for row in index.rows:
@@ -159,7 +160,7 @@ def read_blocks(path: Path) -> tuple[Index, list[bytes]]:
 
 
 def read_corpus(path: Path, keep: Callable[[Row], bool] = lambda _: True) -> Corpus:
-    """A corpus file, decoded into memory; `keep` leaves items out by their row (split, licence, kind, ...).
+    """Read a corpus file, decoded into memory; `keep` leaves items out by their row (split, licence, kind, ...).
 
     InputError for what is no corpus, is damaged, or has no item that is kept.
     """
@@ -186,7 +187,7 @@ def read_corpus(path: Path, keep: Callable[[Row], bool] = lambda _: True) -> Cor
 
 
 def file_content(index: Index, blocks: Sequence[bytes]) -> bytes:
-    """The bytes of a corpus file; `read_blocks` gives back both (but for `file_bytes`, which is these bytes'
+    """Return the bytes of a corpus file; `read_blocks` gives back both (but for `file_bytes`, which is these bytes'
     number)."""
     head = {"body": index.body, "actions": index.actions, "dropped": index.dropped}
     rows = [vars(row) for row in index.rows]

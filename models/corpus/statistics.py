@@ -13,7 +13,7 @@ UNKNOWN = "unknown"
 
 
 def summary(index: Index) -> dict[str, Any]:
-    """What `summary.json` says of a corpus.
+    """Return what `summary.json` says of a corpus.
 
     `hours` and `by_source` count time once however many people are there; `by_action_hours` counts each person's.
     `falls` are items of that kind by the cause and direction in their details; `falls_from_standing` says how those go
@@ -43,8 +43,8 @@ def summary(index: Index) -> dict[str, Any]:
 
 
 def descents(index: Index) -> dict[str, Any]:
-    """Falls of who stood or walked: seconds from the onset to the impact of hips or trunk, the hips' vertical speed
-    there.
+    """Return falls of who stood or walked: seconds from the onset to the impact of hips or trunk, the hips' vertical
+    speed there.
 
     Both as 5th, 50th and 95th percentile, mean and standard deviation; `clear` is of falls that strike no furniture.
     """
@@ -69,7 +69,7 @@ def _spread(values: list[float]) -> list[float]:
 
 
 def index_rows(index: Index) -> str:
-    """The index as CSV, one line an item."""
+    """Return the index as CSV, one line an item."""
     text = io.StringIO()
     table = csv.writer(text, lineterminator="\n")
     table.writerow(("name", "kind", "source", "licence", "take", "split", "seconds", "people", "actions", "captions"))

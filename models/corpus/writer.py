@@ -46,7 +46,8 @@ class Item:
 
 
 def split_of(take: str) -> Split:
-    """Which split a take belongs to: four in five train, one in ten each val and test, by the digest of its name."""
+    """Return which split a take belongs to: four in five train, one in ten each val and test, by the digest of its
+    name."""
     place = int.from_bytes(hashlib.sha256(take.encode()).digest()[:8], "little") % 100
     for split, below in _HELD_OUT:
         if place < below:
@@ -73,8 +74,8 @@ def write_corpus(path: Path, items: Iterable[Item], body: str, dropped: Mapping[
 
 
 def join_corpora(parts: Sequence[Path], path: Path, dropped: Mapping[str, int]) -> Index:
-    """One corpus file of several; blocks are copied. `dropped` is of all parts. InputError where bodies differ or a
-    name comes twice."""
+    """Write one corpus file of several; blocks are copied. `dropped` is of all parts. InputError where bodies differ or
+    a name comes twice."""
     bodies: set[str] = set()
     blocks: dict[str, tuple[Row, bytes]] = {}
     for part in parts:
@@ -96,7 +97,7 @@ def join_corpora(parts: Sequence[Path], path: Path, dropped: Mapping[str, int]) 
 
 
 def motion_of(corpus: Corpus, item: int) -> Motion:
-    """One item of a corpus as a motion, by its place in the index."""
+    """Return one item of a corpus as a motion, by its place in the index."""
     row, tracks = corpus.index.rows[item], corpus.tracks(item)
     numbers = np.array([*map(ACTIONS.index, corpus.index.actions), -1])
     people = tuple(

@@ -213,7 +213,7 @@ class FallControl:
         return upright, step
 
     def simulate(self, frames: int, substeps: int) -> Float[np.ndarray, "frame position"]:
-        """Coordinates of the frames after the onset, until the body has come to rest (or stands again)."""
+        """Return coordinates of the frames after the onset, until the body has come to rest (or stands again)."""
         qpos = np.zeros((frames, self.model.nq))
         energy_start, energy_most, still = None, -np.inf, 0
         # Until then muscles may still do work.

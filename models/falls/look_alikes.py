@@ -107,21 +107,21 @@ class Scene:
         return self.subject.old
 
     def pace(self) -> float:
-        """How much longer things take than a young adult takes."""
+        """Return how much longer things take than a young adult takes."""
         return float((0.95 + 0.5 * self.old) * self.rng.uniform(0.92, 1.2))
 
     def sided(self, keys: list[Key]) -> tuple[tuple[Key, ...], str]:
-        """The keys at this person's pace, as they are or mirrored, and the side they go to."""
+        """Return the keys at this person's pace, as they are or mirrored, and the side they go to."""
         side = str(self.rng.choice(SIDES))
         timed = paced(keys, self.pace(), LONGEST_S)
         return tuple(timed if side == "left" else [mirrored_key(k) for k in timed]), side
 
     def actor(self) -> Actor:
-        """Somebody at the origin who faces +x."""
+        """Return somebody at the origin who faces +x."""
         return actor_of(self.subject, self.fps, self.rng)
 
     def acted(self, actor: Actor, boxes: tuple[Box, ...], first: int, caption: str) -> Act:
-        """What an actor did from a frame on, with the seat or bed as low as the body presses it."""
+        """Return what an actor did from a frame on, with the seat or bed as low as the body presses it."""
         track, actions = actor.track(self.subject, actor.frames)
         kept = np.arange(first, min(actor.frames, first + round(LONGEST_S * self.fps)))
         track, actions = take(track, kept), actions[kept]

@@ -53,7 +53,7 @@ class FallsConfig(Config):
 
 
 def draw_kind(rng: np.random.Generator) -> tuple[Cause, Direction]:
-    """Any cause, and a way that it throws people."""
+    """Draw any cause, and a direction in which it throws people."""
     cause = list(CAUSE_DIRECTIONS)[int(rng.integers(len(CAUSE_DIRECTIONS)))]
     ways = CAUSE_DIRECTIONS[cause]
     return cause, ways[int(rng.integers(len(ways)))]
@@ -67,7 +67,8 @@ def simulated(
     rng: np.random.Generator,
     room: Room | None = None,
 ) -> Motion:
-    """One fall at `config.hz`, labelled as it happened; with a room, in the room's world and against its furniture.
+    """Return one fall at `config.hz`, labelled as it happened; with a room, in the room's world and against its
+    furniture.
 
     Details: those of `simulate_fall`, and age_years, stature_m, build, sex, and start: standing, walking, seat, bed or
     bed_edge. Rejected where the simulation breaks, or the room has nowhere to begin.

@@ -36,7 +36,7 @@ def fall_scene(
     fps: float,
     rng: np.random.Generator,
 ) -> FallScene:
-    """The source motion of a fall, `seconds` long at `fps`, and when balance is lost.
+    """Return the source motion of a fall, `seconds` long at `fps`, and when balance is lost.
 
     `start` is standing or walking where the cause leaves a choice. Rejected where the cause does not throw people that
     way.

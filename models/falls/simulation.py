@@ -92,7 +92,8 @@ def simulate_fall(
 
 
 def as_asked(motion: Motion, joints: Float[np.ndarray, "time 24 3"]) -> None:
-    """Rejected where a simulated fall did not end lying, turned over, or went another way than its `direction`."""
+    """Raise Rejected where a simulated fall did not end lying, turned over, or went another way than its
+    `direction`."""
     details = motion.details
     onset = int(np.searchsorted(motion.timestamps_s, details["onset_s"]))
     if details["recovered"]:
@@ -117,7 +118,8 @@ def as_asked(motion: Motion, joints: Float[np.ndarray, "time 24 3"]) -> None:
 
 
 def posture(joints: Float[np.ndarray, "24 3"]) -> str:
-    """How a body ends: supine, prone, left_side or right_side by what is lowest, or sitting with the trunk upright."""
+    """Return how a body ends: supine, prone, left_side or right_side by what is lowest, or sitting with the trunk
+    upright."""
     across = joints[SMPL_JOINTS.index("left_hip")] - joints[SMPL_JOINTS.index("right_hip")]
     across = across + joints[SMPL_JOINTS.index("left_shoulder")] - joints[SMPL_JOINTS.index("right_shoulder")]
     trunk = joints[_NECK] - joints[_PELVIS]
@@ -131,7 +133,7 @@ def posture(joints: Float[np.ndarray, "24 3"]) -> str:
 
 
 def landing(joints: Float[np.ndarray, "24 3"], boxes: Sequence[Box]) -> str:
-    """What carries the pelvis in the end: the label of the furniture under it, else the floor."""
+    """Return what carries the pelvis in the end: the label of the furniture under it, else the floor."""
     under = [box for box in boxes if box.is_under(joints[_PELVIS])]
     return max(under, key=lambda box: box.top_m).label if under else "floor"
 

@@ -53,27 +53,27 @@ class Camera:
     def unproject(
         self, points_px: Float[np.ndarray, "*batch 2"], depth: Float[np.ndarray, "*batch"]
     ) -> Float[np.ndarray, "*batch 3"]:
-        """World points of pixels at a depth along the optical axis (z of the camera frame), metres."""
+        """Return world points of pixels at a depth along the optical axis (z of the camera frame), metres."""
         return apply(self.T_world_camera, self.rays_camera(points_px) * depth[..., None])
 
     def rays_camera(self, points_px: Float[np.ndarray, "*batch 2"]) -> Float[np.ndarray, "*batch 3"]:
-        """Directions of pixels in the camera frame, scaled to z = 1."""
+        """Return directions of pixels in the camera frame, scaled to z = 1."""
         homogeneous = np.concatenate([points_px, np.ones_like(points_px[..., :1])], axis=-1)
         return homogeneous @ np.linalg.inv(self.intrinsics).T
 
     def floor_points(self, points_px: Float[np.ndarray, "*batch 2"]) -> Float[np.ndarray, "*batch 3"]:
-        """World points where pixels' rays meet the floor z = 0; NaN for rays at or above the horizon."""
+        """Return world points where pixels' rays meet the floor z = 0; NaN for rays at or above the horizon."""
         rays = self.rays_camera(points_px) @ self.T_world_camera[:3, :3].T
         down = np.where(rays[..., 2:] < -1e-9, rays[..., 2:], np.nan)
         return self.T_world_camera[:3, 3] - rays * self.height_m / down
 
     def pixel_grid(self) -> Float[np.ndarray, "height width 2"]:
-        """Coordinates (u, v) of every pixel centre."""
+        """Return coordinates (u, v) of every pixel centre."""
         u, v = np.meshgrid(np.arange(self.width_px, dtype=np.float64), np.arange(self.height_px, dtype=np.float64))
         return np.stack([u, v], axis=-1)
 
     def resized(self, width_px: int, height_px: int) -> "Camera":
-        """The same camera with its image scaled to another size."""
+        """Return the same camera with its image scaled to another size."""
         sx, sy = width_px / self.width_px, height_px / self.height_px
         scale = np.array([[sx, 0.0, (sx - 1.0) / 2.0], [0.0, sy, (sy - 1.0) / 2.0], [0.0, 0.0, 1.0]])
         lens = None if self.lens is None else self.lens.resized(width_px, height_px)
@@ -81,12 +81,12 @@ class Camera:
 
 
 def intrinsics_from_focal(focal_px: float, width_px: int, height_px: int) -> Float[np.ndarray, "3 3"]:
-    """K of a camera with square pixels and its principal point at the centre of the image."""
+    """Return K of a camera with square pixels and its principal point at the centre of the image."""
     return np.array([[focal_px, 0.0, (width_px - 1) / 2.0], [0.0, focal_px, (height_px - 1) / 2.0], [0.0, 0.0, 1.0]])
 
 
 def pose_over_floor(normal_camera: Float[np.ndarray, "3"], height_m: float) -> Float[np.ndarray, "4 4"]:
-    """`T_world_camera` from the floor's upward unit normal in camera coordinates and the camera's height.
+    """Return `T_world_camera` from the floor's upward unit normal in camera coordinates and the camera's height.
 
     Rodrigues turns the normal onto e_z; yaw then turns the viewing direction to +x, or image-up where the camera looks
     straight down. DESIGN §4, floor.
@@ -100,7 +100,7 @@ def pose_over_floor(normal_camera: Float[np.ndarray, "3"], height_m: float) -> F
 
 
 def normal_from_angles(pitch: float, roll: float) -> Float[np.ndarray, "3"]:
-    """Upward floor normal in camera coordinates of a camera pitched down and rolled clockwise, radians."""
+    """Return the upward floor normal in camera coordinates of a camera pitched down and rolled clockwise, radians."""
     up = np.array([0.0, -np.cos(pitch), -np.sin(pitch)])
     c, s = np.cos(roll), np.sin(roll)
     return np.array([c * up[0] - s * up[1], s * up[0] + c * up[1], up[2]])

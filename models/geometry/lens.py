@@ -143,7 +143,7 @@ def _remapped(
 
 
 def lens_from_json(raw: dict, intrinsics: Float[np.ndarray, "3 3"], size: tuple[int, int], path: Path) -> Lens | None:
-    """The lens of a camera file's content, or None where it has no `distortion`, or one of zeros.
+    """Read the lens of a camera file's content, or None where it has no `distortion`, or one of zeros.
 
     `distortion` is `{"model": "opencv" or "fisheye", "coefficients": [...]}`, for `intrinsics` and `size` (width,
     height) of the distorted image. Raises InputError on an unknown model, a wrong count or a number that is not finite.
@@ -171,7 +171,7 @@ def lens_from_json(raw: dict, intrinsics: Float[np.ndarray, "3 3"], size: tuple[
 
 
 def read_lens(path: Path, width_px: int, height_px: int) -> Lens | None:
-    """The lens of a camera file, for images of that size; None where there is no file or it names no distortion.
+    """Read the lens of a camera file, for images of that size; None where there is no file or it names no distortion.
 
     Whether the rest of the file is sound is for `models.geometry.camera.read_camera` to say. Raises InputError as
     `lens_from_json` does.

@@ -42,20 +42,20 @@ class FloorConfig(Config):
 def points_camera(
     depth: Float[np.ndarray, "height width"], intrinsics: Float[np.ndarray, "3 3"]
 ) -> Float[np.ndarray, "height width 3"]:
-    """Points of all pixels in the camera frame, metres."""
+    """Return points of all pixels in the camera frame, metres."""
     return _rays(intrinsics, depth.shape) * depth[..., None]
 
 
 def floor_depth(
     T_world_camera: Float[np.ndarray, "4 4"], intrinsics: Float[np.ndarray, "3 3"], shape: tuple[int, int]
 ) -> Float[np.ndarray, "height width"]:
-    """Depth along the optical axis at which each pixel's ray meets z = 0; NaN at and above the horizon."""
+    """Return depth along the optical axis at which each pixel's ray meets z = 0; NaN at and above the horizon."""
     down = -_rays(intrinsics, shape) @ T_world_camera[2, :3]
     return T_world_camera[2, 3] / np.where(down > 1e-6, down, np.nan)
 
 
 def fit_plane(points: Float[np.ndarray, "point 3"]) -> tuple[Float[np.ndarray, "3"], float]:
-    """Total least squares: unit normal n and height h of n . p + h = 0 with the origin above, that is h >= 0."""
+    """Fit by total least squares: unit normal n and height h of n . p + h = 0 with the origin above, that is h >= 0."""
     centre = points.mean(axis=0)
     offsets = points - centre
     normal = np.linalg.eigh(offsets.T @ offsets)[1][:, 0]
@@ -75,7 +75,7 @@ def within_tilt_prior(
 def fit_along_rays(
     points: Float[np.ndarray, "point 3"], plane: tuple[Float[np.ndarray, "3"], float], rounds: int = 3
 ) -> tuple[Float[np.ndarray, "3"], float]:
-    """Least squares on inverse depth: 1/z = q . ray with q = -n / h, each pixel by its relative error.
+    """Fit by least squares on inverse depth: 1/z = q . ray with q = -n / h, each pixel by its relative error.
 
     The errors of predicted depth lie along the rays and grow with depth, while total least squares takes them for
     equal in all directions, which tips the plane where the floor is a narrow strip. The rays themselves are exact, so
@@ -100,7 +100,7 @@ def ransac(
     foot_points: Float[np.ndarray, "foot 3"] | None,
     penalise_below: bool,
 ) -> tuple[Float[np.ndarray, "3"], float] | None:
-    """Best plane (normal, height) of plausible ones, or None.
+    """Return best plane (normal, height) of plausible ones, or None.
 
     A floor is the lowest plane: where the whole room votes, points below a candidate speak against it, else a bed that
     fills the picture would win.

@@ -6,7 +6,8 @@ from torch import Tensor
 
 
 def matrices_from_axis_angle(axis_angle: Float[Tensor, "*batch 3"]) -> Float[Tensor, "*batch 3 3"]:
-    """Rodrigues' formula, with series near zero so that value and gradient are exact there."""
+    """Return rotation matrices by Rodrigues' formula, with series near zero so that value and gradient are exact
+    there."""
     squared = axis_angle.square().sum(-1)
     small = squared < 1e-6
     safe = torch.where(small, torch.ones_like(squared), squared)
@@ -22,7 +23,7 @@ def matrices_from_axis_angle(axis_angle: Float[Tensor, "*batch 3"]) -> Float[Ten
 
 
 def matrix_from_columns(columns: Float[Tensor, "*batch 6"]) -> Float[Tensor, "*batch 3 3"]:
-    """Gram-Schmidt of two columns to a rotation matrix (Zhou et al. 2019, eq. 15)."""
+    """Turn two columns into a rotation matrix by Gram-Schmidt (Zhou et al. 2019, eq. 15)."""
     # Number by number: of many matrices at once, sums over three and cross products take twice as long.
     a0, a1, a2, b0, b1, b2 = columns.unbind(-1)
     scale = (a0 * a0 + a1 * a1 + a2 * a2).clamp(min=1e-24).rsqrt()
@@ -36,7 +37,7 @@ def matrix_from_columns(columns: Float[Tensor, "*batch 6"]) -> Float[Tensor, "*b
 
 
 def nearest_rotations(matrices: Float[Tensor, "*batch 3 3"]) -> Float[Tensor, "*batch 3 3"]:
-    """Nearest rotations in the Frobenius norm (Kabsch)."""
+    """Return nearest rotations in the Frobenius norm (Kabsch)."""
     u, _, vh = torch.linalg.svd(matrices)
     signs = torch.ones_like(matrices[..., 0])
     signs[..., 2] = torch.linalg.det(u @ vh)

@@ -37,7 +37,7 @@ def apply(T: Float[np.ndarray, "4 4"], points: Float[np.ndarray, "*batch 3"]) ->
 
 
 def matrix_from_axis_angle(axis_angle: Float[np.ndarray, "*batch 3"]) -> Float[np.ndarray, "*batch 3 3"]:
-    """Rotation matrices from axis-angle vectors in radians."""
+    """Return rotation matrices from axis-angle vectors in radians."""
     # Here, not above: machines that only train motion have none.
     from scipy.spatial.transform import Rotation
 
@@ -46,7 +46,7 @@ def matrix_from_axis_angle(axis_angle: Float[np.ndarray, "*batch 3"]) -> Float[n
 
 
 def axis_angle_from_matrix(matrix: Float[np.ndarray, "*batch 3 3"]) -> Float[np.ndarray, "*batch 3"]:
-    """Axis-angle vectors (angle in [0, pi]) from rotation matrices."""
+    """Return axis-angle vectors (angle in [0, pi]) from rotation matrices."""
     # Here, not above: machines that only train motion have none.
     from scipy.spatial.transform import Rotation
 
@@ -56,12 +56,12 @@ def axis_angle_from_matrix(matrix: Float[np.ndarray, "*batch 3 3"]) -> Float[np.
 
 
 def rotation_6d_from_matrix(matrix: Float[np.ndarray, "*batch 3 3"]) -> Float[np.ndarray, "*batch 6"]:
-    """First two columns of the rotation matrix, the first one first (Zhou et al. 2019)."""
+    """Return first two columns of the rotation matrix, the first one first (Zhou et al. 2019)."""
     return np.concatenate([matrix[..., :, 0], matrix[..., :, 1]], axis=-1)
 
 
 def matrix_from_rotation_6d(rotation_6d: Float[np.ndarray, "*batch 6"]) -> Float[np.ndarray, "*batch 3 3"]:
-    """Gram-Schmidt of two columns to a rotation matrix (Zhou et al. 2019, eq. 15)."""
+    """Turn two columns into a rotation matrix by Gram-Schmidt (Zhou et al. 2019, eq. 15)."""
     a, b = rotation_6d[..., :3], rotation_6d[..., 3:]
     x = a / np.linalg.norm(a, axis=-1, keepdims=True)
     y = b - np.sum(x * b, axis=-1, keepdims=True) * x
@@ -77,7 +77,7 @@ def unit(vectors: Float[np.ndarray, "*batch 3"]) -> Float[np.ndarray, "*batch 3"
 def rotation_between(
     a: Float[np.ndarray, "*#batch 3"], b: Float[np.ndarray, "*#batch 3"]
 ) -> Float[np.ndarray, "*batch 3 3"]:
-    """Smallest rotations that turn unit vectors a onto unit vectors b.
+    """Return the smallest rotations that turn unit vectors a onto unit vectors b.
 
     Rodrigues: R = I + [v]x + [v]x^2 / (1 + c) with v = a x b, c = a . b; a half turn about some axis normal to a
     when a = -b.
@@ -97,6 +97,6 @@ def rotation_between(
 
 
 def yaw(angle: float) -> Float[np.ndarray, "3 3"]:
-    """Rotation about the world's z axis by an angle in radians, counter-clockwise seen from above."""
+    """Return rotation about the world's z axis by an angle in radians, counter-clockwise seen from above."""
     c, s = np.cos(angle), np.sin(angle)
     return np.array([[c, -s, 0.0], [s, c, 0.0], [0.0, 0.0, 1.0]])

@@ -84,7 +84,8 @@ class Interaction:
 
 
 def walk_beside(resident: Subject, carer: Subject, fps: float, rng: np.random.Generator) -> Interaction:
-    """Side by side at the resident's pace: apart, a hand on the back, or holding the arm on that side."""
+    """Return two who walk side by side at the resident's pace: apart, a hand on the back, or holding the arm on that
+    side."""
     side: Side = "left" if rng.random() < 0.5 else "right"
     sign = 1.0 if side == "left" else -1.0
     way = str(rng.choice(["apart", "forearm", "upper_arm", "back"], p=[0.2, 0.3, 0.2, 0.3]))
@@ -124,7 +125,8 @@ def walk_beside(resident: Subject, carer: Subject, fps: float, rng: np.random.Ge
 
 
 def approach_fallen(resident: Subject, carer: Subject, fps: float, rng: np.random.Generator) -> Interaction:
-    """The resident falls and lies; the carer walks up, goes down and lays a hand or both on shoulder and arm."""
+    """Return how the resident falls and lies; the carer walks up, goes down and lays a hand or both on shoulder and
+    arm."""
     motion = _falls(resident, False, rng)
     track, labels = _at(motion, fps, 8.0)
     lying = track_joints(resident.body, take(track, np.array([len(labels) - 1])))[0]
@@ -155,7 +157,7 @@ def approach_fallen(resident: Subject, carer: Subject, fps: float, rng: np.rando
 
 
 def catch(resident: Subject, carer: Subject, fps: float, rng: np.random.Generator) -> Interaction:
-    """The resident stumbles and stays up; the carer, who stands beside the way, steps in and takes hold."""
+    """Return how the resident stumbles and stays up; the carer, who stands beside the way, steps in and takes hold."""
     motion = _falls(resident, True, rng)
     track, labels = _at(motion, fps, 1.0)
     onset_s = motion.details["onset_s"]
@@ -199,7 +201,8 @@ def catch(resident: Subject, carer: Subject, fps: float, rng: np.random.Generato
 
 
 def help_up(resident: Subject, carer: Subject, fps: float, rng: np.random.Generator) -> Interaction:
-    """The resident rises from a chair; the carer holds both forearms from the front, or arm and back from the side."""
+    """Return how the resident rises from a chair; the carer holds both forearms from the front, or arm and back from
+    the side."""
     sitter = actor_of(resident, fps, rng, np.zeros(2), 0.0)
     support, boxes = chair_behind(sitter, float(rng.uniform(0.42, 0.5)), np.zeros(2))
     sitter.sit_down(support, 1.5)

@@ -33,7 +33,7 @@ LATE_S, MIN_HOLD_S = 1.0, 1.0
 def compose_interaction(
     body: BodyModel, kind: InteractionKind, fps: float, rng: np.random.Generator
 ) -> tuple[Motion, Facts]:
-    """Two people (resident, carer) at `fps`, and what a caption may say.
+    """Return two people (resident, carer) at `fps`, and what a caption may say.
 
     Details: composition, composed, `touches` (hand and part of whom, from_s, until_s), and of some kinds cause,
     direction, onset and boxes. Rejected where physics will not have it, or they share space, or a hand does not get
@@ -78,7 +78,7 @@ def _performed(
 
 
 def deepest_between(body: BodyModel, one: PersonTrack, other: PersonTrack) -> float:
-    """How deep two people are in each other at the worst moment, metres; negative where they never meet."""
+    """Return how deep two people are in each other at the worst moment, metres; negative where they never meet."""
     spheres = [CollisionSpheres(body, track.betas) for track in (one, other)]
     centres = [s.centres(t.global_orient, t.body_pose, t.transl) for s, t in zip(spheres, (one, other), strict=True)]
     return float(depths(centres[0], spheres[0].radii, centres[1], spheres[1].radii).max())

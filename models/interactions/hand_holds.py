@@ -87,7 +87,7 @@ class Place:
 def offer_arms(
     track: PersonTrack, posture: Posture, sides: Sequence[Side], share: Float[np.ndarray, "time"]
 ) -> PersonTrack:
-    """The track with arms of those sides drawn to how a posture has them, by a share from 0 to 1.
+    """Return the track with arms of those sides drawn to how a posture has them, by a share from 0 to 1.
 
     However far the trunk leans, the arms are held out as of somebody upright.
     """
@@ -107,7 +107,7 @@ def offer_arms(
 
 
 def held_share(hold: Hold, count: int, fps: float) -> Float[np.ndarray, "time"]:
-    """How far the hand is from where it would be to where it holds, 0 to 1."""
+    """Return how far the hand is from where it would be to where it holds, 0 to 1."""
     times = np.arange(count) / fps
     there = minimum_jerk((times - hold.begin_s) / max(hold.from_s - hold.begin_s, 1e-6))
     gone = minimum_jerk((times - hold.until_s) / max(hold.back_s - hold.until_s, 1e-6))
@@ -117,7 +117,7 @@ def held_share(hold: Hold, count: int, fps: float) -> Float[np.ndarray, "time"]:
 def hold_on(
     body: BodyModel, carer: PersonTrack, other: PersonTrack, holds: Sequence[Hold], fps: float
 ) -> tuple[PersonTrack, tuple[Grip, ...]]:
-    """The carer's track with the holds reached for, and where palms meet skin; of those held the track stays.
+    """Return the carer's track with the holds reached for, and where palms meet skin; of those held the track stays.
 
     Grips are for a model in which the held is the first person and the carer the second.
     """
@@ -386,6 +386,6 @@ def _between(
 
 
 def local_rotations_of(track: PersonTrack) -> Float[np.ndarray, "time 24 3 3"]:
-    """Rotations of the root to the world and of the other joints to their parents."""
+    """Return rotations of the root to the world and of the other joints to their parents."""
     vectors = np.concatenate([track.global_orient[:, None], track.body_pose.reshape(-1, 23, 3)], axis=1)
     return matrix_from_axis_angle(vectors)

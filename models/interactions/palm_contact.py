@@ -15,7 +15,7 @@ from models.types import SMPL_PARENTS, PersonTrack
 def palm_distance(
     body: BodyModel, carer: PersonTrack, other: PersonTrack, grip: Grip
 ) -> tuple[Float[np.ndarray, "time"], Float[np.ndarray, "time"]]:
-    """Metres from a palm to the nearest skin of the part that a grip holds, and to the very place of it."""
+    """Return metres from a palm to the nearest skin of the part that a grip holds, and to the very place of it."""
     palm = carried_point(body, carer, grip.wrist, grip.palm)
     rest, skins = segment_points(body, other.betas)
     rotations, positions = forward_kinematics_numpy(rest, local_rotations_of(other), other.transl + rest[0])
@@ -28,7 +28,7 @@ def palm_distance(
 def carried_point(
     body: BodyModel, track: PersonTrack, joint: int, offset: Float[np.ndarray, "3"]
 ) -> Float[np.ndarray, "time 3"]:
-    """World way of a point that a joint carries, given from it in axes of the rest pose."""
+    """Return the world path of a point that a joint carries, given from it in axes of the rest pose."""
     rest = rest_joints_of(body, track.betas)
     rotations, positions = forward_kinematics_numpy(rest, local_rotations_of(track), track.transl + rest[0])
     return positions[:, joint] + rotations[:, joint] @ offset

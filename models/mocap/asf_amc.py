@@ -97,7 +97,7 @@ def _blocks(lines: list[list[str]]) -> list[dict[str, list[str]]]:
 
 
 def skeleton_beside(path: Path) -> Path:
-    """The ASF file of an AMC file: of its name, of its subject (01.asf of 01_02.amc), or the folder's only one."""
+    """Find the ASF file of an AMC file: of its name, of its subject (01.asf of 01_02.amc), or the folder's only one."""
     named = [path.with_suffix(".asf"), path.with_name(f"{path.stem.partition('_')[0]}.asf")]
     found = [candidate for candidate in named if candidate.exists()] or sorted(path.parent.glob("*.asf"))
     if len(found) != 1 and not (found and found[0] in named):

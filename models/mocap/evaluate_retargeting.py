@@ -36,7 +36,7 @@ AT = {name: index for index, name in enumerate(SMPL_JOINTS)}
 
 
 def source_joints(source: SkeletonMotion, motion: Motion, person: int) -> dict[str, Float[np.ndarray, "time 3"]]:
-    """The own joints of a person's source on the motion's clock, z up, metres, by our names."""
+    """Return the own joints of a person's source on the motion's clock, z up, metres, by our names."""
     joint_of = match_joints(source)
     first = motion.details["calibration_frames_dropped"]
     positions = source.forward(joint_of.values())[1][first:] * motion.details["metres_per_unit"][person]
@@ -53,7 +53,7 @@ def _mean(values: Float[np.ndarray, "n"]) -> float:
 
 
 def figures(source: SkeletonMotion, motion: Motion, person: int, body: BodyModel) -> dict[str, float]:
-    """Figures of one person of a motion that was retargeted from the source."""
+    """Return figures of one person of a motion that was retargeted from the source."""
     track, theirs = motion.people[person], source_joints(source, motion, person)
     ours = track_joints(body, track)
     lowest = lowest_surface(body, track.betas, track.global_orient, track.body_pose, track.transl)
@@ -123,7 +123,7 @@ def _heading(
 
 
 def agreement(one: Float[np.ndarray, "time joint 3"], other: Float[np.ndarray, "time joint 3"]) -> tuple[float, float]:
-    """Mean joint distance in millimetres after one similarity for the whole take, and mean angle of limbs in
+    """Return the mean joint distance in millimetres after one similarity for the whole take, and mean angle of limbs in
     degrees."""
     count = min(len(one), len(other))
     a, b = one[:count].reshape(-1, 3), other[:count].reshape(-1, 3)
@@ -140,7 +140,7 @@ def agreement(one: Float[np.ndarray, "time joint 3"], other: Float[np.ndarray, "
 
 
 def summary(rows: dict[str, dict[str, float]]) -> dict[str, dict[str, float | str]]:
-    """Median, 95th percentile and worst row of each figure."""
+    """Return median, 95th percentile and worst row of each figure."""
     told: dict[str, dict[str, float | str]] = {}
     for name in next(iter(rows.values())):
         values = np.array([row[name] for row in rows.values()])

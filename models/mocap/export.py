@@ -22,7 +22,7 @@ R_YUP_ZUP = R_ZUP_YUP.T
 
 
 def track_bvh(body: BodyModel, track: PersonTrack, timestamps_s: Float[np.ndarray, "time"]) -> SkeletonMotion:
-    """The track as a BVH motion. BVH knows one frame time: at the clip's median one, between frames by slerp.
+    """Return the track as a BVH motion. BVH knows one frame time: at the clip's median one, between frames by slerp.
 
     Raises InputError for fewer than two frames.
     """
@@ -53,7 +53,8 @@ def track_bvh(body: BodyModel, track: PersonTrack, timestamps_s: Float[np.ndarra
 
 
 def motion_glb(body: BodyModel, motion: Motion, mesh: bool = True) -> Glb:
-    """Everyone of a motion as one glTF animation on its own timestamps: 24 joints each, and a skinned mesh if wanted.
+    """Return everyone of a motion as one glTF animation on its own timestamps: 24 joints each, and a skinned mesh if
+    wanted.
 
     glTF blends four joints a vertex, so the skin is the body's to a few millimetres; pose corrections of a SMPL file
     are left out. A person's first node says in `extras` who they are and in which frames they were observed.

@@ -34,7 +34,7 @@ OPTIONAL = tuple(f"{side}_{joint}" for side in SIDES for joint in ("foot", "coll
 
 
 def match_joints(motion: SkeletonMotion) -> dict[str, int]:
-    """Source joint of each SMPL joint but the spine's; InputError lists what has no partner."""
+    """Return source joint of each SMPL joint but the spine's; InputError lists what has no partner."""
     shared = commonprefix([name.lower() for name in motion.names])
     plain = {}
     for index, name in enumerate(motion.names):
@@ -64,7 +64,7 @@ def match_joints(motion: SkeletonMotion) -> dict[str, int]:
 
 
 def spine_between(motion: SkeletonMotion, pelvis: int, neck: int) -> list[int]:
-    """Joints from the pelvis up to the neck's parent; the pelvis alone where the neck does not hang on it."""
+    """Return joints from the pelvis up to the neck's parent; the pelvis alone where the neck does not hang on it."""
     chain, joint = [], motion.parents[neck]
     while joint >= 0 and joint != pelvis:
         chain.append(joint)

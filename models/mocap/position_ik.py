@@ -20,7 +20,8 @@ AT = {name: index for index, name in enumerate(SMPL_JOINTS)}
 def rotations_from_positions(
     positions: Float[np.ndarray, "time 22 3"], offsets: Float[np.ndarray, "24 3"]
 ) -> Float[np.ndarray, "time 24 3 3"]:
-    """Rotations of the root in the world and of the other joints in their parents, for bones that rest along `offsets`.
+    """Return rotations of the root in the world and of the other joints in their parents, for bones that rest along
+    `offsets`.
 
     `offsets` are from the parent joint in the T-pose, in the body's own axes (y up, facing z); only directions matter.
     """
@@ -66,7 +67,7 @@ def rotations_from_positions(
 
 
 def fitted(rest: Float[np.ndarray, "bone 3"], now: Float[np.ndarray, "time bone 3"]) -> Float[np.ndarray, "time 3 3"]:
-    """The rotations that bring bones at rest nearest to where they are now (Kabsch 1976)."""
+    """Return the rotations that bring bones at rest nearest to where they are now (Kabsch 1976)."""
     u, _, vt = np.linalg.svd(np.einsum("tbi,bj->tij", now, rest))
     flip = np.ones((len(now), 3))
     flip[:, 2] = np.linalg.det(u @ vt)

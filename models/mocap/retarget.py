@@ -69,7 +69,7 @@ def retarget(
     role: Role = "person",
     window_s: tuple[float, float] | None = None,
 ) -> Motion:
-    """The motion of one or more people in one world on our body, sampled at `fps`; feet on the floor z = 0.
+    """Return the motion of one or more people in one world on our body, sampled at `fps`; feet on the floor z = 0.
 
     z is up; the first person's pelvis begins at x = y = 0 facing +x, the others keep their places to it. Ways on the
     floor are scaled alike for all, heights by each one's legs. `window_s` keeps a part (start, end) of the files.

@@ -31,7 +31,7 @@ class SkeletonMotion:
     timestamps_s: Float[np.ndarray, "time"]
 
     def rest_positions(self) -> Float[np.ndarray, "joint 3"]:
-        """Joint positions with every rotation zero, root at its offset."""
+        """Return joint positions with every rotation zero, root at its offset."""
         positions = self.offsets.copy()
         for joint, parent in enumerate(self.parents):
             if parent >= 0:
@@ -39,7 +39,7 @@ class SkeletonMotion:
         return positions
 
     def turned(self, rotation: Float[np.ndarray, "3 3"]) -> "SkeletonMotion":
-        """The same motion told in other world axes: p becomes `rotation` @ p."""
+        """Return the same motion told in other world axes: p becomes `rotation` @ p."""
         return replace(
             self,
             offsets=self.offsets @ rotation.T,
@@ -50,7 +50,7 @@ class SkeletonMotion:
     def forward(
         self, joints: Collection[int] | None = None
     ) -> tuple[Float[np.ndarray, "time joint 3 3"], Float[np.ndarray, "time joint 3"]]:
-        """Rotations and positions in the file's world, of all joints or of some; the others' rows are NaN."""
+        """Return rotations and positions in the file's world, of all joints or of some; the others' rows are NaN."""
         world = world_rotations(self.rotations, self.parents, joints)
         return world, joint_positions(world, self.translations, self.parents, joints)
 
@@ -58,7 +58,7 @@ class SkeletonMotion:
 def still_limbs(
     root: Float[np.ndarray, "time 3"], offsets: Float[np.ndarray, "joint 3"]
 ) -> Float[np.ndarray, "time joint 3"]:
-    """Translations of a skeleton whose bones keep their offsets while its root, joint 0, goes its way."""
+    """Return translations of a skeleton whose bones keep their offsets while its root, joint 0, goes its way."""
     translations = np.tile(offsets, (len(root), 1, 1))
     translations[:, 0] = root
     return translations

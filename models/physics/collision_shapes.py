@@ -5,7 +5,8 @@ from jaxtyping import Float
 
 
 def hull_points(points: Float[np.ndarray, "point 3"]) -> Float[np.ndarray, "corner 3"]:
-    """The points furthest along the axes and in 64 directions between: a convex hull small enough to collide fast."""
+    """Return the points furthest along the axes and in 64 directions between: a convex hull small enough to collide
+    fast."""
     index = np.arange(64) + 0.5
     polar, azimuth = np.arccos(1.0 - 2.0 * index / 64.0), np.pi * (1.0 + 5.0**0.5) * index
     between = np.stack([np.cos(azimuth) * np.sin(polar), np.sin(azimuth) * np.sin(polar), np.cos(polar)], axis=-1)
@@ -16,7 +17,8 @@ def hull_points(points: Float[np.ndarray, "point 3"]) -> Float[np.ndarray, "corn
 def core_capsule(
     points: Float[np.ndarray, "point 3"],
 ) -> tuple[Float[np.ndarray, "3"], Float[np.ndarray, "3"], float]:
-    """Ends and radius of a capsule inside a segment, along its longest direction: what other limbs collide with."""
+    """Return ends and radius of a capsule inside a segment, along its longest direction: what other limbs collide
+    with."""
     centre = points.mean(axis=0)
     _, _, directions = np.linalg.svd(points - centre, full_matrices=False)
     along = (points - centre) @ directions[0]

@@ -74,7 +74,7 @@ class Humanoid:
         body_pose: Float[np.ndarray, "time 69"],
         transl: Float[np.ndarray, "time 3"],
     ) -> Float[np.ndarray, "time position"]:
-        """Coordinates of SMPL poses; hinges beyond a limit are set to it. Those of others in the model are 0."""
+        """Return coordinates of SMPL poses; hinges beyond a limit are set to it. Those of others in the model are 0."""
         qpos, root = np.zeros((len(transl), self.model.nq)), self.root_start
         qpos[:, root : root + 3] = transl + self.pelvis_rest
         qpos[:, root + 3 : root + 7] = _continuous(Rotation.from_rotvec(global_orient).as_quat(scalar_first=True))
@@ -93,7 +93,7 @@ class Humanoid:
     def pose_from_qpos(
         self, qpos: Float[np.ndarray, "time position"]
     ) -> tuple[Float[np.ndarray, "time 3"], Float[np.ndarray, "time 69"], Float[np.ndarray, "time 3"]]:
-        """SMPL `global_orient`, `body_pose`, `transl` of coordinates, exactly."""
+        """Return SMPL `global_orient`, `body_pose`, `transl` of coordinates, exactly."""
         body_pose = np.zeros((len(qpos), 69))
         for joint, start in self.qpos_start.items():
             axes = joint_spec(SMPL_JOINTS[joint]).axes
@@ -107,7 +107,7 @@ class Humanoid:
         return global_orient, body_pose, qpos[:, root : root + 3] - self.pelvis_rest
 
     def targets(self, qpos: Float[np.ndarray, "time position"]) -> Float[np.ndarray, "time actuator"]:
-        """What the actuators steer to for these coordinates: hinge angles, rotation vectors of the balls; 0 for
+        """Return what the actuators steer to for these coordinates: hinge angles, rotation vectors of the balls; 0 for
         others'."""
         controls = np.zeros((len(qpos), self.model.nu))
         for joint, start in self.actuator_start.items():
@@ -129,7 +129,7 @@ def _continuous(quaternions: Float[np.ndarray, "time 4"]) -> Float[np.ndarray, "
 def segment_points(
     body: BodyModel, betas: Float[np.ndarray, "10"]
 ) -> tuple[Float[np.ndarray, "24 3"], dict[int, Float[np.ndarray, "point 3"]]]:
-    """Rest joints, and the rest-pose skin of each simulated segment (metres, SMPL axes).
+    """Return rest joints, and the rest-pose skin of each simulated segment (metres, SMPL axes).
 
     A vertex belongs to every segment that moves it by 40 % or more, so the hulls overlap at the joints.
     """
@@ -187,7 +187,7 @@ def build_humanoids(
     boxes: Sequence[Box] = (),
     grips: Sequence[Grip] = (),
 ) -> tuple[Humanoid, ...]:
-    """Humanoids of several people (betas, kg) in one model, who cannot pass through each other.
+    """Build humanoids of several people (betas, kg) in one model, who cannot pass through each other.
 
     Each grip is an equality `grip_0`, `grip_1`, ... of the model, which is not active at first.
     """

@@ -61,5 +61,5 @@ COLLIDING = tuple(
 
 
 def joint_spec(name: str) -> JointSpec:
-    """Specification of a joint by its SMPL name."""
+    """Return specification of a joint by its SMPL name."""
     return JOINTS[name.removeprefix("left_").removeprefix("right_")]

@@ -17,13 +17,13 @@ TALLEST_M = 2.0
 
 
 def room_boxes(room: Room) -> tuple[Box, ...]:
-    """Boxes in the room's world: one a support surface, and merged columns of occupied cells outside those."""
+    """Return boxes in the room's world: one a support surface, and merged columns of occupied cells outside those."""
     supports = tuple(_support(one.label, one.height_m, one.outline) for one in room.supports)
     return (*supports, *_columns(room, supports))
 
 
 def in_frame(boxes: tuple[Box, ...], T_frame_world: Float[np.ndarray, "4 4"]) -> tuple[Box, ...]:
-    """The boxes seen from a frame that is turned about the vertical and moved."""
+    """Return the boxes seen from a frame that is turned about the vertical and moved."""
     turned = float(np.arctan2(T_frame_world[1, 0], T_frame_world[0, 0]))
     return tuple(Box(b.label, apply(T_frame_world, b.centre), b.half_sizes, b.yaw + turned) for b in boxes)
 

@@ -56,12 +56,12 @@ class TrackingConfig(Config):
 
 
 def substeps_of(fps: float) -> int:
-    """Steps of the simulation per frame."""
+    """Return steps of the simulation per frame."""
     return int(np.ceil(1.0 / fps / LONGEST_STEP_S))
 
 
 def track_motion(humanoid: Humanoid, track: PersonTrack, fps: float, config: TrackingConfig) -> PersonTrack:
-    """The motion of a track (regular clock, 30 Hz or more) as the humanoid performs it, on the same clock.
+    """Return the motion of a track (regular clock, 30 Hz or more) as the humanoid performs it, on the same clock.
 
     It begins at rest, where the first pose has settled; with no time to settle, in the first pose itself (but for
     joints beyond their limits). Raises Rejected when the simulation breaks, sinks in, or strays from the motion.
@@ -77,7 +77,7 @@ def track_together(
     grips: Sequence[tuple[float, float]] = (),
     given_s: Sequence[float] = (),
 ) -> tuple[PersonTrack, ...]:
-    """The same of several people at once, whose humanoids share one model and meet in it.
+    """Return the same of several people at once, whose humanoids share one model and meet in it.
 
     `grips` says from when until when, in seconds, each grip of the model holds. Until `given_s` a person does exactly
     what the motion says, as who has been simulated already does.

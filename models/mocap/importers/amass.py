@@ -24,7 +24,7 @@ RATES = ("mocap_framerate", "mocap_frame_rate")
 
 
 def read(path: Path, body: BodyModel, betas: Float[np.ndarray, "10"], fps: float = 20.0) -> list[Motion]:
-    """The one motion of a take; raises InputError for an npz of another layout. AMASS has no captions: `texts` is
+    """Read the one motion of a take; raises InputError for an npz of another layout. AMASS has no captions: `texts` is
     empty."""
     remedy = "give a take of AMASS: an npz with poses, trans and mocap_framerate"
     try:

@@ -17,7 +17,7 @@ REMEDY = "give STORE/people3d/<key>, STORE/clip/<key> or DATASET/clips/<id>.npz"
 
 
 def read_artefact(folder: Path, body: BodyModel) -> Motion:
-    """The motion of an artefact as it is; InputError where it holds none, or was made with another body."""
+    """Read the motion of an artefact as it is; InputError where it holds none, or was made with another body."""
     if not (folder / "value.json").exists():
         raise InputError(folder, "holds no motion", REMEDY)
     value = codec.load(folder, "value")
@@ -31,7 +31,7 @@ def read_artefact(folder: Path, body: BodyModel) -> Motion:
 
 
 def read(path: Path, body: BodyModel, betas: Float[np.ndarray, "10"], fps: float = 20.0) -> list[Motion]:
-    """The one motion of an artefact; raises InputError as `read_artefact` does.
+    """Read the one motion of an artefact; raises InputError as `read_artefact` does.
 
     People keep the betas that they were lifted or made with, and `betas` is for nobody.
     """

@@ -6,7 +6,7 @@ from models.errors import InputError
 
 
 def read_lines(path: Path) -> tuple[str, ...]:
-    """The lines that are not empty; raises InputError where there are none."""
+    """Read the lines that are not empty; raises InputError where there are none."""
     try:
         lines = tuple(line.strip() for line in path.read_text().splitlines() if line.strip())
     except (OSError, UnicodeDecodeError) as error:

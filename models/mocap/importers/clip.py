@@ -13,7 +13,7 @@ from models.types import Motion
 
 
 def read(path: Path, body: BodyModel, betas: Float[np.ndarray, "10"], fps: float = 20.0) -> list[Motion]:
-    """The one motion of a clip, or those of a folder of clips; InputError for another file.
+    """Read the one motion of a clip, or those of a folder of clips; InputError for another file.
 
     People keep the betas that they were made with, and `betas` is for nobody: the file does not tell of which body they
     are.

@@ -29,8 +29,8 @@ REMEDY = "give the folder that holds new_joint_vecs and texts"
 
 
 def read(path: Path, body: BodyModel, betas: Float[np.ndarray, "10"], fps: float = 20.0) -> list[Motion]:
-    """Every take of the folder and every captioned part, in the order of names; InputError at the first that is not
-    whole.
+    """Read every take of the folder and every captioned part, in the order of names; InputError at the first that is
+    not whole.
 
     A file of `new_joint_vecs` in place of the folder stands for that take alone.
     """
@@ -57,7 +57,7 @@ def read(path: Path, body: BodyModel, betas: Float[np.ndarray, "10"], fps: float
 
 
 def read_captions(path: Path) -> dict[tuple[float, float], tuple[str, ...]]:
-    """Captions by the part (start, end) in seconds that they describe; (0, 0) is the whole take. InputError if
+    """Read captions by the part (start, end) in seconds that they describe; (0, 0) is the whole take. InputError if
     garbled."""
     parts: dict[tuple[float, float], tuple[str, ...]] = {}
     for line in read_lines(path):
@@ -75,7 +75,7 @@ def read_captions(path: Path) -> dict[tuple[float, float], tuple[str, ...]]:
 
 
 def read_positions(path: Path) -> Float[np.ndarray, "time 22 3"]:
-    """Places of SMPL's 22 joints, y up, metres; raises InputError for another layout."""
+    """Read places of SMPL's 22 joints, y up, metres; raises InputError for another layout."""
     remedy = f"give a file of new_joint_vecs: frames of {WIDTH} numbers"
     try:
         rows = np.load(path, allow_pickle=False).astype(np.float64)

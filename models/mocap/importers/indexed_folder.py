@@ -33,13 +33,13 @@ class IndexedTake:
     texts: tuple[str, ...]
 
     def sources(self) -> tuple[SkeletonMotion, ...]:
-        """The skeletons of everyone; raises InputError where a file cannot be read."""
+        """Read the skeletons of everyone; raises InputError where a file cannot be read."""
         return tuple(READERS[self.kind](path, self.hz) for path in self.paths)
 
 
 def index_takes(folder: Path) -> list[IndexedTake]:
-    """Takes in the order of their first rows; raises InputError for an index that lacks a column or names no format of
-    ours.
+    """Read takes in the order of their first rows; raises InputError for an index that lacks a column or names no
+    format of ours.
 
     Files are not opened.
     """
@@ -74,11 +74,13 @@ def index_takes(folder: Path) -> list[IndexedTake]:
 
 
 def read_take(take: IndexedTake, body: BodyModel, betas: Float[np.ndarray, "10"], fps: float = 20.0) -> Motion:
-    """A take as `retarget` brings it on the body, captions in `details["texts"]`; raises InputError as that does."""
+    """Read a take as `retarget` brings it on the body, captions in `details["texts"]`; raises InputError as that
+    does."""
     motion = retarget(take.sources(), body, betas, fps)
     return replace(motion, details=motion.details | {"texts": take.texts})
 
 
 def read(path: Path, body: BodyModel, betas: Float[np.ndarray, "10"], fps: float = 20.0) -> list[Motion]:
-    """All takes of the folder; raises InputError at the first that cannot be read. To skip those, read take by take."""
+    """Read all takes of the folder; raises InputError at the first that cannot be read. To skip those, read take by
+    take."""
     return [read_take(take, body, betas, fps) for take in index_takes(path)]

@@ -31,7 +31,7 @@ REMEDY = "give the folder that holds motions_processed/person1, motions_processe
 
 
 def read(path: Path, body: BodyModel, betas: Float[np.ndarray, "10"], fps: float = 20.0) -> list[Motion]:
-    """Every take of the folder, two people each, in the order of names; raises InputError at the first that is not
+    """Read every take of the folder, two people each, in the order of names; raises InputError at the first that is not
     whole.
 
     A file of `motions_processed/person1` in place of the folder stands for that take alone.
@@ -53,7 +53,7 @@ def read(path: Path, body: BodyModel, betas: Float[np.ndarray, "10"], fps: float
 
 
 def read_person(path: Path) -> SkeletonMotion:
-    """One person's motion, y up, on the bones that the positions show; raises InputError for another layout."""
+    """Read one person's motion, y up, on the bones that the positions show; raises InputError for another layout."""
     remedy = f"give a file of InterHuman: frames of {WIDTH} numbers"
     try:
         rows = np.load(path, allow_pickle=False).astype(np.float64)

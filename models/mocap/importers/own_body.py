@@ -16,8 +16,8 @@ from models.types import Motion, PersonTrack
 
 
 def sampled_at(motion: Motion, body: BodyModel, fps: float) -> Motion:
-    """Everyone at `fps` from the first timestamp on; the first person's pelvis begins at x = y = 0 facing +x, z as it
-    was.
+    """Return everyone at `fps` from the first timestamp on; the first person's pelvis begins at x = y = 0 facing +x, z
+    as it was.
 
     Whether a frame was observed, and its action, are those of the nearest frame.
     """

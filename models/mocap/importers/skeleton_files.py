@@ -31,7 +31,7 @@ OWN_HZ = {"amc": asf_amc.CMU_HZ, "expmap": expmap.CMU_HZ}
 
 
 def read(kind: str, path: Path, body: BodyModel, betas: Float[np.ndarray, "10"], fps: float = 20.0) -> list[Motion]:
-    """The one motion of a file, on our body; raises InputError where the file or its skeleton is not understood.
+    """Read the one motion of a file, on our body; raises InputError where the file or its skeleton is not understood.
 
     AMC and exponential maps have no clock: they are taken for CMU's 120 frames a second, and that is logged and told in
     `details["assumed_hz"]`. A folder's `index.csv` knows better (`models.mocap.importers.indexed_folder`).
