@@ -35,7 +35,7 @@ class CorpusTrack:
 
 
 def corpus_tracks(path: Path, body: BodyModel, without: Collection[str] = ()) -> Iterator[CorpusTrack]:
-    """Everybody of a corpus file, in its order, but for the items of some sources (`Row.source`).
+    """Yield everybody of a corpus file, in its order, but for the items of some sources (`Row.source`).
 
     Mirrored items are left out, since training mirrors; windows of captured pairs overlap, and begin here where those
     that came before them end. InputError where the corpus is of another body, or cannot be read.

@@ -25,6 +25,7 @@ from models.training.state import Checkpoint, Progress, Trained, resume_state, s
 
 logger = logging.getLogger(__name__)
 
+Tensors = list[Tensor] | tuple[Tensor, ...]
 CPU = torch.device("cpu")
 RUNNING_DECAY = 0.98
 """Of the running means that are logged."""
@@ -138,7 +139,7 @@ def averaged(model: nn.Module, ema_decay: float) -> AveragedModel:
     The decay is min(ema_decay, n / (n + 9)) at the nth step, or short trainings would keep what they began with.
     """
 
-    def update(averages: list[Tensor], current: list[Tensor], count: Tensor | int) -> None:
+    def update(averages: Tensors, current: Tensors, count: Tensor | int) -> None:
         number = int(count)
         get_ema_multi_avg_fn(min(ema_decay, number / (number + 9)))(averages, current, count)
 
@@ -206,8 +207,8 @@ def _scheduler(optimiser: torch.optim.Optimizer, schedule: Schedule, step: int) 
 
 def _log(progress: Progress, last: int) -> None:
     progress.train.append({"step": progress.step, "seconds": progress.seconds} | progress.losses)
-    told = " ".join(f"{name} {value:.4f}" for name, value in progress.losses.items())
-    logger.info("step %d of %d, %.0f s: %s", progress.step, last, progress.seconds, told)
+    shown = " ".join(f"{name} {value:.4f}" for name, value in progress.losses.items())
+    logger.info("step %d of %d, %.0f s: %s", progress.step, last, progress.seconds, shown)
 
 
 @torch.no_grad()

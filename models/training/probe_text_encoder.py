@@ -56,7 +56,7 @@ _SIDES = (
     "stumbles towards the {} and recovers",
     "topples to the {} after being pushed",
 )
-_WAYS = (
+_DIRECTIONS = (
     "falls {}",
     "topples {} onto the ground",
     "walks {}",
@@ -70,7 +70,7 @@ _WAYS = (
     "crawls {}",
     "collapses {} and lies still",
 )
-_DEEDS = (
+_ACTIONS = (
     "helps {} up",
     "helps {} to stand up from a chair",
     "catches {}, who stumbles",
@@ -105,28 +105,28 @@ Probe = list[tuple[str, int, int]]
 
 
 def probes() -> dict[str, Probe]:
-    """The sentences; of each kind, half have either answer."""
+    """Return the sentences; of each kind, half have either answer."""
     pairs = [(a, b) for a in _CARERS for b in _CARED]
     return {
         "falls / does not fall": [
             (_said(w, t[k]), k, i) for i, t in enumerate(_NEGATIONS) for w in _WHO for k in (0, 1)
         ],
         "left / right": _filled(_SIDES, ("left", "right")),
-        "forwards / backwards": _filled(_WAYS, ("forwards", "backwards")),
-        "carer does / resident does": _turned(_DEEDS, pairs),
+        "forwards / backwards": _filled(_DIRECTIONS, ("forwards", "backwards")),
+        "carer does / resident does": _turned(_ACTIONS, pairs),
         "who falls": _turned(_FALLERS, [(b, a) for a, b in pairs]),
         "helps / is helped": [
-            (_said(one, t[k].format(other)), k, i)
+            (_said(subject, t[k].format(other)), k, i)
             for i, t in enumerate(_VOICES)
             for pair in pairs
-            for one, other in (pair, pair[::-1])
+            for subject, other in (pair, pair[::-1])
             for k in (0, 1)
         ],
         "who helps, active or passive": [
-            (_said(one, t[k].format(other)), int((one in _CARERS) == (k == 1)), i)
+            (_said(subject, t[k].format(other)), int((subject in _CARERS) == (k == 1)), i)
             for i, t in enumerate(_VOICES)
             for pair in pairs
-            for one, other in (pair, pair[::-1])
+            for subject, other in (pair, pair[::-1])
             for k in (0, 1)
         ],
     }
@@ -150,14 +150,14 @@ def _turned(templates: tuple[str, ...], pairs: list[tuple[str, str]]) -> Probe:
 
 
 def accuracy(encoded: Float[np.ndarray, "text dim"], probe: Probe) -> float:
-    """Share of held-out sentences told rightly; every template is held out once."""
+    """Return the share of held-out sentences told rightly; every template is held out once."""
     answers, templates = np.array([k for _, k, _ in probe]), np.array([i for _, _, i in probe])
-    told = np.zeros(len(probe), dtype=bool)
+    right = np.zeros(len(probe), dtype=bool)
     for fold in range(FOLDS):
         asked = templates % FOLDS == fold
         model = _learnt(encoded[~asked], answers[~asked])
-        told[asked] = model.predict(encoded[asked]) == answers[asked]
-    return float(told.mean())
+        right[asked] = model.predict(encoded[asked]) == answers[asked]
+    return float(right.mean())
 
 
 def _learnt(encoded: Float[np.ndarray, "text dim"], answers: Int[np.ndarray, "text"]):
@@ -167,11 +167,11 @@ def _learnt(encoded: Float[np.ndarray, "text dim"], answers: Int[np.ndarray, "te
 def corpus_accuracy(
     encoder: TextEncoder, texts: list[str], parts: dict[str, slice], seed: int = 0
 ) -> dict[str, dict[str, float]]:
-    """Share of a corpus' captions of falls of which side, and which of five directions, are told."""
+    """Return the share of a corpus' captions of falls of which side, and which of five directions, are told."""
     falls = sorted({text for text in texts if re.search(r"\b(fall|toppl|tumbl|collaps|drops|crumpl)", text)})
     np.random.default_rng(seed).shuffle(falls)
     sides = ((r"\bleft\b",), (r"\bright\b",))
-    ways = (
+    directions = (
         (r"\bforwards?\b",),
         (r"\bbackwards?\b",),
         (r"to \w+ left\b",),
@@ -179,7 +179,7 @@ def corpus_accuracy(
         (r"straight down|on the spot",),
     )
     found: dict[str, dict[str, float]] = {}
-    for name, kinds in (("captions: left / right", sides), ("captions: five directions", ways)):
+    for name, kinds in (("captions: left / right", sides), ("captions: five directions", directions)):
         hits = [[k for k, (words,) in enumerate(kinds) if re.search(words, text)] for text in falls]
         kept = [(text, hit[0]) for text, hit in zip(falls, hits, strict=True) if len(hit) == 1][: LEARNT + ASKED]
         encoded, answers = encoder.encode([text for text, _ in kept]).numpy(), np.array([k for _, k in kept])
@@ -191,7 +191,7 @@ def corpus_accuracy(
 
 
 def measure(encoder: TextEncoder, texts: list[str] | None = None) -> dict[str, dict[str, float]]:
-    """Accuracies by probe, of the sentence embedding alone and of all of it; 0.5 is chance of two."""
+    """Return accuracies by probe, of the sentence embedding alone and of all of it; 0.5 is chance of two."""
     parts = {"sentence": slice(0, encoder.dim - 2 * encoder.config.word_dims), "all": slice(None)}
     found = {}
     for name, probe in probes().items():

@@ -12,7 +12,7 @@ import numpy as np
 from jaxtyping import Float
 from transformers import Dinov2Config
 
-from models.depth import DepthModels, DepthModelsConfig, checkpoint_folder
+from models.depth import DepthModels, DepthModelsConfig, DepthNetwork, Kind, checkpoint_folder
 from models.errors import InputError
 from models.training.depth.losses import MAX_DEPTH_M
 from models.training.depth.network import SHORT_PX
@@ -21,20 +21,20 @@ from models.training.state import read_facts
 
 
 def errors(predicted: Float[np.ndarray, "*pixel"], depth: Float[np.ndarray, "*pixel"]) -> tuple[float, float]:
-    """AbsRel and delta_1 (share within a factor 1.25) over pixels with depth."""
+    """Return AbsRel and delta_1 (share within a factor 1.25) over pixels with depth."""
     ratio = (predicted / np.where(depth > 0, depth, np.nan))[depth > 0]
     return float(np.mean(np.abs(ratio - 1.0))), float(np.mean(np.maximum(ratio, 1.0 / ratio) < 1.25))
 
 
 def fitted_disparity(disparity: Float[np.ndarray, "h w"], depth: Float[np.ndarray, "h w"]) -> Float[np.ndarray, "h w"]:
-    """Depth from disparity with the scale and offset that fit the truth best: how relative depth is judged."""
+    """Return depth from disparity with the scale and offset that fit the truth best: how relative depth is judged."""
     good = depth > 0
     a, b = np.polyfit(disparity[good], 1.0 / depth[good], 1)
     return 1.0 / np.maximum(a * disparity + b, 1.0 / MAX_DEPTH_M)
 
 
 def measure(images, depths, focals, floors, models: DepthModels) -> dict[str, dict[str, float]]:
-    """Mean errors of both networks over views: raw, scaled by the median ratio, by the floor, fitted."""
+    """Return mean errors of both networks over views: raw, scaled by the median ratio, by the floor, fitted."""
     rows: dict[str, list[tuple[float, float]]] = {
         "raw": [],
         "median_scaled": [],
@@ -62,7 +62,7 @@ def measure(images, depths, focals, floors, models: DepthModels) -> dict[str, di
 
 
 def read_rgbd(folder: Path):
-    """Images, depth in metres and focal lengths of `7scenes_kitchen` and `nyu` below a folder."""
+    """Yield images, depth in metres and focal lengths of `7scenes_kitchen` and `nyu` below a folder."""
     found = []
     for colour in sorted((folder / "7scenes_kitchen").glob("*.color.jpg")):
         found.append((colour, colour.with_name(colour.name.replace("color.jpg", "depth.png")), 585.0))
@@ -101,7 +101,7 @@ The real rooms (7-Scenes kitchen and NYUv2) look like nothing it was trained on,
 
 
 def started(history: dict | None) -> str:
-    """In words, what a training started from."""
+    """Say in words what a training started from."""
     if history is None:
         return ""
     views = f"{history['steps']} steps of {history['batch_size']} views"
@@ -127,7 +127,8 @@ def report(views: Path, rgbd: Path | None, metric: str = "starter", relative: st
         "floor_scaled": "scale, by the floor",
         "relative_fitted": "scale and offset, fitted",
     }
-    for kind, network in (("metric", models.metric), ("relative", models.relative)):
+    networks: tuple[tuple[Kind, DepthNetwork], ...] = (("metric", models.metric), ("relative", models.relative))
+    for kind, network in networks:
         folder, backbone = checkpoint_folder(kind, network.name, None), network.network.config.backbone_config
         assert isinstance(backbone, Dinov2Config)  # of the starters, which are ours
         facts = read_facts(folder)

@@ -10,7 +10,7 @@ MAX_DEPTH_M = 20
 def gradient_loss(
     error: Float[torch.Tensor, "n h w"], mask: Bool[torch.Tensor, "n h w"], scales: int = 3
 ) -> Float[torch.Tensor, ""]:
-    """Mean absolute difference of neighbouring errors, at several resolutions (MiDaS eq. 11)."""
+    """Return the mean absolute difference of neighbouring errors, at several resolutions (MiDaS eq. 11)."""
     total = error.new_zeros(())
     for scale in range(scales):
         e, m = error[:, :: 2**scale, :: 2**scale], mask[:, :: 2**scale, :: 2**scale]
@@ -23,7 +23,7 @@ def gradient_loss(
 def metric_loss(
     predicted: Float[torch.Tensor, "n h w"], depth: Float[torch.Tensor, "n h w"]
 ) -> Float[torch.Tensor, ""]:
-    """Scale-invariant log error (Eigen 2014, lambda 0.5, per picture) and gradient matching of log depth."""
+    """Return the scale-invariant log error (Eigen 2014, lambda 0.5, per picture) and gradient matching of log depth."""
     mask = (depth > 0.1) & (depth < MAX_DEPTH_M)
     error = torch.where(mask, predicted.clamp(min=0.05).log() - depth.clamp(min=0.05).log(), 0.0)
     count = mask.sum(dim=(1, 2)).clamp(min=1)
@@ -34,7 +34,8 @@ def metric_loss(
 def relative_loss(
     predicted: Float[torch.Tensor, "n h w"], depth: Float[torch.Tensor, "n h w"]
 ) -> Float[torch.Tensor, ""]:
-    """Disparity, both sides brought to median 0 and mean deviation 1, and gradient matching (MiDaS eq. 4-7, 11)."""
+    """Return the error of disparity, both sides brought to median 0 and mean deviation 1, and gradient matching
+    (MiDaS eq. 4-7, 11)."""
     mask = (depth > 0.1) & (depth < MAX_DEPTH_M)
     true = torch.where(mask, 1.0 / depth.clamp(min=0.1), 0.0)
 

@@ -19,7 +19,8 @@ SHORT_PX = {"metric": 84, "relative": 168}
 
 
 def starter_config(kind: Kind) -> DepthAnythingConfig:
-    """The starters' architecture: everything but the head is the same in both, so that one starts from the other."""
+    """Return the starters' architecture: everything but the head is the same in both, so that one starts from the
+    other."""
     size = SHORT_PX[kind]
     backbone = Dinov2Config(
         hidden_size=192,
@@ -74,8 +75,8 @@ def begin_with(network: DepthAnythingForDepthEstimation, kind: Kind, start: Path
 
 
 def start_well(network: DepthAnythingForDepthEstimation, views: Views) -> None:
-    """First weights for training from nothing: the library's own suit fine-tuning, and learn next to nothing in the few
-    hundred steps that a small CPU affords."""
+    """Set first weights for training from nothing: the library's own suit fine-tuning, and learn next to nothing in
+    the few hundred steps that a small CPU affords."""
     with torch.no_grad():
         for part in (network.neck, network.head):
             for module in part.modules():

@@ -14,7 +14,7 @@ class Orthogonalised(torch.optim.Optimizer):
 
     @torch.no_grad()
     def step(self) -> None:
-        """One update."""
+        """Do one update."""
         for group in self.param_groups:
             for matrix in group["params"]:
                 velocity = self.state[matrix].setdefault("velocity", torch.zeros_like(matrix))

@@ -70,7 +70,7 @@ class Views:
         self.test = np.flatnonzero(watching & np.isin(self.room_of, held))
 
     def batch(self, rng: np.random.Generator, size: int) -> tuple[torch.Tensor, torch.Tensor]:
-        """Augmented pixels [n, 3, h, w], normalised, and canonical depth [n, h, w]."""
+        """Draw augmented pixels [n, 3, h, w], normalised, and canonical depth [n, h, w]."""
         pixels, depths = [], []
         for index in rng.choice(self.train, size=size):
             image, depth = self.images[index], self.depth[index]
@@ -86,7 +86,7 @@ class Views:
 def watches(
     floor: Bool[np.ndarray, "*n height width"], depth: Float[np.ndarray, "*n height width"]
 ) -> Bool[np.ndarray, "*n"]:
-    """Views that a camera which watches a room could have: some floor in sight, nothing right before the lens.
+    """Tell which views a camera that watches a room could have: some floor in sight, nothing right before the lens.
 
     The others (the side of a wardrobe, the ceiling) cost such small networks much and teach them little.
     """
@@ -97,7 +97,7 @@ def watches(
 def zoomed(
     image: UInt8[np.ndarray, "height width 3"], depth: Float[np.ndarray, "height width"], rng: np.random.Generator
 ) -> tuple[UInt8[np.ndarray, "height width 3"], Float[np.ndarray, "height width"]]:
-    """A crop at the picture's size: a longer focal length, so the canonical depth shrinks by the zoom."""
+    """Return a crop at the image's size: a longer focal length, so the canonical depth shrinks by the zoom."""
     height, width = depth.shape
     zoom = rng.uniform(1.0, 1.35)
     rows, columns = round(height / zoom), round(width / zoom)
@@ -112,7 +112,7 @@ def zoomed(
 def recoloured(
     image: UInt8[np.ndarray, "height width 3"], rng: np.random.Generator
 ) -> UInt8[np.ndarray, "height width 3"]:
-    """Another exposure, white balance, sharpness and noise: what differs between cameras."""
+    """Return it with another exposure, white balance, sharpness and noise: what differs between cameras."""
     colours = image.astype(np.float32) / 255.0
     if rng.random() < 0.3:
         colours = cv2.GaussianBlur(colours, (0, 0), rng.uniform(0.4, 1.2))
@@ -124,6 +124,6 @@ def recoloured(
 
 
 def normalised(images: UInt8[np.ndarray, "n height width 3"]) -> Float[torch.Tensor, "n 3 height width"]:
-    """Pixels as the network takes them."""
+    """Return pixels as the network takes them."""
     pixels = torch.from_numpy(images).permute(0, 3, 1, 2).float() / 255.0
     return (pixels - torch.tensor(IMAGENET_MEAN).view(3, 1, 1)) / torch.tensor(IMAGENET_STD).view(3, 1, 1)

@@ -47,7 +47,7 @@ class Views:
     """People, rooms and takes that training does not see."""
 
     def crops(self) -> UInt8[np.ndarray, "view rows columns 3"]:
-        """All crops, RGB."""
+        """Return all crops, RGB."""
         starts = np.concatenate([[0], self.ends[:-1]])
         files = [self.jpeg[first:last] for first, last in zip(starts, self.ends, strict=True)]
         return np.stack([np.asarray(cv2.imdecode(file, cv2.IMREAD_COLOR_RGB)) for file in files])
@@ -80,13 +80,13 @@ class Batch:
     """J0(betas): where the pelvis lies at transl 0."""
 
     def of(self, rows: np.ndarray) -> "Batch":
-        """Some of the crops."""
+        """Return some of the crops."""
         index = torch.as_tensor(rows)
         return Batch(*(value[index] for value in vars(self).values()))
 
 
 def batch_of(views: Views, body: BodyModel) -> Batch:
-    """Views as tensors."""
+    """Return views as tensors."""
     betas, transl, focal = (
         torch.as_tensor(value, dtype=torch.float32) for value in (views.betas, views.transl, views.focal_px)
     )
@@ -101,7 +101,8 @@ def batch_of(views: Views, body: BodyModel) -> Batch:
 
 
 def varied(batch: Batch, rng: np.random.Generator) -> tuple[Float[Tensor, "crop 3 rows columns"], Batch]:
-    """Normalised pixels of crops mirrored half of the time, turned, zoomed and recoloured, and the truth to match.
+    """Return normalised pixels of crops mirrored half of the time, turned, zoomed and recoloured, and the truth to
+    match.
 
     Turning about the axis of the crop's camera turns the body with it; zooming is another focal length.
     """
@@ -140,12 +141,12 @@ class Skeleton:
     def joints(
         self, rotations: Float[Tensor, "crop 24 3 3"], betas: Float[Tensor, "crop 10"], transl: Float[Tensor, "crop 3"]
     ) -> Float[Tensor, "crop 24 3"]:
-        """In the axes of the crops' cameras, metres."""
+        """Return joints in the axes of the crops' cameras, metres."""
         return self.body.posed(betas, rotations[:, 0], rotations[:, 1:], transl).joints
 
     def in_crop(
         self, joints: Float[Tensor, "crop 24 3"], focal_px: Float[Tensor, "crop"]
     ) -> Float[Tensor, "crop 24 2"]:
-        """Right and down of the crop's middle, in half sides."""
+        """Return joints right and down of the crop's middle, in half sides."""
         depth = joints[..., 2:].clamp(min=NEAREST_M)
         return joints[..., :2] / depth * (2.0 * focal_px[:, None, None] / self.rows_px)

@@ -15,7 +15,8 @@ from models.training.pose_prior.kinematics import angles_deg
 
 @torch.no_grad()
 def errors_of(network: Hmr, skeleton: Skeleton, batch: Batch, flip: bool) -> dict[str, np.ndarray]:
-    """Per crop: PA-MPJPE, MPJPE less the pelvis, heading and posture of the root, pelvis' distance, place in the crop.
+    """Return for each crop: PA-MPJPE, MPJPE less the pelvis, heading and posture of the root, pelvis' distance,
+    place in the crop.
 
     `mean_pa_mm` and `mean_mm` are those of the mean pose, the latter turned as the network turns it.
     """
@@ -45,7 +46,8 @@ def errors_of(network: Hmr, skeleton: Skeleton, batch: Batch, flip: bool) -> dic
 
 
 def measure(network: Hmr, views: Views, body: BodyModel, flip: bool = True) -> dict[str, dict[str, float]]:
-    """Mean errors on held-out views, by posture and by how much of the person is seen; medians for root and pelvis."""
+    """Return mean errors on held-out views, by posture and by how much of the person is seen; medians for root and
+    pelvis."""
     held = np.flatnonzero(views.held_out)
     errors = errors_of(network, Skeleton(body, network.config.rows_px), batch_of(views, body).of(held), flip)
     trunk, seen = views.trunk[held], views.seen[held]

@@ -62,7 +62,7 @@ def start_backbone(network: Hmr, folder: Path) -> None:
 
 
 def set_means(network: Hmr, body: BodyModel, batch: Batch) -> None:
-    """Mean parameters from what is to be learned, and the rest joints of its body."""
+    """Take mean parameters from what is to be learned, and the rest joints of its body."""
     columns = batch.rotations[..., :2].transpose(-1, -2).flatten(-2).mean(0)
     # Headings cancel: the root's mean is no rotation to start from, and stays that of facing the camera.
     network.mean_pose[6:] = columns[1:].flatten()

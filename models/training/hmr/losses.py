@@ -30,14 +30,14 @@ class Trainee(nn.Module):
 def loss_of(
     trainee: Trainee, skeleton: Skeleton, pixels: Float[Tensor, "crop 3 rows columns"], true: Batch
 ) -> dict[str, Tensor]:
-    """Every loss by its name in `WEIGHTS`, mean over crops."""
+    """Return every loss by its name in `WEIGHTS`, mean over crops."""
     tokens = trainee.network.tokens(pixels)
     found = trainee.network.decode(tokens)
     transl = found.translation(true.focal_px, skeleton.rows_px)
     unturned, nowhere = torch.eye(3).expand(len(pixels), 1, 3, 3), torch.zeros_like(transl)
 
     def posture(rotations: Tensor, betas: Tensor) -> tuple[Tensor, Tensor]:
-        """Joints less the pelvis with the root unturned, and J0."""
+        """Return joints less the pelvis with the root unturned, and J0."""
         joints = skeleton.joints(torch.cat([unturned, rotations[:, 1:]], dim=1), betas, nowhere)
         return joints - joints[:, :1], joints[:, :1]
 

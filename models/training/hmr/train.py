@@ -38,7 +38,7 @@ TRAINING = HmrTrainConfig(
 
 
 def small_config(body: BodyModel) -> HmrConfig:
-    """Sizes that two CPU cores can train; the backbone has those of the starter for depth, from which it begins.
+    """Return sizes that two CPU cores can train; the backbone has those of the starter for depth, from which it begins.
 
     One query asks for 24 joints: it has many narrow heads, so that it can look at many places at once.
     """

@@ -48,7 +48,7 @@ HELD_OUT = 10
 SHOTS_PER_PERSON = 16
 DRAWS = 12
 """Of a place, until enough of the person is seen from there."""
-LEAST_SEEN = 0.45
+MIN_SEEN_SHARE = 0.45
 """Share of the body's pixels that nothing hides, and of its keypoints inside the picture."""
 POSTURE_SHARES = ((0.5, 0.4), (0.87, 0.2), (1.01, 0.4))
 """Trunk's elevation (sine) below which, and how often: lying, leaning, upright."""
@@ -87,7 +87,7 @@ def draw_views(body: BodyModel, poses: Poses, config: HmrConfig, people: int, se
     if not shots:
         raise InputError("views", "nobody was seen", "ask for more people")
     jpeg, *truth = zip(*shots, strict=True)
-    ends = np.cumsum([len(one) for one in jpeg])
+    ends = np.cumsum([len(file) for file in jpeg])
     return Views(np.concatenate(jpeg), ends, *(np.array(values) for values in truth))
 
 
@@ -110,7 +110,7 @@ def _draw_poses(trunk: Float[np.ndarray, "pose"], count: int, rng: np.random.Gen
 
 
 def draw_shape(rng: np.random.Generator) -> BodyShape:
-    """Anybody: mostly the old, some children of school age."""
+    """Draw anybody: mostly the old, some children of school age."""
     group = rng.random()
     low, high = (8.0, 18.0) if group < 0.1 else (18.0, 65.0) if group < 0.5 else (65.0, 100.0)
     age, sex = float(rng.uniform(low, high)), float(rng.uniform())
@@ -124,7 +124,8 @@ def draw_shape(rng: np.random.Generator) -> BodyShape:
 def draw_orientation(
     trunk_body: Float[np.ndarray, "3"], elevation: float, rng: np.random.Generator
 ) -> Float[np.ndarray, "3 3"]:
-    """Root orientation (body axes to world) that gives the trunk, a direction in body axes, its elevation (sine).
+    """Draw a root orientation (body axes to world) that gives the trunk, a direction in body axes, its elevation
+    (sine).
 
     The upright mostly lean forward; the lying are rolled about their trunk by any angle.
     """
@@ -230,7 +231,7 @@ def _photograph(
         return None
     pixels = camera.project(keypoints)
     inside = in_image(pixels, camera)
-    if inside.mean() < LEAST_SEEN:
+    if inside.mean() < MIN_SEEN_SHARE:
         return None
     view = crop_camera(camera, _draw_box(pixels[inside], camera, rng), config)
     renderer.look_through(view)
@@ -248,7 +249,7 @@ def _photograph(
     margin = (config.rows_px - config.columns_px) // 2
     columns = slice(margin, config.rows_px - margin)
     seen = shown[:, columns].sum() / max(1, body.sum())
-    if body.sum() < 0.01 * body.size or seen < LEAST_SEEN:
+    if body.sum() < 0.01 * body.size or seen < MIN_SEEN_SHARE:
         return None
     background = crop(stage.plate, camera, view, config.rows_px)
     picture = composite(background, rendering, hidden, np.ones(depth.shape, np.float32)).astype(np.float32)

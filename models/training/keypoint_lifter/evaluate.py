@@ -47,11 +47,11 @@ class Errors:
 
 
 def postures(joints: Float[np.ndarray, "frame 24 3"], falling: Bool[np.ndarray, "frame"]) -> Int[np.ndarray, "frame"]:
-    """Index into POSTURES by the elevation of trunk and thighs; `falling` is known from the motion."""
+    """Return the index into POSTURES by the elevation of trunk and thighs; `falling` is known from the motion."""
 
     def rise(a: int, b: int) -> Float[np.ndarray, "frame"]:
-        way = joints[:, b] - joints[:, a]
-        return way[:, 2] / np.linalg.norm(way, axis=-1)
+        direction = joints[:, b] - joints[:, a]
+        return direction[:, 2] / np.linalg.norm(direction, axis=-1)
 
     trunk, thighs = rise(0, NECK), np.stack([rise(4, 1), rise(5, 2)])
     found = np.full(len(joints), POSTURES.index("other"))
@@ -71,7 +71,7 @@ def _between_deg(a: Float[np.ndarray, "frame n"], b: Float[np.ndarray, "frame n"
 def measure(
     network: PoseLift, motions: Motions, windows: int, frames: int, seed: int, faults: DetectorNoiseConfig
 ) -> Errors:
-    """Errors on so many windows of held-out takes."""
+    """Return the errors on so many windows of held-out takes."""
     body = load_body()
     source = WindowSource(motions, body, frames, held_out=True)
     parts: list[tuple[np.ndarray, ...]] = []
@@ -81,7 +81,7 @@ def measure(
         found = network(true.rays, true.scores, true.camera_height_m, true.seconds, mask)
         seen = (true.scores > 0.0).any(-1).numpy()
         rest = body.rest_joints(true.betas)[:, None, 0]
-        way = true.pelvis - true.offset[:, None]
+        pelvis = true.pelvis - true.offset[:, None]
 
         def joints(rotations, pelvis, shape=true.betas, rest=rest, seen=seen):
             posed = body.posed(shape[:, None], rotations[:, :, 0], rotations[:, :, 1:], pelvis - rest).joints
@@ -89,7 +89,7 @@ def measure(
 
         shape = source.shapes(found.shape.mean(1))
         own = body.rest_joints(shape)[:, None, 0]
-        a, b = joints(found.rotations, found.pelvis, shape, own), joints(true.rotations, way)
+        a, b = joints(found.rotations, found.pelvis, shape, own), joints(true.rotations, pelvis)
         posture = postures(b, true.falling.numpy()[seen])
         front, front_true = (x[:, :, 0, :, 2].double().numpy()[seen] for x in (found.rotations, true.rotations))
         long, long_true = a[:, NECK] - a[:, 0], b[:, NECK] - b[:, 0]
@@ -112,7 +112,7 @@ def measure(
 
 
 def table(errors: Errors) -> dict[str, dict[str, float]]:
-    """Means by posture, and over all frames."""
+    """Return means by posture, and over all frames."""
     rows = {}
     for name in ("all", *POSTURES):
         of = np.ones(len(errors.posture), bool) if name == "all" else errors.posture == POSTURES.index(name)
@@ -130,7 +130,7 @@ def table(errors: Errors) -> dict[str, dict[str, float]]:
 
 
 def plot(errors: Errors, path: Path) -> None:
-    """PA-MPJPE and root error by posture against the number of keypoints that are missing, as PNG."""
+    """Draw PA-MPJPE and root error by posture against the number of keypoints that are missing, as PNG."""
     figure = Figure(figsize=(10, 3.6), layout="constrained")
     edges = [0, 1, 3, 5, 8, 12, 17]
     for axes, values, label in zip(
@@ -203,7 +203,8 @@ def _markdown(rows: dict[str, dict[str, float]]) -> str:
 
 
 def write_card(folder: Path, motions: Motions, windows: int, seed: int) -> dict:
-    """Measure the network of a folder; write its README.md and errors.png. The figures, by how wrong the input was."""
+    """Measure the network of a folder; write its README.md and errors.png. Returns the figures, by how wrong the
+    input was."""
     network = load_pose_lift(folder)
     facts = read_facts(folder)
     errors = measure(network, motions, windows, facts["frames"], seed, DetectorNoiseConfig(calibration=0.0))

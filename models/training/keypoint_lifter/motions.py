@@ -57,7 +57,7 @@ class Motions:
     held_out: Bool[np.ndarray, "frame"]
 
     def counts(self) -> dict[str, dict[str, float]]:
-        """Takes and minutes to learn from, by source."""
+        """Count takes and minutes to learn from, by source."""
         learnt = [(self.source == number) & ~self.held_out for number in range(len(SOURCES))]
         return {
             name: {"takes": len(np.unique(self.take[of])), "minutes": round(float(of.sum()) / MOTION_HZ / 60.0, 1)}
@@ -74,7 +74,7 @@ class _Collector:
         self.rows: list[tuple[int, bool]] = []
 
     def add(self, track: PersonTrack, source: str, held_out: bool, falling: Bool[np.ndarray, "time"]) -> None:
-        """Take the whole track as one take; where its body is not the reference's, its way is scaled by the hips."""
+        """Take the whole track as one take; where its body is not the reference's, its path is scaled by the hips."""
         rest = rest_root(self.body, track.betas)
         scale = self.rest[1] - self._sole(self.betas)
         scale /= rest[1] - self._sole(track.betas)
@@ -100,13 +100,13 @@ def _upright() -> Float[np.ndarray, "1 3"]:
 
 
 def collect(body: BodyModel, tracks: Iterable[CorpusTrack], acted: int, postures: int, seed: int) -> Motions:
-    """Everybody of a corpus (`models/training/corpus_tracks.py`), and so many takes of the other two.
+    """Collect everybody of a corpus (`models/training/corpus_tracks.py`), and so many takes of the other two.
 
     InputError where nothing came.
     """
     collector = _Collector(body)
-    for one in tracks:
-        collector.add(one.track, one.kind, one.held_out, one.falling)
+    for found in tracks:
+        collector.add(found.track, found.kind, found.held_out, found.falling)
     for number in range(acted):
         track = _acted(body, generator(seed, "lift_motions", f"acted {number}"))
         collector.add(track, "acted", number % HELD_OUT == HELD_OUT // 2, np.zeros(len(track.transl), dtype=bool))
@@ -141,8 +141,8 @@ def _acted(body: BodyModel, rng: np.random.Generator) -> PersonTrack:
             actor.stand(rng.uniform(1.0, 2.5), str(gesture))
             turn = rng.uniform(-np.pi, np.pi)
             actor.turn_to(turn)
-            way = np.array([np.cos(turn), np.sin(turn)]) * rng.uniform(0.8, 3.0)
-            actor.walk(actor.xy + np.array([[0.0, 0.0], 1.0 * way]))
+            stretch = np.array([np.cos(turn), np.sin(turn)]) * rng.uniform(0.8, 3.0)
+            actor.walk(actor.xy + np.array([[0.0, 0.0], 1.0 * stretch]))
     else:
         actor.sit_down(support, rng.uniform(1.4, 2.5))
         actor.sit(support, rng.uniform(2.0, 4.0))

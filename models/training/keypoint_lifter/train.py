@@ -83,8 +83,8 @@ def loss_of(found: Lifted, true: Windows, body: BodyModel) -> dict[str, Tensor]:
     }
 
 
-def _unit(way: Tensor) -> Tensor:
-    return torch.nn.functional.normalize(way, dim=-1)
+def _unit(vectors: Tensor) -> Tensor:
+    return torch.nn.functional.normalize(vectors, dim=-1)
 
 
 def _normaliser(network: PoseLift, windows: Windows) -> None:

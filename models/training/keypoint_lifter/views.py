@@ -5,7 +5,7 @@ on a ceiling, a shelf or a wall; and the detector errs as detectors do: more on 
 keypoints and whole bodies missed, cut at the image's edge, hidden behind furniture, taken from a bystander.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import torch
@@ -50,6 +50,34 @@ class Windows:
     """The camera's true place, world."""
 
 
+@dataclass(frozen=True)
+class _Scene:
+    """A batch before anything sees it; fields as in `Windows`."""
+
+    rotations: Tensor
+    pelvis: Tensor
+    shape: Tensor
+    betas: Tensor
+    seconds: Tensor
+    keypoints: Float[Tensor, "batch time 17 3"]
+    """World, metres."""
+    falling: Tensor
+
+
+@dataclass(frozen=True)
+class _Cameras:
+    """One a window, above the world's origin, looking along x."""
+
+    height_m: Float[np.ndarray, "batch"]
+    pitch: Float[np.ndarray, "batch"]
+    """Down, radians."""
+    roll: Float[np.ndarray, "batch"]
+    focal: Float[np.ndarray, "batch"]
+    """Of the image's width."""
+    aspect: Float[np.ndarray, "batch"]
+    """Height of the image, of its width."""
+
+
 class WindowSource:
     """Draws windows. What `draw` returns depends on the generator alone."""
 
@@ -74,7 +102,7 @@ class WindowSource:
         self.share = share / share.sum()
 
     def draw(self, batch: int, rng: np.random.Generator, faults: DetectorNoiseConfig) -> Windows:
-        """Windows in view of cameras, with a detector's faults."""
+        """Draw windows in view of cameras, with a detector's faults."""
         index, share, seconds = self._times(batch, rng)
         low, high = torch.as_tensor(index), torch.as_tensor(np.minimum(index + 1, self._last(index)))
         share = torch.as_tensor(share, dtype=torch.float32)
@@ -92,7 +120,9 @@ class WindowSource:
             keypoints = self.body.posed(
                 betas[:, None], root, limbs, pelvis - self.body.rest_joints(betas)[:, None, 0]
             ).keypoints
-        return self._seen(rng, faults, rotations, pelvis, shape, betas, seconds, keypoints, self.falling[low])
+        cameras = _draw_cameras(batch, rng)
+        scene = _Scene(rotations, pelvis, shape, betas, seconds, keypoints, self.falling[low])
+        return _seen(self._in_view(scene, cameras, rng), cameras, faults, rng)
 
     def _times(
         self, batch: int, rng: np.random.Generator
@@ -118,7 +148,7 @@ class WindowSource:
     def _grounded(
         self, betas: Tensor, rotations: Tensor, pelvis: Tensor, lowest: Tensor, rng: np.random.Generator
     ) -> Float[Tensor, "batch time 3"]:
-        """The way of a body of this shape, its lowest point where the take's was; who is low throughout may be on a
+        """The path of a body of this shape, its lowest point where the take's was; who is low throughout may be on a
         bed."""
         rest = self.body.rest_joints(betas)
         ratio = (rest[:, 0, 1] - rest[:, 7, 1]) / self.hips_m
@@ -134,75 +164,85 @@ class WindowSource:
         pelvis[..., 2] += (low * raised)[:, None]
         return pelvis
 
-    def _seen(
-        self,
-        rng: np.random.Generator,
-        faults: DetectorNoiseConfig,
-        rotations: Tensor,
-        pelvis: Tensor,
-        shape: Tensor,
-        betas: Tensor,
-        seconds: Tensor,
-        keypoints: Tensor,
-        falling: Tensor,
-    ) -> Windows:
-        batch = len(betas)
-        height = np.where(rng.random(batch) < 0.35, rng.uniform(2.0, 3.0, batch), rng.uniform(0.8, 2.2, batch))
-        steep = np.clip((height - 0.6) / 2.0, 0.1, 1.0)
-        pitch = np.radians(np.clip(rng.uniform(-4.0, 60.0, batch) * steep, -4.0, 60.0))
-        focal = rng.uniform(0.7, 1.3, batch)
-        aspect = rng.choice([0.5625, 0.75, 1.0], batch, p=[0.5, 0.4, 0.1])
-        roll = rng.normal(0.0, np.radians(1.2), batch)
-        R = _camera_axes(pitch, roll)
-        # Placed anew until in view: turned about the vertical, and somewhere before the camera.
+    def _in_view(self, scene: _Scene, cameras: _Cameras, rng: np.random.Generator) -> _Scene:
+        """Turn people about the vertical and place them somewhere before their camera, anew until they are in view."""
+        batch = len(scene.betas)
         turn = rng.uniform(-np.pi, np.pi, (batch, TRIES))
         away = np.exp(rng.uniform(np.log(1.0), np.log(9.0), (batch, TRIES)))
-        side = np.arctan(0.5 / focal)[:, None] * rng.uniform(-0.95, 0.95, (batch, TRIES))
+        side = np.arctan(0.5 / cameras.focal)[:, None] * rng.uniform(-0.95, 0.95, (batch, TRIES))
         spot = np.stack([away * np.cos(side), away * np.sin(side)], axis=-1)
-        middle = keypoints.mean((1, 2))
+        middle = scene.keypoints.mean((1, 2))
         few = torch.as_tensor(np.linspace(0, self.frames - 1, 5).round().astype(int))
-        centred = (keypoints[:, few] - middle[:, None, None] * torch.tensor([1.0, 1.0, 0.0])).numpy()
+        centred = (scene.keypoints[:, few] - middle[:, None, None] * torch.tensor([1.0, 1.0, 0.0])).numpy()
         whole = rng.random(batch) < 0.8
         chosen = np.zeros(batch, dtype=np.int64)
         best = np.full(batch, -1.0)
+        below = -cameras.height_m[:, None]
         for t in range(TRIES):
-            points = _turned(centred, turn[:, t]) + np.concatenate([spot[:, t], -height[:, None]], 1)[:, None, None]
-            inside = _inside(points, R, focal, aspect).mean((1, 2))
+            points = _rotated(centred, turn[:, t]) + np.concatenate([spot[:, t], below], 1)[:, None, None]
+            inside = _inside(points, cameras).mean((1, 2))
             # Whole people first, but a fifth of the windows is of people cut by the image's edge.
             worth = np.where(whole, inside, 1.0 - np.abs(inside - 0.7)) * (best < np.where(whole, 0.97, 0.9))
             better = worth > best
             chosen, best = np.where(better, t, chosen), np.maximum(best, worth)
         rows = np.arange(batch)
-        turned = torch.as_tensor(_yaw(turn[rows, chosen]), dtype=torch.float32)
+        rotation = torch.as_tensor(_yaw(turn[rows, chosen]), dtype=torch.float32)
         place = torch.as_tensor(np.concatenate([spot[rows, chosen], np.zeros((batch, 1))], 1), dtype=torch.float32)
         level = middle * torch.tensor([1.0, 1.0, 0.0])
 
         def moved(points: Tensor) -> Tensor:
             shift = level.view(batch, *[1] * (points.ndim - 2), 3)
-            out = torch.einsum("bij,b...j->b...i", turned, points - shift)
+            out = torch.einsum("bij,b...j->b...i", rotation, points - shift)
             return out + place.view(batch, *[1] * (points.ndim - 2), 3)
 
-        pelvis, keypoints = moved(pelvis), moved(keypoints)
-        rotations = torch.cat([(turned[:, None] @ rotations[:, :, 0])[:, :, None], rotations[:, :, 1:]], dim=2)
-        offset = torch.as_tensor(np.stack([np.zeros(batch), np.zeros(batch), height], 1), dtype=torch.float32)
-        true_rays = keypoints - offset[:, None, None]
-        axes = torch.as_tensor(R, dtype=torch.float32)
-        camera = torch.einsum("bji,btkj->btki", axes, true_rays)
-        f = torch.as_tensor(focal, dtype=torch.float32)
-        image = camera[..., :2] / camera[..., 2:].clamp(min=0.05) * f[:, None, None, None]
-        still = torch.as_tensor(aspect, dtype=torch.float32)
-        seen = camera[..., 2] > 0.05
-        image, scores = simulate_detections(image, seen, still, rotations[:, :, 0, 2, 1], seconds, faults, rng)
-        # The camera as the calibration believes it to be: a little off half of the time.
-        wrong = faults.scale * faults.calibration * (rng.random(batch) < 0.5)
-        believed = _camera_axes(pitch + wrong * rng.normal(0.0, np.radians(1.0), batch), roll)
-        f_believed = torch.as_tensor(focal * (1.0 + wrong * rng.normal(0.0, 0.03, batch)), dtype=torch.float32)
-        in_camera = torch.cat([image / f_believed[:, None, None, None], torch.ones_like(image[..., :1])], dim=-1)
-        rays = torch.einsum("bij,btkj->btki", torch.as_tensor(believed, dtype=torch.float32), in_camera)
-        believed_height = torch.as_tensor(height * (1.0 + wrong * rng.normal(0.0, 0.03, batch)), dtype=torch.float32)
-        return Windows(
-            rotations, pelvis, shape, betas, seconds, believed_height, true_rays, rays, scores, falling, offset
-        )
+        root = (rotation[:, None] @ scene.rotations[:, :, 0])[:, :, None]
+        rotations = torch.cat([root, scene.rotations[:, :, 1:]], dim=2)
+        return replace(scene, rotations=rotations, pelvis=moved(scene.pelvis), keypoints=moved(scene.keypoints))
+
+
+def _seen(scene: _Scene, cameras: _Cameras, faults: DetectorNoiseConfig, rng: np.random.Generator) -> Windows:
+    """What a detector tells of people before cameras that are believed to stand a little off, half of the time."""
+    batch = len(scene.betas)
+    zero, height = np.zeros(batch), cameras.height_m
+    offset = torch.as_tensor(np.stack([zero, zero, height], 1), dtype=torch.float32)
+    true_rays = scene.keypoints - offset[:, None, None]
+    axes = torch.as_tensor(_camera_axes(cameras.pitch, cameras.roll), dtype=torch.float32)
+    camera = torch.einsum("bji,btkj->btki", axes, true_rays)
+    focal = torch.as_tensor(cameras.focal, dtype=torch.float32)
+    image = camera[..., :2] / camera[..., 2:].clamp(min=0.05) * focal[:, None, None, None]
+    aspect = torch.as_tensor(cameras.aspect, dtype=torch.float32)
+    upright = scene.rotations[:, :, 0, 2, 1]
+    image, scores = simulate_detections(image, camera[..., 2] > 0.05, aspect, upright, scene.seconds, faults, rng)
+    wrong = faults.scale * faults.calibration * (rng.random(batch) < 0.5)
+    believed = _camera_axes(cameras.pitch + wrong * rng.normal(0.0, np.radians(1.0), batch), cameras.roll)
+    believed_focal = cameras.focal * (1.0 + wrong * rng.normal(0.0, 0.03, batch))
+    in_image = image / torch.as_tensor(believed_focal, dtype=torch.float32)[:, None, None, None]
+    in_camera = torch.cat([in_image, torch.ones_like(image[..., :1])], dim=-1)
+    rays = torch.einsum("bij,btkj->btki", torch.as_tensor(believed, dtype=torch.float32), in_camera)
+    believed_height = torch.as_tensor(height * (1.0 + wrong * rng.normal(0.0, 0.03, batch)), dtype=torch.float32)
+    return Windows(
+        rotations=scene.rotations,
+        pelvis=scene.pelvis,
+        shape=scene.shape,
+        betas=scene.betas,
+        seconds=scene.seconds,
+        camera_height_m=believed_height,
+        true_rays=true_rays,
+        rays=rays,
+        scores=scores,
+        falling=scene.falling,
+        offset=offset,
+    )
+
+
+def _draw_cameras(batch: int, rng: np.random.Generator) -> _Cameras:
+    """Cameras on a ceiling, a shelf or a wall."""
+    height = np.where(rng.random(batch) < 0.35, rng.uniform(2.0, 3.0, batch), rng.uniform(0.8, 2.2, batch))
+    steep = np.clip((height - 0.6) / 2.0, 0.1, 1.0)
+    pitch = np.radians(np.clip(rng.uniform(-4.0, 60.0, batch) * steep, -4.0, 60.0))
+    focal = rng.uniform(0.7, 1.3, batch)
+    aspect = rng.choice([0.5625, 0.75, 1.0], batch, p=[0.5, 0.4, 0.1])
+    return _Cameras(height, pitch, rng.normal(0.0, np.radians(1.2), batch), focal, aspect)
 
 
 def _across_y(rotations: Tensor, pelvis: Tensor, mirror: Tensor) -> tuple[Tensor, Tensor]:
@@ -232,14 +272,13 @@ def _yaw(angle: Float[np.ndarray, "batch"]) -> Float[np.ndarray, "batch 3 3"]:
     return np.stack([np.stack([c, -s, zero], -1), np.stack([s, c, zero], -1), np.stack([zero, zero, one], -1)], 1)
 
 
-def _turned(points: np.ndarray, angle: Float[np.ndarray, "batch"]) -> np.ndarray:
+def _rotated(points: np.ndarray, angle: Float[np.ndarray, "batch"]) -> np.ndarray:
     return np.einsum("bij,btkj->btki", _yaw(angle), points)
 
 
-def _inside(
-    points: np.ndarray, R: np.ndarray, focal: np.ndarray, aspect: np.ndarray
-) -> Bool[np.ndarray, "batch few 17"]:
-    camera = np.einsum("bji,btkj->btki", R, points)
-    image = camera[..., :2] / np.maximum(camera[..., 2:], 0.05) * focal[:, None, None, None]
-    fits = (np.abs(image[..., 0]) < 0.5) & (np.abs(image[..., 1]) < 0.5 * aspect[:, None, None])
+def _inside(points: np.ndarray, cameras: _Cameras) -> Bool[np.ndarray, "batch few 17"]:
+    """Which points, from the camera in world axes, the image shows."""
+    camera = np.einsum("bji,btkj->btki", _camera_axes(cameras.pitch, cameras.roll), points)
+    image = camera[..., :2] / np.maximum(camera[..., 2:], 0.05) * cameras.focal[:, None, None, None]
+    fits = (np.abs(image[..., 0]) < 0.5) & (np.abs(image[..., 1]) < 0.5 * cameras.aspect[:, None, None])
     return fits & (camera[..., 2] > 0.4)

@@ -28,7 +28,7 @@ SCENES = 32
 
 
 def judged(row: Row, split: str, max_people: int) -> bool:
-    """Whether an item is of the split and of no more people than the evaluator knows."""
+    """Tell whether an item is of the split and of no more people than the evaluator knows."""
     return row.split == split and len(row.people) <= max_people
 
 
@@ -36,7 +36,7 @@ def judged(row: Row, split: str, max_people: int) -> bool:
 def embedded(
     evaluator: MotionEvaluator, batches: list[MotionBatch], texts: TextCache
 ) -> tuple[Float[np.ndarray, "n dims"], Float[np.ndarray, "n dims"]]:
-    """Motions and captions of batches in the shared space."""
+    """Return motions and captions of batches in the shared space."""
     device = evaluator.summary.device
     motions, captions = [], []
     for batch in batches:
@@ -47,12 +47,12 @@ def embedded(
 
 
 def batches_of(data: MotionData, pieces: list[Piece]) -> list[MotionBatch]:
-    """Batches of SCENES pieces in their order."""
+    """Return batches of SCENES pieces in their order."""
     return [data.batch(pieces[first : first + SCENES]) for first in range(0, len(pieces), SCENES)]
 
 
 def matched(evaluator: MotionEvaluator, data: MotionData, split: str, texts: TextCache) -> dict[str, list[float]]:
-    """How well the held-out items of a split are matched with their captions, and with others' captions.
+    """Measure how well the held-out items of a split are matched with their captions, and with others' captions.
 
     Figures are [figure, low, high]; FID and KID are of one half of the takes against the other.
     """
@@ -111,7 +111,7 @@ def write_card(folder: Path, data: MotionData, texts: TextCache) -> dict[str, li
     found = matched(evaluator, data, "test", texts)
     facts = read_facts(folder)
 
-    def told(row: list[float], digits: int = 3) -> str:
+    def shown(row: list[float], digits: int = 3) -> str:
         return f"{row[0]:.{digits}f} ({row[1]:.{digits}f} to {row[2]:.{digits}f})"
 
     def tops(name: str) -> str:
@@ -129,10 +129,10 @@ def write_card(folder: Path, data: MotionData, texts: TextCache) -> dict[str, li
         pool=found["pool"][0],
         own=tops("r_precision"),
         shuffled=tops("shuffled_text"),
-        mm_dist=told(found["mm_dist"]),
-        diversity=told(found["diversity"]),
-        fid=told(found["fid_halves"], 4),
-        kid=told(found["kid_halves"], 5),
+        mm_dist=shown(found["mm_dist"]),
+        diversity=shown(found["diversity"]),
+        fid=shown(found["fid_halves"], 4),
+        kid=shown(found["kid_halves"], 5),
     )
     (folder / "README.md").write_text(text)
     return found

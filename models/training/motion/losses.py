@@ -40,7 +40,7 @@ class LossWeights(Config):
     root: float = Field(default=0.0, ge=0.0)
     """On where everyone's pelvis is, in units of its spread: three of 268 numbers, yet they say what bodies lie on."""
     beside: float = Field(default=0.0, ge=0.0)
-    """On the way over the floor from everyone to everyone else, metres. That and `root` are asked for through all
+    """On the path over the floor from everyone to everyone else, metres. That and `root` are asked for through all
     noise: who stands on which side of whom is settled while next to nothing shows, and without it two people tend to
     the middle, to one place."""
     below_step: int = Field(default=700, ge=0, le=1000)

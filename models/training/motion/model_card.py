@@ -40,7 +40,7 @@ MEMORISED = "memorised.png"
 def prompt_strips(
     model: MotionModel, encoder: TextEncoder, body: BodyModel, prompts: Sequence[tuple[str, int]] = PROMPTS
 ) -> UInt8[np.ndarray, "height width 3"]:
-    """Film strips, SEEDS of each prompt, one below the other, in the order of the prompts."""
+    """Draw film strips, SEEDS of each prompt, one below the other, in the order of the prompts."""
     shape = BodyShape(age_years=40.0, sex=0.5, stature_m=1.72, build=0.4)
     betas = np.asarray(body.betas_from_shape(shape), dtype=np.float64)
     requests = [
@@ -58,7 +58,7 @@ def prompt_strips(
 
 
 def card(folder: Path, model: MotionModel, figures: dict[str, dict[str, Any]] | None) -> str:
-    """The card as Markdown, from the model's own files and an evaluation's summary."""
+    """Return the card as Markdown, from the model's own files and an evaluation's summary."""
     facts = read_facts(folder)
     config, sizes = facts["config"], model.config.denoiser
     weights = sum(value.numel() for value in model.parameters())

@@ -1,5 +1,7 @@
 """Samples of held-out captions, to look at while a motion model learns."""
 
+from typing import cast
+
 import numpy as np
 from jaxtyping import Float
 
@@ -11,12 +13,13 @@ from models.motion.model import MotionModel
 from models.motion.request import MotionRequest
 from models.motion.sampling import sample
 from models.motion.schedulers import SamplingConfig
+from models.types import Role
 
 
 def samples_of_held_out(
     model: MotionModel, data: MotionData, embed: Embed
 ) -> tuple[list[Float[np.ndarray, "person time 22 3"]], list[str]]:
-    """What the model makes of a few held-out captions, one of each kind and number of people it learns; with the
+    """Sample what the model makes of a few held-out captions, one of each kind and number of people it learns; with the
     captions."""
     held = data.where(lambda row: row.split == "val" and len(row.people) in model.config.people)
     first = {(data.rows[item].kind, len(data.rows[item].people)): item for item in held[::-1]}
@@ -24,10 +27,10 @@ def samples_of_held_out(
     requests = [
         MotionRequest(
             batch.texts[0],
-            tuple(ROLES[role] for role in batch.roles[0]),
+            cast(tuple[Role, ...], tuple(ROLES[role] for role in batch.roles[0])),
             batch.rest[0],
             batch.features.shape[2],
-            number,  # type: ignore[misc]
+            number,
         )
         for number, batch in enumerate(batches)
     ]

@@ -36,12 +36,12 @@ FIGURES: dict[str, Callable[[Float[np.ndarray, "time 22 3"]], float]] = {
     "last_pelvis_m": lambda joints: float(joints[-round(FPS) :, 0, 2].mean()),
     "hand_speed_m_s": lambda joints: float(np.linalg.norm(np.diff(joints[:, 20:22], axis=0), axis=-1).mean() * FPS),
 }
-"""Of one person: way of the pelvis in steps of a quarter second, its height, mean speed of the wrists."""
+"""Of one person: path of the pelvis in steps of a quarter second, its height, mean speed of the wrists."""
 
 
 def requests_of(data: MotionData, corpus: Corpus, most: int) -> list[MotionRequest]:
-    """One for each pair of two different roles, in the order in which the item has them; InputError where there is
-    none."""
+    """Return one for each pair of two different roles, in the order in which the item has them; InputError where
+    there is none."""
     skeleton = skeleton_of(load_body())
     requests = []
     for item, row in enumerate(data.rows):
@@ -55,14 +55,14 @@ def requests_of(data: MotionData, corpus: Corpus, most: int) -> list[MotionReque
 
 
 def swapped(request: MotionRequest) -> MotionRequest:
-    """The same two people in the other order."""
+    """Return the same two people in the other order."""
     return replace(request, roles=request.roles[::-1], rest=request.rest.flip(0))
 
 
 def by_role(
     requests: Sequence[MotionRequest], made: Sequence[Float[Tensor, "person time 268"]]
 ) -> dict[str, Float[np.ndarray, "request role"]]:
-    """Each figure of FIGURES, roles in the order of ROLES."""
+    """Return each figure of FIGURES, roles in the order of ROLES."""
     found: dict[str, list[list[float]]] = {name: [] for name in FIGURES}
     for request, features in zip(requests, made, strict=True):
         joints = joints_of(features, request.rest)
@@ -75,7 +75,7 @@ def by_role(
 def measure(
     model: MotionModel, embed: Embed, requests: Sequence[MotionRequest], config: SamplingConfig
 ) -> dict[str, dict]:
-    """By figure: what roles differ by, and means of a role's change by swapping and by other noise, in standard
+    """Measure by figure: what roles differ by, and means of a role's change by swapping and by other noise, in standard
     deviations of the figure, each with its standard error."""
 
     def figures(some: Sequence[MotionRequest]) -> dict[str, Float[np.ndarray, "request role"]]:

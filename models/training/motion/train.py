@@ -80,7 +80,7 @@ class MotionTrainConfig(TrainConfig):
 
 
 def sampling_weights(config: MotionTrainConfig, rows: Sequence[Row]) -> Float[np.ndarray, "item"]:
-    """How often each item is to be drawn: by kind, and within a kind by the square root of its length and by its
+    """Return how often each item is to be drawn: by kind, and within a kind by the square root of its length and by its
     cause."""
     weights = np.array([row.frames**0.5 * config.cause_weights.get(row.details.get("cause", ""), 1.0) for row in rows])
     kinds = np.array([row.kind for row in rows])
@@ -92,15 +92,16 @@ def sampling_weights(config: MotionTrainConfig, rows: Sequence[Row]) -> Float[np
 def drop_roles(
     roles: Int[Tensor, "batch person"], share: float, generator: torch.Generator
 ) -> Int[Tensor, "batch person"]:
-    """Roles, but in a share of the scenes others: who is alone is called anything, people together are all `person`.
+    """Return roles, but in a share of the scenes others: who is alone is called anything, people together are all
+    `person`.
 
     Falls are residents' and captures nobody's in particular, yet a visitor falls as a resident does.
     """
     people = (roles >= 0).sum(1, keepdim=True)
     drawn = torch.randint(len(ROLES), (len(roles), 1), generator=generator).to(roles)
     other = torch.where(people == 1, drawn, torch.full_like(drawn, ROLES.index("person")))
-    veiled = (torch.rand((len(roles), 1), generator=generator) < share).to(roles.device)
-    return torch.where(veiled & (roles >= 0), other, roles)
+    called_otherwise = (torch.rand((len(roles), 1), generator=generator) < share).to(roles.device)
+    return torch.where(called_otherwise & (roles >= 0), other, roles)
 
 
 def train(
@@ -191,7 +192,7 @@ def train(
 
 
 def wait_for_everyone(device: str) -> None:
-    """Until all processes of this training are here; one that is alone goes on."""
+    """Wait until all processes of this training are here; one that is alone goes on."""
     if int(os.environ.get("WORLD_SIZE", "1")) > 1:
         from accelerate import PartialState
 
@@ -283,7 +284,7 @@ def _validate(
 
 
 def plot_curve(curve: Progress) -> bytes:
-    """PNG of the losses over steps: in training, and held out."""
+    """Draw a PNG of the losses over steps: in training, and held out."""
     from matplotlib.backends.backend_agg import FigureCanvasAgg
     from matplotlib.figure import Figure
 
@@ -292,9 +293,9 @@ def plot_curve(curve: Progress) -> bytes:
     names = [name for name in curve.train[-1] if name not in ("step", "seconds")] if curve.train else []
     for number, name in enumerate(names):
         for rows, style in ((curve.train, "-"), (curve.validation, "o--")):
-            told = [(row["step"], row[name]) for row in rows if name in row]
+            points = [(row["step"], row[name]) for row in rows if name in row]
             label = name if style == "-" else None
-            axes.plot(*zip(*told, strict=True), style, color=f"C{number}", ms=3, lw=1.0, label=label)
+            axes.plot(*zip(*points, strict=True), style, color=f"C{number}", ms=3, lw=1.0, label=label)
     axes.set(xlabel="steps", ylabel="loss, weighted", yscale="log", title="Lines: in training. Dots: held out.")
     if names:
         axes.legend(fontsize=8)

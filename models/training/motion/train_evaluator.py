@@ -38,7 +38,7 @@ TRAINING = EvaluatorTrainConfig(
 
 
 def weights_of(rows: tuple[Row, ...], items: Int[np.ndarray, "item"]) -> Float[np.ndarray, "item"]:
-    """How often each item is drawn: kinds and numbers of people count by the root of how many there are."""
+    """Return how often each item is drawn: kinds and numbers of people count by the root of how many there are."""
     kinds = [(rows[item].kind, len(rows[item].people)) for item in items]
     counts = Counter(kinds)
     return np.array([counts[kind] ** -0.5 for kind in kinds])
@@ -79,7 +79,7 @@ def train(
         return {"loss": _loss(network, data, data.draw(items, weights, training.batch_size, step, run.seed), texts)}
 
     def keep(average: nn.Module, progress: Progress) -> None:
-        told = {
+        trained = {
             "steps": training.steps,
             "kept_step": progress.best_step,
             "val_loss": progress.best,
@@ -88,7 +88,7 @@ def train(
             "seed": run.seed,
         }
         write_starter(
-            run.out, {name: value.cpu() for name, value in average.state_dict().items()}, config, told | facts
+            run.out, {name: value.cpu() for name, value in average.state_dict().items()}, config, trained | facts
         )
 
     optimiser = torch.optim.AdamW(

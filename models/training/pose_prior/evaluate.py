@@ -28,7 +28,7 @@ POSTURES = {"lying": (-1.01, 0.5), "leaning": (0.5, 0.87), "upright": (0.87, 1.0
 
 @torch.no_grad()
 def reconstruction(prior: PosePrior, poses: Poses, kinematics: Kinematics) -> dict[str, dict[str, float]]:
-    """Errors of encoding and decoding held-out poses, by kind of item and by posture."""
+    """Return errors of encoding and decoding held-out poses, by kind of item and by posture."""
     held = np.flatnonzero(poses.held_out)
     true = matrices(poses.body_pose[held])
     found = prior.decode(prior.encode(true)[0])
@@ -53,7 +53,7 @@ def reconstruction(prior: PosePrior, poses: Poses, kinematics: Kinematics) -> di
 def plausibility(
     prior: PosePrior, poses: Poses, kinematics: Kinematics, samples: int, seed: int
 ) -> dict[str, dict[str, float]]:
-    """How plausible decoded draws from the standard normal are, beside held-out poses themselves.
+    """Measure how plausible decoded draws from the standard normal are, beside held-out poses themselves.
 
     Within the fit's joint limits (all joints, 0.1 rad of slack), limbs inside the trunk, mean joint distance to the
     nearest of 20,000 training poses.
@@ -77,14 +77,14 @@ def plausibility(
 
 
 def within_limits(rotations: Float[Tensor, "batch 21 3 3"], slack_rad: float = 0.1) -> Bool[Tensor, "batch"]:
-    """Whether every joint keeps the fit's limits."""
+    """Tell whether every joint keeps the fit's limits."""
     angles = torch.as_tensor(axis_angle_from_matrix(rotations.double().numpy()))
     low, high = (limit[:PRIOR_JOINTS] for limit in joint_limits())
     return ((angles > low - slack_rad) & (angles < high + slack_rad)).all(-1).all(-1)
 
 
 def limb_in_trunk(joints: Float[Tensor, "batch 22 3"], radius_m: float = 0.07) -> Bool[Tensor, "batch"]:
-    """Whether a wrist, elbow, knee or ankle lies within `radius_m` of the line from pelvis to neck."""
+    """Tell whether a wrist, elbow, knee or ankle lies within `radius_m` of the line from pelvis to neck."""
     line = joints[:, SMPL_JOINTS.index("neck")]
     limbs = joints[
         :, [i for i, name in enumerate(SMPL_JOINTS[:22]) if name.endswith(("wrist", "elbow", "knee", "ankle"))]

@@ -20,7 +20,7 @@ class Kinematics:
         )[None]
 
     def __call__(self, rotations: Float[Tensor, "batch 21 3 3"]) -> Float[Tensor, "batch 22 3"]:
-        """Metres, SMPL axes; hands are left out."""
+        """Return joints in metres, SMPL axes; hands are left out."""
         count = len(rotations)
         unturned = torch.eye(3).expand(count, 1, 3, 3)
         pose = torch.cat([rotations, unturned.expand(count, 23 - PRIOR_JOINTS, 3, 3)], dim=1)
@@ -29,10 +29,11 @@ class Kinematics:
 
 
 def matrices(body_pose: Float[np.ndarray, "pose 63"]) -> Float[Tensor, "pose 21 3 3"]:
-    """Rotation matrices, float32."""
+    """Return rotation matrices, float32."""
     return torch.as_tensor(matrix_from_axis_angle(body_pose.reshape(-1, PRIOR_JOINTS, 3)), dtype=torch.float32)
 
 
 def angles_deg(a: Float[Tensor, "*batch 3 3"], b: Float[Tensor, "*batch 3 3"]) -> Float[Tensor, "*batch"]:
-    """Angles between rotations, from the chord |a - b| = 2 sqrt 2 sin(angle / 2), which is exact for small ones too."""
+    """Return angles between rotations, from the chord |a - b| = 2 sqrt 2 sin(angle / 2), which is exact for small
+    ones too."""
     return torch.rad2deg(2.0 * ((a - b).square().sum((-1, -2)).sqrt() / 8.0**0.5).clamp(max=1.0).asin())

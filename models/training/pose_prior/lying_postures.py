@@ -20,7 +20,7 @@ LYING_TRUNK = 0.45
 
 
 def medoids(points: Float[torch.Tensor, "n width"], count: int, rng: np.random.Generator) -> Int[np.ndarray, "count"]:
-    """Rows that are nearest, summed over their clusters, to all others: Lloyd's iteration with medoids."""
+    """Return the rows that are nearest, summed over their clusters, to all others: Lloyd's iteration with medoids."""
     distances = torch.cdist(points, points).numpy()
     chosen = rng.choice(len(points), count, replace=False)
     for _ in range(30):
@@ -33,7 +33,7 @@ def medoids(points: Float[torch.Tensor, "n width"], count: int, rng: np.random.G
 def lying_postures(
     poses: Poses, kinematics: Kinematics, count: int, seed: int, at_most: int = 1500
 ) -> Float[np.ndarray, "count 63"]:
-    """Axis-angle of SMPL joints 1 to 21 of typical lying bodies, none of them from a held-out take."""
+    """Return the axis-angle of SMPL joints 1 to 21 of typical lying bodies, none of them from a held-out take."""
     lying = np.flatnonzero((poses.trunk < LYING_TRUNK) & ~poses.held_out)
     rng = np.random.default_rng(seed)
     some = rng.choice(lying, min(at_most, len(lying)), replace=False)

@@ -38,7 +38,7 @@ class Poses:
 
 
 def thinned(joints: Float[np.ndarray, "time 24 3"], apart_m: float = APART_M) -> Int[np.ndarray, "kept"]:
-    """Frames that differ from the one kept before by `apart_m`, the first one included."""
+    """Return frames that differ from the one kept before by `apart_m`, the first one included."""
     kept = [0]
     for frame in range(1, len(joints)):
         if np.linalg.norm(joints[frame] - joints[kept[-1]], axis=-1).mean() >= apart_m:
@@ -47,17 +47,17 @@ def thinned(joints: Float[np.ndarray, "time 24 3"], apart_m: float = APART_M) ->
 
 
 def collect(body: BodyModel, tracks: Iterable[CorpusTrack]) -> Poses:
-    """Everybody's poses, thinned."""
+    """Collect everybody's poses, thinned."""
     takes: dict[str, int] = {}
     poses, trunks, rows = [], [], []
-    for one in tracks:
-        track, still = one.track, np.zeros_like(one.track.transl)
+    for found in tracks:
+        track, still = found.track, np.zeros_like(found.track.transl)
         kept = thinned(body_joints(body, track.betas, still, track.body_pose, still))
         joints = body_joints(body, track.betas, track.global_orient[kept], track.body_pose[kept], still[kept])
         line = joints[:, SMPL_JOINTS.index("neck")] - joints[:, 0]
         poses.append(track.body_pose[kept, : 3 * PRIOR_JOINTS])
         trunks.append(line[:, 2] / np.linalg.norm(line, axis=-1))
-        rows.append((KINDS.index(one.kind), takes.setdefault(one.take, len(takes)), one.held_out, len(kept)))
+        rows.append((KINDS.index(found.kind), takes.setdefault(found.take, len(takes)), found.held_out, len(kept)))
     kind, take, held_out, counts = (np.array(values) for values in zip(*rows, strict=True))
     return Poses(
         np.concatenate(poses),

@@ -29,7 +29,8 @@ TRAINING = TrainConfig(
 def loss_of(
     prior: PosePrior, kinematics: Kinematics, rotations: Float[Tensor, "batch 21 3 3"], noise: Float[Tensor, "batch n"]
 ) -> Tensor:
-    """Evidence bound with Gaussian errors of rotations (matrix distance) and of joint positions, KL weighted lower."""
+    """Return the evidence bound with Gaussian errors of rotations (matrix distance) and of joint positions, KL
+    weighted lower."""
     mean, log_variance = prior.encode(rotations)
     found = prior.decode(mean + noise * (0.5 * log_variance).exp())
     turn = (found - rotations).square().sum((-1, -2, -3)) / (4.0 * ROTATION_SPREAD_RAD**2)

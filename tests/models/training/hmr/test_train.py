@@ -7,15 +7,10 @@ import pytest
 import torch
 
 from models.body.model import load_body
-from models.depth import DepthNetwork
-from models.errors import InputError
-from models.networks import STARTERS
-from models.people3d.hmr_network import Hmr, HmrConfig, load_hmr
-from models.training.hmr.dataset import Batch, Skeleton, batch_of, varied
-from models.training.hmr.evaluate import errors_of, measure
-from models.training.hmr.initialisation import start_backbone
+from models.people3d.hmr_network import HmrConfig, load_hmr
+from models.training.hmr.dataset import Skeleton, batch_of, varied
 from models.training.hmr.losses import WEIGHTS, Trainee, loss_of
-from models.training.hmr.train import TRAINING, HmrTrainConfig, small_config, train
+from models.training.hmr.train import TRAINING, HmrTrainConfig, train
 from models.training.loop import Run
 from models.training.state import save_state
 
@@ -47,24 +42,6 @@ def tiny(body):
         iterations=2,
         body=body.name,
     )
-
-
-def test_backbone_starts_with_that_of_the_depth_starter(body, tmp_path):
-    """Layer for layer the same function, Dinov2's scales included; other sizes are refused."""
-    network = Hmr(small_config(body)).eval()
-    start_backbone(network, STARTERS / "depth_relative")
-    theirs = DepthNetwork("relative", "starter", None, None, "cpu").network.backbone
-    x = torch.randn((2, 48, 192), generator=torch.Generator().manual_seed(0))
-    with torch.no_grad():
-        for own, other in zip(network.backbone.encoder.layer, theirs.encoder.layer, strict=True):
-            found, wanted = own(x), other(x)
-            assert torch.allclose(found, wanted if isinstance(wanted, torch.Tensor) else wanted[0], atol=1e-4)
-        flat = torch.full((1, 3, 128, 96), 0.7)
-        patch = network.backbone.embeddings.patch_embeddings(flat)[0, 20]
-        other = theirs.embeddings.patch_embeddings(torch.full((1, 3, 168, 168), 0.7))[0, 20]
-    assert (patch - other).norm() < 0.05 * other.norm()
-    with pytest.raises(InputError, match="has a backbone of other sizes"):
-        start_backbone(Hmr(tiny(body)), STARTERS / "depth_relative")
 
 
 def test_a_few_steps_lower_the_loss_on_a_fixed_batch(body, dot_people, tmp_path):
@@ -116,17 +93,3 @@ def test_measuring_changes_nothing_of_the_training(body, dot_people, tmp_path):
     assert first == second
     curve = json.loads((tmp_path / "measured" / "training.json").read_text())["curve"]
     assert [point["step"] for point in curve] == [2, 4, 6] and all(point["pa_mm"] > 0 for point in curve)
-
-
-def test_the_mean_pose_is_measured_beside(body, dot_people, tmp_path):
-    views = dot_people(body)
-    train(views, tiny(body), body, how(1, 8, 1e-6), Run(0, tmp_path / "none"))
-    network = load_hmr(tmp_path / "none")
-    figures = measure(network, views, body)
-    assert figures["all"]["views"] == 8 and {"lying", "upright", "seen well"} <= figures.keys()
-    # Untrained, it answers the mean pose.
-    assert figures["all"]["pa_mm"] == pytest.approx(figures["all"]["mean_pa_mm"], abs=3.0)
-    true = batch_of(views, body).of(np.arange(4))
-    rows = Batch(true.crops, true.rotations, true.betas, true.transl, true.focal_px, true.root)
-    errors = errors_of(network, Skeleton(body, 32), rows, flip=True)
-    assert all(value.shape == (4,) and (value >= 0).all() for value in errors.values())

@@ -52,7 +52,7 @@ def test_views_are_whole(views):
     crops = one.crops()
     assert crops.shape == (len(one.ends), 64, 48, 3) and len(crops) >= 20
     assert (one.ends[-1], len(one.pose)) == (len(one.jpeg), len(one.ends))
-    assert (one.seen >= hmr_views.LEAST_SEEN).all() and (one.seen <= 1.0).all()
+    assert (one.seen >= hmr_views.MIN_SEEN_SHARE).all() and (one.seen <= 1.0).all()
     assert one.held_out.any() and not one.held_out.all()
     assert 0.1 < (one.trunk < 0.5).mean() < 0.8
     assert (one.transl[:, 2] > 1.0).all() and (crops.reshape(len(crops), -1).std(axis=1) > 5.0).all()

@@ -137,7 +137,7 @@ def test_a_denoiser_learns_scenes_of_as_many_people_as_it_can_do():
             MotionTrainConfig(denoiser=denoiser)
 
 
-def test_kinds_have_their_shares_and_falls_of_some_causes_more_than_others(motion_data):
+def test_kinds_have_their_weights_and_falls_of_some_causes_more_than_others(motion_data):
     one = motion_data.rows[0]
     causes = ("push", "trip", "trip")
     rows = [replace(one, kind="fall", frames=100, details={"cause": cause}) for cause in causes]
