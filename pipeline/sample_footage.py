@@ -34,7 +34,7 @@ def make_sample_footage(out: Path, settings: Settings, runner: Runner) -> dict:
         return [outcome.value for outcome in outcomes]
 
     with replaced(out) as folder:
-        figures = sample_footage.run(config, folder, settings.seed, each_room)
-        summary = {**figures, "seed": settings.seed, "made_from": stamp, "seconds": time.perf_counter() - started}
+        counts = sample_footage.run(config, folder, settings.seed, each_room)
+        summary = {**counts, "seed": settings.seed, "made_from": stamp, "seconds": time.perf_counter() - started}
         (folder / "summary.json").write_text(json.dumps(summary, indent=1))
     return {**summary, "recomputed": True}

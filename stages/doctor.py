@@ -107,8 +107,8 @@ def _poses(find: Poses) -> str:
     image, _ = known_frame()
     times = np.arange(10) / 10.0
     footage = Footage("doctor", "doctor", "", "", "", times, image.shape[1], image.shape[0], "")
-    people, figures = find(footage, ((float(time), image) for time in times))
-    return f"{figures['backend']}: runs; {len(people)} people found in an empty room"
+    people, metrics = find(footage, ((float(time), image) for time in times))
+    return f"{metrics['backend']}: runs; {len(people)} people found in an empty room"
 
 
 def _physics() -> str:

@@ -2,7 +2,7 @@
 
 In: one clip's frames, and its annotations where a sidecar gave any. Out: one `Person2D` per person; of those a back end
 found, the one who moves most first. The sidecar wins, per person and frame, where it holds keypoints; where it has only
-a box, or does not list the frame, the back end that the config names fills in. Where both speak, the figures say how
+a box, or does not list the frame, the back end that the config names fills in. Where both speak, the metrics say how
 far they disagree, and how often the back end took one person for another.
 """
 
@@ -117,7 +117,7 @@ def run(
     frames: Iterable[tuple[float, UInt8[np.ndarray, "height width 3"]]],
     annotations: Annotations | None = None,
 ) -> tuple[list[Person2D], dict]:
-    """Find and follow the people of one clip; return the people, and figures for the record.
+    """Find and follow the people of one clip; return the people, and metrics for the record.
 
     `frames` is read once, and not at all where no back end is needed. Raises InputError where there is neither a
     sidecar with keypoints nor a back end, or where a model cannot be loaded.
@@ -132,14 +132,14 @@ def run(
     has_backend = config.backend.kind != "sidecar"
     if any(f.any() for f in full) and not (config.check_sidecar or (has_backend and lacking.any())):
         _, twice = drop_duplicates(annotated, config.pose_nms)
-        figures = _figures(config, footage, "sidecar", list(annotated), 0, twice)
-        return list(annotated), figures | {"sidecar": {"lacking_frames": int(lacking.sum())}}
+        metrics = _metrics(config, footage, "sidecar", list(annotated), 0, twice)
+        return list(annotated), metrics | {"sidecar": {"lacking_frames": int(lacking.sum())}}
     found, dropped, twice, name = _detect(config, footage, frames)
     if not annotated:
-        return found, _figures(config, footage, name, found, dropped, twice)
+        return found, _metrics(config, footage, name, found, dropped, twice)
     people, compared = _merge(config, annotated, listed, found, footage)
-    figures = _figures(config, footage, f"sidecar+{name}", people, dropped, twice)
-    return people, figures | {"sidecar": {"lacking_frames": int(lacking.sum()), **compared}}
+    metrics = _metrics(config, footage, f"sidecar+{name}", people, dropped, twice)
+    return people, metrics | {"sidecar": {"lacking_frames": int(lacking.sum()), **compared}}
 
 
 def _detect(
@@ -302,7 +302,7 @@ def _box(
 
 
 def check_order(config: People2DConfig, orders: Sequence[dict], where: Path) -> None:
-    """Raise InputError where the figures `keypoint_order` of all clips together say that keypoints come in a wrong
+    """Raise InputError where the metrics `keypoint_order` of all clips together say that keypoints come in a wrong
     order."""
     if config.keypoint_order.check and (
         wrong := complaint([KeypointOrder(**order) for order in orders], config.keypoint_order)
@@ -314,7 +314,7 @@ def check_order(config: People2DConfig, orders: Sequence[dict], where: Path) -> 
         raise InputError(where, f"its keypoints {wrong}", remedy)
 
 
-def _figures(
+def _metrics(
     config: People2DConfig, footage: Footage, backend: str, people: list[Person2D], dropped: int, twice: list[dict]
 ) -> dict:
     """What the record keeps of one clip."""

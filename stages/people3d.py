@@ -1,7 +1,7 @@
 """People in 3D: one SMPL motion per person in the room's world, from 2D keypoints. Thesis §5.3, DESIGN §4 people3d.
 
 In: the people of each clip, true timestamps, the room's calibrated camera, the body. Out: one `PersonTrack` per person
-who could be lifted, and figures of quality. A regressor says where and how everyone is; that, or whichever posture of a
+who could be lifted, and metrics of quality. A regressor says where and how everyone is; that, or whichever posture of a
 library (models/people3d/fitting/initialisation.py) explains the keypoints better, is where all frames are optimised
 from at once (models/people3d/fitting/windows.py). The choice of postures is made for the whole clip at once, however
 long it is.
@@ -114,16 +114,16 @@ def run(config: People3DConfig, clips: Sequence[Clip], body: BodyModel) -> list[
     who was dropped and why.
     """
     regressor = None if config.variant == "optimise" else load_regressor(config, body)
-    found = [_found(config, clip, regressor) for clip in clips]
-    fits = iter(_fits(config, [one for own, _ in found for one in own], body))
+    found = [_candidates(config, clip, regressor) for clip in clips]
+    fits = iter(_fits(config, [candidate for own, _ in found for candidate in own], body))
     return [
-        _placed(config, clip, [(one, next(fits)) for one in own], dropped, body)
+        _placed(config, clip, [(candidate, next(fits)) for candidate in own], dropped, body)
         for clip, (own, dropped) in zip(clips, found, strict=True)
     ]
 
 
 @dataclass(frozen=True)
-class _Found:
+class _Candidate:
     """One person in the frames in which enough of them is seen."""
 
     person: Person2D
@@ -134,31 +134,33 @@ class _Found:
 
 
 def _placed(
-    config: People3DConfig, clip: Clip, fitted: Sequence[tuple[_Found, Fit]], dropped: list[dict], body: BodyModel
+    config: People3DConfig, clip: Clip, fitted: Sequence[tuple[_Candidate, Fit]], dropped: list[dict], body: BodyModel
 ) -> tuple[list[PersonTrack], dict]:
-    """The tracks of one clip and its figures, from what was found of everyone."""
+    """The tracks of one clip and its metrics, from what was found of everyone."""
     times, camera = clip.timestamps_s, clip.camera
     tracks, lifted = [], []
-    for one, fit in fitted:
-        track = _track(one.person, fit, one.frames, times)
+    for candidate, fit in fitted:
+        track = _track(candidate.person, fit, candidate.frames, times)
         world = measure_plausibility(body, track, times, config.plausibility)
-        failed = failure_reasons(world, config.plausibility) + _elsewhere(config, one, fit, camera, body, clip.depth)
+        failed = failure_reasons(world, config.plausibility) + _elsewhere(
+            config, candidate, fit, camera, body, clip.depth
+        )
         if failed:
-            dropped.append({"person": one.person.person, "reason": "; ".join(failed)})
+            dropped.append({"person": candidate.person.person, "reason": "; ".join(failed)})
             continue
         tracks.append(track)
-        lifted.append((one, fit))
+        lifted.append((candidate, fit))
     overlaps = []
     if config.variant != "regress":
         tracks, overlaps = resolve_interpenetration(
             config.separation, body, tracks, times, camera.T_world_camera[:2, 3]
         )
     judged = []
-    for track, (one, fit) in zip(tracks, lifted, strict=True):
+    for track, (candidate, fit) in zip(tracks, lifted, strict=True):
         world = measure_plausibility(body, track, times, config.plausibility)
-        placed = replace(fit, transl=track.transl[one.frames])
-        judged.append(_judge(config, one, placed, camera, body) | {"world": asdict(world)})
-    return tracks, _figures(judged, dropped) | {"overlaps": [asdict(overlap) for overlap in overlaps]}
+        placed = replace(fit, transl=track.transl[candidate.frames])
+        judged.append(_judge(config, candidate, placed, camera, body) | {"world": asdict(world)})
+    return tracks, _metrics(judged, dropped) | {"overlaps": [asdict(overlap) for overlap in overlaps]}
 
 
 def load_regressor(config: People3DConfig, body: BodyModel) -> Regressor:
@@ -187,7 +189,7 @@ def weight_digests(config: People3DConfig) -> dict[str, str]:
     return digests
 
 
-def _found(config: People3DConfig, clip: Clip, regressor: Regressor | None) -> tuple[list[_Found], list[dict]]:
+def _candidates(config: People3DConfig, clip: Clip, regressor: Regressor | None) -> tuple[list[_Candidate], list[dict]]:
     """Who can be lifted, with what the regressor says of them; and who cannot, and why."""
     found, dropped = [], []
     for person in clip.people:
@@ -210,16 +212,22 @@ def _found(config: People3DConfig, clip: Clip, regressor: Regressor | None) -> t
                 clip.camera,
                 images,
             )
-        found.append(_Found(person, rows, observation, regression))
+        found.append(_Candidate(person, rows, observation, regression))
     return found, dropped
 
 
-def _fits(config: People3DConfig, found: Sequence[_Found], body: BodyModel) -> list[Fit]:
+def _fits(config: People3DConfig, found: Sequence[_Candidate], body: BodyModel) -> list[Fit]:
     """Take the regressions, fit, or both."""
     if config.variant == "regress":
-        return [_as_regressed(body, one.regression) for one in found if one.regression is not None]
+        return [_as_regressed(body, candidate.regression) for candidate in found if candidate.regression is not None]
     prior = load_pose_prior(config.pose_prior) if config.fit.pose_prior > 0.0 else None
-    return fit_motions(config, [one.observation for one in found], [one.regression for one in found], body, prior)
+    return fit_motions(
+        config,
+        [candidate.observation for candidate in found],
+        [candidate.regression for candidate in found],
+        body,
+        prior,
+    )
 
 
 def _as_regressed(body: BodyModel, regression: Regression) -> Fit:
@@ -255,7 +263,7 @@ def _track(
 
 def _elsewhere(
     config: People3DConfig,
-    found: _Found,
+    found: _Candidate,
     fit: Fit,
     camera: Camera,
     body: BodyModel,
@@ -281,12 +289,12 @@ def _elsewhere(
 
 def _judge(
     config: People3DConfig,
-    found: _Found,
+    found: _Candidate,
     fit: Fit,
     camera: Camera,
     body: BodyModel,
 ) -> dict:
-    """Errors of one person, in arrays, for the figures."""
+    """Errors of one person, in arrays, for the metrics."""
     person, frames = found.person, found.frames
     projected = camera.project(fit_keypoints(body, fit))
     error = np.linalg.norm(projected - person.keypoints_px[frames], axis=-1)
@@ -305,21 +313,21 @@ def _judge(
     }
 
 
-def _figures(judged: list[dict], dropped: list[dict]) -> dict:
+def _metrics(judged: list[dict], dropped: list[dict]) -> dict:
     """What the record and the summary keep of one clip."""
 
     def median(key: str) -> float | None:
-        values = np.concatenate([one[key] for one in judged] or [np.zeros(0)])
+        values = np.concatenate([person[key] for person in judged] or [np.zeros(0)])
         return float(np.median(values)) if len(values) else None
 
-    medians = np.concatenate([one["frame_medians"] for one in judged] or [np.zeros(0)])
+    medians = np.concatenate([person["frame_medians"] for person in judged] or [np.zeros(0)])
     return {
         "reprojection_px_median": median("errors"),
         "reprojection_box_share_median": median("shares"),
         "frames_within_10_px": float((medians <= 10.0).mean()) if len(medians) else None,
-        "stature_m": [float(one["stature"]) for one in judged],
+        "stature_m": [float(person["stature"]) for person in judged],
         "foot_floor_m_median": median("feet"),
-        "standing_frames": int(sum(len(one["feet"]) for one in judged)),
-        "world": [one["world"] for one in judged],
+        "standing_frames": int(sum(len(person["feet"]) for person in judged)),
+        "world": [person["world"] for person in judged],
         "dropped": dropped,
     }

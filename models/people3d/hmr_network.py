@@ -134,7 +134,7 @@ class _Attention(nn.Module):
 
 
 class _DecoderLayer(nn.Module):
-    """Attention to itself, to the image, and a perceptron, each before a residual."""
+    """Attention to itself, to the image, and an MLP, each before a residual."""
 
     def __init__(self, config: HmrConfig):
         super().__init__()

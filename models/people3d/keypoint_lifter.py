@@ -11,6 +11,7 @@ may differ and nothing depends on when a window begins.
 from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
+from typing import ClassVar
 
 import numpy as np
 import torch
@@ -108,9 +109,9 @@ def view_of(rays_world: Float[Tensor, "*batch time 17 3"], scores: Float[Tensor,
     view = View(forward, left, up, torch.ones_like(forward[..., 0]))
     offset = view.offset(rays)
     share = weight / weight.sum(-1, keepdim=True).clamp(min=1e-6)
-    spread = (offset.square().sum(-1) * share).sum(-1).sqrt()
-    typical = (spread * seen[..., 0]).sum(-1, keepdim=True) / seen[..., 0].sum(-1, keepdim=True).clamp(min=1)
-    extent = torch.where(seen[..., 0], spread, typical.expand_as(spread)).clamp(min=5e-3)
+    std = (offset.square().sum(-1) * share).sum(-1).sqrt()
+    typical = (std * seen[..., 0]).sum(-1, keepdim=True) / seen[..., 0].sum(-1, keepdim=True).clamp(min=1)
+    extent = torch.where(seen[..., 0], std, typical.expand_as(std)).clamp(min=5e-3)
     return View(forward, left, up, extent)
 
 
@@ -145,14 +146,14 @@ def features(
 
 
 class _Block(nn.Module):
-    """Attention over time and a perceptron, normalised before each."""
+    """Attention over time and an MLP, normalised before each."""
 
     def __init__(self, width: int, heads: int):
         super().__init__()
         self.heads = heads
-        self.norm_attention, self.norm_perceptron = nn.LayerNorm(width), nn.LayerNorm(width)
+        self.norm_attention, self.norm_mlp = nn.LayerNorm(width), nn.LayerNorm(width)
         self.query_key_value, self.out = nn.Linear(width, 3 * width), nn.Linear(width, width)
-        self.perceptron = nn.Sequential(nn.Linear(width, 4 * width), nn.GELU(), nn.Linear(4 * width, width))
+        self.mlp = nn.Sequential(nn.Linear(width, 4 * width), nn.GELU(), nn.Linear(4 * width, width))
 
     def forward(
         self,
@@ -166,7 +167,7 @@ class _Block(nn.Module):
         query, key = _rotary(query, turn), _rotary(key, turn)
         mixed = nn.functional.scaled_dot_product_attention(query, key, value, attn_mask=mask[:, None, None])
         x = x + self.out(mixed.transpose(1, 2).reshape(batch, time, width))
-        return x + self.perceptron(self.norm_perceptron(x))
+        return x + self.mlp(self.norm_mlp(x))
 
 
 def _rotary(
@@ -195,9 +196,17 @@ class Lifted:
 class PoseLift(nn.Module):
     """The network."""
 
+    renamed_keys: ClassVar[dict[str, str]] = {
+        "spread": "std",
+        "inwards": "proj_in",
+        "outwards": "proj_out",
+        "norm_perceptron": "norm_mlp",
+        "perceptron": "mlp",
+    }
+    """What weights of before call the modules (`models.networks.current_keys`)."""
     frequencies: Tensor
     mean: Tensor
-    spread: Tensor
+    std: Tensor
 
     def __init__(self, config: PoseLiftConfig):
         super().__init__()
@@ -208,13 +217,13 @@ class PoseLift(nn.Module):
             "frequencies", 2.0 * torch.pi / torch.logspace(np.log10(0.3), np.log10(20.0), half), persistent=False
         )
         self.register_buffer("mean", torch.zeros(FRAME_FEATURES))
-        self.register_buffer("spread", torch.ones(FRAME_FEATURES))
-        self.inwards = nn.Sequential(
+        self.register_buffer("std", torch.ones(FRAME_FEATURES))
+        self.proj_in = nn.Sequential(
             nn.Linear(FRAME_FEATURES, 2 * config.width), nn.GELU(), nn.Linear(2 * config.width, config.width)
         )
         self.blocks = nn.ModuleList(_Block(config.width, config.heads) for _ in range(config.layers))
         self.norm = nn.LayerNorm(config.width)
-        self.outwards = nn.Linear(config.width, 6 * (PRIOR_JOINTS + 1) + 7)
+        self.proj_out = nn.Linear(config.width, 6 * (PRIOR_JOINTS + 1) + 7)
 
     def forward(
         self,
@@ -226,11 +235,11 @@ class PoseLift(nn.Module):
     ) -> Lifted:
         """Lift keypoints; rays are in world axes (z up) of any length; `mask` is False where a window is padded."""
         view = view_of(rays_world, scores)
-        x = self.inwards((features(view, rays_world, scores, camera_height_m) - self.mean) / self.spread)
+        x = self.proj_in((features(view, rays_world, scores, camera_height_m) - self.mean) / self.std)
         turn = seconds[..., None] * self.frequencies
         for block in self.blocks:
             x = block(x, turn, mask)
-        out = self.outwards(self.norm(x))
+        out = self.proj_out(self.norm(x))
         rotation_numbers, rest = out[..., : 6 * (PRIOR_JOINTS + 1)], out[..., 6 * (PRIOR_JOINTS + 1) :]
         upright = torch.tensor([0.0, 1.0, 0.0, 0.0, 0.0, 1.0]).to(x)
         straight = torch.tensor([1.0, 0.0, 0.0, 0.0, 1.0, 0.0]).to(x).repeat(PRIOR_JOINTS)

@@ -6,6 +6,7 @@ falling bodies share one latent space; which way is up is not its business.
 """
 
 from pathlib import Path
+from typing import ClassVar
 
 import torch
 from jaxtyping import Float
@@ -38,8 +39,10 @@ class PosePrior(nn.Module):
     Poses are rotation matrices [*b, 21, 3, 3] of SMPL joints 1 to 21 in their parents' frames.
     """
 
+    renamed_keys: ClassVar[dict[str, str]] = {"spread": "std"}
+    """What weights of before call the modules (`models.networks.current_keys`)."""
     mean: Tensor
-    spread: Tensor
+    std: Tensor
 
     def __init__(self, config: PosePriorConfig):
         super().__init__()
@@ -49,21 +52,21 @@ class PosePrior(nn.Module):
         width = 6 * PRIOR_JOINTS
         # 6D numbers are brought to zero mean and a common scale per joint, or the knees would drown the wrists.
         self.register_buffer("mean", torch.tensor([1.0, 0, 0, 0, 1, 0]).repeat(PRIOR_JOINTS))
-        self.register_buffer("spread", torch.ones(width))
-        self.encoder = _perceptron(width, config.hidden, 2 * config.latent, config.layers)
-        self.decoder = _perceptron(config.latent, config.hidden, width, config.layers)
+        self.register_buffer("std", torch.ones(width))
+        self.encoder = _mlp(width, config.hidden, 2 * config.latent, config.layers)
+        self.decoder = _mlp(config.latent, config.hidden, width, config.layers)
 
     def encode(
         self, rotations: Float[Tensor, "*batch 21 3 3"]
     ) -> tuple[Float[Tensor, "*batch latent"], Float[Tensor, "*batch latent"]]:
         """Return mean and logarithm of the variance of the latent."""
         columns = rotations[..., :2].transpose(-1, -2).flatten(-3)
-        mean, log_variance = self.encoder((columns - self.mean) / self.spread).chunk(2, dim=-1)
+        mean, log_variance = self.encoder((columns - self.mean) / self.std).chunk(2, dim=-1)
         return mean, log_variance.clamp(-12.0, 4.0)
 
     def decode(self, latent: Float[Tensor, "*batch latent"]) -> Float[Tensor, "*batch 21 3 3"]:
         """Decode the pose of a latent, as rotation matrices."""
-        columns = self.decoder(latent) * self.spread + self.mean
+        columns = self.decoder(latent) * self.std + self.mean
         return matrix_from_columns(columns.unflatten(-1, (PRIOR_JOINTS, 6)))
 
     def energy(self, rotations: Float[Tensor, "*batch 21 3 3"], std_rad: float = 0.15) -> Float[Tensor, "*batch"]:
@@ -78,7 +81,7 @@ class PosePrior(nn.Module):
         return 0.5 * (apart + latent.square().sum(-1))
 
 
-def _perceptron(inputs: int, hidden: int, outputs: int, layers: int) -> nn.Sequential:
+def _mlp(inputs: int, hidden: int, outputs: int, layers: int) -> nn.Sequential:
     parts: list[nn.Module] = []
     for layer in range(layers):
         parts += [nn.Linear(hidden if layer else inputs, hidden), nn.SiLU()]

@@ -136,8 +136,8 @@ def test_two_cameras_agree_up_to_one_rigid_transform(body):
     rest = body.rest_joints(as_tensor(walker.betas))[0].double().numpy()
     other = replace(walker, global_orient=orient, transl=(walker.transl + rest) @ turn.T - rest + [1.0, 2.0, 0.0])
     clips = [lifted(body, "A_C1", walker), lifted(body, "A_C2", other)]
-    figures = people.real_metrics(EvaluatePeopleConfig(), body, clips, {})
-    assert figures["two_camera_joint_m"] < 1e-4 and figures["two_cameras"][0]["shift_s"] == 0.0
+    metrics = people.real_metrics(EvaluatePeopleConfig(), body, clips, {})
+    assert metrics["two_camera_joint_m"] < 1e-4 and metrics["two_cameras"][0]["shift_s"] == 0.0
     joints = track_joints(body, walker)
     assert people.two_camera_distance_m(1.1 * joints, joints) > 0.02, "a scale is no rigid transform"
 
@@ -149,9 +149,9 @@ def as_tensor(values):
 def test_falls_without_anyone_at_rest_say_so(body):
     track = replace(upright(body), visible=TIMES < 0.9)
     clips = [lifted(body, "f", track, "x/f.mp4")]
-    figures = people.real_metrics(EvaluatePeopleConfig(), body, clips, {"x/f.mp4": Fall(1.0, "floor", "supine", "yes")})
-    assert figures["fallen"] == [{"clip": "f", "reason": "nobody is seen at rest", "in_view": "yes"}]
-    assert figures["fallen_pelvis_ok_share"] is None and figures["track_share"] == 1.0
+    metrics = people.real_metrics(EvaluatePeopleConfig(), body, clips, {"x/f.mp4": Fall(1.0, "floor", "supine", "yes")})
+    assert metrics["fallen"] == [{"clip": "f", "reason": "nobody is seen at rest", "in_view": "yes"}]
+    assert metrics["fallen_pelvis_ok_share"] is None and metrics["track_share"] == 1.0
 
 
 def test_a_mattress_is_as_high_as_others_came_to_rest_on_it(body):
@@ -171,5 +171,5 @@ def test_a_mattress_is_as_high_as_others_came_to_rest_on_it(body):
 def test_a_bystander_is_not_judged_for_who_fell(body):
     clip = lifted(body, "stands", upright(body), "x/stands.mp4")
     falls = {clip.footage.path: Fall(1.0, "floor", "supine", "yes")}
-    figures = people.real_metrics(EvaluatePeopleConfig(), body, [clip], falls)
-    assert figures["fallen"][0]["reason"] == "nobody is seen at rest" and figures["falls_judged"] == 0
+    metrics = people.real_metrics(EvaluatePeopleConfig(), body, [clip], falls)
+    assert metrics["fallen"][0]["reason"] == "nobody is seen at rest" and metrics["falls_judged"] == 0

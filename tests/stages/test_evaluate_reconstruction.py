@@ -47,18 +47,18 @@ def test_known_errors_are_reported(tmp_path):
     )
     found = joints[0] + [0.1, 0.0, 0.0]
     found[4] += 100.0  # the truth says the person is hidden there
-    figures = run(
+    metrics = run(
         tmp_path,
         room_with(camera_with(23.0, 2.2), np.full((48, 64), 3.3)),
         {"person_1": found},
         {"person_1": np.ones(5, bool)},
     )
-    assert figures["floor_normal_deg"] == pytest.approx(3.0, abs=1e-6)
-    assert figures["camera_height_rel"] == pytest.approx(0.1)
-    assert figures["depth_absrel"] == pytest.approx(0.1)
-    assert figures["depth_absrel_aligned"] == pytest.approx(0.0, abs=1e-9)
-    assert figures["joints_world_mm"] == pytest.approx(100.0)
-    assert figures["joints_aligned_mm"] == pytest.approx(0.0, abs=1e-6)
+    assert metrics["floor_normal_deg"] == pytest.approx(3.0, abs=1e-6)
+    assert metrics["camera_height_rel"] == pytest.approx(0.1)
+    assert metrics["depth_absrel"] == pytest.approx(0.1)
+    assert metrics["depth_absrel_aligned"] == pytest.approx(0.0, abs=1e-9)
+    assert metrics["joints_world_mm"] == pytest.approx(100.0)
+    assert metrics["joints_aligned_mm"] == pytest.approx(0.0, abs=1e-6)
 
 
 def test_nobody_found_is_none_not_zero(tmp_path):

@@ -41,10 +41,10 @@ def test_sidecar_wins_and_no_frame_is_read():
         yield
 
     known = Annotations((someone(),), np.full((1, 4), -1))
-    found, figures = people2d.run(People2DConfig(), footage(), frames(), known)
+    found, metrics = people2d.run(People2DConfig(), footage(), frames(), known)
     assert found[0] is known.people[0]
-    assert figures["backend"] == "sidecar"
-    assert figures["visible_share"] == [1.0]
+    assert metrics["backend"] == "sidecar"
+    assert metrics["visible_share"] == [1.0]
 
 
 def test_sidecar_without_keypoints_is_no_sidecar():
@@ -107,7 +107,7 @@ def test_back_end_fills_what_the_sidecar_lacks():
     listed = frames < 12
     drawn = [only(anna, listed, frames < 5), only(bert, listed & (frames != 7))]
     found = [shifted(bert, 2.0, "person_1"), shifted(anna, 1.0, "person_2"), shifted(anna, -45.0, "person_3")]
-    people, figures = people2d._merge(People2DConfig(), drawn, listed, found, footage(20))
+    people, metrics = people2d._merge(People2DConfig(), drawn, listed, found, footage(20))
     a, b, new = people
     assert (a.person, b.person, new.person) == ("anna", "bert", "person_1")
     assert np.array_equal(a.keypoints_px[:5], anna.keypoints_px[:5])
@@ -119,12 +119,12 @@ def test_back_end_fills_what_the_sidecar_lacks():
     assert np.array_equal(b.keypoints_px[:7], bert.keypoints_px[:7])
     # Whom nobody drew at all joins only where the sidecar is silent.
     assert np.array_equal(new.visible, ~listed)
-    rows = {row["person"]: row for row in figures["people"]}
+    rows = {row["person"]: row for row in metrics["people"]}
     assert rows["anna"]["filled_frames"] == 15 and rows["anna"]["compared_frames"] == 5
     assert rows["anna"]["keypoints_box_share_median"] == pytest.approx(1.0 / 70.0)
     assert rows["bert"]["filled_frames"] == 8 and rows["bert"]["box_iou_median"] == pytest.approx(18 / 22)
-    assert figures["found_only_frames"] == 12 + 1 and figures["added_people"] == 1
-    assert figures["identity_switches"] == 0
+    assert metrics["found_only_frames"] == 12 + 1 and metrics["added_people"] == 1
+    assert metrics["identity_switches"] == 0
 
 
 def test_disagreement_and_switches_are_reported():
@@ -143,12 +143,12 @@ def test_disagreement_and_switches_are_reported():
         for one, two in ((found_a, found_b), (found_b, found_a))
     ]
     drawn = [replace(anna, keypoints_px=blanket), bert]
-    people, figures = people2d._merge(People2DConfig(), drawn, np.ones(20, bool), swapped, footage(20))
+    people, metrics = people2d._merge(People2DConfig(), drawn, np.ones(20, bool), swapped, footage(20))
     assert np.array_equal(people[0].keypoints_px, blanket)  # the sidecar wins, and is contradicted
-    row = figures["people"][0]
+    row = metrics["people"][0]
     assert row["disagreeing_frames"] == 1 and row["worst_frame"] == 9
     assert row["keypoints_box_share_worst"] == pytest.approx(32.0 * 10 / 17 / 70)
-    assert figures["identity_switches"] == 2
+    assert metrics["identity_switches"] == 2
 
 
 def test_checking_without_a_back_end_names_both_keys():
@@ -170,20 +170,20 @@ def test_the_back_end_runs_only_where_it_is_wanted(tiny_checkpoints):
         raise AssertionError("frames were read")
         yield
 
-    found, figures = people2d.run(config, footage(8), unread(), whole)
-    assert found == [anna] and figures["backend"] == "sidecar" and figures["sidecar"] == {"lacking_frames": 0}
+    found, metrics = people2d.run(config, footage(8), unread(), whole)
+    assert found == [anna] and metrics["backend"] == "sidecar" and metrics["sidecar"] == {"lacking_frames": 0}
     part = replace(whole, people=(only(anna, np.arange(8) != 3),), listed=np.arange(8) != 3)
     for config_now, known in ((config, part), (config.model_copy(update={"check_sidecar": True}), whole)):
-        people, figures = people2d.run(config_now, footage(8), iter(pictures(8)), known)
-        assert figures["backend"].startswith("sidecar+transformers:")
+        people, metrics = people2d.run(config_now, footage(8), iter(pictures(8)), known)
+        assert metrics["backend"].startswith("sidecar+transformers:")
         assert people[0].person == "anna"
         assert np.array_equal(people[0].keypoints_px[0], anna.keypoints_px[0])
         assert (
-            figures["sidecar"]["people"][0]["sidecar_only_frames"] + figures["sidecar"]["people"][0]["compared_frames"]
+            metrics["sidecar"]["people"][0]["sidecar_only_frames"] + metrics["sidecar"]["people"][0]["compared_frames"]
             >= 7 - 1
         )
-    people, figures = people2d.run(People2DConfig(), footage(8), unread(), part)
-    assert figures["sidecar"] == {"lacking_frames": 1}
+    people, metrics = people2d.run(People2DConfig(), footage(8), unread(), part)
+    assert metrics["sidecar"] == {"lacking_frames": 1}
 
 
 @pytest.fixture(scope="module")
@@ -274,10 +274,10 @@ def test_transformers_people_end_to_end(tiny_checkpoints):
     )
     still = [(i / 10.0, pictures(1)[0][1]) for i in range(8)]
     config = People2DConfig(backend=backend, min_score=0.0, min_seconds=0.5)
-    first, figures = people2d.run(config, footage(8), iter(still))
+    first, metrics = people2d.run(config, footage(8), iter(still))
     second, _ = people2d.run(config, footage(8), iter(still))
-    assert figures["backend"].startswith("transformers:")
-    assert figures["people"] + figures["dropped_tracks"] > 0
+    assert metrics["backend"].startswith("transformers:")
+    assert metrics["people"] + metrics["dropped_tracks"] > 0
     assert [p.keypoints_px.tobytes() for p in first] == [p.keypoints_px.tobytes() for p in second]
 
 

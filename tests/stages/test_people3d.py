@@ -1,4 +1,4 @@
-"""Lifting people: figures, gaps, windows; each person alone, the same bytes again."""
+"""Lifting people: metrics, gaps, windows; each person alone, the same bytes again."""
 
 from dataclasses import replace
 
@@ -73,42 +73,42 @@ def hide(person: Person2D, frames) -> Person2D:
 
 
 def lifted(config, people, times, body, **known):
-    """Tracks and figures of one clip."""
+    """Tracks and metrics of one clip."""
     return people3d.run(config, [people3d.Clip(people, times, CAMERA, **known)], body)[0]
 
 
 def test_known_person_in_the_world(body):
     person, joints, times = stroller(body, 12)
-    (track,), figures = lifted(People3DConfig(fit=FitConfig(steps=100), plausibility=GLIDES), [person], times, body)
+    (track,), metrics = lifted(People3DConfig(fit=FitConfig(steps=100), plausibility=GLIDES), [person], times, body)
     assert np.linalg.norm(joints_of(body, track) - joints, axis=-1)[:, :22].mean() < 0.06
-    assert figures["reprojection_px_median"] < 3.0
-    assert figures["reprojection_box_share_median"] < 0.02
-    assert figures["frames_within_10_px"] == 1.0
-    assert abs(figures["stature_m"][0] - 1.66) < 0.05
-    assert figures["foot_floor_m_median"] < 0.03 and figures["standing_frames"] > 8
+    assert metrics["reprojection_px_median"] < 3.0
+    assert metrics["reprojection_box_share_median"] < 0.02
+    assert metrics["frames_within_10_px"] == 1.0
+    assert abs(metrics["stature_m"][0] - 1.66) < 0.05
+    assert metrics["foot_floor_m_median"] < 0.03 and metrics["standing_frames"] > 8
     assert track.person == "anna" and track.role == "resident"
     assert track.visible.all() and np.allclose(track.confidence, 0.9)
 
 
 def test_every_variant_knows_where_the_person_is(body):
     person, joints, times = stroller(body, 12)
-    errors, figures = {}, {}
+    errors, metrics = {}, {}
     for variant in ("regress", "optimise", "hybrid"):
         config = People3DConfig(variant=variant, fit=FitConfig(steps=100), plausibility=GLIDES)
-        (track,), figures[variant] = lifted(config, [person], times, body)
+        (track,), metrics[variant] = lifted(config, [person], times, body)
         errors[variant] = np.linalg.norm(joints_of(body, track) - joints, axis=-1)[:, :22].mean()
     # The regressor alone is rough; what is fitted to exact keypoints is not.
     assert errors["regress"] < 0.25 and max(errors["optimise"], errors["hybrid"]) < 0.06
-    assert figures["hybrid"]["reprojection_px_median"] < figures["regress"]["reprojection_px_median"]
+    assert metrics["hybrid"]["reprojection_px_median"] < metrics["regress"]["reprojection_px_median"]
 
 
 def test_together_is_the_same_as_alone_and_again(body):
     anna, _, times = stroller(body, 6)
     bert, _, _ = stroller(body, 6, "bert", y=0.5)
-    (a, b), figures = lifted(QUICK, [anna, bert], times, body)
+    (a, b), metrics = lifted(QUICK, [anna, bert], times, body)
     (_, again), _ = lifted(QUICK, [anna, bert], times, body)
     (alone,), _ = lifted(QUICK, [bert], times, body)
-    assert len(figures["stature_m"]) == 2
+    assert len(metrics["stature_m"]) == 2
     for field in ("betas", "global_orient", "body_pose", "transl", "confidence"):
         assert getattr(b, field).tobytes() == getattr(again, field).tobytes()
         # What is added up together is rounded differently.
@@ -123,11 +123,11 @@ def test_clips_of_two_cameras_at_once_are_as_each_alone(body):
     clips += [people3d.Clip([anna], times, high), people3d.Clip([], times, high)]
     low, none, raised, empty = people3d.run(QUICK, clips, body)
     assert none[0] == empty[0] == [] and "placed in 3 frames only" in none[1]["dropped"][0]["reason"]
-    for (tracks, figures), clip in ((low, clips[0]), (raised, clips[2])):
+    for (tracks, metrics), clip in ((low, clips[0]), (raised, clips[2])):
         ((alone,), own) = people3d.run(QUICK, [clip], body)[0]
         assert np.abs(tracks[0].transl - alone.transl).max() < 5e-3
         assert np.abs(tracks[0].body_pose - alone.body_pose).max() < 1e-2
-        assert figures["reprojection_px_median"] == pytest.approx(own["reprojection_px_median"], abs=0.1)
+        assert metrics["reprojection_px_median"] == pytest.approx(own["reprojection_px_median"], abs=0.1)
     assert np.abs(low[0][0].transl - raised[0][0].transl).max() > 0.05
 
 
@@ -154,17 +154,17 @@ def test_gaps_are_bridged_and_say_so(body):
 
 def test_hardly_seen_people_are_dropped_with_the_reason(body):
     person, _, times = stroller(body, 6)
-    tracks, figures = lifted(QUICK, [hide(person, [0, 1, 2])], times, body)
+    tracks, metrics = lifted(QUICK, [hide(person, [0, 1, 2])], times, body)
     assert tracks == []
-    assert figures["dropped"] == [{"person": "anna", "reason": "placed in 3 frames only"}]
-    assert figures["reprojection_px_median"] is None and figures["foot_floor_m_median"] is None
+    assert metrics["dropped"] == [{"person": "anna", "reason": "placed in 3 frames only"}]
+    assert metrics["reprojection_px_median"] is None and metrics["foot_floor_m_median"] is None
 
 
 def test_who_slides_is_dropped_with_the_reason(body):
     person, _, times = stroller(body, 12)
-    tracks, figures = lifted(People3DConfig(fit=FitConfig(steps=60)), [person], times, body)
-    assert tracks == [] and figures["world"] == []
-    assert "feet in contact slide at" in figures["dropped"][0]["reason"]
+    tracks, metrics = lifted(People3DConfig(fit=FitConfig(steps=60)), [person], times, body)
+    assert tracks == [] and metrics["world"] == []
+    assert "feet in contact slide at" in metrics["dropped"][0]["reason"]
 
 
 def test_a_regressor_of_crops_gets_the_frames_it_asks_for(body, tmp_path):
@@ -214,8 +214,8 @@ def poster(body, share: float, raised_m: float, x: float = 4.5, count: int = 12)
 def test_a_poster_is_nobody(body):
     times, wall = np.arange(12) / 8.0, np.full((480, 640), 4.3)
     for picture in (poster(body, 0.3, 1.2), poster(body, 0.6, 0.9)):
-        tracks, figures = lifted(People3DConfig(), [picture], times, body, depth=wall)
-        assert tracks == [] and "where the room ends at 4.3 m" in figures["dropped"][0]["reason"]
+        tracks, metrics = lifted(People3DConfig(), [picture], times, body, depth=wall)
+        assert tracks == [] and "where the room ends at 4.3 m" in metrics["dropped"][0]["reason"]
     # Somebody who stands there stays, whatever the room is said to be behind them.
     person, _, times = stroller(body, 12)
     tracks, _ = lifted(QUICK, [person], times, body, depth=wall)
@@ -226,19 +226,19 @@ def test_feet_alone_are_dropped_with_the_reason(body):
     person, _, times = stroller(body, 12)
     scores = person.scores.copy()
     scores[:, :13] = 0.0
-    tracks, figures = lifted(QUICK, [replace(person, scores=scores)], times, body)
-    assert tracks == [] and figures["dropped"] == [{"person": "anna", "reason": "placed in 0 frames only"}]
+    tracks, metrics = lifted(QUICK, [replace(person, scores=scores)], times, body)
+    assert tracks == [] and metrics["dropped"] == [{"person": "anna", "reason": "placed in 0 frames only"}]
 
 
 def test_twelve_people_are_twelve_tracks(body):
     apart = [stroller(body, 8, f"p{number:02d}", y=0.35 * (number - 6)) for number in range(12)]
     config = QUICK.model_copy(update={"separation": InterpenetrationConfig(steps=0)})
-    tracks, figures = lifted(config, [one[0] for one in apart], apart[0][2], body)
+    tracks, metrics = lifted(config, [one[0] for one in apart], apart[0][2], body)
     assert [track.person for track in tracks] == [f"p{number:02d}" for number in range(12)]
     places = np.array([joints_of(body, track)[:, 0, :2].mean(0) for track in tracks])
     truth = np.array([one[1][:, 0, :2].mean(0) for one in apart])
     assert np.linalg.norm(places - truth, axis=1).max() < 0.35
-    assert all(set(overlap["people"]) <= {track.person for track in tracks} for overlap in figures["overlaps"])
+    assert all(set(overlap["people"]) <= {track.person for track in tracks} for overlap in metrics["overlaps"])
 
 
 def test_coarse_to_fine_agrees_with_the_truth(body):
@@ -246,9 +246,9 @@ def test_coarse_to_fine_agrees_with_the_truth(body):
     config = People3DConfig(
         plausibility=GLIDES, fit=FitConfig(steps=80), coarse_frames=8, fine_steps=15, window_frames=16, overlap_frames=4
     )
-    (track,), figures = lifted(config, [person], times, body)
+    (track,), metrics = lifted(config, [person], times, body)
     assert np.linalg.norm(joints_of(body, track) - joints, axis=-1)[:, :22].mean() < 0.07
-    assert figures["reprojection_px_median"] < 4.0
+    assert metrics["reprojection_px_median"] < 4.0
     # Seamless: no step at the windows' edges beyond what walking takes.
     step = np.linalg.norm(np.diff(joints_of(body, track)[:, 0], axis=0), axis=-1)
     assert step.max() < 0.12
@@ -266,13 +266,13 @@ def test_a_long_clip_is_fitted_by_pieces_without_a_seam(body):
         window_frames=40,
         overlap_frames=9,
     )
-    (track,), figures = lifted(config, [person], times, body)
+    (track,), metrics = lifted(config, [person], times, body)
     found = joints_of(body, track)
     off = np.linalg.norm(found - joints, axis=-1)[:, :22].mean(-1)
     assert off.mean() < 0.06 and off.max() < 0.15
     jump = np.linalg.norm(np.diff(found, 2, axis=0), axis=-1)[:, :22].mean(-1)
     assert jump.max() < 3.0 * np.linalg.norm(np.diff(joints, 2, axis=0), axis=-1)[:, :22].mean(-1).max() + 0.02
-    assert figures["reprojection_px_median"] < 4.0
+    assert metrics["reprojection_px_median"] < 4.0
 
 
 def test_windows_that_would_not_advance_are_refused():

@@ -92,7 +92,7 @@ def _normaliser(network: PoseLift, windows: Windows) -> None:
     view = view_of(windows.rays, windows.scores)
     rows = features(view, windows.rays, windows.scores, windows.camera_height_m).flatten(0, 1)
     network.mean.copy_(rows.mean(0))
-    network.spread.copy_(rows.std(0).clamp(min=0.05))
+    network.std.copy_(rows.std(0).clamp(min=0.05))
 
 
 def train(

@@ -87,4 +87,4 @@ def _normalise_by(prior: PosePrior, rotations: Float[Tensor, "pose 21 3 3"]) -> 
     both = torch.cat([columns, mirrored(rotations, first=1)[..., :2].transpose(-1, -2).flatten(-3)])
     prior.mean.copy_(both.mean(0))
     variance = both.var(0).unflatten(-1, (PRIOR_JOINTS, 6)).mean(-1, keepdim=True)
-    prior.spread.copy_((variance + 1e-4).sqrt().expand(-1, 6).flatten())
+    prior.std.copy_((variance + 1e-4).sqrt().expand(-1, 6).flatten())

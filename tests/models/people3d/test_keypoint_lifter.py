@@ -5,12 +5,14 @@ from dataclasses import replace
 import numpy as np
 import pytest
 import torch
+from safetensors.torch import load_file
 
 from models.body.model import load_body
 from models.errors import InputError
 from models.geometry.camera import Camera, intrinsics_from_focal, normal_from_angles, pose_over_floor
 from models.geometry.transforms import transform, yaw
 from models.people3d.keypoint_lifter import (
+    STARTER,
     KeypointRegressor,
     PoseLift,
     PoseLiftConfig,
@@ -124,3 +126,12 @@ def test_what_is_no_regressor(tmp_path):
         load_pose_lift(tmp_path)
     with pytest.raises(ValueError, match=r"width \(24\) must be a multiple of twice heads \(5\)"):
         PoseLiftConfig(width=24, heads=5)
+
+
+def test_weights_of_before_are_read():
+    """The shipped file calls modules by the names they had; what is read is as it was written."""
+    written, read = load_file(STARTER / "model.safetensors"), load_pose_lift().state_dict()
+    for old, new in (("spread", "std"), ("inwards.0.weight", "proj_in.0.weight"), ("outwards.bias", "proj_out.bias")):
+        assert torch.equal(read[new], written[old].float())
+    assert torch.equal(read["blocks.0.mlp.0.weight"], written["blocks.0.perceptron.0.weight"].float())
+    assert torch.equal(read["blocks.0.norm_mlp.bias"], written["blocks.0.norm_perceptron.bias"].float())

@@ -6,6 +6,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+from safetensors.torch import load_file
 
 from models.body.model import load_body, relaxed_pose
 from models.errors import InputError
@@ -105,3 +106,10 @@ def test_sizes_follow_the_config():
     mean, log_variance = prior.encode(poses(3, 0.1))
     assert mean.shape == log_variance.shape == (3, 5)
     assert prior.decode(mean).shape == (3, 21, 3, 3)
+
+
+def test_weights_of_before_are_read(starter):
+    """The shipped file calls a module by the name it had; what is read is as it was written."""
+    written = load_file(STARTER / "model.safetensors")
+    assert "spread" in written and "std" not in written
+    assert torch.equal(starter.state_dict()["std"], written["spread"].float())
