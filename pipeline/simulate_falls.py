@@ -25,7 +25,10 @@ def simulate_one_fall(
     """Simulate one fall, written to `folder/<item>.npz`, and what is to know of it."""
     rng = generator(settings.seed, "falls", item)
     kinds: list[tuple[Cause, Direction]] = [
-        (c, d) for c, ways in CAUSE_DIRECTIONS.items() for d in ways if cause in (None, c) and direction in (None, d)
+        (c, d)
+        for c, directions in CAUSE_DIRECTIONS.items()
+        for d in directions
+        if cause in (None, c) and direction in (None, d)
     ]
     chosen = kinds[int(rng.integers(len(kinds)))]
     started = time.process_time()
@@ -49,7 +52,11 @@ def simulate_falls(
     `summary.json`."""
     if cause is not None and cause not in CAUSE_DIRECTIONS:
         raise InputError("cause", f"is {cause}", f"name one of {', '.join(CAUSE_DIRECTIONS)}")
-    known = CAUSE_DIRECTIONS[cause] if cause else sorted({d for ways in CAUSE_DIRECTIONS.values() for d in ways})
+    known = (
+        CAUSE_DIRECTIONS[cause]
+        if cause
+        else sorted({d for directions in CAUSE_DIRECTIONS.values() for d in directions})
+    )
     if direction is not None and direction not in known:
         raise InputError(
             "direction",

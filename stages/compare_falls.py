@@ -107,10 +107,10 @@ def walks_of(config: CompareFallsConfig, clips: Sequence[LiftedClip], falls: dic
                 inside = (times >= start) & (times < start + length)
                 if (track.visible & inside).sum() < 0.9 * inside.sum():
                     continue
-                way = np.linalg.norm(joints[inside][-1, 0, :2] - joints[inside][0, 0, :2])
+                walked_m = np.linalg.norm(joints[inside][-1, 0, :2] - joints[inside][0, 0, :2])
                 trunk = joints[inside][:, _NECK] - joints[inside][:, 0]
                 up = (trunk[:, 2] / np.linalg.norm(trunk, axis=-1)).min()
-                if way > config.walk_m and up > 0.8:
+                if walked_m > config.walk_m and up > 0.8:
                     walk = _window(config, clip, track.person, float(start) + config.before_s, None)
                     # What two cameras see of one time is one event; one clip holds several walks.
                     windows.append(replace(walk, event=f"{walk.event} {start - times[0]:.1f}"))
@@ -172,8 +172,8 @@ def _walked(body: BodyModel, motion: Motion, window: Window, rng: np.random.Gene
         raise Rejected("walk_too_short")
     start = float(rng.uniform(0.0, spare))
     frames = np.searchsorted(motion.timestamps_s, start + window.times).clip(0, len(motion.timestamps_s) - 1)
-    placed = aligned_at_onset(body, motion.people[0], int(frames[0]), window.joints[0])
-    return seen_by(body, placed, frames, window.person, window.times, window.camera, rng)
+    aligned = aligned_at_onset(body, motion.people[0], int(frames[0]), window.joints[0])
+    return seen_by(body, aligned, frames, window.person, window.times, window.camera, rng)
 
 
 def features(window: Window, joints: Float[np.ndarray, "time 24 3"]) -> dict[str, float]:

@@ -177,8 +177,8 @@ def measured_direction(details: dict[str, Any]) -> Direction:
     went."""
     if details["recovered"] or details["direction"] == "down":
         return details["direction"]
-    ways: tuple[Direction, ...] = ("forward", "left", "backward", "right")
-    return ways[round(details["direction_deg"] / 90.0) % 4]
+    quarters: tuple[Direction, ...] = ("forward", "left", "backward", "right")
+    return quarters[round(details["direction_deg"] / 90.0) % 4]
 
 
 EVENTS: dict[str, Event] = {

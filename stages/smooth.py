@@ -77,7 +77,7 @@ def _smooth(
     vectors = np.concatenate([track.global_orient[:, None], track.body_pose.reshape(count, 23, 3)], axis=1)
     rotations = matrix_from_axis_angle(vectors).swapaxes(0, 1)
     levers = _levers(rest_joints_of(body, track.betas))
-    transl, turned = track.transl.copy(), rotations.copy()
+    transl, rotated = track.transl.copy(), rotations.copy()
     trust = track.confidence * track.visible
     weights = SmoothnessWeights(config.weight, config.spread_m, config.acceleration)
     inside = np.zeros(count, dtype=bool)
@@ -85,7 +85,7 @@ def _smooth(
         inside[frames] = True
         if len(frames) < 3 or config.weight == 0.0:
             continue
-        moved, turned[:, frames] = smooth_curves(
+        smoothed, rotated[:, frames] = smooth_curves(
             track.transl[None, frames],
             rotations[:, frames],
             levers,
@@ -93,15 +93,15 @@ def _smooth(
             trust[frames],
             weights,
         )
-        transl[frames] = moved[0]
+        transl[frames] = smoothed[0]
     if inside.any() and not inside.all():
         known, wanted = timestamps_s[inside], timestamps_s[~inside]
         shift = (transl - track.transl)[inside]
         transl[~inside] += np.stack([np.interp(wanted, known, column) for column in shift.T], axis=-1)
-        turn = axis_angle_from_matrix(np.swapaxes(rotations, -1, -2) @ turned)[:, inside]
+        turn = axis_angle_from_matrix(np.swapaxes(rotations, -1, -2) @ rotated)[:, inside]
         carried = np.stack([[np.interp(wanted, known, column) for column in joint.T] for joint in turn])
-        turned[:, ~inside] = rotations[:, ~inside] @ matrix_from_axis_angle(carried.swapaxes(1, 2))
-    found = _nearest(axis_angle_from_matrix(turned).swapaxes(0, 1), vectors)
+        rotated[:, ~inside] = rotations[:, ~inside] @ matrix_from_axis_angle(carried.swapaxes(1, 2))
+    found = _nearest(axis_angle_from_matrix(rotated).swapaxes(0, 1), vectors)
     return replace(track, global_orient=found[:, 0], body_pose=found[:, 1:].reshape(count, 69), transl=transl)
 
 
@@ -149,11 +149,11 @@ def lag_s(
     """Return by how much the second motion comes after the first: the peak of the cross-correlation of their
     velocities."""
     step = float(np.median(np.diff(timestamps_s)))
-    clock = np.arange(timestamps_s[0], timestamps_s[-1] + step / 2, step)
+    sample_times = np.arange(timestamps_s[0], timestamps_s[-1] + step / 2, step)
 
     def velocity(values: Float[np.ndarray, "time joint 3"]) -> Float[np.ndarray, "step n"]:
         columns = values.reshape(len(values), -1).T
-        return np.diff(np.stack([np.interp(clock, timestamps_s, column) for column in columns], axis=-1), axis=0)
+        return np.diff(np.stack([np.interp(sample_times, timestamps_s, column) for column in columns], axis=-1), axis=0)
 
     a, b = velocity(joints), velocity(later)
     reach = min(round(0.5 / step), (len(a) - 1) // 2)

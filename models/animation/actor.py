@@ -185,7 +185,7 @@ class Actor:
         root = _root(self.heading + 0.03 * noise[:, 3], pitch, 0.012 * noise[:, 4])
         self.recording.append(action, pelvis, root, *self._feet_here(count), **angles)
 
-    def tip(self, way: float, metres: float, reaching: bool, seconds: float) -> None:
+    def tip(self, direction: float, metres: float, reaching: bool, seconds: float) -> None:
         """Lean over: the pelvis goes so many metres the way of an angle from the front, the trunk with it, feet
         planted.
 
@@ -194,8 +194,8 @@ class Actor:
         count = max(4, round(seconds * self.fps))
         t = np.arange(count) / (count - 1.0)
         over = smoothstep(t)
-        ahead, left = np.cos(way), np.sin(way)
-        world = self.heading + way
+        ahead, left = np.cos(direction), np.sin(direction)
+        world = self.heading + direction
         pelvis = np.tile([*self.xy, self.rig.standing], (count, 1))
         pelvis[:, :2] += metres * over[:, None] * np.array([np.cos(world), np.sin(world)])
         lean = over * (0.5 if reaching else 0.2)

@@ -68,13 +68,13 @@ def down_to_a_knee(old: float) -> list[Key]:
     ]
 
 
-def up_from_a_knee(stands: Posture, old: float, hold_s: float, heading: float = 0.0) -> list[Key]:
+def up_from_a_knee(standing_posture: Posture, old: float, hold_s: float, heading: float = 0.0) -> list[Key]:
     """Return keys from both knees or hands and knees: the left foot comes forward, and the body is pushed up on it."""
     return [
         key(drawing(old), 0.9, 0.0, "stand_up", heading=heading, planted=("right_knee",)),
         key(half_kneeling(old), 0.8, 0.2 + 0.4 * old, "stand_up", heading=heading, planted=("right_knee",)),
         key(lunging(old), 0.8, 0.0, "stand_up", heading=heading, planted=("left_foot",)),
-        key(stands, 1.1, hold_s, "stand_up", "standing", heading, ("left_foot",), balanced=True),
+        key(standing_posture, 1.1, hold_s, "stand_up", "standing", heading, ("left_foot",), balanced=True),
     ]
 
 

@@ -251,7 +251,7 @@ def _keep(
     """
     rotations, positions = forward_kinematics_numpy(rest, local, pelvis)
     for name, limb in LIMBS.items():
-        place, turned = positions[:, limb.end].copy(), rotations[:, limb.end].copy()
+        place, rotated = positions[:, limb.end].copy(), rotations[:, limb.end].copy()
         kept = [name in key.planted for key in keys]
         if not any(kept):
             continue
@@ -267,14 +267,14 @@ def _keep(
             until = begins[last + 1] if last + 1 < len(keys) else times[-1]
             stop = int(np.searchsorted(times, until, side="right"))
             fade = 1.0 - minimum_jerk((times[stop:] - until) / RELEASE_S)
-            away, twist = place[start] - place[stop - 1], turned[stop - 1].T @ turned[start]
-            place[start:stop], turned[start:stop] = place[start], turned[start]
+            away, twist = place[start] - place[stop - 1], rotated[stop - 1].T @ rotated[start]
+            place[start:stop], rotated[start:stop] = place[start], rotated[start]
             place[stop:] += fade[:, None] * away
-            turned[stop:] = turned[stop:] @ matrix_from_axis_angle(
+            rotated[stop:] = rotated[stop:] @ matrix_from_axis_angle(
                 fade[:, None] * Rotation.from_matrix(twist).as_rotvec()
             )
             index = last + 1
-        reach(rest, local, (rotations, positions), limb, place, turned)
+        reach(rest, local, (rotations, positions), limb, place, rotated)
 
 
 def _off_balance(

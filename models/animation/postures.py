@@ -60,24 +60,24 @@ class Posture:
         """SMPL's body pose."""
         pose = np.zeros((23, 3))
 
-        def turned(joint: str, axes: str, *degrees: float) -> None:
+        def rotated(joint: str, axes: str, *degrees: float) -> None:
             pose[SMPL_JOINTS.index(joint) - 1] = Rotation.from_euler(axes, degrees, degrees=True).as_rotvec()
 
         for index, (side, sign) in enumerate((("left", 1.0), ("right", -1.0))):
             hip, knee = self.hips[index], self.knees[index]
             ankle = self.ankles[index] if self.ankles else min(28.0, knee + self.lean - hip)
-            turned(f"{side}_hip", "XZY", -hip, sign * self.out[index], sign * self.turn[index])
-            turned(f"{side}_knee", "XZY", knee, 0.0, 0.0)
-            turned(f"{side}_ankle", "XZY", -ankle, -sign * self.out[index] if self.ankles is None else 0.0, 0.0)
-            turned(f"{side}_collar", "XZY", 0.0, -5.0 * sign, 0.0)
+            rotated(f"{side}_hip", "XZY", -hip, sign * self.out[index], sign * self.turn[index])
+            rotated(f"{side}_knee", "XZY", knee, 0.0, 0.0)
+            rotated(f"{side}_ankle", "XZY", -ankle, -sign * self.out[index] if self.ankles is None else 0.0, 0.0)
+            rotated(f"{side}_collar", "XZY", 0.0, -5.0 * sign, 0.0)
             down = -sign * (82.0 - self.aside[index])
-            turned(f"{side}_shoulder", "XZX", -self.arms[index], down, -self.spin[index])
-            turned(f"{side}_elbow", "YZX", -sign * self.elbows[index], 0.0, self.pronation[index])
-            turned(f"{side}_wrist", "ZYX", sign * self.wrists[index], 0.0, 0.0)
+            rotated(f"{side}_shoulder", "XZX", -self.arms[index], down, -self.spin[index])
+            rotated(f"{side}_elbow", "YZX", -sign * self.elbows[index], 0.0, self.pronation[index])
+            rotated(f"{side}_wrist", "ZYX", sign * self.wrists[index], 0.0, 0.0)
         for joint in ("spine1", "spine2", "spine3"):
-            turned(joint, "XZY", self.spine / 3.0, -self.bend / 3.0, self.twist / 3.0)
+            rotated(joint, "XZY", self.spine / 3.0, -self.bend / 3.0, self.twist / 3.0)
         for joint in ("neck", "head"):
-            turned(joint, "XZY", self.neck / 2.0, 0.0, 0.0)
+            rotated(joint, "XZY", self.neck / 2.0, 0.0, 0.0)
         return pose.reshape(69)
 
 

@@ -63,7 +63,7 @@ def stand_on_floor(
     up = np.stack([_lifted(soles[:, foot] + down[:, foot], FOOT_S, fps) for foot in (0, 1)], axis=1)
     vertical = np.array([0.0, 0.0, 1.0])
     pelvis = pelvis + (body_down - floor_m)[:, None] * vertical
-    ankles = [way + (down[:, foot] + up[:, foot] - floor_m)[:, None] * vertical for foot, way in enumerate(ankles)]
+    ankles = [path + (down[:, foot] + up[:, foot] - floor_m)[:, None] * vertical for foot, path in enumerate(ankles)]
     local = lay_hands(body, rest, reach_ankles(rest, local, pelvis, ankles), pelvis, fps)
     transl = pelvis - rest[0]
     lowest = lowest_surface(body, betas, local[:, 0], local[:, 1:], transl)

@@ -37,8 +37,8 @@ def lay_hands(
     for side, sign in (("left", 1.0), ("right", -1.0)):
         wrist = SMPL_JOINTS.index(f"{side}_wrist")
         length = _length(body, rest, wrist)
-        turned, height = rotations[:, wrist], positions[:, wrist, 2]
-        ahead, back = sign * turned[:, 2, 0], turned[:, 2, 1]
+        rotated, height = rotations[:, wrist], positions[:, wrist, 2]
+        ahead, back = sign * rotated[:, 2, 0], rotated[:, 2, 1]
         needed = np.clip((PALM_M - height) / length, -1.0, 1.0)
         across = np.maximum(np.hypot(ahead, back), 1e-9)
         highest = np.arctan2(back, ahead) % (2.0 * np.pi)

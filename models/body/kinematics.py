@@ -43,18 +43,18 @@ def posed_skeleton(
     `bones`: of each joint from its parent at rest, of the root from the body's origin; `rotations`: the root's to the
     world, the others' to their parents; `root`: where the body's origin lies, world. SMPL's joints, or the first 22.
     """
-    turned, joints = [rotations[..., :1, :, :]], [bones[..., :1, :] + root[..., None, :]]
+    rotated, joints = [rotations[..., :1, :, :]], [bones[..., :1, :] + root[..., None, :]]
     for first, last, parents in _LEVELS:
         last = min(last, rotations.shape[-3])
         if last <= first:
             break
-        above = _take(turned[-1], parents[: last - first], -3)
-        turned.append(above @ rotations[..., first:last, :, :])
+        above = _take(rotated[-1], parents[: last - first], -3)
+        rotated.append(above @ rotations[..., first:last, :, :])
         joints.append(
             _take(joints[-1], parents[: last - first], -2) + (above @ bones[..., first:last, :, None])[..., 0]
         )
     batch = np.broadcast_shapes(*(level.shape[:-2] for level in joints))
-    return torch.cat(turned, dim=-3), torch.cat([level.expand(*batch, -1, -1) for level in joints], dim=-2)
+    return torch.cat(rotated, dim=-3), torch.cat([level.expand(*batch, -1, -1) for level in joints], dim=-2)
 
 
 def _levels() -> tuple[tuple[int, int, list[int]], ...]:

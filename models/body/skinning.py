@@ -81,5 +81,5 @@ class SurfacePoints(nn.Module):
             arm = arm + torch.einsum("pjcb,...b->...pjc", self.moment_pose, pose_feature)
         if arm.numel() == arm.shape[-3:].numel():  # one body for all frames: a plain matrix product
             arm = arm.reshape(arm.shape[-3:])
-        turned = rotations.transpose(-3, -2).flatten(-2) @ arm.flatten(-2).transpose(-1, -2)
-        return turned.transpose(-1, -2) + self.share @ joints
+        rotated = rotations.transpose(-3, -2).flatten(-2) @ arm.flatten(-2).transpose(-1, -2)
+        return rotated.transpose(-1, -2) + self.share @ joints

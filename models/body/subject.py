@@ -31,6 +31,12 @@ class Subject:
         """0 to 50 years, 1 from 90, linear between: how much age slows and stoops."""
         return float(np.clip((self.age_years - 50.0) / 40.0, 0.0, 1.0))
 
+    @property
+    def known_mass_kg(self) -> float:
+        """The mass, for physics, which needs one."""
+        assert self.mass_kg is not None, "physics needs a mass"
+        return self.mass_kg
+
     def track(
         self,
         global_orient: Float[np.ndarray, "time 3"],

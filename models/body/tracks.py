@@ -74,9 +74,9 @@ def canonicalise(body: BodyModel, tracks: Sequence[PersonTrack]) -> tuple[Person
     facing = matrix_from_axis_angle(first.global_orient[0])[:, 2]
     turn = yaw(-float(np.arctan2(facing[1], facing[0])))
     start = (first.transl[0] + rest_root(body, first.betas)) * [1.0, 1.0, 0.0]
-    moved = []
+    transformed = []
     for track in tracks:
         rest = rest_root(body, track.betas)
         orient = axis_angle_from_matrix(turn @ matrix_from_axis_angle(track.global_orient))
-        moved.append(replace(track, global_orient=orient, transl=(track.transl + rest - start) @ turn.T - rest))
-    return tuple(moved)
+        transformed.append(replace(track, global_orient=orient, transl=(track.transl + rest - start) @ turn.T - rest))
+    return tuple(transformed)

@@ -71,8 +71,8 @@ def simulated_counterpart(
         if at[0] == 0 and (times[0] - fall.onset_s + onset_s) < -0.2:
             reason = Rejected("no_counterpart", "begins after the clip")
             continue
-        placed = aligned_at_onset(body, track, round(onset_s * SIMULATED_HZ), joints[onset])
-        return seen_by(body, placed, at, person, times, camera, rng)
+        aligned = aligned_at_onset(body, track, round(onset_s * SIMULATED_HZ), joints[onset])
+        return seen_by(body, aligned, at, person, times, camera, rng)
     raise reason
 
 
@@ -122,8 +122,8 @@ def aligned_at_onset(body: BodyModel, track: PersonTrack, onset: int, joints: Fl
     front = matrix_from_axis_angle(track.global_orient[onset])[:, 2]
     left = joints[SMPL_JOINTS.index("left_hip")] - joints[SMPL_JOINTS.index("right_hip")]
     turn = yaw(float(np.arctan2(-left[0], left[1]) - np.arctan2(front[1], front[0])))
-    moved = joints[0, :2] - ((track.transl[onset] + root) @ turn.T)[:2]
-    return transform_track(track, root, transform(turn, np.array([*moved, 0.0])))
+    shift = joints[0, :2] - ((track.transl[onset] + root) @ turn.T)[:2]
+    return transform_track(track, root, transform(turn, np.array([*shift, 0.0])))
 
 
 def seen_by(

@@ -34,9 +34,11 @@ def fall_features(
     simulation put the onset at different moments of one fall. Of what hardly sinks it is the onset itself. Before the
     first and after the last frame the body is taken to be as it was then.
     """
-    clock = times[0] + np.arange(round((times[-1] - times[0]) * HZ) + 1) / HZ
+    sample_times = times[0] + np.arange(round((times[-1] - times[0]) * HZ) + 1) / HZ
     flat = joints[:, BODY].reshape(len(joints), -1)
-    path = np.stack([np.interp(clock, times, column) for column in flat.T], axis=1).reshape(len(clock), -1, 3)
+    path = np.stack([np.interp(sample_times, times, column) for column in flat.T], axis=1).reshape(
+        len(sample_times), -1, 3
+    )
     path = gaussian_filter1d(path, SMOOTH_S * HZ, axis=0, mode="nearest")
     leg = sum(np.linalg.norm(path[:, a] - path[:, b], axis=-1).mean() for a, b in _LEGS) / 2.0
     pelvis, trunk = path[:, 0], path[:, _NECK] - path[:, 0]
@@ -46,20 +48,20 @@ def fall_features(
     speed = np.linalg.norm(np.gradient(path, 1.0 / HZ, axis=0), axis=-1).mean(axis=1) / leg
     spread = np.linalg.norm(path[:, _ENDS] - pelvis[:, None], axis=-1).mean(axis=1) / leg
     hands = path[:, _ENDS[::2], 2].mean(axis=1) / leg - height
-    first = int(np.searchsorted(clock, onset_s - EARLY_S))
+    first = int(np.searchsorted(sample_times, onset_s - EARLY_S))
     high, low = float(height[first : first + round(HZ)].max()), float(height[first:].min())
     middle = (high + low) / 2.0
     crossed = np.flatnonzero((height[first:-1] >= middle) & (height[first + 1 :] < middle)) + first
     moment = onset_s
     if len(crossed) and high - low > MIN_SINK:
         before, after = height[crossed[0]], height[crossed[0] + 1]
-        moment = float(clock[crossed[0]] + (before - middle) / (before - after) / HZ)
-    since = clock - moment
+        moment = float(sample_times[crossed[0]] + (before - middle) / (before - after) / HZ)
+    since = sample_times - moment
     found = {}
     for name, curve in (("height", height), ("trunk_up", up), ("speed", speed), ("spread", spread), ("hands", hands)):
         found |= {f"{name}@{at:+.1f}s": float(np.interp(at, since, curve)) for at in AT_S}
     still = np.flatnonzero((since >= 0.0) & (speed > 0.15))
-    ends = np.interp([AT_S[0], AT_S[-1]], since, np.arange(len(clock))).astype(int)
+    ends = np.interp([AT_S[0], AT_S[-1]], since, np.arange(len(sample_times))).astype(int)
     return found | {
         "sinks_fastest": float(sinking[first:].max()),
         "sinks_for_s": _between(height[first:], high, low),

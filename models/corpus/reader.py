@@ -132,16 +132,16 @@ class Corpus:
         lengths = np.array([self.index.rows[item].frames for item in items])
         counts = np.array([len(self.index.rows[item].people) for item in items])
         assert counts.max() <= people and (starts >= 0).all() and (starts < lengths).all()
-        slots, clock = np.arange(people), starts[:, None] + np.arange(frames)
+        slots, frame_numbers = np.arange(people), starts[:, None] + np.arange(frames)
         present = slots < counts[:, None]
         person = np.minimum(slots, counts[:, None] - 1)
         first = np.array(self.first_frame)[items, None] + person * lengths[:, None]
-        frame = first[..., None] + np.minimum(clock, lengths[:, None] - 1)[:, None]
+        frame = first[..., None] + np.minimum(frame_numbers, lengths[:, None] - 1)[:, None]
         rotations, transl, actions = self.rotations[frame], self.transl[frame], self.actions[frame]
         betas = self.betas[np.array(self.first_track)[items, None] + person]
         for values, nothing in ((rotations, 0), (transl, 0), (actions, -1), (betas, 0)):
             values[~present] = nothing
-        return Windows(rotations, transl, betas, actions, present, clock < lengths[:, None])
+        return Windows(rotations, transl, betas, actions, present, frame_numbers < lengths[:, None])
 
 
 def read_index(path: Path) -> Index:

@@ -48,8 +48,8 @@ def descents(index: Index) -> dict[str, Any]:
 
     Both as 5th, 50th and 95th percentile, mean and standard deviation; `clear` is of falls that strike no furniture.
     """
-    told = [row.details for row in index.rows if row.kind == "fall"]
-    fell = [d for d in told if d.get("start") in ("standing", "walking") and d.get("impact_s") is not None]
+    falls = [row.details for row in index.rows if row.kind == "fall"]
+    fell = [d for d in falls if d.get("start") in ("standing", "walking") and d.get("impact_s") is not None]
     groups = {"all": fell, "clear": [d for d in fell if not d.get("struck")]}
     return {
         name: {

@@ -228,8 +228,8 @@ def _check(item: Item) -> None:
     motion, what = item.motion, f"item {item.name}"
     if not 1 <= len(motion.people) <= MAX_PEOPLE:
         raise InputError(what, f"has {len(motion.people)} people, 1 to {MAX_PEOPLE} expected", "leave some out")
-    clock = motion.timestamps_s - motion.timestamps_s[:1]
-    if len(clock) == 0 or np.abs(clock - np.arange(len(clock)) / FPS).max() > 1e-3:
+    timestamps = motion.timestamps_s - motion.timestamps_s[:1]
+    if len(timestamps) == 0 or np.abs(timestamps - np.arange(len(timestamps)) / FPS).max() > 1e-3:
         raise InputError(what, f"is not sampled at {FPS:g} Hz", "resample it")
     for track in motion.people:
         for name in ("betas", "global_orient", "body_pose", "transl", "confidence"):

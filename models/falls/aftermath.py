@@ -45,7 +45,6 @@ def aftermath(
     Labelled fallen while lying, stand_up while rising, crawl, and standing at the end of who got up. Who lies on
     furniture, or sits, can only lie still: Rejected otherwise, and where physics will not have it.
     """
-    assert subject.mass_kg is not None, "physics needs a mass"
     body, betas, old = subject.body, subject.betas, subject.old
     begun = take(fallen, np.array([len(fallen.transl) - 1]))
     joints = track_joints(body, begun)[0]
@@ -67,7 +66,7 @@ def aftermath(
         keys = paced([replace(begin, hold_s=wait_s), *nexts], pace, seconds)
         spent = keys[0].hold_s + sum(k.seconds + k.hold_s for k in keys[1:])
         keys[-1] = replace(keys[-1], hold_s=keys[-1].hold_s + seconds - spent)
-    humanoid = build_humanoid(body, betas, subject.mass_kg, 1.0 / fps / substeps_of(fps), boxes)
+    humanoid = build_humanoid(body, betas, subject.known_mass_kg, 1.0 / fps / substeps_of(fps), boxes)
     done = perform(body, humanoid, betas, keys, fps, 0.5, rng)
     count = len(done.transl)
     # Who lies on an own arm, or a little in the mattress, comes to lie on the floor as soon as anything moves.
@@ -111,8 +110,8 @@ def _continuation(kind: Aftermath, lies: str, old: float, room_s: float, rng: np
         left_s = room_s - sum(k.seconds + k.hold_s for k in rises) - 1.0
         strides = crawl_on(max(2, int(left_s / STRIDE_S)), float(rng.uniform(0.5, 0.9)), np.pi)
         return [*rises, *strides, key(all_fours(), 0.6, 0.4, "crawl", heading=np.pi)]
-    stands, _ = upright(old, 0.0, rng)
-    return [*rises, *up_from_a_knee(stands, old, 0.6, np.pi)]
+    standing_posture, _ = upright(old, 0.0, rng)
+    return [*rises, *up_from_a_knee(standing_posture, old, 0.6, np.pi)]
 
 
 def _fading(count: int, fps: float) -> Float[np.ndarray, "time"]:

@@ -88,10 +88,9 @@ class FallControl:
         boxes: Sequence[Box],
         rng: np.random.Generator,
     ):
-        assert subject.mass_kg is not None, "physics needs a mass"
         direction, frailty, recovers = fall.direction, subject.frailty, fall.recovers
         onset = int(np.clip(round(fall.onset_s / frame_s), 1, len(source_qpos) - 2))
-        self.humanoid, self.frame_s, self.mass_kg, self.recovers = humanoid, frame_s, subject.mass_kg, recovers
+        self.humanoid, self.frame_s, self.mass_kg, self.recovers = humanoid, frame_s, subject.known_mass_kg, recovers
         self.penetration_m, self.limit_slack = config.penetration_m, np.radians(config.limit_slack_deg)
         self.spec = spec = CAUSES[fall.cause]
         self.model, self.data = humanoid.model, mujoco.MjData(humanoid.model)
@@ -328,9 +327,9 @@ class FallControl:
         wanted = np.array([*middle[:2], self.start[2]])
         force = 20.0 * self.mass_kg * (wanted - self.data.qpos[:3]) - 6.0 * self.mass_kg * self.data.qvel[:3]
         most = 0.7 * self.mass_kg * 9.81
-        turned = pelvis.xmat.reshape(3, 3)
+        rotated = pelvis.xmat.reshape(3, 3)
         upright = Rotation.from_euler("z", self.facing).as_matrix() @ _UPRIGHT
-        torque = 500.0 * Rotation.from_matrix(upright @ turned.T).as_rotvec() - 60.0 * pelvis.cvel[:3]
+        torque = 500.0 * Rotation.from_matrix(upright @ rotated.T).as_rotvec() - 60.0 * pelvis.cvel[:3]
         pelvis.xfrc_applied[:3] += ready * force * min(1.0, most / max(float(np.linalg.norm(force)), 1e-9))
         pelvis.xfrc_applied[3:] += ready * torque * min(1.0, 250.0 / max(float(np.linalg.norm(torque)), 1e-9))
 

@@ -46,7 +46,7 @@ class Act:
     caption: str
     keys: tuple[Key, ...] = ()
     """On the floor, or on the bed's top; empty where an actor acts."""
-    acted: tuple[PersonTrack, Int[np.ndarray, "time"]] | None = None
+    performed: tuple[PersonTrack, Int[np.ndarray, "time"]] | None = None
     """Track and actions of an `Actor`."""
     boxes: tuple[Box, ...] = ()
     height_m: float = 0.0
@@ -67,8 +67,8 @@ def look_alike(subject: Subject, kind: str, fps: float, rng: np.random.Generator
     body, betas, frame_s = subject.body, subject.betas, 1.0 / fps
     mass_kg = float(rng.uniform(21.0, 29.0)) * body.stature(betas) ** 2
     humanoid = build_humanoid(body, betas, mass_kg, frame_s / substeps_of(fps), act.boxes)
-    if act.acted is not None:
-        track, actions = act.acted
+    if act.performed is not None:
+        track, actions = act.performed
     else:
         done = perform(body, humanoid, betas, act.keys, fps, act.sway, rng)
         transl = done.transl + np.array([0.0, 0.0, act.height_m])
@@ -120,14 +120,14 @@ class Scene:
         """Return somebody at the origin who faces +x."""
         return actor_of(self.subject, self.fps, self.rng)
 
-    def acted(self, actor: Actor, boxes: tuple[Box, ...], first: int, caption: str) -> Act:
+    def performed(self, actor: Actor, boxes: tuple[Box, ...], first: int, caption: str) -> Act:
         """Return what an actor did from a frame on, with the seat or bed as low as the body presses it."""
         track, actions = actor.track(self.subject, actor.frames)
         kept = np.arange(first, min(actor.frames, first + round(LONGEST_S * self.fps)))
         track, actions = take(track, kept), actions[kept]
         lowest = int(np.argmin(track.transl[:, 2]))
         seat = lowered(self.subject.body, track, boxes[0], lowest, HULL_M) if boxes else None
-        return Act(caption, acted=(track, actions), boxes=(seat, *boxes[1:]) if seat else ())
+        return Act(caption, performed=(track, actions), boxes=(seat, *boxes[1:]) if seat else ())
 
 
 def _sit_down(scene: Scene) -> Act:
@@ -136,7 +136,7 @@ def _sit_down(scene: Scene) -> Act:
     actor.stand(float(rng.uniform(0.6, 1.2)))
     actor.sit_down(support, float(rng.uniform(1.0, 1.6)) * (1.0 + 0.6 * scene.old))
     actor.sit(support, float(rng.uniform(2.4, 3.4)))
-    return scene.acted(actor, boxes, 0, "a person sits down on a chair")
+    return scene.performed(actor, boxes, 0, "a person sits down on a chair")
 
 
 def _sit(scene: Scene) -> Act:
@@ -145,7 +145,7 @@ def _sit(scene: Scene) -> Act:
     actor.sit_down(support, 1.0)
     first = actor.frames + round(0.4 * scene.fps)
     actor.sit(support, float(scene.rng.uniform(5.0, 7.0)))
-    return scene.acted(actor, boxes, first, "a person sits on a chair")
+    return scene.performed(actor, boxes, first, "a person sits on a chair")
 
 
 def _stand_up(scene: Scene) -> Act:
@@ -162,7 +162,7 @@ def _stand_up(scene: Scene) -> Act:
     actor.sit(support, float(rng.uniform(1.6, 2.4)))
     actor.stand_up(support, float(rng.uniform(1.2, 1.8)) * (1.0 + 0.8 * scene.old))
     actor.stand(float(rng.uniform(1.3, 2.0)))
-    return scene.acted(actor, boxes, first, f"a person stands up from a {label}")
+    return scene.performed(actor, boxes, first, f"a person stands up from a {label}")
 
 
 def _lie_down_bed(scene: Scene) -> Act:
@@ -172,7 +172,7 @@ def _lie_down_bed(scene: Scene) -> Act:
     actor.sit_down(support, float(rng.uniform(1.2, 1.6)) * (1.0 + 0.3 * scene.old))
     actor.sit(support, float(rng.uniform(0.3, 0.8)))
     actor.lie_down(support, float(rng.uniform(2.0, 2.6)), float(rng.uniform(1.2, 2.0)))
-    return scene.acted(actor, (bed,), 0, "a person lies down on a bed")
+    return scene.performed(actor, (bed,), 0, "a person lies down on a bed")
 
 
 def _pick_up(scene: Scene) -> Act:
@@ -182,15 +182,15 @@ def _pick_up(scene: Scene) -> Act:
         actor.stand(float(rng.uniform(0.8, 1.2)))
         actor.stand(float(rng.uniform(2.4, 3.2)) * (1.0 + 0.4 * scene.old), "bend")
         actor.stand(float(rng.uniform(0.8, 1.2)))
-        return scene.acted(actor, (), 0, "a person bends down and picks something up")
-    stands, first = upright(scene.old, float(rng.uniform(0.7, 1.1)), rng)
+        return scene.performed(actor, (), 0, "a person bends down and picks something up")
+    standing_posture, first = upright(scene.old, float(rng.uniform(0.7, 1.1)), rng)
     depth = float(rng.uniform(0.5, 1.0)) * (1.0 - 0.5 * scene.old)
     low = squatting(depth)
     low = replace(low, lean=low.lean + 14.0, spine=42.0, arms=(65.0, 95.0), aside=(12.0, 4.0), elbows=(30.0, 8.0))
     keys = [
         first,
         key(low, 1.3, float(rng.uniform(0.5, 0.9)), "other", planted=FEET, balanced=True),
-        key(stands, 1.4, float(rng.uniform(0.8, 1.3)), "other", "standing", planted=FEET, balanced=True),
+        key(standing_posture, 1.4, float(rng.uniform(0.8, 1.3)), "other", "standing", planted=FEET, balanced=True),
     ]
     timed, side = scene.sided(keys)
     return Act("a person squats and picks something up", timed, side=side)
@@ -198,12 +198,12 @@ def _pick_up(scene: Scene) -> Act:
 
 def _squat(scene: Scene) -> Act:
     rng = scene.rng
-    stands, first = upright(scene.old, float(rng.uniform(0.6, 1.0)), rng)
+    standing_posture, first = upright(scene.old, float(rng.uniform(0.6, 1.0)), rng)
     low = varied(squatting(float(rng.uniform(0.2, 1.0)) * (1.0 - 0.6 * scene.old)), rng)
     keys = [
         first,
         key(low, 1.3, float(rng.uniform(0.8, 1.6)), "squat_down", "squatting", planted=FEET, balanced=True),
-        key(stands, 1.4, float(rng.uniform(0.7, 1.1)), "stand_up", "standing", planted=FEET, balanced=True),
+        key(standing_posture, 1.4, float(rng.uniform(0.7, 1.1)), "stand_up", "standing", planted=FEET, balanced=True),
     ]
     timed, side = scene.sided(keys)
     return Act("a person squats and stands up again", timed, side=side)
@@ -211,14 +211,14 @@ def _squat(scene: Scene) -> Act:
 
 def _kneel(scene: Scene) -> Act:
     rng, old = scene.rng, scene.old
-    stands, first = upright(old, float(rng.uniform(0.4, 0.8)), rng)
+    standing_posture, first = upright(old, float(rng.uniform(0.4, 0.8)), rng)
     keys = [first, *down_to_a_knee(old)]
     low = float(rng.uniform(0.0, 0.8))
     if rng.random() < 0.5:
         keys += [*both_knees(low, 0.8, float(rng.uniform(2.0, 3.5)))]
         caption = "a person kneels down"
     else:
-        keys += [*both_knees(0.3 * low, 0.8, float(rng.uniform(0.6, 1.0))), *up_from_a_knee(stands, old, 0.6)]
+        keys += [*both_knees(0.3 * low, 0.8, float(rng.uniform(0.6, 1.0))), *up_from_a_knee(standing_posture, old, 0.6)]
         caption = "a person kneels down and gets up again"
     timed, side = scene.sided(keys)
     return Act(caption, timed, side=side)
@@ -240,11 +240,11 @@ def _get_up_from_floor(scene: Scene) -> Act:
     rng, old = scene.rng, scene.old
     lies = str(rng.choice(["supine", "left_side", "prone"]))
     posture = {"supine": supine(), "left_side": on_side(), "prone": prone()}[lies]
-    stands, _ = upright(old, 0.0, rng)
+    standing_posture, _ = upright(old, 0.0, rng)
     keys = [
         key(varied(posture, rng), 0.0, float(rng.uniform(0.5, 1.0)), "lying"),
         *up_to_all_fours(lies, 0.0, "stand_up"),
-        *up_from_a_knee(stands, old, 0.8, np.pi),
+        *up_from_a_knee(standing_posture, old, 0.8, np.pi),
     ]
     timed, side = scene.sided(keys)
     return Act("a person gets up from the floor", timed, side=side)

@@ -55,8 +55,8 @@ class FallsConfig(Config):
 def draw_kind(rng: np.random.Generator) -> tuple[Cause, Direction]:
     """Draw any cause, and a direction in which it throws people."""
     cause = list(CAUSE_DIRECTIONS)[int(rng.integers(len(CAUSE_DIRECTIONS)))]
-    ways = CAUSE_DIRECTIONS[cause]
-    return cause, ways[int(rng.integers(len(ways)))]
+    directions = CAUSE_DIRECTIONS[cause]
+    return cause, directions[int(rng.integers(len(directions)))]
 
 
 def simulated(
@@ -170,8 +170,8 @@ def _in_the_way(body: BodyModel, scene: FallScene, direction: Direction, rng: np
     }[str(rng.choice(["bed", "wall", "table", "mattress"], p=[0.4, 0.25, 0.15, 0.2]))]
     aside = rng.uniform(-0.5, 0.5) * np.array([-ahead[1], ahead[0]])
     centre = pelvis + (near + half_depth) * ahead + aside
-    turned = angle + rng.normal(0.0, 0.15)
-    return Box(label, np.array([*centre, height / 2.0]), np.array([half_depth, half_width, height / 2.0]), turned)
+    rotated = angle + rng.normal(0.0, 0.15)
+    return Box(label, np.array([*centre, height / 2.0]), np.array([half_depth, half_width, height / 2.0]), rotated)
 
 
 def _place_to_fall(body: BodyModel, scene: FallScene, room: Room, rng: np.random.Generator) -> Float[np.ndarray, "4 4"]:
@@ -180,15 +180,15 @@ def _place_to_fall(body: BodyModel, scene: FallScene, room: Room, rng: np.random
     if not len(cells):
         raise Rejected("the room has no walkable floor", room.verdict)
     track, last = scene.source.people[0], round(scene.onset_s / float(scene.source.timestamps_s[1]))
-    way = (track.transl + rest_root(body, track.betas))[: last + 1 : 6, :2]
+    path = (track.transl + rest_root(body, track.betas))[: last + 1 : 6, :2]
     for _ in range(200):
         cell = cells[int(rng.integers(len(cells)))]
         centre = room.grid_origin[:2] + (cell + rng.uniform(0.0, 1.0, 2)) * room.grid_cell_m
         turn = yaw(float(rng.uniform(-np.pi, np.pi)))
-        walked = (way - way[-1]) @ turn[:2, :2].T + centre
-        index = np.floor((walked - room.grid_origin[:2]) / room.grid_cell_m).astype(int)
+        transformed = (path - path[-1]) @ turn[:2, :2].T + centre
+        index = np.floor((transformed - room.grid_origin[:2]) / room.grid_cell_m).astype(int)
         inside = ((index >= 0) & (index < room.walkable.shape)).all()
         if inside and room.walkable[tuple(index.T)].all():
-            offset = centre - turn[:2, :2] @ way[-1]
+            offset = centre - turn[:2, :2] @ path[-1]
             return transform(turn, np.array([*offset, 0.0]))
     raise Rejected("no way in the room is long enough")

@@ -39,17 +39,16 @@ def simulate_fall(
     Rejected when the simulation breaks, or has not come to rest at the source's end.
     """
     body, track, direction = subject.body, source.people[0], fall.direction
-    assert subject.mass_kg is not None, "physics needs a mass"
     frame_s = float(np.mean(np.diff(source.timestamps_s)))
     substeps = int(np.ceil(frame_s / config.timestep_s))
-    humanoid = build_humanoid(body, track.betas, subject.mass_kg, frame_s / substeps, boxes)
+    humanoid = build_humanoid(body, track.betas, subject.known_mass_kg, frame_s / substeps, boxes)
     source_qpos = humanoid.qpos_from_pose(track.global_orient, track.body_pose, track.transl)
     control = FallControl(subject, humanoid, source_qpos, frame_s, fall, config, boxes, rng)
     onset = control.onset
     qpos = np.concatenate([source_qpos[: onset + 1], control.simulate(len(source_qpos) - onset - 1, substeps)])
     global_orient, body_pose, transl = humanoid.pose_from_qpos(qpos)
-    moved = replace(track, global_orient=global_orient, body_pose=body_pose, transl=transl)
-    joints = track_joints(body, moved)
+    fallen = replace(track, global_orient=global_orient, body_pose=body_pose, transl=transl)
+    joints = track_joints(body, fallen)
     actions = source.actions[0].copy()
     if control.impact is None:
         ends = "standing" if _stands(joints, onset) else "sitting" if posture(joints[-1]) == "sitting" else "lying"
@@ -88,7 +87,7 @@ def simulate_fall(
         "frailty": subject.frailty,
         "caption": f"a person {'nearly falls' if control.impact is None else 'falls'} {words}",
     }
-    return Motion(source.timestamps_s, (moved,), actions[None], "physics", {**source.details, **details, **found})
+    return Motion(source.timestamps_s, (fallen,), actions[None], "physics", {**source.details, **details, **found})
 
 
 def as_asked(motion: Motion, joints: Float[np.ndarray, "time 24 3"]) -> None:
@@ -141,8 +140,8 @@ def landing(joints: Float[np.ndarray, "24 3"], boxes: Sequence[Box]) -> str:
 def _direction_deg(joints: Float[np.ndarray, "time 24 3"], onset: int, facing: float) -> float:
     """Where pelvis and neck went, from the facing at the onset, counter-clockwise."""
     moved = (joints[-1, [_PELVIS, _NECK]] - joints[onset, [_PELVIS, _NECK]]).mean(axis=0)[:2]
-    turned = np.arctan2(moved[1], moved[0]) - facing
-    return float(np.degrees((turned + np.pi) % (2.0 * np.pi) - np.pi))
+    rotated = np.arctan2(moved[1], moved[0]) - facing
+    return float(np.degrees((rotated + np.pi) % (2.0 * np.pi) - np.pi))
 
 
 def _stands(joints: Float[np.ndarray, "time 24 3"], onset: int) -> bool:

@@ -1,9 +1,17 @@
 """Curves from 0 to 1: smoothstep and minimum jerk."""
 
+from typing import overload
+
 import numpy as np
 from jaxtyping import Float
 
 
+@overload
+def smoothstep(x: float, height: float = 1.0) -> float: ...
+@overload
+def smoothstep(
+    x: Float[np.ndarray, "*batch"], height: Float[np.ndarray, "*batch"] | float = 1.0
+) -> Float[np.ndarray, "*batch"]: ...
 def smoothstep(
     x: Float[np.ndarray, "*batch"] | float, height: Float[np.ndarray, "*batch"] | float = 1.0
 ) -> Float[np.ndarray, "*batch"] | float:

@@ -88,40 +88,40 @@ def walk_beside(resident: Subject, carer: Subject, fps: float, rng: np.random.Ge
     side."""
     side: Side = "left" if rng.random() < 0.5 else "right"
     sign = 1.0 if side == "left" else -1.0
-    way = str(rng.choice(["apart", "forearm", "upper_arm", "back"], p=[0.2, 0.3, 0.2, 0.3]))
-    gap = rng.uniform(0.72, 0.9) if way == "apart" else rng.uniform(0.5, 0.56)
-    length, turn = rng.uniform(3.0, 5.0), rng.uniform(-0.7, 0.7) * (1.0 if way == "apart" else 0.6)
+    manner = str(rng.choice(["apart", "forearm", "upper_arm", "back"], p=[0.2, 0.3, 0.2, 0.3]))
+    gap = rng.uniform(0.72, 0.9) if manner == "apart" else rng.uniform(0.5, 0.56)
+    length, turn = rng.uniform(3.0, 5.0), rng.uniform(-0.7, 0.7) * (1.0 if manner == "apart" else 0.6)
     bend = np.array([np.cos(turn), np.sin(turn)])
     # Whose arm goes behind the other walks a little behind.
-    behind = 0.0 if way in ("apart", "forearm") else 0.12
+    behind = 0.0 if manner in ("apart", "forearm") else 0.12
     across = sign * gap * np.array([0.0, 1.0]) - behind * np.array([1.0, 0.0])
     middle, end = np.array([0.5 * length, 0.0]), np.array([0.5 * length, 0.0]) + 0.5 * length * bend
     shifted = sign * gap * np.array([-bend[1], bend[0]]) - behind * bend
-    ways = (np.stack([np.zeros(2), middle, end]), np.stack([across, middle + 0.5 * (across + shifted), end + shifted]))
+    paths = (np.stack([np.zeros(2), middle, end]), np.stack([across, middle + 0.5 * (across + shifted), end + shifted]))
     # Who walks with an old person walks as slowly, and begins with the same draw of the pace and the same foot.
     seed, before, after = int(rng.integers(2**31)), float(rng.uniform(0.9, 1.3)), float(rng.uniform(1.3, 1.7))
-    acted, seconds, stops = [], None, 0.0
-    for person, path in zip((resident, carer), ways, strict=True):
+    performed, seconds, stops = [], None, 0.0
+    for person, path in zip((resident, carer), paths, strict=True):
         actor = actor_of(replace(person, age_years=resident.age_years), fps, np.random.default_rng(seed), path[0])
         actor.stand(before)
         first = actor.frames
         actor.walk(path, seconds)
         seconds, stops = (actor.frames - first) / fps, actor.frames / fps
         actor.stand(after)
-        acted.append(actor.track(person, actor.frames))
+        performed.append(actor.track(person, actor.frames))
     always = rng.random() < 0.5
     begin = -2.0 if always else 0.1
     until = 99.0 if always else stops + 0.2
-    track, labels = acted[0]
+    track, labels = performed[0]
     holds: tuple[Hold, ...] = ()
-    if way != "apart":
-        part = way if way == "back" else f"{side}_{way}"
+    if manner != "apart":
+        part = manner if manner == "back" else f"{side}_{manner}"
         holds = (Hold(OTHER[side], part, begin, begin + 0.9, until, until + 0.7, (0.0, 0.0, 0.3)),)
-        posture = OFFERED if way == "forearm" else IN_FRONT
+        posture = OFFERED if manner == "forearm" else IN_FRONT
         track = offer_arms(track, posture, (side,), held_share(holds[0], len(labels), fps))
-    touch: Touch | None = None if way == "apart" else "back" if way == "back" else "arm"
+    touch: Touch | None = None if manner == "apart" else "back" if manner == "back" else "arm"
     facts = Facts("walk_beside", role="carer", other="resident", side=side, touch=touch)
-    return Interaction((track, labels), acted[1], facts, holds)
+    return Interaction((track, labels), performed[1], facts, holds)
 
 
 def approach_fallen(resident: Subject, carer: Subject, fps: float, rng: np.random.Generator) -> Interaction:
@@ -145,7 +145,7 @@ def approach_fallen(resident: Subject, carer: Subject, fps: float, rng: np.rando
     actor.stand(0.3)
     walked = actor.track(carer, actor.frames)
     heading, stood = float(angle + np.pi), len(walked[1]) / fps
-    acted = _then(carer, walked, down, heading, fps)
+    performed = _then(carer, walked, down, heading, fps)
     begin = stood + int(np.argmax(np.isin(down[1], LOW))) / fps - 0.2
     given_s = motion.details["rest_s"] + 0.3
     outside = (-0.3 * outwards[0], -0.3 * outwards[1], 0.8)
@@ -153,7 +153,7 @@ def approach_fallen(resident: Subject, carer: Subject, fps: float, rng: np.rando
     keep = ("cause", "direction", "onset_s", "impact_s", "rest_s")
     details = {key: motion.details[key] for key in keep}
     facts = Facts("approach_fallen", role="carer", other="resident", touch="shoulder" if part == "shoulder" else "arm")
-    return Interaction((track, labels), acted, facts, holds, (), given_s, details)
+    return Interaction((track, labels), performed, facts, holds, (), given_s, details)
 
 
 def catch(resident: Subject, carer: Subject, fps: float, rng: np.random.Generator) -> Interaction:
@@ -163,8 +163,8 @@ def catch(resident: Subject, carer: Subject, fps: float, rng: np.random.Generato
     onset_s = motion.details["onset_s"]
     root = rest_root(resident.body, resident.betas)
     # The stumbling person at the origin: the carer waits beside the way, where it leads to.
-    moved = -(track.transl[round(onset_s * fps)] + root)
-    track = transform_track(track, root, transform(yaw(0.0), np.array([*moved[:2], 0.0])))
+    shift = -(track.transl[round(onset_s * fps)] + root)
+    track = transform_track(track, root, transform(yaw(0.0), np.array([*shift[:2], 0.0])))
     side: Side = "left" if rng.random() < 0.5 else "right"
     sign = 1.0 if side == "left" else -1.0
     joints = track_joints(resident.body, track)
@@ -216,8 +216,8 @@ def help_up(resident: Subject, carer: Subject, fps: float, rng: np.random.Genera
     kept = np.arange(first, len(labels))
     track, labels = take(track, kept), labels[kept]
     boxes = (lowered(resident.body, track, boxes[0], int(np.argmin(track.transl[:, 2])), HULL_M), *boxes[1:])
-    stands = begins + seconds
-    grab, until = begins - 1.3, stands + 0.4
+    risen_s = begins + seconds
+    grab, until = begins - 1.3, risen_s + 0.4
     front = rng.random() < 0.5
     side: Side = "left" if rng.random() < 0.5 else "right"
     sign = 1.0 if side == "left" else -1.0
@@ -240,12 +240,12 @@ def help_up(resident: Subject, carer: Subject, fps: float, rng: np.random.Genera
     helper = actor_of(carer, fps, rng, spot, float(heading))
     while helper.frames < len(labels):
         helper.stand(len(labels) / fps)
-    acted, actions = helper.track(carer, helper.frames)
+    performed, actions = helper.track(carer, helper.frames)
     helping = slice(round(grab * fps), round((until + 0.4) * fps))
     actions[helping] = ACTIONS.index("other")
     facts = Facts("help_up", role="carer", other="resident", touch="both_arms" if front else "arm")
     details = {"boxes": [[box.centre.tolist(), box.half_sizes.tolist(), box.yaw] for box in boxes]}
-    return Interaction((track, labels), (acted, actions), facts, holds, boxes, 0.0, details)
+    return Interaction((track, labels), (performed, actions), facts, holds, boxes, 0.0, details)
 
 
 ACTS: dict[InteractionKind, Callable[[Subject, Subject, float, np.random.Generator], Interaction]] = {
@@ -306,7 +306,7 @@ def _down(carer: Subject, foot: Side, fps: float, rng: np.random.Generator) -> A
         keys = [first, key(low, 1.5, 4.0, "squat_down", "squatting", planted=FEET, balanced=True)]
     if foot == "right":
         keys = [mirrored_key(k) for k in keys]
-    humanoid = build_humanoid(carer.body, carer.betas, carer.mass_kg, 0.004)
+    humanoid = build_humanoid(carer.body, carer.betas, carer.known_mass_kg, 0.004)
     done = perform(carer.body, humanoid, carer.betas, paced(keys, float(rng.uniform(0.85, 1.1)), 9.0), fps, 0.6, rng)
     track = carer.track(done.global_orient, done.body_pose, done.transl)
     return track, done.actions
@@ -317,11 +317,11 @@ def _then(person: Subject, before: Acted, after: Acted, heading: float, fps: flo
     root = rest_root(person.body, person.betas)
     ankles = [SMPL_JOINTS.index(f"{side}_ankle") for side in ("left", "right")]
     last = take(before[0], np.array([len(before[1]) - 1]))
-    turned = transform_track(after[0], root, transform(yaw(heading), np.zeros(3)))
+    rotated = transform_track(after[0], root, transform(yaw(heading), np.zeros(3)))
     shift = track_joints(person.body, last)[0, ankles].mean(axis=0) - track_joints(
-        person.body, take(turned, np.array([0]))
+        person.body, take(rotated, np.array([0]))
     )[0, ankles].mean(axis=0)
-    moved = replace(turned, transl=turned.transl + np.array([*shift[:2], 0.0]))
+    transformed = replace(rotated, transl=rotated.transl + np.array([*shift[:2], 0.0]))
     fade = 1.0 - minimum_jerk(np.arange(len(after[1])) / fps / CHANGE_S)
 
     def eased(vectors: Float[np.ndarray, "time 3"], start: Float[np.ndarray, "3"]) -> Float[np.ndarray, "time 3"]:
@@ -330,17 +330,17 @@ def _then(person: Subject, before: Acted, after: Acted, heading: float, fps: flo
         return axis_angle_from_matrix((now * Rotation.from_rotvec(fade[:, None] * away)).as_matrix())
 
     pose = np.concatenate(
-        [eased(moved.body_pose[:, i : i + 3], last.body_pose[0, i : i + 3]) for i in range(0, 69, 3)], axis=-1
+        [eased(transformed.body_pose[:, i : i + 3], last.body_pose[0, i : i + 3]) for i in range(0, 69, 3)], axis=-1
     )
-    transl = moved.transl + fade[:, None] * (last.transl[0] - moved.transl[0])
-    orient = eased(moved.global_orient, last.global_orient[0])
+    transl = transformed.transl + fade[:, None] * (last.transl[0] - transformed.transl[0])
+    orient = eased(transformed.global_orient, last.global_orient[0])
     both = replace(
         before[0],
         global_orient=np.concatenate([before[0].global_orient, orient]),
         body_pose=np.concatenate([before[0].body_pose, pose]),
         transl=np.concatenate([before[0].transl, transl]),
-        visible=np.concatenate([before[0].visible, moved.visible]),
-        confidence=np.concatenate([before[0].confidence, moved.confidence]),
+        visible=np.concatenate([before[0].visible, transformed.visible]),
+        confidence=np.concatenate([before[0].confidence, transformed.confidence]),
     )
     return both, np.concatenate([before[1], after[1]])
 
@@ -348,8 +348,8 @@ def _then(person: Subject, before: Acted, after: Acted, heading: float, fps: flo
 def _falls(resident: Subject, recovers: bool, rng: np.random.Generator) -> Motion:
     causes = CATCHABLE if recovers else (*CATCHABLE, "faint")
     cause = causes[int(rng.integers(len(causes)))]
-    ways: list[Direction] = [way for way in CAUSE_DIRECTIONS[cause] if way != "down"]
-    direction = ways[int(rng.integers(len(ways)))]
+    directions: list[Direction] = [one for one in CAUSE_DIRECTIONS[cause] if one != "down"]
+    direction = directions[int(rng.integers(len(directions)))]
     scene = fall_scene(resident, cause, direction, "walking", 7.5, SIMULATED_HZ, rng)
     fall = PlannedFall(cause, direction, scene.onset_s, recovers)
     motion = simulate_fall(resident, scene.source, fall, PhysicsConfig(), rng)

@@ -69,7 +69,7 @@ def _performed(
     fps: float,
 ) -> tuple[PersonTrack, ...]:
     """Both tracks as two humanoids perform them in one world."""
-    masses = [(person.betas, person.mass_kg) for person in people]
+    masses = [(person.betas, person.known_mass_kg) for person in people]
     humanoids = build_humanoids(body, masses, 1.0 / fps / substeps_of(fps), act.boxes, hands)
     # A simulated fall needs nothing but to be left alone until somebody comes.
     config = TrackingConfig(settle_s=0.0) if act.given_s > 0.0 else TrackingConfig()

@@ -133,8 +133,8 @@ def hold_on(
         middle = min(round((hold.from_s + min(hold.until_s, len(local) / fps)) / 2.0 * fps), len(local) - 1)
         shoulder = positions[middle, LIMBS[f"{hold.hand}_hand"].upper]
         place = _place(held_rest, held_skins, hold, shoulder, other_rotations[middle], other_positions[middle])
-        turned = other_rotations[:, place.joint]
-        goals.append((other_positions[:, place.joint] + turned @ place.point, turned @ place.normal))
+        rotated = other_rotations[:, place.joint]
+        goals.append((other_positions[:, place.joint] + rotated @ place.point, rotated @ place.normal))
         palm = _palm(rest, skins, hold.hand)
         wrist = LIMBS[f"{hold.hand}_hand"].end
         grips.append(Grip(1, wrist, palm, 0, place.joint, place.point - PRESSED_M * place.normal))
@@ -277,8 +277,8 @@ def _reach(
     costs = []
     for swivel in SWIVELS:
         tried = local[some].copy()
-        turned, wanted = _on_skin(rest, tried, pelvis[some], side, palm, points[some], normals[some], swivel)
-        costs.append(_strain(tried, limb, turned, wanted, swivel))
+        rotated, wanted = _on_skin(rest, tried, pelvis[some], side, palm, points[some], normals[some], swivel)
+        costs.append(_strain(tried, limb, rotated, wanted, swivel))
     reached = local.copy()
     outside = points + OUTSIDE_M * (1.0 - share[:, None]) * normals
     _on_skin(rest, reached, pelvis, side, palm, outside, normals, SWIVELS[int(np.argmin(costs))])
@@ -302,13 +302,13 @@ def _on_skin(
     limb, sign = LIMBS[f"{side}_hand"], 1.0 if side == "left" else -1.0
     world = forward_kinematics_numpy(rest, local, pelvis)
     free = local.copy()
-    turned = wanted = world[0][:, limb.end].copy()
+    rotated = wanted = world[0][:, limb.end].copy()
     target = points + 0.1 * normals
     # Palms face -y in the rest pose, fingers along x.
     hand = np.stack([[sign, 0.0, 0.0], [0.0, -1.0, 0.0], np.cross([sign, 0.0, 0.0], [0.0, -1.0, 0.0])], axis=1)
     for _ in range(6):
         local[:] = free
-        reach(rest, local, world, limb, target, turned)
+        reach(rest, local, world, limb, target, rotated)
         _swivel(rest, local, pelvis, limb, swivel)
         now, places = forward_kinematics_numpy(rest, local, pelvis)
         # Fingers go on as the forearm does, and up where it points straight at the skin.
@@ -318,22 +318,22 @@ def _on_skin(
         fingers /= np.maximum(np.linalg.norm(fingers, axis=-1, keepdims=True), 1e-6)
         wanted = np.stack([fingers, -normals, np.cross(fingers, -normals)], axis=-1) @ hand.T
         _turn_hand(local, now, limb.middle, limb.end, wanted)
-        turned = forward_kinematics_numpy(rest, local, pelvis)[0][:, limb.end]
-        target = points - PRESSED_M * normals - turned @ palm
-    return turned, wanted
+        rotated = forward_kinematics_numpy(rest, local, pelvis)[0][:, limb.end]
+        target = points - PRESSED_M * normals - rotated @ palm
+    return rotated, wanted
 
 
 def _strain(
     local: Float[np.ndarray, "time 24 3 3"],
     limb: Limb,
-    turned: Float[np.ndarray, "time 3 3"],
+    rotated: Float[np.ndarray, "time 3 3"],
     wanted: Float[np.ndarray, "time 3 3"],
     swivel: float,
 ) -> float:
     """How much an arm is against its joints: shoulder near its limit, hand not as it should lie, elbow lifted."""
     shoulder = Rotation.from_matrix(local[:, limb.upper]).magnitude()
     limit = np.radians(joint_spec(SMPL_JOINTS[limb.upper]).ranges_deg[0][1] - 12.0)
-    off = Rotation.from_matrix(np.swapaxes(turned, -1, -2) @ wanted).magnitude()
+    off = Rotation.from_matrix(np.swapaxes(rotated, -1, -2) @ wanted).magnitude()
     return float(20.0 * np.square(np.maximum(0.0, shoulder - limit)).mean() + np.square(off).mean() + 0.3 * swivel**2)
 
 
@@ -368,8 +368,8 @@ def _turn_hand(
     twist = 2.0 * np.arctan2(quaternion[:, 0], quaternion[:, 3])
     twist = (twist + np.pi) % (2.0 * np.pi) - np.pi
     low, high = np.radians(spec.ranges_deg[2])
-    turned = np.clip(now[:, 2] + twist, low, high) - now[:, 2]
-    about = Rotation.from_rotvec(turned[:, None] * np.array([1.0, 0.0, 0.0]))
+    rotated = np.clip(now[:, 2] + twist, low, high) - now[:, 2]
+    about = Rotation.from_rotvec(rotated[:, None] * np.array([1.0, 0.0, 0.0]))
     local[:, elbow] = local[:, elbow] @ about.as_matrix()
     spec = joint_spec(SMPL_JOINTS[wrist])
     angles = (about.inv() * asked).as_euler(spec.axes.upper())

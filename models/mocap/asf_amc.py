@@ -133,8 +133,8 @@ def read_amc(path: Path, hz: float = CMU_HZ) -> SkeletonMotion:
         raise InputError(
             path, f"moves {', '.join(unknown)}, which {skeleton.path.name} has not", "put the subject's own .asf there"
         )
-    moved = [bone for bone in skeleton.bones if bone.channels]
-    values = {bone.name: _channel_values(path, frames, bone) for bone in moved}
+    moving = [bone for bone in skeleton.bones if bone.channels]
+    values = {bone.name: _channel_values(path, frames, bone) for bone in moving}
     count = len(skeleton.bones)
     tips = [bone for bone in range(count) if bone not in skeleton.parents]
     parents = (*skeleton.parents, *tips)
@@ -147,8 +147,8 @@ def read_amc(path: Path, hz: float = CMU_HZ) -> SkeletonMotion:
             columns = values[bone.name][:, [bone.channels.index(channel) for channel in turns]]
             letters = "".join(channel[1] for channel in turns)
             # Small letters: about fixed axes, one after the other, as the file lists them.
-            turned = Rotation.from_euler(letters, columns, degrees=True)
-            rotations[:, number] = bone.axis @ turned.as_matrix() @ bone.axis.T
+            rotated = Rotation.from_euler(letters, columns, degrees=True)
+            rotations[:, number] = bone.axis @ rotated.as_matrix() @ bone.axis.T
     places = [skeleton.bones[0].channels.index(f"t{axis}") for axis in "xyz"]
     names = (*(bone.name for bone in skeleton.bones), *(f"{skeleton.bones[tip].name}_end" for tip in tips))
     translations = still_limbs(values["root"][:, places], offsets)

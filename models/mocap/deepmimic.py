@@ -64,6 +64,6 @@ def read_deepmimic(path: Path) -> SkeletonMotion:
             rotations[:, joint] = Rotation.from_quat(columns, scalar_first=True).as_matrix()
         elif count == 1:
             rotations[:, joint] = Rotation.from_euler("z", columns).as_matrix()
-    clock = np.concatenate([[0.0], np.cumsum(rows[:-1, 0])])
+    timestamps = np.concatenate([[0.0], np.cumsum(rows[:-1, 0])])
     bones = np.array(offsets)
-    return SkeletonMotion(path, names, parents, bones, still_limbs(rows[:, 1:4], bones), rotations, clock)
+    return SkeletonMotion(path, names, parents, bones, still_limbs(rows[:, 1:4], bones), rotations, timestamps)

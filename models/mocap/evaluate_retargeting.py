@@ -40,9 +40,9 @@ def source_joints(source: SkeletonMotion, motion: Motion, person: int) -> dict[s
     joint_of = match_joints(source)
     first = motion.details["calibration_frames_dropped"]
     positions = source.forward(joint_of.values())[1][first:] * motion.details["metres_per_unit"][person]
-    clock = source.timestamps_s[first:] - source.timestamps_s[first]
+    timestamps = source.timestamps_s[first:] - source.timestamps_s[first]
     return {
-        name: np.stack([np.interp(motion.timestamps_s, clock, axis) for axis in positions[:, joint].T], axis=-1)
+        name: np.stack([np.interp(motion.timestamps_s, timestamps, axis) for axis in positions[:, joint].T], axis=-1)
         @ R_ZUP_YUP.T
         for name, joint in joint_of.items()
     }
@@ -52,8 +52,8 @@ def _mean(values: Float[np.ndarray, "n"]) -> float:
     return float(values.mean()) if len(values) else 0.0
 
 
-def figures(source: SkeletonMotion, motion: Motion, person: int, body: BodyModel) -> dict[str, float]:
-    """Return figures of one person of a motion that was retargeted from the source."""
+def retargeting_metrics(source: SkeletonMotion, motion: Motion, person: int, body: BodyModel) -> dict[str, float]:
+    """Return metrics of one person of a motion that was retargeted from the source."""
     track, theirs = motion.people[person], source_joints(source, motion, person)
     ours = track_joints(body, track)
     lowest = lowest_surface(body, track.betas, track.global_orient, track.body_pose, track.transl)
@@ -66,8 +66,8 @@ def figures(source: SkeletonMotion, motion: Motion, person: int, body: BodyModel
     for side in SIDES:
         near = theirs[f"{side}_{ball}"][:, 2] < floor + NEAR_FLOOR_M
         speeds = [
-            np.linalg.norm(np.diff(way[:, :2], axis=0), axis=-1) * fps
-            for way in (theirs[f"{side}_{ball}"], ours[:, AT[f"{side}_{ball}"]])
+            np.linalg.norm(np.diff(path[:, :2], axis=0), axis=-1) * fps
+            for path in (theirs[f"{side}_{ball}"], ours[:, AT[f"{side}_{ball}"]])
         ]
         contact = near[1:] & near[:-1] & (speeds[0] < SLOW_M_S)
         standing[1:] |= contact
@@ -129,8 +129,8 @@ def agreement(one: Float[np.ndarray, "time joint 3"], other: Float[np.ndarray, "
     a, b = one[:count].reshape(-1, 3), other[:count].reshape(-1, 3)
     from_a, from_b = a - a.mean(axis=0), b - b.mean(axis=0)
     turn = Rotation.align_vectors(from_b, from_a)[0]
-    turned = turn.apply(from_a)
-    distance = np.linalg.norm(turned * (np.sum(turned * from_b) / np.sum(turned**2)) - from_b, axis=-1).mean()
+    rotated = turn.apply(from_a)
+    distance = np.linalg.norm(rotated * (np.sum(rotated * from_b) / np.sum(rotated**2)) - from_b, axis=-1).mean()
     angles = []
     for a_name, b_name in LIMBS:
         bones = [joints[:count, AT[b_name]] - joints[:count, AT[a_name]] for joints in (one, other)]
@@ -141,17 +141,17 @@ def agreement(one: Float[np.ndarray, "time joint 3"], other: Float[np.ndarray, "
 
 def summary(rows: dict[str, dict[str, float]]) -> dict[str, dict[str, float | str]]:
     """Return median, 95th percentile and worst row of each figure."""
-    told: dict[str, dict[str, float | str]] = {}
+    summaries: dict[str, dict[str, float | str]] = {}
     for name in next(iter(rows.values())):
         values = np.array([row[name] for row in rows.values()])
         worst = list(rows)[int(np.argmax(values))]
-        told[name] = {
+        summaries[name] = {
             "median": float(np.median(values)),
             "p95": float(np.percentile(values, 95)),
             "worst": float(values.max()),
             "worst_of": worst,
         }
-    return told
+    return summaries
 
 
 def measure(mocap: Path, fps: float = 20.0, only: str = "") -> dict[str, Any]:
@@ -178,7 +178,7 @@ def measure(mocap: Path, fps: float = 20.0, only: str = "") -> dict[str, Any]:
             continue
         spent += time.perf_counter() - started
         for person, (path, source) in enumerate(zip(take.paths, sources, strict=True)):
-            rows[str(path.relative_to(mocap))] = figures(source, motion, person, body)
+            rows[str(path.relative_to(mocap))] = retargeting_metrics(source, motion, person, body)
         numbers = [part.lstrip("0") for part in take.paths[0].stem.split("_")]
         joints[take.kind, "_".join(numbers)] = track_joints(body, motion.people[0])
     if not rows:

@@ -29,8 +29,8 @@ def track_bvh(body: BodyModel, track: PersonTrack, timestamps_s: Float[np.ndarra
     if len(timestamps_s) < 2:
         raise InputError(track.person, "has a single frame, and BVH holds motions", "choose a longer clip, or glb")
     step = float(np.median(np.diff(timestamps_s)))
-    clock = np.arange(timestamps_s[0], timestamps_s[-1] + 0.5 * step, step)
-    within = np.clip(clock, timestamps_s[0], timestamps_s[-1])
+    sample_times = np.arange(timestamps_s[0], timestamps_s[-1] + 0.5 * step, step)
+    within = np.clip(sample_times, timestamps_s[0], timestamps_s[-1])
     vectors = np.concatenate([track.global_orient[:, None], track.body_pose.reshape(-1, 23, 3)], axis=1)
     rest = rest_joints_of(body, track.betas)
     tips = [joint for joint in range(24) if joint not in SMPL_PARENTS]
@@ -38,17 +38,23 @@ def track_bvh(body: BodyModel, track: PersonTrack, timestamps_s: Float[np.ndarra
     offsets = np.concatenate([rest[:1], rest[1:] - rest[list(SMPL_PARENTS[1:])]])
     # A last joint has no bone of its own to draw: half of the one before it.
     offsets = np.concatenate([offsets, 0.5 * offsets[tips]])
-    rotations = np.tile(np.eye(3), (len(clock), len(parents), 1, 1))
+    rotations = np.tile(np.eye(3), (len(sample_times), len(parents), 1, 1))
     for joint in range(24):
-        turned = Rotation.from_rotvec(vectors[:, joint])
-        rotations[:, joint] = Slerp(timestamps_s, turned)(within).as_matrix()
+        rotated = Rotation.from_rotvec(vectors[:, joint])
+        rotations[:, joint] = Slerp(timestamps_s, rotated)(within).as_matrix()
     rotations[:, 0] = R_YUP_ZUP @ rotations[:, 0]
     place = np.stack([np.interp(within, timestamps_s, column) for column in (track.transl + rest[0]).T], axis=-1)
-    translations = np.tile(offsets, (len(clock), 1, 1))
+    translations = np.tile(offsets, (len(sample_times), 1, 1))
     translations[:, 0] = place @ R_YUP_ZUP.T
     names = (*SMPL_JOINTS, *(f"{SMPL_JOINTS[joint]}_end" for joint in tips))
     return SkeletonMotion(
-        Path(f"{track.person}.bvh"), names, tuple(parents), offsets, translations, rotations, clock - clock[0]
+        Path(f"{track.person}.bvh"),
+        names,
+        tuple(parents),
+        offsets,
+        translations,
+        rotations,
+        sample_times - sample_times[0],
     )
 
 
@@ -64,12 +70,12 @@ def motion_glb(body: BodyModel, motion: Motion, mesh: bool = True) -> Glb:
     world = glb.node(name="world", rotation=turn.tolist(), children=[])
     scene = glb.tree["scenes"][0]["nodes"]
     scene.append(world)
-    clock = glb.add((motion.timestamps_s - motion.timestamps_s[0]).astype(np.float32))
+    timestamps = glb.add((motion.timestamps_s - motion.timestamps_s[0]).astype(np.float32))
     samplers: list[dict] = []
     channels: list[dict] = []
 
     def animate(node: int, path: str, values: Float[np.ndarray, "time n"]) -> None:
-        samplers.append({"input": clock, "output": glb.add(values.astype(np.float32)), "interpolation": "LINEAR"})
+        samplers.append({"input": timestamps, "output": glb.add(values.astype(np.float32)), "interpolation": "LINEAR"})
         channels.append({"sampler": len(samplers) - 1, "target": {"node": node, "path": path}})
 
     for track in motion.people:

@@ -89,34 +89,34 @@ def retarget(
             sources[0].path, f"is not on one clock with the others ({shown})", "give takes of equal length"
         )
     sources = [_y_up(source, match_joints(source)) for source in sources]
-    clock = sources[0].timestamps_s
+    timestamps = sources[0].timestamps_s
     # Many files begin with one frame of calibration pose; it serves as reference and is no part of the motion.
     first = int(any(_begins_apart(source, match_joints(source)) for source in sources))
     start, end = window_s or (0.0, np.inf)
-    kept = slice(max(first, np.searchsorted(clock, start)), np.searchsorted(clock, end, "right") + 1)
-    if len(clock[kept]) < 2:
-        shown = f"has no two frames from {start:g} s on: it lasts {clock[-1]:.2f} s"
+    kept = slice(max(first, np.searchsorted(timestamps, start)), np.searchsorted(timestamps, end, "right") + 1)
+    if len(timestamps[kept]) < 2:
+        shown = f"has no two frames from {start:g} s on: it lasts {timestamps[-1]:.2f} s"
         raise InputError(sources[0].path, shown, "ask for a part that is there")
-    clock = clock[kept] - clock[kept][0]
-    times = np.arange(int(np.floor(clock[-1] * fps + 1e-6)) + 1) / fps
+    timestamps = timestamps[kept] - timestamps[kept][0]
+    times = np.arange(int(np.floor(timestamps[-1] * fps + 1e-6)) + 1) / fps
     rest = rest_joints_of(body, betas)
     taken = [_take_over(source, rest, kept) for source in sources]
     across = float(np.mean([one.scale for one in taken]))
     tracks = []
     for number, one in enumerate(taken):
         metres = np.array([across, across, one.scale])
-        local = resample(clock, one.local, times)
-        ways = (
+        local = resample(timestamps, one.local, times)
+        paths = (
             one.hips * metres,
             *np.moveaxis(one.ankles * metres + one.lean_m, 1, 0),
             *np.moveaxis(one.wrists_m, 1, 0),
         )
         hips, left, right, *wrists = (
-            np.stack([np.interp(times, clock, axis) for axis in way.T], axis=-1) for way in ways
+            np.stack([np.interp(times, timestamps, axis) for axis in path.T], axis=-1) for path in paths
         )
         local = reach_wrists(rest, local, wrists, WRIST_LEEWAY_M)
         pelvis = hips - local[:, 0] @ ((rest[1] + rest[2]) / 2.0 - rest[0])
-        planted = one.planted[np.searchsorted(clock, times - 1e-6).clip(max=len(clock) - 1)]
+        planted = one.planted[np.searchsorted(timestamps, times - 1e-6).clip(max=len(timestamps) - 1)]
         local, transl = stand_on_floor(body, betas, local, pelvis, (left, right), planted, fps)
         vectors = axis_angle_from_matrix(local)
         tracks.append(
@@ -146,10 +146,10 @@ def _take_over(source: SkeletonMotion, rest: Float[np.ndarray, "24 3"], kept: sl
     spine = spine_between(source, joint_of["pelvis"], joint_of["neck"])
     rotations, positions = source.forward({*joint_of.values(), *spine})
     reference, places = _reference(source, joint_of, rotations, positions)
-    rotations, positions, clock = rotations[kept], positions[kept], source.timestamps_s[kept]
+    rotations, positions, timestamps = rotations[kept], positions[kept], source.timestamps_s[kept]
     target = _target_reference(rest, places)
     since = {joint: rotations[:, joint] @ reference[joint].T for joint in {*joint_of.values(), *spine}}
-    turned = np.empty((len(rotations), 24, 3, 3))
+    rotated = np.empty((len(rotations), 24, 3, 3))
     for index, name in enumerate(SMPL_JOINTS):
         if name.startswith("spine"):
             along = int(name[-1]) / 3.0 * (len(spine) - 1)
@@ -163,11 +163,11 @@ def _take_over(source: SkeletonMotion, rest: Float[np.ndarray, "24 3"], kept: sl
                 joint = spine[-1] if name.endswith("collar") else joint_of.get(SMPL_JOINTS[SMPL_PARENTS[index]])
             if joint is None or source.names[joint].endswith("_end"):
                 # Fingers (and toes beyond an unnamed end) move with the hand or forearm above them.
-                turned[:, index] = turned[:, SMPL_PARENTS[index]]
+                rotated[:, index] = rotated[:, SMPL_PARENTS[index]]
                 continue
             turn = since[joint]
-        turned[:, index] = turn @ target[index]
-    local = relative_rotations(turned)
+        rotated[:, index] = turn @ target[index]
+    local = relative_rotations(rotated)
     _unbend_knees(local)
     local[:, 0] = R_ZUP_YUP @ local[:, 0]
     at = {name: rest[index] for index, name in enumerate(SMPL_JOINTS)}
@@ -175,7 +175,7 @@ def _take_over(source: SkeletonMotion, rest: Float[np.ndarray, "24 3"], kept: sl
     ankles = [positions[:, joint_of[f"{side}_ankle"]] for side in SIDES]
     balls = [positions[:, joint_of.get(f"{side}_foot", joint_of[f"{side}_ankle"])] for side in SIDES]
     near = _nearness([ball * scale for ball in balls])
-    speed = [np.linalg.norm(np.gradient(ball * scale, clock, axis=0), axis=-1) for ball in balls]
+    speed = [np.linalg.norm(np.gradient(ball * scale, timestamps, axis=0), axis=-1) for ball in balls]
     lean = np.zeros((2, len(rotations), 3))
     for number, side in enumerate(SIDES):
         if f"{side}_foot" in places:
@@ -220,14 +220,14 @@ def _lean(
     """
     angle = np.arctan2(turn[:, 0, 2] - turn[:, 2, 0], turn[:, 0, 0] + turn[:, 2, 2])
     apart = matrix_from_axis_angle(angle[:, None] * np.array([0.0, 1.0, 0.0])) @ longer
-    stands = near > 0.5
-    if not stands.any():
+    planted = near > 0.5
+    if not planted.any():
         return np.zeros_like(apart)
-    contact = np.cumsum(np.diff(stands, prepend=False) & stands)[stands]
-    means = np.stack([np.bincount(contact, weights=axis)[contact] for axis in apart[stands].T], axis=-1)
+    contact = np.cumsum(np.diff(planted, prepend=False) & planted)[planted]
+    means = np.stack([np.bincount(contact, weights=axis)[contact] for axis in apart[planted].T], axis=-1)
     means /= np.bincount(contact)[contact, None]
-    index = np.arange(len(stands))
-    constant = np.stack([np.interp(index, index[stands], axis) for axis in means.T], axis=-1)
+    index = np.arange(len(planted))
+    constant = np.stack([np.interp(index, index[planted], axis) for axis in means.T], axis=-1)
     return near[:, None] * (constant - turn @ longer)
 
 
@@ -254,7 +254,7 @@ def _y_up(source: SkeletonMotion, joint_of: dict[str, int]) -> SkeletonMotion:
     if _uprightness(joint_of, rest, 1)[0] > UPRIGHT or _uprightness(joint_of, rest, 2)[0] < UPRIGHT:
         return source
     logger.info("%s: stands along z at rest; z is taken for up", source.path)
-    return source.turned(R_ZUP_YUP.T)
+    return source.rotated(R_ZUP_YUP.T)
 
 
 def _reference(
@@ -266,10 +266,10 @@ def _reference(
     """Rotations and positions in the pose from which rotations are counted: standing upright."""
     rest = source.rest_positions()
     if _uprightness(joint_of, rest[None], 1)[0] > UPRIGHT:
-        turned, places = np.tile(np.eye(3), (len(source.names), 1, 1)), rest
+        rotated, places = np.tile(np.eye(3), (len(source.names), 1, 1)), rest
     else:
         best = int(np.argmax(_uprightness(joint_of, positions, 1)))
-        turned, places = rotations[best].copy(), positions[best].copy()
+        rotated, places = rotations[best].copy(), positions[best].copy()
         across = positions[:, joint_of["left_hip"]] - positions[:, joint_of["right_hip"]]
         for side in SIDES:
             if f"{side}_foot" in joint_of:
@@ -279,9 +279,9 @@ def _reference(
                 flat = _flat(positions[:, ankle], positions[:, ball], across)
                 angle = np.arctan2(across[best, 0], across[best, 2]) - np.arctan2(across[flat, 0], across[flat, 2])
                 heading = matrix_from_axis_angle(np.array([0.0, angle, 0.0]))
-                turned[[ankle, ball]] = heading @ rotations[flat, [ankle, ball]]
+                rotated[[ankle, ball]] = heading @ rotations[flat, [ankle, ball]]
                 places[ball] = places[ankle] + heading @ (positions[flat, ball] - positions[flat, ankle])
-    return turned, {name: places[index] for name, index in joint_of.items()}
+    return rotated, {name: places[index] for name, index in joint_of.items()}
 
 
 def _flat(
@@ -308,24 +308,24 @@ def _target_reference(
     facing = np.stack([lateral, np.array([0.0, 1.0, 0.0]), np.cross(lateral, [0.0, 1.0, 0.0])], axis=-1)
     hips = (places["left_hip"] + places["right_hip"]) / 2.0
     trunk = _swing(facing, at["neck"] - (at["left_hip"] + at["right_hip"]) / 2.0, places["neck"] - hips)
-    turned = {name: facing for name in SMPL_JOINTS}
-    turned |= {name: trunk for name in ("spine1", "spine2", "spine3", "left_collar", "right_collar")}
+    rotated = {name: facing for name in SMPL_JOINTS}
+    rotated |= {name: trunk for name in ("spine1", "spine2", "spine3", "left_collar", "right_collar")}
     for side in SIDES:
         for chain in (("hip", "knee", "ankle"), ("shoulder", "elbow", "wrist")):
             before = facing if chain[0] == "hip" else trunk
             for joint, child in pairwise(chain):
                 bone = at[f"{side}_{child}"] - at[f"{side}_{joint}"]
                 before = _swing(before, bone, places[f"{side}_{child}"] - places[f"{side}_{joint}"])
-                turned[f"{side}_{joint}"] = before
-        turned[f"{side}_wrist"] = turned[f"{side}_hand"] = turned[f"{side}_elbow"]
+                rotated[f"{side}_{joint}"] = before
+        rotated[f"{side}_wrist"] = rotated[f"{side}_hand"] = rotated[f"{side}_elbow"]
         foot = places.get(f"{side}_foot")
         if foot is not None:
             # Who stands has flat feet: only their heading is taken over.
             source, target = facing.T @ (foot - places[f"{side}_ankle"]), at[f"{side}_foot"] - at[f"{side}_ankle"]
             angle = np.arctan2(source[0], source[2]) - np.arctan2(target[0], target[2])
             out = matrix_from_axis_angle(np.array([0.0, np.clip(angle, -1.2, 1.2), 0.0]))
-            turned[f"{side}_ankle"] = turned[f"{side}_foot"] = facing @ out
-    return np.stack([turned[name] for name in SMPL_JOINTS])
+            rotated[f"{side}_ankle"] = rotated[f"{side}_foot"] = facing @ out
+    return np.stack([rotated[name] for name in SMPL_JOINTS])
 
 
 def _unbend_knees(local: Float[np.ndarray, "time 24 3 3"]) -> None:

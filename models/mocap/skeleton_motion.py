@@ -38,7 +38,7 @@ class SkeletonMotion:
                 positions[joint] += positions[parent]
         return positions
 
-    def turned(self, rotation: Float[np.ndarray, "3 3"]) -> "SkeletonMotion":
+    def rotated(self, rotation: Float[np.ndarray, "3 3"]) -> "SkeletonMotion":
         """Return the same motion told in other world axes: p becomes `rotation` @ p."""
         return replace(
             self,

@@ -51,5 +51,5 @@ def smpl_motion(
 ) -> SkeletonMotion:
     """Return SMPL's rotations (the root to a world with y up) and the way of the pelvis, as a motion of its
     skeleton."""
-    clock = np.arange(len(root)) / hz
-    return SkeletonMotion(path, SMPL_JOINTS, SMPL_PARENTS, offsets, still_limbs(root, offsets), rotations, clock)
+    timestamps = np.arange(len(root)) / hz
+    return SkeletonMotion(path, SMPL_JOINTS, SMPL_PARENTS, offsets, still_limbs(root, offsets), rotations, timestamps)

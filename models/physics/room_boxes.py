@@ -24,8 +24,8 @@ def room_boxes(room: Room) -> tuple[Box, ...]:
 
 def in_frame(boxes: tuple[Box, ...], T_frame_world: Float[np.ndarray, "4 4"]) -> tuple[Box, ...]:
     """Return the boxes seen from a frame that is turned about the vertical and moved."""
-    turned = float(np.arctan2(T_frame_world[1, 0], T_frame_world[0, 0]))
-    return tuple(Box(b.label, apply(T_frame_world, b.centre), b.half_sizes, b.yaw + turned) for b in boxes)
+    rotated = float(np.arctan2(T_frame_world[1, 0], T_frame_world[0, 0]))
+    return tuple(Box(b.label, apply(T_frame_world, b.centre), b.half_sizes, b.yaw + rotated) for b in boxes)
 
 
 def _support(label: str, height_m: float, outline: Float[np.ndarray, "corner 2"]) -> Box:

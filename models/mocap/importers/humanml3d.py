@@ -49,8 +49,8 @@ def read(path: Path, body: BodyModel, betas: Float[np.ndarray, "10"], fps: float
         for (start, end), captions in read_captions(texts / f"{file.stem}.txt").items():
             window = None if end == 0.0 else (start, end)
             motion = retarget([source], body, betas, fps, window_s=window)
-            told = {"texts": captions} | ({} if window is None else {"start_s": start, "end_s": end})
-            motions.append(replace(motion, details=motion.details | told))
+            details = {"texts": captions} | ({} if window is None else {"start_s": start, "end_s": end})
+            motions.append(replace(motion, details=motion.details | details))
     if not motions:
         raise InputError(vectors, "holds no *.npy", REMEDY)
     return motions

@@ -21,26 +21,26 @@ def sampled_at(motion: Motion, body: BodyModel, fps: float) -> Motion:
 
     Whether a frame was observed, and its action, are those of the nearest frame.
     """
-    clock = motion.timestamps_s - motion.timestamps_s[0]
-    times = np.arange(int(np.floor(clock[-1] * fps + 1e-6)) + 1) / fps
-    nearest = np.abs(clock[:, None] - times).argmin(axis=0)
-    people = [_sampled(track, clock, times, nearest) for track in motion.people]
+    timestamps = motion.timestamps_s - motion.timestamps_s[0]
+    times = np.arange(int(np.floor(timestamps[-1] * fps + 1e-6)) + 1) / fps
+    nearest = np.abs(timestamps[:, None] - times).argmin(axis=0)
+    people = [_sampled(track, timestamps, times, nearest) for track in motion.people]
     return replace(motion, timestamps_s=times, people=canonicalise(body, people), actions=motion.actions[:, nearest])
 
 
 def _sampled(
     track: PersonTrack,
-    clock: Float[np.ndarray, "time"],
+    timestamps: Float[np.ndarray, "time"],
     times: Float[np.ndarray, "sample"],
     nearest: np.ndarray,
 ) -> PersonTrack:
     vectors = np.concatenate([track.global_orient[:, None], track.body_pose.reshape(-1, 23, 3)], axis=1)
-    turned = axis_angle_from_matrix(resample(clock, matrix_from_axis_angle(vectors), times))
+    rotated = axis_angle_from_matrix(resample(timestamps, matrix_from_axis_angle(vectors), times))
     return replace(
         track,
-        global_orient=turned[:, 0],
-        body_pose=turned[:, 1:].reshape(-1, 69),
-        transl=np.stack([np.interp(times, clock, axis) for axis in track.transl.T], axis=-1),
+        global_orient=rotated[:, 0],
+        body_pose=rotated[:, 1:].reshape(-1, 69),
+        transl=np.stack([np.interp(times, timestamps, axis) for axis in track.transl.T], axis=-1),
         visible=track.visible[nearest],
-        confidence=np.interp(times, clock, track.confidence),
+        confidence=np.interp(times, timestamps, track.confidence),
     )

@@ -40,5 +40,5 @@ def read(kind: str, path: Path, body: BodyModel, betas: Float[np.ndarray, "10"],
     if assumed is not None:
         logger.warning("%s has no clock: %g frames a second are assumed", path, assumed)
     motion = retarget([READERS[kind](path, assumed or 0.0)], body, betas, fps)
-    told = {"texts": ()} | ({} if assumed is None else {"assumed_hz": assumed})
-    return [replace(motion, details=motion.details | told)]
+    details = {"texts": ()} | ({} if assumed is None else {"assumed_hz": assumed})
+    return [replace(motion, details=motion.details | details)]

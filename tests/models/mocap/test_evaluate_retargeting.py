@@ -13,7 +13,7 @@ from models.animation.gait_curves import procedural_walking
 from models.body.model import BodyModel, load_body
 from models.errors import InputError
 from models.mocap.bvh import write_bvh
-from models.mocap.evaluate_retargeting import agreement, figures, measure
+from models.mocap.evaluate_retargeting import agreement, measure, retargeting_metrics
 from models.mocap.retarget import retarget
 from models.mocap.skeleton_motion import SkeletonMotion
 from models.types import SMPL_JOINTS, Motion
@@ -32,19 +32,19 @@ def walked(body: BodyModel, as_bvh: Callable[..., SkeletonMotion]) -> tuple[Skel
 
 
 def test_who_follows_the_source_has_no_figures(body: BodyModel, walked: tuple[SkeletonMotion, Motion]) -> None:
-    told = figures(*walked, 0, body)
+    told = retargeting_metrics(*walked, 0, body)
     assert abs(told["skate_added_cm_s"]) < 0.3 and told["penetration_cm"] < 0.1 and 0.5 < told["contact_share"] <= 1.0
     assert told["limb_direction_deg"] < 1.0 and told["ankle_cm"] < 0.5 and told["wrist_cm"] < 0.5
 
 
 def test_sliding_sinking_and_raised_arms_are_seen(body: BodyModel, walked: tuple[SkeletonMotion, Motion]) -> None:
     source, motion = walked
-    track, before = motion.people[0], figures(source, motion, 0, body)
+    track, before = motion.people[0], retargeting_metrics(source, motion, 0, body)
     pose = track.body_pose.copy()
     pose[:, 3 * (SMPL_JOINTS.index("left_elbow") - 1) + 1] += 0.5
     drift = motion.timestamps_s[:, None] * np.array([0.0, 0.4, 0.0]) - [0.0, 0.0, 0.05]
     spoilt = replace(motion, people=(replace(track, transl=track.transl + drift, body_pose=pose),))
-    told = figures(source, spoilt, 0, body)
+    told = retargeting_metrics(source, spoilt, 0, body)
     assert told["penetration_cm"] == pytest.approx(5.0, abs=0.5)
     assert told["skate_added_cm_s"] > before["skate_added_cm_s"] + 20.0
     assert told["wrist_cm"] > before["wrist_cm"] + 3.0 and told["limb_direction_p95_deg"] > 20.0

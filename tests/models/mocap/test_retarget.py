@@ -15,7 +15,7 @@ from models.body.tracks import body_joints
 from models.errors import InputError
 from models.geometry.transforms import R_ZUP_YUP, matrix_from_axis_angle
 from models.mocap.bvh import read_bvh
-from models.mocap.evaluate_retargeting import figures
+from models.mocap.evaluate_retargeting import retargeting_metrics
 from models.mocap.joint_names import match_joints
 from models.mocap.retarget import retarget
 from models.mocap.skeleton_motion import SkeletonMotion
@@ -100,7 +100,7 @@ def test_forearms_of_other_proportions_bring_wrists_where_the_source_has_them(
     for values in (offsets, translations):
         for name, share in (("ForeArm", 1.3), ("Hand", 0.6)):
             values[..., [source.names.index(f"{side}{name}") for side in ("Left", "Right")], :] *= share
-    told = figures(
+    told = retargeting_metrics(
         replace(source, offsets=offsets, translations=translations),
         retarget([replace(source, offsets=offsets, translations=translations)], body, betas, 30.0),
         0,
@@ -184,7 +184,7 @@ def test_walking_people_walk_forward(body: BodyModel, betas: np.ndarray) -> None
 
 def test_a_file_with_z_up_is_turned(body: BodyModel, betas: np.ndarray, walk: Motion, as_bvh: Export) -> None:
     plain = as_bvh(body, walk)
-    lying = plain.turned(R_ZUP_YUP)
+    lying = plain.rotated(R_ZUP_YUP)
     assert np.ptp(lying.rest_positions()[:, 2]) > 1.2 * np.ptp(lying.rest_positions()[:, 0])
     found, known = (joints_of(body, retarget([source], body, betas, 30.0)) for source in (lying, plain))
     np.testing.assert_allclose(found, known, atol=2e-5)

@@ -12,7 +12,7 @@ from models.body.model import BodyModel
 from models.body.tracks import track_joints
 from models.errors import InputError
 from models.mocap.bvh import write_bvh
-from models.mocap.evaluate_retargeting import agreement, figures
+from models.mocap.evaluate_retargeting import agreement, retargeting_metrics
 from models.mocap.importers import IMPORTERS
 from models.mocap.importers.indexed_folder import index_takes, read, read_take
 from models.mocap.joint_names import match_joints
@@ -111,7 +111,7 @@ def test_captured_takes_slide_and_sink_no_more_than_they_did(body: BodyModel, be
     step = np.diff(motion.timestamps_s)
     np.testing.assert_allclose(step, 0.05, atol=1e-9)
     for person, source in enumerate(take.sources()):
-        told = figures(source, motion, person, body)
+        told = retargeting_metrics(source, motion, person, body)
         assert told["skate_added_cm_s"] < 1.0 and told["penetration_cm"] < 1.0
         assert told["ankle_cm"] < 4.0 and told["wrist_cm"] < 4.0 and told["limb_direction_deg"] < 5.0
         track, joints = motion.people[person], track_joints(body, motion.people[person])
