@@ -5,10 +5,12 @@ The trainings are tiny; what they learn is tested beside their code.
 
 import json
 from dataclasses import replace
+from pathlib import Path
 
 import cv2
 import numpy as np
 import pytest
+import typer
 from typer.testing import CliRunner
 
 from models.body.model import load_body, relaxed_pose
@@ -119,3 +121,24 @@ def test_depth_networks_are_trained_on_views_that_are_rendered_once(tmp_path):
 def test_what_is_out_of_range_is_refused(tmp_path):
     done = CliRunner().invoke(app, ["train", "lifter", "--steps", "0", "--out", str(tmp_path)])
     assert done.exit_code == 2 and "--steps" in done.output
+
+
+def test_every_command_of_the_training_page_is_one():
+    """Groups, commands and options that docs/training.md names exist, and so do the configs."""
+    root = Path(__file__).parents[1]
+    page = (root / "docs" / "training.md").read_text().replace("$T ", "careclips train motion ")
+    lines = [
+        line for line in page.replace("$P", "configs/shipped_motion").splitlines() if line.startswith("careclips ")
+    ]
+    assert len(lines) > 20
+    for line in lines:
+        words = line.split()
+        command = typer.main.get_command(app)
+        for word in words[1:]:
+            if word not in getattr(command, "commands", {}):
+                break
+            command = command.commands[word]
+        assert not hasattr(command, "commands"), line
+        known = {option for given in command.params for option in given.opts}
+        assert {word for word in words if word.startswith("--")} <= known, line
+        assert all((root / word).exists() for word in words if word.startswith("configs/")), line
