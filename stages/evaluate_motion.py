@@ -41,7 +41,7 @@ from models.motion.request import MotionRequest
 from models.motion.sampler import MotionSampler
 from models.seeds import generator
 from models.text.encoder import TextCache, TextEncoder
-from models.types import FPS
+from models.types import FPS, Role
 
 GROUPS = ("single", "captured_pairs", "composed_pairs")
 MIN_TAKES = 4
@@ -186,7 +186,7 @@ def sample_scenes(
         # Seeds by item and how often it was sampled, so that a model that knows fewer people gets the same noise.
         own = generator(seed, "evaluate_motion", f"{scene.row.name} {sampled_before[scene.row.name]}")
         sampled_before[scene.row.name] += 1
-        roles: Any = tuple(ROLES[role] for role in scene.roles)
+        roles: tuple[Role, ...] = tuple(ROLES[role] for role in scene.roles.tolist())
         betas, frames = scene.betas.double().numpy(), scene.features.shape[1]
         requests.append(MotionRequest(scene.text, roles, scene.rest, frames, int(own.integers(2**40)), betas=betas))
     # Of about one length together, so that little of a batch is padding.

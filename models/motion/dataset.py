@@ -7,6 +7,7 @@ depends on the seed and n alone.
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
+from typing import get_args
 
 import numpy as np
 import torch
@@ -20,7 +21,7 @@ from models.errors import InputError
 from models.motion.features import FEATURES, canonicalise, encode
 from models.types import FPS, Role
 
-ROLES: tuple[str, ...] = Role.__args__
+ROLES: tuple[Role, ...] = get_args(Role)
 POOL = 8
 """Batches drawn at a time, then sorted by length."""
 LEAD_FRAMES = 10

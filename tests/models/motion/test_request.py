@@ -1,0 +1,60 @@
+"""Requests: what no model can answer is refused before anything is computed, and features become motion of bodies."""
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+import torch
+
+from models.errors import InputError
+from models.geometry.transforms import matrix_from_axis_angle
+from models.motion.denoisers.identity import IdentityConfig
+from models.motion.features import FEATURES, from_matrices
+from models.motion.model import MotionModel, MotionModelConfig
+from models.motion.request import KnownFrames, MotionRequest, check_request, motion_of
+
+MODEL = MotionModel(MotionModelConfig(denoiser=IdentityConfig(width=32, layers=1, heads=2, text=12), max_frames=40))
+REST = torch.linspace(0.0, 1.0, 66).unflatten(0, (1, 22, 3))
+REQUEST = MotionRequest("someone walks", ("person",), REST, 24, 3)
+
+
+@pytest.mark.parametrize(
+    ("wrong", "told"),
+    [
+        ({"text": " "}, "text: is empty"),
+        ({"roles": ()}, "people: must be 1 to 4, got 0"),
+        ({"roles": ("person",) * 5}, "people: must be 1 to 4, got 5"),
+        ({"frames": 0}, "frames: must be 4 to 1200"),
+        ({"frames": 10_000}, "frames: must be 4 to 1200"),
+        (
+            {
+                "frames": 90,
+                "known": KnownFrames(torch.zeros(1, 90, FEATURES), torch.zeros(1, 90, FEATURES, dtype=torch.bool)),
+            },
+            "known frames: need a motion of at most 40 frames, got 90",
+        ),
+    ],
+)
+def test_what_no_model_can_answer_is_refused(wrong, told):
+    with pytest.raises(InputError, match=told):
+        check_request(replace(REQUEST, **wrong), MODEL)
+
+
+def test_what_a_model_can_answer_is_not_refused():
+    check_request(REQUEST, MODEL)
+    check_request(replace(REQUEST, frames=1200), MODEL)
+
+
+def test_features_are_read_as_motion_of_the_request_s_bodies():
+    """Rotations and the pelvis' path come back as SMPL's parameters; hands are at rest."""
+    turns = matrix_from_axis_angle(np.random.default_rng(0).normal(0.0, 0.3, (1, 24, 22, 3)))
+    root = torch.rand(1, 24, 3, generator=torch.Generator().manual_seed(0))
+    features = from_matrices(REST, torch.as_tensor(turns, dtype=torch.float32), root)
+    motion = motion_of(replace(REQUEST, betas=np.full((1, 10), 0.5)), features)
+    track = motion.people[0]
+    assert track.role == "person" and (track.betas == 0.5).all() and (track.body_pose[:, 63:] == 0.0).all()
+    np.testing.assert_allclose(track.transl + REST[0, 0].numpy(), root[0].numpy(), atol=1e-5)
+    np.testing.assert_allclose(matrix_from_axis_angle(track.global_orient), turns[0, :, 0], atol=1e-5)
+    assert motion.details == {"caption": "someone walks", "seed": 3} and motion.timestamps_s[1] == pytest.approx(0.05)
+    with pytest.raises(AssertionError, match="shapes of its bodies"):
+        motion_of(REQUEST, features)
