@@ -110,7 +110,7 @@ class PersonTrack:
 
 @dataclass(frozen=True)
 class Motion:
-    """N people on one clock in one frame (world unless said otherwise)."""
+    """N people at the same timestamps in one frame (world unless said otherwise)."""
 
     timestamps_s: Float[np.ndarray, "time"]
     people: tuple[PersonTrack, ...]

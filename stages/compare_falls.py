@@ -2,7 +2,7 @@
 falls.
 
 Each real fall is cut out and lifted again; simulated counterparts of it (models/compare_falls/counterparts.py) are seen
-by the same camera and lifted by the same stage; a classifier on kinematic figures then tries to tell the two apart.
+by the same camera and lifted by the same stage; a classifier on kinematic features then tries to tell the two apart.
 Beside that: captured walks against lifted walks, which says what lifting alone gives away, and one half of the real
 falls against the other.
 """
@@ -159,7 +159,7 @@ def counterparts(
 
 
 def _since(window: Window) -> Fall:
-    """The fall on the window's own clock."""
+    """The fall by the window's own timestamps."""
     assert window.fall is not None
     return replace(window.fall, onset_s=window.onset_s)
 
@@ -177,7 +177,7 @@ def _walked(body: BodyModel, motion: Motion, window: Window, rng: np.random.Gene
 
 
 def features(window: Window, joints: Float[np.ndarray, "time 24 3"]) -> dict[str, float]:
-    """Return kinematic figures of a lifted window."""
+    """Return kinematic features of a lifted window."""
     return fall_features(joints, window.times, window.onset_s)
 
 
@@ -187,7 +187,7 @@ def run(
     """Return `falls.json`'s comparison: areas under the curve as [mean, low, high], or None where there are too few
     events.
 
-    `samples` maps real_falls, simulated_falls, real_walks and captured_walks to (event, figures).
+    `samples` maps real_falls, simulated_falls, real_walks and captured_walks to (event, features).
     """
     falls = _compared(samples["simulated_falls"], samples["real_falls"], rng)
     walks = _compared(samples["captured_walks"], samples["real_walks"], rng)

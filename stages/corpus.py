@@ -173,8 +173,8 @@ def fall_facts(motion: Motion) -> Facts:
 
 
 def measured_direction(details: dict[str, Any]) -> Direction:
-    """Return the way that a fall went: the quarter of its measured direction, or down where it was asked for and hardly
-    went."""
+    """Return the direction that a fall took: the quarter of its measured direction, or down where it was asked for and
+    hardly went."""
     if details["recovered"] or details["direction"] == "down":
         return details["direction"]
     quarters: tuple[Direction, ...] = ("forward", "left", "backward", "right")

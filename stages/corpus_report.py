@@ -224,16 +224,18 @@ def _profiles(drops: list[Drop]) -> str | None:
         return None
     figure = Figure(figsize=(6.4, 3.6), dpi=100)
     axes = figure.add_subplot()
-    clock = np.arange(-BEFORE_S, 2.5, 1.0 / FPS)
+    since_onset_s = np.arange(-BEFORE_S, 2.5, 1.0 / FPS)
 
     def heights(some: Iterable[Drop]) -> Float[np.ndarray, "fall time"]:
-        return np.stack([np.interp(clock, drop.since_onset_s, drop.height_m) for drop in some])
+        return np.stack([np.interp(since_onset_s, drop.since_onset_s, drop.height_m) for drop in some])
 
     low, high = np.percentile(heights(drops), [5.0, 95.0], axis=0)
-    axes.fill_between(clock, low, high, color="#dde2ea", label="5 % to 95 % of all")
+    axes.fill_between(since_onset_s, low, high, color="#dde2ea", label="5 % to 95 % of all")
     for number, (cause, count) in enumerate(sorted(Counter(drop.cause for drop in drops).items())):
         median = np.median(heights(drop for drop in drops if drop.cause == cause), axis=0)
-        axes.plot(clock, median, color=f"C{number}", linewidth=1.5, label=f"{cause.replace('_', ' ')} ({count})")
+        axes.plot(
+            since_onset_s, median, color=f"C{number}", linewidth=1.5, label=f"{cause.replace('_', ' ')} ({count})"
+        )
     axes.axvline(0.0, color="#5d6778", linewidth=0.8, linestyle=":")
     axes.set_xlabel("time since the onset (s)", fontsize=9)
     axes.set_ylabel("height of the pelvis (m)", fontsize=9)

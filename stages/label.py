@@ -1,8 +1,8 @@
 """Label: the action of every person in every frame, and whether the thing asked for happened, from kinematics alone.
 
-Inputs: joints in the world (metres, z up, floor at z = 0) on a clock. Outputs: indices into ACTIONS per frame, the
-fall's onset, impact and rest, and the audit of an order. A fall begins when support is lost and ends when the pelvis
-rests (< 0.1 m/s) on what it fell on; then `fallen`. DESIGN §2, §6.
+Inputs: joints in the world (metres, z up, floor at z = 0) and their timestamps. Outputs: indices into ACTIONS per
+frame, the fall's onset, impact and rest, and the audit of an order. A fall begins when support is lost and ends when
+the pelvis rests (< 0.1 m/s) on what it fell on; then `fallen`. DESIGN §2, §6.
 """
 
 from collections.abc import Sequence

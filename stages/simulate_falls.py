@@ -1,5 +1,5 @@
 """Falls in number. In: a body, a cause and a direction (or neither), a room (or none). Out: a motion a seed, and
-figures of all.
+metrics of all.
 
 DESIGN §4, "falls, simulated".
 """

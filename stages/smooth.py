@@ -1,7 +1,7 @@
 """Smoothing: the motion of least change of velocity near the one given. Thesis §5.2, eq. 5.6
 (models/people3d/smoothing.py).
 
-In: any `PersonTrack`s on one true clock, the body. Out: the same tracks smoothed, and figures of what that did.
+In: any `PersonTrack`s at true timestamps, the body. Out: the same tracks smoothed, and metrics of what that did.
 Observed stretches are smoothed each for itself: gaps longer than `gap_s` are not crossed, and what bridges them is
 carried along. `ladder` shows what a weight costs: jitter against lag.
 """
@@ -44,14 +44,14 @@ class SmoothConfig(Config):
 def run(
     config: SmoothConfig, tracks: Sequence[PersonTrack], timestamps_s: Float[np.ndarray, "time"], body: BodyModel
 ) -> tuple[list[PersonTrack], dict]:
-    """Smooth everyone, each alone. Raises InputError on a clock that does not run forward or a track off it.
+    """Smooth everyone, each alone. Raises InputError on timestamps that do not run forward or a track off it.
 
-    The figures hold, per person: mean joint acceleration before and after (m/s^2), lag (ms), how far joints were moved
+    The metrics hold, per person: mean joint acceleration before and after (m/s^2), lag (ms), how far joints were moved
     on average (mm), and the number of stretches.
     """
     if len(timestamps_s) < 2 or not (np.diff(timestamps_s) > 0.0).all():
         raise InputError("timestamps", "do not increase strictly over at least two frames", "give presentation times")
-    smoothed, figures = [], []
+    smoothed, metrics = [], []
     for track in tracks:
         if len(track.transl) != len(timestamps_s):
             found = f"has {len(track.transl)} frames, the clock {len(timestamps_s)}"
@@ -61,8 +61,8 @@ def run(
         done = _smooth(config, track, timestamps_s, body)
         smoothed.append(done)
         row = _compare(config, track, done, timestamps_s, body)
-        figures.append({"person": track.person, **row, "stretches": len(_stretches(config, track, timestamps_s))})
-    return smoothed, {"people": figures}
+        metrics.append({"person": track.person, **row, "stretches": len(_stretches(config, track, timestamps_s))})
+    return smoothed, {"people": metrics}
 
 
 def _stretches(config: SmoothConfig, track: PersonTrack, timestamps_s: Float[np.ndarray, "time"]) -> list[np.ndarray]:

@@ -47,7 +47,7 @@ class Actor:
         return self.recording.frames
 
     def walk(self, path: Float[np.ndarray, "point 2"], seconds: float | None = None) -> None:
-        """Walk along a path from where the person stands; the first stretch should lead the way that is faced.
+        """Walk along a path from where the person stands; the first stretch should lead in the direction faced.
 
         At the person's own pace, or in so many seconds.
         """
@@ -186,10 +186,11 @@ class Actor:
         self.recording.append(action, pelvis, root, *self._feet_here(count), **angles)
 
     def tip(self, direction: float, metres: float, reaching: bool, seconds: float) -> None:
-        """Lean over: the pelvis goes so many metres the way of an angle from the front, the trunk with it, feet
+        """Lean over: the pelvis moves so many metres in a direction, an angle from the front, the trunk with it, feet
         planted.
 
-        Who is `reaching` stretches the arms out that way; who is not leans on something with the arm of that side.
+        Who is `reaching` stretches the arms out in that direction; who is not leans on something with the arm of that
+        side.
         """
         count = max(4, round(seconds * self.fps))
         t = np.arange(count) / (count - 1.0)

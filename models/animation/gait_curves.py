@@ -36,7 +36,7 @@ def slow_noise(
 
 
 class _Pose:
-    """Axis-angle or composed rotations of named joints over time, to be turned into `body_pose`."""
+    """Axis-angle or composed rotations of named joints over time, to become `body_pose`."""
 
     def __init__(self, frames: int):
         self.rotations = np.tile(np.eye(3), (frames, 24, 1, 1))

@@ -83,7 +83,7 @@ def mirrored_key(key: Key) -> Key:
 
 @dataclass(frozen=True)
 class Performance:
-    """What came of a series of keys, on a regular clock."""
+    """What came of a series of keys, at regular timestamps."""
 
     global_orient: Float[np.ndarray, "time 3"]
     body_pose: Float[np.ndarray, "time 69"]

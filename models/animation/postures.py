@@ -2,7 +2,8 @@
 lying.
 
 Signs are those of clinics: flexion of a hip lifts the knee forward, of a knee bends it; dorsiflexion lifts the toes.
-Pairs are (left, right). Frames and limits are those of `models.physics.humanoid`.
+Pairs are (left, right). Frames and limits are those of `models.physics.joint_specs`. Where a fit begins is another
+question with other postures: `models.body.posture_library`.
 """
 
 from dataclasses import dataclass, replace

@@ -40,7 +40,8 @@ def stand_on_floor(
     fps: float,
     floor_m: float | None = None,
 ) -> tuple[Float[np.ndarray, "time 24 3 3"], Float[np.ndarray, "time 3"]]:
-    """Return rotations and `transl` of a person whose ankles (left, right) go given ways, brought onto the floor z = 0.
+    """Return rotations and `transl` of a person whose ankles (left, right) follow given paths, brought onto the floor z
+    = 0.
 
     `local` turns the root to the world (z up) and the others to their parents; `pelvis` and `ankles` are places,
     metres. Where the source's floor is not known (`floor_m`, a height), it is where soles of planted feet usually are;

@@ -25,8 +25,8 @@ def mirrored(rotations: Float[Tensor, "*batch joint 3 3"], first: int = 0) -> Fl
 def mirrored_motion(motion: Motion, body: BodyModel) -> Motion:
     """Return the motion in a mirror on the world's plane y = 0: who walks along +x still does, and turns the other way.
 
-    People, clock and actions stay; every left and right in the texts of `details` changes. Numbers in `details` must
-    not depend on a side. Twice mirrored, it is the same motion.
+    People, timestamps and actions stay; every left and right in the texts of `details` changes. Numbers in `details`
+    must not depend on a side. Twice mirrored, it is the same motion.
     """
     people = tuple(_mirrored_track(track, rest_root(body, track.betas)) for track in motion.people)
     return replace(motion, people=people, details=_mirrored_words(motion.details))

@@ -1,4 +1,9 @@
-"""Typical postures, upright to lying, by which a fit begins: each a pose, and how far the trunk tilts."""
+"""Typical postures, upright to lying, by which a fit begins: each a pose, and how far the trunk tilts.
+
+Not those of `models.animation.postures`, which are to be performed, within a humanoid's joint limits and by angles as
+clinics give them. Starts of a fit are rough, cover what people may be in, and are components of rotation vectors; their
+numbers decide where every fit begins, so the two stay apart.
+"""
 
 import functools
 import json

@@ -1,4 +1,4 @@
-"""A track on another clock."""
+"""A track at other timestamps."""
 
 from dataclasses import replace
 
@@ -12,7 +12,7 @@ from models.types import PersonTrack
 def resample_track(
     track: PersonTrack, times: Float[np.ndarray, "time"], sample_times: Float[np.ndarray, "sample"]
 ) -> PersonTrack:
-    """Return the track at other times within its own, seconds: rotations on the shortest way, the pelvis on a straight
+    """Return the track at other times within its own, seconds: rotations on the shortest path, the pelvis on a straight
     line.
 
     A frame counts as seen where the nearest one was; its confidence lies between its neighbours'.
@@ -37,7 +37,7 @@ def resample(
     rotations: Float[np.ndarray, "time 24 3 3"],
     times: Float[np.ndarray, "sample"],
 ) -> Float[np.ndarray, "sample 24 3 3"]:
-    """Return rotations at other times of the clock, by spherical interpolation."""
+    """Return rotations at other times, by spherical interpolation."""
     low = np.clip(np.searchsorted(timestamps, times, "right") - 1, 0, len(timestamps) - 2)
     share = np.clip((times - timestamps[low]) / (timestamps[low + 1] - timestamps[low]), 0.0, 1.0)
     step = axis_angle_from_matrix(np.swapaxes(rotations[low], -1, -2) @ rotations[low + 1])

@@ -68,7 +68,7 @@ def body_joints(
 
 
 def canonicalise(body: BodyModel, tracks: Sequence[PersonTrack]) -> tuple[PersonTrack, ...]:
-    """Return the tracks of one world turned and moved on its floor, so that the first one's pelvis begins at x = y = 0
+    """Return the tracks of one world transformed on its floor, so that the first one's pelvis begins at x = y = 0
     facing +x."""
     first = tracks[0]
     facing = matrix_from_axis_angle(first.global_orient[0])[:, 2]

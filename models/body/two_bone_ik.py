@@ -1,6 +1,6 @@
 """Two-bone inverse kinematics: legs and arms whose ends reach given places, for all frames at once.
 
-The knee or elbow opens or closes until the limb is as long as asked, then the whole limb swings, by the shortest way,
+The knee or elbow opens or closes until the limb is as long as asked, then the whole limb swings, on the shortest path,
 onto the target. Either the middle joint turns about its own hinge (`reach`, for key poses: what they say of where knee
 or elbow points is kept), or in the plane in which the limb is bent already (`reach_ankles`, `reach_wrists`, for
 captured motion: knees and elbows point where they pointed, feet and hands keep their orientation in the world).
@@ -146,7 +146,7 @@ def _swing(
     offset: Float[np.ndarray, "time 3"],
     end_rotation: Float[np.ndarray, "time 3 3"],
 ) -> None:
-    """Set a limb of `local`, in place: swung by the shortest way so that the line between its ends points along
+    """Set a limb of `local`, in place: swung on the shortest path so that the line between its ends points along
     `offset`, its end with a world rotation. `world`: rotations of what is above it, of its upper and its lower bone."""
     above, upper, lower = world
     swing = rotation_between(unit(line), unit(offset))

@@ -1,4 +1,4 @@
-"""What a real fall would look like if it had been simulated: the same camera, clock, place, direction and support.
+"""What a real fall would look like if it had been simulated: the same camera, timestamps, place, direction and support.
 
 A simulated fall is put where the real one happened, seen by the same camera on the same frames, with an imagined
 detector's faults (models/training/keypoint_lifter/views.py), and lifted by the same stage, so that what tells the two
@@ -105,7 +105,7 @@ def _fall(
 def _support(
     body: BodyModel, track: PersonTrack, frame: int, direction: Direction, label: str, rng: np.random.Generator
 ) -> Box:
-    """A mattress or bed whose near edge is before the feet, the way of the fall."""
+    """A mattress or bed whose near edge is before the feet, in the direction of the fall."""
     height = SUPPORTS_M[label]
     orient = matrix_from_axis_angle(track.global_orient[frame])
     angle = float(np.arctan2(orient[1, 2], orient[0, 2])) + DIRECTION_ANGLES[direction]
@@ -116,7 +116,7 @@ def _support(
 
 
 def aligned_at_onset(body: BodyModel, track: PersonTrack, onset: int, joints: Float[np.ndarray, "24 3"]) -> PersonTrack:
-    """Return the track turned and moved over the floor so that at the onset it stands where, and faces as, somebody
+    """Return the track transformed over the floor so that at the onset it stands where, and faces as, somebody
     did."""
     root = rest_root(body, track.betas)
     front = matrix_from_axis_angle(track.global_orient[onset])[:, 2]

@@ -1,4 +1,4 @@
-"""What a fall looks like in figures: how the pelvis sinks, the trunk tips, joints move and limbs spread, against
+"""What a fall looks like in features: how the pelvis sinks, the trunk tips, joints move and limbs spread, against
 time."""
 
 import numpy as np
@@ -28,7 +28,7 @@ _LEGS = [
 def fall_features(
     joints: Float[np.ndarray, "time 24 3"], times: Float[np.ndarray, "time"], onset_s: float
 ) -> dict[str, float]:
-    """Return figures of one fall, or of any motion about a moment; in leg lengths, seconds and cosines; world z is up.
+    """Return features of one fall, or of any motion about a moment; in leg lengths, seconds and cosines; world z is up.
 
     Curves are read against the moment at which the pelvis is half-way down, which motion itself tells: eyes and a
     simulation put the onset at different moments of one fall. Of what hardly sinks it is the onset itself. Before the

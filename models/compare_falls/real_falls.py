@@ -13,7 +13,7 @@ from models.types import Footage, Person2D, PersonTrack, Room
 
 @dataclass(frozen=True)
 class Fall:
-    """One row of the table of falls; seconds are of the clip's own clock."""
+    """One row of the table of falls; seconds are of the clip's own timestamps."""
 
     at_rest_s: float
     landing_support: str

@@ -24,7 +24,7 @@ _CHANNELS = 75
 
 @dataclass(frozen=True)
 class Tracks:
-    """The people of one item on one clock."""
+    """The people of one item at the same timestamps."""
 
     betas: Float32[np.ndarray, "person 10"]
     rotations: Float32[np.ndarray, "person time 24 3"]

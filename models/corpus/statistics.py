@@ -1,4 +1,4 @@
-"""A corpus in figures, from its index alone."""
+"""A corpus in numbers, from its index alone."""
 
 import csv
 import io

@@ -1,7 +1,7 @@
 """What a fallen person does next: lies still, tries to get up, crawls, or gets up. To be appended to a fall.
 
-The continuation begins in the very pose in which the fall ended; from there the ways are those of people who get up on
-purpose (models/animation/floor_transitions.py), slower, and the humanoid takes them (models/physics/tracking.py).
+The continuation begins in the very pose in which the fall ended; from there the movements are those of people who get
+up on purpose (models/animation/floor_transitions.py), slower, and the humanoid takes them (models/physics/tracking.py).
 """
 
 from collections.abc import Sequence

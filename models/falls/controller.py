@@ -2,8 +2,8 @@
 
 Gains of proportional-derivative control decay from the moment balance is lost; arms reach for the ground and knees
 yield after a reaction time; after the impact the body relaxes and comes to rest. Who recovers keeps the strength, takes
-a step the way that balance goes, and is steadied at the pelvis by a bounded force, which stands for the ankle and hip
-strategies that these joints are too simple for.
+a step in the direction in which balance is lost, and is steadied at the pelvis by a bounded force, which stands for the
+ankle and hip strategies that these joints are too simple for.
 """
 
 # pyright: reportAttributeAccessIssue=false
@@ -198,7 +198,7 @@ class FallControl:
         return targets
 
     def _steps(self, direction: Direction) -> tuple[Float[np.ndarray, "actuator"], Float[np.ndarray, "actuator"]]:
-        """Targets of standing at ease, and of the leg lifted for a step the way that balance goes."""
+        """Targets of standing at ease, and of the leg lifted for a step in the direction in which balance is lost."""
         still = np.zeros((1, 3))
         upright = self.humanoid.targets(self.humanoid.qpos_from_pose(still, relaxed_pose()[None], still))[0]
         step = upright.copy()
@@ -266,7 +266,7 @@ class FallControl:
         self._set(targets, gain, damping)
 
     def _recover(self, seconds: float, frame: int) -> None:
-        """A step the way that balance goes, then standing; arms out for a moment."""
+        """A step in the direction in which balance is lost, then standing; arms out for a moment."""
         away = smoothstep((seconds - 0.1) / 0.15)
         step = smoothstep((seconds - self.reaction_s) / 0.12) * (
             1.0 - smoothstep((seconds - self.reaction_s - 0.28) / 0.2)

@@ -150,7 +150,7 @@ def _followed(
 
 
 def _onset_pose(body: BodyModel, scene: FallScene) -> tuple[Float[np.ndarray, "2"], float]:
-    """Where the pelvis is when balance is lost, and the way that is faced, in the scene's own frame."""
+    """Where the pelvis is when balance is lost, and the direction faced, in the scene's own frame."""
     track, frame = scene.source.people[0], round(scene.onset_s / float(scene.source.timestamps_s[1]))
     pelvis = (track.transl[frame] + rest_root(body, track.betas))[:2]
     front = matrix_from_axis_angle(track.global_orient[frame])[:, 2]
@@ -175,7 +175,7 @@ def _in_the_way(body: BodyModel, scene: FallScene, direction: Direction, rng: np
 
 
 def _place_to_fall(body: BodyModel, scene: FallScene, room: Room, rng: np.random.Generator) -> Float[np.ndarray, "4 4"]:
-    """T_world_scene that puts the way to the fall on walkable floor; Rejected where the room has none."""
+    """T_world_scene that puts the path to the fall on walkable floor; Rejected where the room has none."""
     cells = np.argwhere(room.walkable)
     if not len(cells):
         raise Rejected("the room has no walkable floor", room.verdict)

@@ -2,7 +2,7 @@
 
 Before the onset the body is where the source puts it. At the onset the root is released with the source's velocity, and
 a cause acts (models/falls/causes.py) against what the muscles still do (models/falls/controller.py). What came of it is
-measured afterwards: which way, onto what, in which posture, or not at all.
+measured afterwards: in which direction, onto what, in which posture, or not at all.
 """
 
 from collections.abc import Sequence

@@ -1,8 +1,8 @@
 """What two people do together, before physics: who acts when and where, and which hand of the carer holds what.
 
 A carer walks beside a resident, walks up to one who fell and kneels down, catches one who stumbles, or helps one up
-from a chair. Each acts alone, in one world and on one clock; `models.interactions.composition` brings their hands
-together.
+from a chair. Each moves alone, in one world and at the same timestamps; `models.interactions.composition` brings their
+hands together.
 """
 
 from collections.abc import Callable
@@ -52,7 +52,7 @@ LEANT_M = (0.2, 0.12)
 UP = 0.85
 """Height of the neck over that at first, of who is up again."""
 CHANGE_S = 0.5
-"""How long somebody takes from how one way of acting ends to how the next begins."""
+"""How long somebody takes from how one movement ends to how the next begins."""
 
 
 def draw_subject(
@@ -157,12 +157,12 @@ def approach_fallen(resident: Subject, carer: Subject, fps: float, rng: np.rando
 
 
 def catch(resident: Subject, carer: Subject, fps: float, rng: np.random.Generator) -> Interaction:
-    """Return how the resident stumbles and stays up; the carer, who stands beside the way, steps in and takes hold."""
+    """Return how the resident stumbles and stays up; the carer, who stands beside the path, steps in and takes hold."""
     motion = _falls(resident, True, rng)
     track, labels = _at(motion, fps, 1.0)
     onset_s = motion.details["onset_s"]
     root = rest_root(resident.body, resident.betas)
-    # The stumbling person at the origin: the carer waits beside the way, where it leads to.
+    # The stumbling person at the origin: the carer waits beside the path, where it leads to.
     shift = -(track.transl[round(onset_s * fps)] + root)
     track = transform_track(track, root, transform(yaw(0.0), np.array([*shift[:2], 0.0])))
     side: Side = "left" if rng.random() < 0.5 else "right"

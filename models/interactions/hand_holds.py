@@ -52,7 +52,7 @@ TRUNK_PLACES: dict[str, tuple[str, tuple[float, float, float], tuple[float, floa
     "back": ("spine3", (0.0, -0.02, 0.0), (0.0, 0.0, -1.0)),
     "chest": ("spine3", (0.0, 0.05, 0.0), (0.0, 0.0, 1.0)),
 }
-"""Of a part without: the joint, the place from it in a body of rest pose, and the way out to the skin."""
+"""Of a part without: the joint, the place from it in a body of rest pose, and the direction out to the skin."""
 
 
 @dataclass(frozen=True)
@@ -380,7 +380,7 @@ def _turn_hand(
 def _between(
     a: Float[np.ndarray, "time 3 3"], b: Float[np.ndarray, "time 3 3"], share: Float[np.ndarray, "time"]
 ) -> Float[np.ndarray, "time 3 3"]:
-    """Rotations on the shortest way from each a to its b."""
+    """Rotations on the shortest path from each a to its b."""
     turn = Rotation.from_matrix(np.swapaxes(a, -1, -2) @ b).as_rotvec()
     return a @ matrix_from_axis_angle(share[:, None] * turn)
 

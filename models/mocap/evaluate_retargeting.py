@@ -1,11 +1,11 @@
 """What retargeting does to motion capture: what feet slide and sink more than in the source, and where hands and feet
 go.
 
-Every figure is of the source's frames brought to the motion's clock. A foot is in contact between two frames where the
-source's ball of the foot (its ankle, where it has no toes) is within 5 cm of the floor of the take, the 5th percentile
-of heights, and moves by less than 0.4 m/s. Ankles are compared from the middle of the hips after the person's one
-scale, wrists from the shoulder after that of the arm: trunks and arms are as long as the target's are. Takes with the
-same subject and take number in two formats are compared.
+Every figure is of the source's frames brought to the motion's timestamps. A foot is in contact between two frames where
+the source's ball of the foot (its ankle, where it has no toes) is within 5 cm of the floor of the take, the 5th
+percentile of heights, and moves by less than 0.4 m/s. Ankles are compared from the middle of the hips after the
+person's one scale, wrists from the shoulder after that of the arm: trunks and arms are as long as the target's are.
+Takes with the same subject and take number in two formats are compared.
 """
 
 import time
@@ -36,7 +36,7 @@ AT = {name: index for index, name in enumerate(SMPL_JOINTS)}
 
 
 def source_joints(source: SkeletonMotion, motion: Motion, person: int) -> dict[str, Float[np.ndarray, "time 3"]]:
-    """Return the own joints of a person's source on the motion's clock, z up, metres, by our names."""
+    """Return the own joints of a person's source at the motion's timestamps, z up, metres, by our names."""
     joint_of = match_joints(source)
     first = motion.details["calibration_frames_dropped"]
     positions = source.forward(joint_of.values())[1][first:] * motion.details["metres_per_unit"][person]

@@ -3,9 +3,9 @@
 A source joint's rotation since a reference pose (the file's rest pose where that stands upright, else its most upright
 frame) is applied to the target's rotation in that same pose, found by turning the target's limbs, with no twist, onto
 the source's. So limbs keep the source's directions, twists are the source's own, and bone lengths are the target's.
-Arms and legs then bend the little it takes (`two_bone_ik`) for the wrists to go the source's ways from the shoulders,
-scaled by the length of the arm, and for the ankles to go the source's ways, so that feet slide as little as there; and
-for planted feet to stand on the floor (`floor_contact`).
+Arms and legs then bend the little it takes (`two_bone_ik`) for the wrists to follow the source's paths from the
+shoulders, scaled by the length of the arm, and for the ankles to follow the source's paths, so that feet slide as
+little as there; and for planted feet to stand on the floor (`floor_contact`).
 """
 
 import logging
@@ -35,7 +35,7 @@ logger = logging.getLogger(__name__)
 UPRIGHT = 0.85
 """Least cosine with the vertical of trunk and leg bones for a pose to count as standing."""
 WRIST_LEEWAY_M = 0.02
-"""How far wrists may stay from the source's ways: closing the last of it would turn forearms of other proportions too
+"""How far wrists may stay from the source's paths: closing the last of it would turn forearms of other proportions too
 far."""
 SLOW_M_S = 0.3
 """A planted foot hardly moves."""
@@ -43,7 +43,7 @@ SLOW_M_S = 0.3
 
 @dataclass(frozen=True)
 class _Source:
-    """What is taken from a skeleton: turns for the target, and ways in the source's unit, world axes z up."""
+    """What is taken from a skeleton: turns for the target, and paths in the source's unit, world axes z up."""
 
     local: Float[np.ndarray, "time 24 3 3"]
     hips: Float[np.ndarray, "time 3"]
@@ -141,7 +141,7 @@ def retarget(
 
 
 def _take_over(source: SkeletonMotion, rest: Float[np.ndarray, "24 3"], kept: slice) -> _Source:
-    """Turns of the target whose T-pose has joints at `rest`, and the ways of hips and ankles, on some frames."""
+    """Turns of the target whose T-pose has joints at `rest`, and the paths of hips and ankles, on some frames."""
     joint_of = match_joints(source)
     spine = spine_between(source, joint_of["pelvis"], joint_of["neck"])
     rotations, positions = source.forward({*joint_of.values(), *spine})
@@ -215,8 +215,8 @@ def _lean(
     """What an ankle gives way to a foot that is `longer` than the source's, where its ball is near the floor; y up,
     metres.
 
-    While the ball stands, it goes the source's way at a constant distance, the one at which the flat foot has its ankle
-    where the source has it: the mean of yaw @ longer over the contact.
+    While the ball stands, it follows the source's path at a constant distance, the one at which the flat foot has its
+    ankle where the source has it: the mean of yaw @ longer over the contact.
     """
     angle = np.arctan2(turn[:, 0, 2] - turn[:, 2, 0], turn[:, 0, 0] + turn[:, 2, 2])
     apart = matrix_from_axis_angle(angle[:, None] * np.array([0.0, 1.0, 0.0])) @ longer

@@ -39,7 +39,7 @@ class SkeletonMotion:
         return positions
 
     def rotated(self, rotation: Float[np.ndarray, "3 3"]) -> "SkeletonMotion":
-        """Return the same motion told in other world axes: p becomes `rotation` @ p."""
+        """Return the same motion in other world axes: p becomes `rotation` @ p."""
         return replace(
             self,
             offsets=self.offsets @ rotation.T,
@@ -58,7 +58,7 @@ class SkeletonMotion:
 def still_limbs(
     root: Float[np.ndarray, "time 3"], offsets: Float[np.ndarray, "joint 3"]
 ) -> Float[np.ndarray, "time joint 3"]:
-    """Return translations of a skeleton whose bones keep their offsets while its root, joint 0, goes its way."""
+    """Return translations of a skeleton whose bones keep their offsets while its root, joint 0, moves."""
     translations = np.tile(offsets, (len(root), 1, 1))
     translations[:, 0] = root
     return translations

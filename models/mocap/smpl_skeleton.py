@@ -49,7 +49,7 @@ def smpl_motion(
     hz: float,
     offsets: Float[np.ndarray, "24 3"] = SMPL_OFFSETS,
 ) -> SkeletonMotion:
-    """Return SMPL's rotations (the root to a world with y up) and the way of the pelvis, as a motion of its
+    """Return SMPL's rotations (the root to a world with y up) and the path of the pelvis, as a motion of its
     skeleton."""
     timestamps = np.arange(len(root)) / hz
     return SkeletonMotion(path, SMPL_JOINTS, SMPL_PARENTS, offsets, still_limbs(root, offsets), rotations, timestamps)

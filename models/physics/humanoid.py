@@ -50,7 +50,7 @@ class Box:
 
 @dataclass(frozen=True)
 class Humanoid:
-    """A compiled model and the way between its coordinates and SMPL's."""
+    """A compiled model and the map between its coordinates and SMPL's."""
 
     model: mujoco.MjModel
     prefix: str

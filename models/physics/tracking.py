@@ -61,7 +61,7 @@ def substeps_of(fps: float) -> int:
 
 
 def track_motion(humanoid: Humanoid, track: PersonTrack, fps: float, config: TrackingConfig) -> PersonTrack:
-    """Return the motion of a track (regular clock, 30 Hz or more) as the humanoid performs it, on the same clock.
+    """Return the motion of a track (regular timestamps, 30 Hz or more) as the humanoid performs it, at the same.
 
     It begins at rest, where the first pose has settled; with no time to settle, in the first pose itself (but for
     joints beyond their limits). Raises Rejected when the simulation breaks, sinks in, or strays from the motion.

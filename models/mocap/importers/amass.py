@@ -1,7 +1,7 @@
 """AMASS: one npz a take with `poses`, `trans` and the frame rate, of SMPL (72), SMPL-H (156) or SMPL-X (165 numbers).
 
 All three begin with the root and the 21 joints of the body; hands and face are left out. World: z up, metres. The
-skeleton is SMPL's of mean shape, for betas do not carry over: a taller person's way is told too long by that much.
+skeleton is SMPL's of mean shape, for betas do not carry over: a taller person's path comes out too long by that much.
 Source: N. Mahmood et al. (2019), amass.is.tue.mpg.de.
 """
 
@@ -51,6 +51,6 @@ def read(path: Path, body: BodyModel, betas: Float[np.ndarray, "10"], fps: float
     rotations = np.tile(np.eye(3), (len(poses), 24, 1, 1))
     rotations[:, :22] = matrix_from_axis_angle(poses[:, :66].reshape(-1, 22, 3))
     rotations[:, 0] = R_ZUP_YUP.T @ rotations[:, 0]
-    # SMPL's pelvis lies a fixed way from trans; where the world's origin is does not matter.
+    # SMPL's pelvis lies at a fixed offset from trans; where the world's origin is does not matter.
     motion = retarget([smpl_motion(path, rotations, trans @ R_ZUP_YUP, hz)], body, betas, fps)
     return [replace(motion, details=motion.details | {"texts": (), "model": WIDTHS[poses.shape[1]]})]

@@ -1,7 +1,7 @@
 """HumanML3D: a folder with `new_joint_vecs/<name>.npy` and `texts/<name>.txt`, 20 Hz, y up, metres.
 
-A row has 263 numbers, of which the root's turn about y, its way on the floor and its height (4) and the other 21 joints
-beside it (63) say where all 22 joints are; its rotations are not SMPL's and are not used. A line of the text is
+A row has 263 numbers, of which the root's turn about y, its path on the floor and its height (4) and the other 21
+joints beside it (63) say where all 22 joints are; its rotations are not SMPL's and are not used. A line of the text is
 `caption#words#from#to`: where from or to is not 0, the caption is of that part of the take alone, in seconds, and the
 part becomes a motion of its own, as the data set's own loader has it. Source: C. Guo et al. (2022),
 github.com/EricGuo5513/HumanML3D, motion_representation: recover_from_ric.

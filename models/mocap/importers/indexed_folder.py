@@ -1,7 +1,7 @@
 """A folder of motion capture with an `index.csv`: file, format, fps, pair, description.
 
-`fps` is the clock of files that have none. Rows with the same `pair` are people of one world on one clock: one
-`Motion`.
+`fps` is the frame rate of files that have none. Rows with the same `pair` are people of one world at the same
+timestamps: one `Motion`.
 """
 
 import csv
