@@ -101,7 +101,7 @@ from models.motion.request import MotionRequest
 from models.motion.sampling import sample
 from models.motion.schedulers import SamplingConfig
 
-model = MotionModel(MotionModelConfig(denoiser=IdentityConfig(width=32, layers=1, heads=2, text=12), most_frames=40))
+model = MotionModel(MotionModelConfig(denoiser=IdentityConfig(width=32, layers=1, heads=2, text=12), max_frames=40))
 for value in model.parameters():
     torch.nn.init.normal_(value, std=0.1)
 request = MotionRequest("someone walks", ("person",) * 2, torch.rand(2, 22, 3), 24, 0)
