@@ -13,6 +13,7 @@ import typer
 from models.errors import InputError, Rejected
 from pipeline.cli.evaluation import evaluate_app
 from pipeline.cli.footage import add_footage_commands
+from pipeline.cli.measuring import measure_app
 from pipeline.cli.motion import add_motion_commands, corpus_app
 from pipeline.cli.options import Config, Seed
 from pipeline.cli.training import add_training_commands
@@ -27,6 +28,7 @@ app = typer.Typer(
 add_footage_commands(app)
 add_motion_commands(app)
 add_training_commands(app, corpus_app)
+app.add_typer(measure_app, name="measure")
 app.add_typer(evaluate_app, name="evaluate")
 
 
