@@ -17,9 +17,10 @@ from pipeline.settings import SECTIONS
 INTRODUCTION = """\
 # Configuration
 
-Every verb takes `--config FILE`: YAML with a section a stage, of which each key may be left out. `careclips config` prints
-the whole file with its defaults, `careclips config --schema` a JSON schema for editors, and `careclips config --docs` this
-page. Unknown keys are refused; keys that were renamed still work under their old names, with a warning.
+Every verb takes `--config FILE`: YAML with a section a stage, of which each key may be left out. `careclips config`
+prints the whole file with its defaults, `careclips config --schema` a JSON schema for editors, and
+`careclips config --docs` this page. Unknown keys are refused; keys that were renamed still work under their old names,
+with a warning.
 
 """
 
@@ -91,7 +92,8 @@ def _flow(config: Config, name: str) -> str:
 
 
 def _rows(config: Config, prefix: str) -> Iterator[tuple[str, str, str]]:
-    """Key, default and meaning of every field of a config, of what it nests, and of the variants it could nest instead."""
+    """Key, default and meaning of every field of a config, of what it nests, and of the variants it could nest
+    instead."""
     for name, field in type(config).model_fields.items():
         value, key = getattr(config, name), f"{prefix}{name}"
         variants = [variant for variant in _config_classes(field.annotation) if variant is not type(value)]

@@ -14,7 +14,8 @@ from stages import people2d
 
 
 def doctor(out: Path, settings: Settings) -> list[dict[str, Any]]:
-    """Check libraries and models: what was checked, whether it is fine, and what was seen; also written to `out/summary.json`."""
+    """Check libraries and models: what was checked, whether it is fine, and what was seen; also written to
+    `out/summary.json`."""
     poses, used, sampling = settings.people2d, settings.run, settings.sample_motion
 
     def find_poses(footage: Footage, frames: Any) -> tuple[list, dict]:

@@ -61,11 +61,12 @@ def test_the_formatter_is_seldom_told_to_skip():
 
 
 def test_tests_mirror_the_code():
-    """Every test lies where the file lies that it is of; tests of verbs as a user runs them lie at the top."""
+    """Every test lies where the file or folder lies that it is of; tests of verbs as a user runs them lie at the top."""
     for path in (ROOT / "tests").glob("*/**/test_*.py"):
         within = path.relative_to(ROOT / "tests")
         name = path.stem.removeprefix("test_")
-        assert (ROOT / within.parent / SPLIT.get(name, f"{name}.py")).exists(), f"{within} is of no file"
+        places = [within.parent / SPLIT.get(name, f"{name}.py"), within.parent / name]
+        assert any((ROOT / place).exists() for place in places), f"{within} is of no file or folder"
 
 
 def test_no_command_line_hides_in_a_module():

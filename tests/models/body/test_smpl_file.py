@@ -1,4 +1,5 @@
-"""Files in SMPL's format: driven by our skinning as smplx drives them, and refused by name where they are something else."""
+"""Files in SMPL's format: driven by our skinning as smplx drives them, and refused by name where they are something
+else."""
 
 import re
 
