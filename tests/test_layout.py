@@ -61,7 +61,8 @@ def test_the_formatter_is_seldom_told_to_skip():
 
 
 def test_tests_mirror_the_code():
-    """Every test lies where the file or folder lies that it is of; tests of verbs as a user runs them lie at the top."""
+    """Every test lies where the file or folder lies that it is of; tests of verbs as a user runs them lie at the
+    top."""
     for path in (ROOT / "tests").glob("*/**/test_*.py"):
         within = path.relative_to(ROOT / "tests")
         name = path.stem.removeprefix("test_")
