@@ -16,7 +16,7 @@ from models.config import Config
 from models.errors import InputError
 
 if TYPE_CHECKING:
-    from models.calibration.sticks import CalibrateConfig
+    from models.calibration.standing_people import CalibrateConfig
     from models.depth import DepthModelsConfig
     from models.falls.controller import PhysicsConfig
     from models.falls.sampling import FallsConfig
@@ -124,7 +124,7 @@ class Settings:
     ingest: Section["IngestConfig"] = Section("stages.ingest:IngestConfig")
     people2d: Section["People2DConfig"] = Section("stages.people2d:People2DConfig")
     plate: Section["PlateConfig"] = Section("stages.plate:PlateConfig")
-    calibrate: Section["CalibrateConfig"] = Section("models.calibration.sticks:CalibrateConfig")
+    calibrate: Section["CalibrateConfig"] = Section("models.calibration.standing_people:CalibrateConfig")
     depth_models: Section["DepthModelsConfig"] = Section("models.depth:DepthModelsConfig")
     depth: Section["DepthConfig"] = Section("stages.depth:DepthConfig")
     floor: Section["FloorConfig"] = Section("models.geometry.plane_fit:FloorConfig")

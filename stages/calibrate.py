@@ -13,8 +13,8 @@ from collections.abc import Sequence
 import numpy as np
 from jaxtyping import Bool, Float, UInt8
 
-from models.bootstrap import clusters_of, resample
-from models.calibration.sticks import CalibrateConfig, Solver, room_lines, standing_sticks
+from models.calibration.standing_people import CalibrateConfig, Solver, room_lines, standing_sticks
+from models.cluster_bootstrap import clusters_of, resample
 from models.types import Calibration, Person2D
 
 VERSION = 6

@@ -18,7 +18,7 @@ from sklearn.ensemble import RandomForestClassifier
 from sklearn.metrics import average_precision_score
 
 from models.body.sides import SWAPPED_KEYPOINTS
-from models.bootstrap import clusters_of, percentile_interval, resample
+from models.cluster_bootstrap import clusters_of, percentile_interval, resample
 from models.config import Config, renamed
 from models.errors import InputError
 from models.footage.action_labels import frame_actions

@@ -24,11 +24,11 @@ from models.people3d.fitting.fit import Fit, fit_feet, fit_keypoints, rest_pelvi
 from models.people3d.fitting.initialisation import usable
 from models.people3d.fitting.observations import Observation
 from models.people3d.fitting.windows import PiecewiseConfig, fit_at, fit_motions
+from models.people3d.interpenetration import InterpenetrationConfig, resolve_interpenetration
 from models.people3d.keypoint_lifter import KeypointRegressor, load_pose_lift, pose_lift_digest
 from models.people3d.plausibility import PlausibilityConfig, failure_reasons, measure_plausibility
 from models.people3d.pose_prior import load_pose_prior, pose_prior_digest
 from models.people3d.regressor import Regression, Regressor
-from models.people3d.separation import InterpenetrationConfig, resolve_interpenetration
 from models.types import Person2D, PersonTrack, SupportSurface
 
 VERSION = 10
@@ -103,9 +103,9 @@ class Clip:
 
 
 def run(config: People3DConfig, clips: Sequence[Clip], body: BodyModel) -> list[tuple[list[PersonTrack], dict]]:
-    """Lift everyone of some clips, all in one optimisation in which nobody sees the others, and then move those of each
-    clip apart who share space (models/people3d/separation.py). Clip by clip or all at once, the motion is the same up
-    to rounding.
+    """Lift everyone of some clips, all in one optimisation in which nobody sees the others, and then move those of
+    each clip apart who share space (models/people3d/interpenetration.py). Clip by clip or all at once, the motion is
+    the same up to rounding.
 
     The metrics of a clip hold, over all its people: median reprojection (pixels, and as a share of the box's longer
     side) of keypoints scoring at least `min_metric_score`, the share of frames in view whose median is at most 10 px,

@@ -10,7 +10,7 @@ from sklearn.model_selection import StratifiedGroupKFold
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
-from models.bootstrap import clusters_of, percentile_interval, resample
+from models.cluster_bootstrap import clusters_of, percentile_interval, resample
 
 FOLDS, REPEATS, RESAMPLES = 5, 10, 500
 FEWEST = 3

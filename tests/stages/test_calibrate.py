@@ -5,7 +5,7 @@ import pytest
 import torch
 
 from models.body.model import BodyShape, load_body, relaxed_pose
-from models.calibration.sticks import CalibrateConfig
+from models.calibration.standing_people import CalibrateConfig
 from models.geometry.camera import Camera, intrinsics_from_focal, normal_from_angles, pose_over_floor
 from models.geometry.transforms import R_ZUP_YUP, yaw
 from models.sample_footage.room import RoomRenderer, sample_room, watching_camera

@@ -12,8 +12,8 @@ from models.geometry.camera import Camera, intrinsics_from_focal, normal_from_an
 from models.geometry.transforms import R_ZUP_YUP, matrix_from_axis_angle, yaw
 from models.people3d.fitting.objective import FitConfig
 from models.people3d.hmr_network import Hmr, HmrConfig
+from models.people3d.interpenetration import InterpenetrationConfig
 from models.people3d.plausibility import PlausibilityConfig
-from models.people3d.separation import InterpenetrationConfig
 from models.types import Person2D
 from stages import people3d
 from stages.people3d import Crops, People3DConfig

@@ -15,7 +15,7 @@ from dataclasses import dataclass
 import numpy as np
 from jaxtyping import Bool, Float, Int
 
-from models.bootstrap import bootstrap, clusters_of, normal_interval
+from models.cluster_bootstrap import bootstrap, clusters_of, normal_interval
 
 REPEATS = 20
 POOL = 32

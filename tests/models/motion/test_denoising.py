@@ -14,10 +14,10 @@ from models.body.kinematics import forward_kinematics
 from models.body.model import load_body
 from models.body.rest_skeleton import skeleton_of
 from models.motion.denoisers.identity import IdentityConfig
+from models.motion.denoising import sample
 from models.motion.features import FEATURES, ROTATIONS, matrices
 from models.motion.model import MotionModel, MotionModelConfig, load_motion_model
 from models.motion.request import KnownFrames, MotionRequest
-from models.motion.sampling import sample
 from models.motion.schedulers import SamplingConfig
 from models.text.encoder import SentenceConfig, TextEncoder
 
@@ -98,7 +98,7 @@ import torch
 from models.motion.denoisers.identity import IdentityConfig
 from models.motion.model import MotionModel, MotionModelConfig
 from models.motion.request import MotionRequest
-from models.motion.sampling import sample
+from models.motion.denoising import sample
 from models.motion.schedulers import SamplingConfig
 
 model = MotionModel(MotionModelConfig(denoiser=IdentityConfig(width=32, layers=1, heads=2, text=12), max_frames=40))

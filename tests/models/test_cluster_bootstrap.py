@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from models.bootstrap import bootstrap, clusters_of, normal_interval, percentile_interval, resample
+from models.cluster_bootstrap import bootstrap, clusters_of, normal_interval, percentile_interval, resample
 
 
 def test_clusters_are_the_rows_of_a_label_in_order_of_appearance_or_as_named():

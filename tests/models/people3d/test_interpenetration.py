@@ -8,7 +8,7 @@ import torch
 from models.body.collision_spheres import CollisionSpheres, depths
 from models.body.model import load_body, relaxed_pose
 from models.geometry.transforms import R_ZUP_YUP, axis_angle_from_matrix, yaw
-from models.people3d.separation import InterpenetrationConfig, resolve_interpenetration
+from models.people3d.interpenetration import InterpenetrationConfig, resolve_interpenetration
 from models.types import PersonTrack
 
 CLOCK = np.arange(45) / 15.0
