@@ -21,6 +21,7 @@ import pipeline.generate
 import pipeline.reconstruct
 import pipeline.train_motion
 from models.errors import InputError
+from pipeline.cli.main import main
 from pipeline.cli.options import Config, Count, Footage, Mocap, NewDataset, NewStore, Order, PoseFile, Seed, Store
 from pipeline.runner import Outcome, Runner, Work, attempt
 from pipeline.settings import read_settings
@@ -124,3 +125,7 @@ def serve(config: Path | None, seed: int) -> None:
     parameters = plan.model_dump(exclude={"cron"})
     parameters |= {"config": str(config.resolve()) if config else None, "seed": seed}
     nightly.serve(name="nightly", cron=plan.cron, parameters=parameters)
+
+
+if __name__ == "__main__":  # `accelerate launch flows.py train motion ...` and the like
+    main()

@@ -1,6 +1,7 @@
 """What every section of a config file is: frozen values with a sentence each, strict about names, forgiving about old
 ones."""
 
+import functools
 import logging
 from typing import Any
 
@@ -27,8 +28,14 @@ class Config(BaseModel):
             for name, field in cls.model_fields.items():
                 for old in old_names(field):
                     if old in values and old != name:
-                        log.warning("%s: the key %s is now called %s", cls.__name__, old, name)
+                        _warn_once(cls.__name__, old, name)
         return values
+
+
+@functools.cache
+def _warn_once(config: str, old: str, name: str) -> None:
+    """A file is checked more than once: one line in a process is enough."""
+    log.warning("%s: the key %s is now called %s", config, old, name)
 
 
 def renamed(old: str, new: str, default: Any = ..., **constraints: Any) -> Any:

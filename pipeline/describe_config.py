@@ -17,12 +17,15 @@ from pipeline.settings import SECTIONS
 INTRODUCTION = """\
 # Configuration
 
-Every verb takes `--config FILE`: YAML with a section a stage, of which each key may be left out. `careclips config`
-prints the whole file with its defaults, `careclips config --schema` a JSON schema for editors, and
+Verbs that run stages take `--config FILE`: YAML with a section a stage, of which each key may be left out.
+`careclips config` prints the whole file with its defaults, `careclips config --schema` a JSON schema for editors, and
 `careclips config --docs` this page. Unknown keys are refused; keys that were renamed still work under their old names,
 with a warning.
 
 """
+
+TAGS = ("kind", "name")
+"""Fields that tell variants apart."""
 
 
 def describe_yaml() -> str:
@@ -59,9 +62,9 @@ def describe_markdown() -> str:
         parts.append(
             f"## {name}\n\n{_summary(section.config_class())}\n\n| key | default | meaning |\n| --- | --- | --- |\n"
         )
-        parts += [
-            f"| `{key}` | {default} | {meaning} |\n" for key, default, meaning in _rows(section.config_class()(), "")
-        ]
+        for row in _rows(section.config_class()(), ""):
+            key, default, meaning = (cell.replace("|", "\\|") for cell in row)
+            parts.append(f"| `{key}` | {default} | {meaning} |\n")
         parts.append("\n")
     return "".join(parts).rstrip() + "\n"
 
@@ -101,21 +104,20 @@ def _rows(config: Config, prefix: str) -> Iterator[tuple[str, str, str]]:
             yield key, _choice(value), _meaning(field) or _summary(type(value))
             yield from _rows(value, f"{key}.")
         else:
-            yield key, f"`{_flow(config, name)}`".replace("|", "\\|"), _meaning(field)
+            yield key, f"`{_flow(config, name)}`", _meaning(field)
         for variant in variants:
             yield from _variant_rows(variant, key)
 
 
 def _variant_rows(variant: type[Config], key: str) -> Iterator[tuple[str, str, str]]:
-    tag = next(
-        (f"{name}: {field.default}" for name, field in variant.model_fields.items() if name in ("kind", "name")), ""
-    )
+    tags = (f"{name}: {get_args(field.annotation)[0]}" for name, field in variant.model_fields.items() if name in TAGS)
+    tag = next(tags, "")
     yield key, f"or `{tag}`" if tag else f"or a {variant.__name__}", _summary(variant)
     for name, field in variant.model_fields.items():
-        if name in ("kind", "name"):
+        if name in TAGS:
             continue
         default = "needed" if field.is_required() else f"`{_plain(field.get_default(call_default_factory=True))}`"
-        yield f"{key}.{name}", default.replace("|", "\\|"), _meaning(field)
+        yield f"{key}.{name}", default, _meaning(field)
 
 
 def _choice(value: Config) -> str:

@@ -55,7 +55,7 @@ def make_clip(store: Store, settings: Settings, form_json: str, rooms: dict[str,
         "body": body_model(run.body).digest,
         "mocap": file_digest(run.mocap) if run.mocap else None,
         "model": motion_model_digest(configs["sample_motion"].model) if run.motion == "model" else None,
-        "minimum_visibility": run.minimum_visibility,
+        "minimum_visibility": run.min_visibility,
         "configs": {name: config.key_values() for name, config in configs.items()},
         "versions": [
             place_motion.VERSION,
@@ -109,7 +109,7 @@ def _try_clip(
     motion = replace(motion, actions=actions)
     looks = tuple(types.BodyLook(int(rng.integers(2**31)), order.age_years) for _ in motion.people)
     rendered = render.run(configs["render"], types.Scene(room, motion, looks, render.light_direction(room)), body, rng)
-    if float(rendered.visibility.mean()) < run.minimum_visibility:
+    if float(rendered.visibility.mean()) < run.min_visibility:
         raise Rejected("hidden by the room or out of the picture", f"{float(rendered.visibility.mean()):.2f} visible")
     details = {"falls": [asdict(fall) if fall else None for fall in falls], "T_world_motion": T_world_motion.tolist()}
     labelled = types.LabelledClip(

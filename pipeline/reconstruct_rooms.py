@@ -21,7 +21,7 @@ from stages import calibrate, dataset_report, depth, floor, people2d, plate, roo
 
 
 @dataclass(frozen=True)
-class Watched:
+class CameraClips:
     """All clips of one fixed camera, as ingest and people2d left them."""
 
     root: Path
@@ -43,7 +43,7 @@ def build_room(
     clips = [load_value(store, "ingest", record.ingest) for record in records]
     tracks = [load_value(store, "people2d", record.people2d) if record.people2d else [] for record in records]
     keys = {"ingest": [record.ingest for record in records], "people2d": [record.people2d for record in records]}
-    watched = Watched(root, clips, tracks, keys)
+    watched = CameraClips(root, clips, tracks, keys)
     plate, plated, new_plate = _make_plate(store, settings, watched)
     calibration, calibrated, new_calibration = _calibrate(store, settings, watched, camera_file, plate, plated.key)
     keys = {"plate": plated.key, "calibrate": calibrated.key}
@@ -56,7 +56,7 @@ def build_room(
     return RoomRecord(artefact.key, plated.key, calibrated.key, scanned.key, row, recomputed)
 
 
-def _make_plate(store: Store, settings: Settings, watched: Watched) -> tuple[dict, Artefact, bool]:
+def _make_plate(store: Store, settings: Settings, watched: CameraClips) -> tuple[dict, Artefact, bool]:
     """The picture of the empty room, and which of its pixels were ever seen."""
     config, poses = settings.plate, settings.people2d
     wanted = settings.run.plate_samples
@@ -79,7 +79,7 @@ def _make_plate(store: Store, settings: Settings, watched: Watched) -> tuple[dic
 
 
 def _calibrate(
-    store: Store, settings: Settings, watched: Watched, camera_file: Path | None, plate: dict, plate_key: str
+    store: Store, settings: Settings, watched: CameraClips, camera_file: Path | None, plate: dict, plate_key: str
 ) -> tuple[types.Calibration, Artefact, bool]:
     """Intrinsics and pose from the camera's file where it says both, else from the people seen and the room's lines."""
     config = settings.calibrate
@@ -110,7 +110,12 @@ def _calibrate(
 
 
 def _scan_depth(
-    store: Store, settings: Settings, watched: Watched, plate: np.ndarray, calibration: types.Calibration, keys: dict
+    store: Store,
+    settings: Settings,
+    watched: CameraClips,
+    plate: np.ndarray,
+    calibration: types.Calibration,
+    keys: dict,
 ) -> tuple[types.DepthScan, Artefact, bool]:
     """Depth of the plate, and of key frames with their people masked."""
     config, models_config = settings.depth, settings.depth_models
@@ -131,7 +136,7 @@ def _scan_depth(
 def _make_room(
     store: Store,
     settings: Settings,
-    watched: Watched,
+    watched: CameraClips,
     camera: str,
     plate: np.ndarray,
     calibration: types.Calibration,

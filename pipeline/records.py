@@ -90,8 +90,13 @@ def read_store_index(store: Store) -> StoreIndex:
     """Read `index.json` of a store of rebuilt rooms; InputError where it is none."""
     content = _read(store, "index.json")
     return StoreIndex(
-        content["rooms"], {name: ClipRecord(**entry) for name, entry in content["clips"].items()}, content["footage"]
+        content["rooms"], {name: _clip_record(entry) for name, entry in content["clips"].items()}, content["footage"]
     )
+
+
+def _clip_record(entry: dict[str, Any]) -> ClipRecord:
+    """What another version knew besides is left alone."""
+    return ClipRecord(**{name: value for name, value in entry.items() if name in ClipRecord.__dataclass_fields__})
 
 
 def read_store_summary(store: Store) -> dict[str, Any]:

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, Generic, Literal, TypeVar, overload
 import yaml
 from pydantic import Field, ValidationError, model_validator
 
-from models.config import Config
+from models.config import Config, renamed
 from models.errors import InputError
 
 if TYPE_CHECKING:
@@ -63,7 +63,7 @@ class RunConfig(Config):
     """Frames of a camera that the background plate is the median of."""
     depth_frames: int = Field(0, ge=0)
     """Frames with people that depth is predicted from besides the plate."""
-    minimum_visibility: float = Field(0.25, ge=0, le=1)
+    min_visibility: float = renamed("minimum_visibility", "min_visibility", 0.25, ge=0, le=1)
     """Mean share of a person that must be visible in a generated clip."""
 
     @model_validator(mode="after")
@@ -107,7 +107,11 @@ class Section(Generic[SectionConfig]):
     @overload
     def __get__(self, settings: "Settings", owner: type) -> SectionConfig: ...
     def __get__(self, settings: Any, owner: type) -> Any:
-        return self if settings is None else self.config_class().model_validate(settings.values.get(self.name) or {})
+        if settings is None:
+            return self
+        config = self.config_class().model_validate(settings.values.get(self.name) or {})
+        vars(settings)[self.name] = config  # from now on found there, before this descriptor
+        return config
 
     def config_class(self) -> type[SectionConfig]:
         """Load the class of the section's config."""

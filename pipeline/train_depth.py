@@ -1,5 +1,6 @@
 """`careclips train depth`: a starter depth network, from views of sample rooms."""
 
+import logging
 from pathlib import Path
 
 import numpy as np
@@ -11,10 +12,14 @@ from models.training.depth.views import Views, render_views
 from models.training.loop import Run, TrainConfig
 from models.training.state import read_facts
 
+log = logging.getLogger(__name__)
+
 
 def train_depth(kind: Kind, kept: Path, count: int, training: TrainConfig, run: Run, start: Path | None) -> dict:
     """Train on the views of a file; where it is not there, so many are rendered and kept in it. How it was trained."""
     if not kept.exists():
         render_views(count, np.random.default_rng(run.seed), kept)
+    else:
+        log.warning("%s is read as it is, whatever --count says; remove it to render anew", kept)
     depth.train(kind, Views(kept, SHORT_PX[kind]), training, run, start)
     return read_facts(run.out)

@@ -3,6 +3,7 @@
 What is gathered is read from a file where one is named and there, and else made, and kept there where one is named.
 """
 
+import logging
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -31,6 +32,8 @@ from models.training.pose_prior.kinematics import Kinematics
 from models.training.pose_prior.lying_postures import lying_postures, save_postures
 from models.training.pose_prior.poses import Poses
 
+log = logging.getLogger(__name__)
+
 Gathered = TypeVar("Gathered")
 
 
@@ -58,6 +61,10 @@ def _gathered(
         file = kept or Path(folder) / "gathered.npz"
         if not file.exists():
             save(make(), file)
+        else:
+            log.warning(
+                "%s is read as it is, whatever the corpus and other options say; remove it to gather anew", file
+            )
         # Files round numbers: what is learned from is the same, kept or not.
         return read(file)
 

@@ -13,7 +13,7 @@ from collections.abc import Sequence
 import numpy as np
 from jaxtyping import Bool, Float, UInt8
 
-from models.calibration.standing_people import CalibrateConfig, Solver, room_lines, standing_sticks
+from models.calibration.standing_people import CalibrateConfig, Solver, find_upright_people, room_lines
 from models.cluster_bootstrap import clusters_of, resample
 from models.types import Calibration, Person2D
 
@@ -39,7 +39,7 @@ def run(
     human being, so the interval lets statures differ between names only. Where nobody stood up straight the height is
     the prior's, `method` says so, and the interval is wide.
     """
-    sticks = standing_sticks(config, tracks, timestamps_s, height_px)
+    sticks = find_upright_people(config, tracks, timestamps_s, height_px)
     lines = room_lines(config, plate, plate_valid)
     solver = Solver(config, sticks, lines, width_px, height_px, intrinsics)
     everyone, every_line = np.arange(len(sticks.person)), np.arange(len(lines))
@@ -77,7 +77,7 @@ def heights_by_clip(
     lines = room_lines(config, plate, plate_valid)
     heights: list[float | None] = []
     for people, times_s in zip(tracks, timestamps_s, strict=True):
-        sticks = standing_sticks(config, [people], [times_s], height_px)
+        sticks = find_upright_people(config, [people], [times_s], height_px)
         if len(sticks.person) // 2 < config.min_frames_per_clip:
             heights.append(None)
             continue

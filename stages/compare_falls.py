@@ -41,7 +41,7 @@ class CompareFallsConfig(Config):
     """Whose pelvis sinks less is not the one who fell."""
     walk_m: float = Field(1.0, gt=0.0)
     """Way of the pelvis in a window that counts as a walk."""
-    giveaways: int = Field(12, ge=1)
+    max_listed_features: int = renamed("giveaways", "max_listed_features", 12, ge=1)
     """Figures listed that separate most by themselves."""
 
 
@@ -200,9 +200,9 @@ def run(
         "auc_sim_vs_real": falls.row() if falls else None,
         "auc_walk_vs_real": walks.row() if walks else None,
         "auc_real_vs_real": halves.row() if halves else None,
-        "gives_away": {name: round(area, 3) for name, area in single[: config.giveaways]},
+        "gives_away": {name: round(area, 3) for name, area in single[: config.max_listed_features]},
         "samples": {name: len(rows) for name, rows in samples.items()},
-        "medians": _medians(samples, [name for name, _ in single[: config.giveaways]]),
+        "medians": _medians(samples, [name for name, _ in single[: config.max_listed_features]]),
     }
 
 

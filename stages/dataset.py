@@ -21,7 +21,6 @@ from jaxtyping import Float, Int
 from models.geometry.camera import Camera
 from models.types import ACTIONS, COCO_KEYPOINTS, SMPL_JOINTS, LabelledClip, Motion, PersonTrack, Room
 
-VERSION = 1
 COCO_SKELETON = (
     (16, 14), (14, 12), (17, 15), (15, 13), (12, 13), (6, 12), (7, 13), (6, 7), (6, 8), (7, 9), (8, 10), (9, 11),
     (2, 3), (1, 2), (1, 3), (2, 4), (3, 5), (4, 6), (5, 7),

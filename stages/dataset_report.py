@@ -20,7 +20,6 @@ from models.footage.video import read_frames_at
 from models.rendering.html_page import embedded_figure, embedded_image, rendered
 from models.types import ACTIONS, Calibration, Room
 
-VERSION = 1
 LIMBS = (
     (15, 13), (13, 11), (16, 14), (14, 12), (11, 12), (5, 11), (6, 12), (5, 6), (5, 7), (6, 8), (7, 9), (8, 10), (0, 5),
     (0, 6),

@@ -24,7 +24,6 @@ from models.errors import InputError
 from models.footage.action_labels import frame_actions
 from models.types import ACTIONS, COCO_KEYPOINTS, Annotations, Person2D
 
-VERSION = 1
 _FALL = ACTIONS.index("fall")
 _HIPS = [COCO_KEYPOINTS.index("left_hip"), COCO_KEYPOINTS.index("right_hip")]
 

@@ -12,7 +12,7 @@ import numpy as np
 from jaxtyping import Float, Int
 from pydantic import Field
 
-from models.config import Config
+from models.config import Config, renamed
 from models.errors import Rejected
 from models.order import ClipOrder
 from models.types import ACTIONS, SMPL_JOINTS
@@ -43,7 +43,7 @@ class LabelConfig(Config):
     """Speed of the pelvis over the floor from which on somebody walks."""
     direction_tolerance_deg: float = Field(60.0, gt=0, le=90)
     """How far the measured direction of a fall may be from the one asked for."""
-    minimum_fallen_s: float = Field(0.5, ge=0)
+    min_fallen_s: float = renamed("minimum_fallen_s", "min_fallen_s", 0.5, ge=0)
     """Seconds that somebody has to lie after a fall for the clip to show it."""
 
 
@@ -199,7 +199,7 @@ def audit(config: LabelConfig, order: ClipOrder, actions: Int[np.ndarray, "time"
         return
     if fall is None:
         raise Rejected("no fall happened")
-    if fall.fallen_s < config.minimum_fallen_s:
+    if fall.fallen_s < config.min_fallen_s:
         raise Rejected("the person does not stay down", f"{fall.fallen_s:.2f} s")
     if order.direction == "down":
         return

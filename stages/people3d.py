@@ -83,8 +83,8 @@ class People3DConfig(PiecewiseConfig):
     separation: InterpenetrationConfig = InterpenetrationConfig()
     """How people who share space are moved apart."""
     clips_at_once: int = Field(1, ge=1)
-    """Clips whose people are optimised concatenate_frames: worth it on a GPU (`fit.device`), concatenate_frames with
-    `fit.frames_at_once`."""
+    """Clips whose people are optimised together: worth it on a GPU (`fit.device`), together with `fit.frames_at_once`.
+    """
 
 
 @dataclass(frozen=True)

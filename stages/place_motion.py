@@ -33,7 +33,7 @@ class GenerateConfig(Config):
     """Share of joints that must lie inside the image, over all frames."""
     min_person_px: float = renamed("smallest_person_px", "min_person_px", 60.0, ge=0)
     """Least height of the standing person in the image."""
-    off_floor: float = Field(0.04, ge=0, le=1)
+    max_share_off_walkable: float = renamed("off_floor", "max_share_off_walkable", 0.04, ge=0, le=1)
     """Share of feet that may lie on cells that are not walkable (the map has a grain of its own)."""
 
 
@@ -74,7 +74,7 @@ def _problem(
     """Why the place is bad; None where it is good. Cheapest checks first."""
     on_floor = feet_world[feet_world[:, 2] < 0.25]
     walkable = _look_up(room.walkable, _cells(room, on_floor)[:, :2], False)
-    if len(walkable) and 1.0 - walkable.mean() > config.off_floor:
+    if len(walkable) and 1.0 - walkable.mean() > config.max_share_off_walkable:
         return "off the walkable floor"
     pixels = room.camera.project(joints_world)
     if _in_image(pixels, room.camera.width_px, room.camera.height_px).mean() < config.in_view:

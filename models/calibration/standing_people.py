@@ -12,7 +12,6 @@ from models.config import Config, renamed
 from models.geometry.camera import Camera, intrinsics_from_focal, normal_from_angles, pose_over_floor
 from models.types import Person2D
 
-LEVELS = ("nose", "shoulders", "hips")
 """Heights at which a stick is seen, besides the ankles."""
 LEFT, RIGHT = np.array([0, 5, 11]), np.array([0, 6, 12])
 """Keypoints whose midpoint is the stick's mark at each level."""
@@ -65,13 +64,13 @@ class CalibrateConfig(Config):
     """Seed of the bootstrap."""
 
 
-class Sticks(BaseModel):
+class UprightPeople(BaseModel):
     """Standing people, one row a person, frame and ankle."""
 
     model_config = ConfigDict(frozen=True, arbitrary_types_allowed=True)
     ankles_px: Float[np.ndarray, "row 2"]
     marks_px: Float[np.ndarray, "row 3 2"]
-    """By LEVELS."""
+    """By nose, shoulders and hips."""
     weights: Float[np.ndarray, "row 3"]
     person: Int[np.ndarray, "row"]
     """One number per person and clip: each has a stature."""
@@ -93,12 +92,12 @@ def room_lines(
     return line_segments(plate, sound, config.max_lines, config.min_line_length)
 
 
-def standing_sticks(
+def find_upright_people(
     config: CalibrateConfig,
     tracks: Sequence[Sequence[Person2D]],
     timestamps_s: Sequence[Float[np.ndarray, "time"]],
     height_px: int,
-) -> Sticks:
+) -> UprightPeople:
     """Find frames in which a person stands or walks upright with feet in view, judged in the image alone."""
     names: dict[str, int] = {}
     persons: list[int] = []
@@ -132,7 +131,7 @@ def standing_sticks(
     kept = pairs[
         np.unique(np.linspace(0, len(pairs) - 1, min(len(pairs), config.max_frames)).round().astype(int))
     ].ravel()
-    return Sticks(
+    return UprightPeople(
         ankles_px=np.array(rows["ankles"]).reshape(-1, 2)[kept],
         marks_px=np.array(rows["marks"]).reshape(-1, 3, 2)[kept],
         weights=np.array(rows["weights"], dtype=np.float64).reshape(-1, 3)[kept],
@@ -173,7 +172,7 @@ class Solver:
     def __init__(
         self,
         config: CalibrateConfig,
-        sticks: Sticks,
+        sticks: UprightPeople,
         lines_px: Float[np.ndarray, "line 2 2"],
         width_px: int,
         height_px: int,

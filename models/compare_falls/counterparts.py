@@ -1,7 +1,7 @@
 """What a real fall would look like if it had been simulated: the same camera, timestamps, place, direction and support.
 
 A simulated fall is put where the real one happened, seen by the same camera on the same frames, with an imagined
-detector's faults (models/training/keypoint_lifter/views.py), and lifted by the same stage, so that what tells the two
+detector's noise (models/people2d/simulated_detector.py), and lifted in the same way, so that what tells the two
 apart afterwards is the motion.
 """
 
@@ -21,7 +21,7 @@ from models.errors import Rejected
 from models.falls.causes import DIRECTION_ANGLES, SIMULATED_HZ, PlannedFall
 from models.falls.controller import PhysicsConfig
 from models.falls.scenes import fall_scene
-from models.falls.simulation import as_asked, simulate_fall
+from models.falls.simulation import check_fall_matches_request, simulate_fall
 from models.geometry.camera import Camera
 from models.geometry.transforms import invert, matrix_from_axis_angle, transform, yaw
 from models.order import CAUSE_DIRECTIONS, Cause, Direction
@@ -98,7 +98,7 @@ def _fall(
     fall = PlannedFall(cause, direction, scene.onset_s)
     motion = simulate_fall(subject, scene.source, fall, PhysicsConfig(), rng, boxes)
     track = motion.people[0]
-    as_asked(motion, track_joints(body, track))
+    check_fall_matches_request(motion, track_joints(body, track))
     return track, scene.onset_s
 
 

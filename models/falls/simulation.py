@@ -35,8 +35,8 @@ def simulate_fall(
 
     The subject's mass and frailty count; the shape is the source's. `boxes` is furniture. Who recovers meets a weaker
     cause and steps. The details say what came of it: `recovered` and how it `ends`, or touch, impact and rest, what was
-    struck and landed on, the posture and the direction it took; `as_asked` holds that against the order. Raises
-    Rejected when the simulation breaks, or has not come to rest at the source's end.
+    struck and landed on, the posture and the direction it took; `check_fall_matches_request` holds that against the
+    order. Raises Rejected when the simulation breaks, or has not come to rest at the source's end.
     """
     body, track, direction = subject.body, source.people[0], fall.direction
     frame_s = float(np.mean(np.diff(source.timestamps_s)))
@@ -90,7 +90,7 @@ def simulate_fall(
     return Motion(source.timestamps_s, (fallen,), actions[None], "physics", {**source.details, **details, **found})
 
 
-def as_asked(motion: Motion, joints: Float[np.ndarray, "time 24 3"]) -> None:
+def check_fall_matches_request(motion: Motion, joints: Float[np.ndarray, "time 24 3"]) -> None:
     """Raise Rejected where a simulated fall did not end lying, turned over, or went another way than its
     `direction`."""
     details = motion.details

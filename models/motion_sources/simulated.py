@@ -14,7 +14,7 @@ from models.errors import Rejected
 from models.falls.causes import SIMULATED_HZ, PlannedFall
 from models.falls.controller import PhysicsConfig
 from models.falls.scenes import fall_scene
-from models.falls.simulation import as_asked, simulate_fall
+from models.falls.simulation import check_fall_matches_request, simulate_fall
 from models.motion_sources.captured import MocapClips
 from models.motion_sources.source import betas_of
 from models.order import ClipOrder
@@ -50,7 +50,7 @@ class PhysicsFalls:
         subject = Subject(self.body, betas, order.age_years, order.role, mass_kg, frailty=frailty)
         fall = PlannedFall(order.cause, order.direction, onset_s)
         motion = simulate_fall(subject, source, fall, self.config, rng)
-        as_asked(motion, track_joints(self.body, motion.people[0]))
+        check_fall_matches_request(motion, track_joints(self.body, motion.people[0]))
         return replace(
             motion,
             timestamps_s=motion.timestamps_s[::multiple],

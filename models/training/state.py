@@ -110,7 +110,9 @@ def resume_state(checkpoint: Checkpoint, trained: Trained) -> Progress:
         before, now = head["made_of"], _plain(checkpoint.made_of)
         if other := sorted(name for name in {*before, *now} if before.get(name) != now.get(name)):
             raise InputError(
-                folder, f"is of a training with another {', '.join(other)}", "name a new folder, or remove it"
+                folder,
+                f"is of a training with another {', '.join(other)}, or of an older version",
+                "name a new folder, or remove it",
             )
         saved = {name: value for part in head["parts"] for name, value in load_file(folder / Path(part).name).items()}
         for prefix, module in (("weights.", trained.model), ("average.", trained.average)):

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Annotated, Any, TypeVar
 
 import typer
+from pydantic import Field
 
 from pipeline.runner import Runner, plain_runner
 
@@ -23,7 +24,7 @@ NewStore = Annotated[
 Store = Annotated[str, typer.Option("--store", help="Store that `reconstruct` made: a folder or a URL.")]
 NewDataset = Annotated[Path, typer.Option("--out", help="Dataset folder to make.")]
 Order = Annotated[Path, typer.Option("--order", help="Order form.")]
-Count = Annotated[int, typer.Option("--count", min=1, help="How many to make.")]
+Count = Annotated[int, Field(ge=1), typer.Option("--count", min=1, help="How many to make.")]
 Figures = Annotated[Path, typer.Option("--out", help="Folder for the figures.")]
 Events = Annotated[Path | None, typer.Option("--events", help="CSV of real falls: path,fall_onset_s,at_rest_s,...")]
 Mocap = Annotated[

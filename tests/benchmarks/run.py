@@ -18,6 +18,7 @@ import numpy as np
 
 from models.files import write_text
 from pipeline.generate import generate
+from pipeline.loaders import body_model
 from pipeline.reconstruct import reconstruct
 from pipeline.runner import PeakMemory, load_value, plain_runner
 from pipeline.sample_footage import make_sample_footage
@@ -61,7 +62,7 @@ def lifting_costs(footage: Path) -> dict[str, float]:
 
     from stages import evaluate_people, people3d
 
-    body = pipeline.loaders.body_model(None)
+    body = body_model(None)
     clip = evaluate_people.true_clip(sorted((footage / "truth").iterdir())[0], 640, 480)
     person = clip.people[0]
     frames = len(clip.timestamps_s)
@@ -98,7 +99,7 @@ def render_frames_per_s(store: Path, dataset: Path) -> float:
     rooms = json.loads((dataset / "dataset.json").read_text())["rooms"]
     room = load_value(Store(store), "room", rooms[labelled.room])
     scene = Scene(room, labelled.motion, (BodyLook(0, 80.0),), render.light_direction(room))
-    body = pipeline.loaders.body_model(None)
+    body = body_model(None)
     started = time.perf_counter()
     rendered = render.run(render.RenderConfig.model_validate({}), scene, body, generator(0, "bench", "render"))
     return len(rendered.frames) / (time.perf_counter() - started)
@@ -112,7 +113,7 @@ def import_realtime_factor(folder: Path) -> float:
     from models.mocap.export import track_bvh
     from models.mocap.importers import IMPORTERS
 
-    body = pipeline.loaders.body_model(None)
+    body = body_model(None)
     walk = procedural_walking(body, np.zeros(10), 60.0, 30.0, np.random.default_rng(0))
     folder.mkdir(parents=True)
     write_bvh(track_bvh(body, walk.people[0], walk.timestamps_s), folder / "walk.bvh")
@@ -132,7 +133,7 @@ def corpus_batch_ms(folder: Path) -> float:
     from models.seeds import generator
     from models.types import FPS
 
-    body = pipeline.loaders.body_model(None)
+    body = body_model(None)
     order = ClipOrder(
         event="walk",
         cause=None,
@@ -179,7 +180,7 @@ def motion_costs() -> dict[str, float]:
     from models.motion.sampler import MotionSampler, request_for
     from models.text.encoder import SentenceConfig, TextEncoder
 
-    model, body = load_motion_model("starter"), pipeline.loaders.body_model(None)
+    model, body = load_motion_model("starter"), body_model(None)
     text, encoder = "A carer walks beside a resident and holds her by the arm.", TextEncoder(SentenceConfig())
 
     def seconds(people: int, frames: int, count: int = 1, clean: bool = True) -> float:

@@ -72,3 +72,12 @@ def test_a_section_s_old_name_still_works(tmp_path, caplog):
     assert settings.finetuning_corpus.min_seconds == 3.0 and settings.corpus.interactions == 7
     assert "the section own_motion is now called finetuning_corpus" in caplog.text
     assert settings.finetuning_corpus.key_values()["least_seconds"] == 3.0
+
+
+def test_an_old_key_is_said_once(tmp_path, caplog):
+    """However often a section is asked for, and in however many settings."""
+    (tmp_path / "c.yaml").write_text("compare_falls: {giveaways: 3}\n")
+    for _ in range(2):
+        settings = read_settings(tmp_path / "c.yaml", 0)
+        assert settings.compare_falls.max_listed_features == 3 and settings.compare_falls is settings.compare_falls
+    assert len([message for message in caplog.messages if "giveaways" in message]) == 1

@@ -72,5 +72,5 @@ def test_sitting_and_lying_people_are_not_used(body, betas):
     person = standing_people(body, betas, camera, walked(camera, rng, 20), rng)
     turned = person.keypoints_px[..., ::-1].copy()
     lying = Person2D("x", "person", person.visible, person.boxes_px, turned, person.scores)
-    assert len(calibrate.standing_sticks(CONFIG, [[lying]], [np.arange(20.0)], 480).person) == 0
-    assert len(calibrate.standing_sticks(CONFIG, [[person]], [np.arange(20.0)], 480).person) > 10
+    assert len(calibrate.find_upright_people(CONFIG, [[lying]], [np.arange(20.0)], 480).person) == 0
+    assert len(calibrate.find_upright_people(CONFIG, [[person]], [np.arange(20.0)], 480).person) > 10

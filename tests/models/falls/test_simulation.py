@@ -13,7 +13,7 @@ from models.errors import Rejected
 from models.falls.causes import CAUSES, PlannedFall
 from models.falls.controller import PhysicsConfig
 from models.falls.scenes import fall_scene
-from models.falls.simulation import as_asked, landing, posture, simulate_fall
+from models.falls.simulation import check_fall_matches_request, landing, posture, simulate_fall
 from models.geometry.transforms import R_ZUP_YUP
 from models.order import CAUSE_DIRECTIONS
 from models.physics.humanoid import Box
@@ -155,7 +155,7 @@ def test_who_recovers_stands_in_the_end(body: BodyModel, betas: np.ndarray, caus
     labels = [ACTIONS[action] for action in motion.actions[0]]
     assert "fall" not in labels and labels[-1] == "standing" and "other" in labels
     with pytest.raises(Rejected, match="balance was restored"):
-        as_asked(motion, joints)
+        check_fall_matches_request(motion, joints)
 
 
 def test_what_came_of_it_is_told_from_the_last_pose(body: BodyModel, betas: np.ndarray) -> None:
