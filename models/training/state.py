@@ -111,8 +111,8 @@ def resume_state(checkpoint: Checkpoint, trained: Trained) -> Progress:
         if other := sorted(name for name in {*before, *now} if before.get(name) != now.get(name)):
             raise InputError(
                 folder,
-                f"is of a training with another {', '.join(other)}, or of an older version",
-                "name a new folder, or remove it",
+                f"is of a training with another {', '.join(other)}",
+                "name a new folder, or remove it; states of older versions are of no use",
             )
         saved = {name: value for part in head["parts"] for name, value in load_file(folder / Path(part).name).items()}
         for prefix, module in (("weights.", trained.model), ("average.", trained.average)):
