@@ -113,17 +113,22 @@ def run_as_flow(verb: str, function: Callable[[Runner], Result]) -> Result:
     return flow(name=f"careclips-{verb}", persist_result=False)(lambda: function(task_runner))()
 
 
+def nightly_parameters(config: Path | None, seed: int) -> dict[str, Any]:
+    """Return what a night gets: the `serve` section of a config, the config itself and the seed."""
+    plan = read_settings(config, seed).serve.model_dump(exclude={"cron"})
+    return plan | {"config": str(config.resolve()) if config else None, "seed": seed}
+
+
 def serve(config: Path | None, seed: int) -> None:
     """Serve the nightly flow on its schedule, until it is stopped; InputError where there is no Prefect server."""
     plan = read_settings(config, seed).serve
+    parameters = nightly_parameters(config, seed)
     if not PREFECT_API_URL.value():
         raise InputError(
             "PREFECT_API_URL",
             "is not set, and Prefect cannot schedule without a server",
             "run `prefect server start` and set PREFECT_API_URL=http://127.0.0.1:4200/api",
         )
-    parameters = plan.model_dump(exclude={"cron"})
-    parameters |= {"config": str(config.resolve()) if config else None, "seed": seed}
     nightly.serve(name="nightly", cron=plan.cron, parameters=parameters)
 
 

@@ -422,6 +422,19 @@ def test_every_other_verb_is_a_flow_too(night, prefect, tmp_path):
     assert (tmp_path / "dataset" / "report.html").read_bytes() == (folder / "dataset" / "report.html").read_bytes()
 
 
+def test_a_night_runs_at_once(night, prefect, tmp_path):
+    """What stands already is not made again; the dataset is."""
+    folder, _, _ = night
+    shutil.copytree(folder / "store", tmp_path / "store")
+    serve = {"footage": folder / "footage", "store": tmp_path / "store", "order": folder / "order.yaml", "count": 1}
+    serve |= {"dataset": tmp_path / "dataset"}
+    (tmp_path / "c.yaml").write_text(f"{CONFIG}serve: {json.dumps(serve, default=str)}\n")
+    done = careclips("nightly", "--config", tmp_path / "c.yaml", env=prefect)
+    assert json.loads(done.stdout) == {"rooms": 1, "accepted": 1} and "careclips-nightly" in done.stderr
+    assert not any(clip["recomputed"] for clip in json.loads((tmp_path / "store/summary.json").read_text())["clips"])
+    assert (tmp_path / "dataset" / "report.html").exists()
+
+
 def test_every_verb_that_does_work_can_be_a_flow():
     from pipeline.cli.main import app
 
@@ -434,7 +447,7 @@ def test_every_verb_that_does_work_can_be_a_flow():
 
     options = dict(verbs(typer.main.get_command(app)))
     assert {"sample-footage", "reconstruct", "generate", "demo", "evaluate gain", "train motion"} <= set(options)
-    assert {verb for verb, given in options.items() if "--prefect" not in given} == {"serve", "config"}
+    assert {verb for verb, given in options.items() if "--prefect" not in given} == {"serve", "nightly", "config"}
 
 
 def test_lifting_is_evaluated_on_sample_footage_and_on_a_store(night, tmp_path):

@@ -15,7 +15,7 @@ from pipeline.cli.evaluation import evaluate_app
 from pipeline.cli.footage import add_footage_commands
 from pipeline.cli.measuring import measure_app
 from pipeline.cli.motion import add_motion_commands, corpus_app
-from pipeline.cli.options import Config, Seed
+from pipeline.cli.options import Config, Seed, print_summary
 from pipeline.cli.training import add_training_commands
 
 app = typer.Typer(
@@ -42,6 +42,13 @@ def config(
 
     describe = describe_config.describe_schema if schema else describe_config.describe_yaml
     typer.echo(describe_config.describe_markdown() if docs else describe(), nl=False)
+
+
+@app.command("nightly")
+def nightly(config: Config = None, seed: Seed = 0) -> None:
+    """Run the nightly flow once, now: reconstruct what is new, then generate, as `serve` in the config says."""
+    flows = importlib.import_module("flows")
+    print_summary(flows.nightly(**flows.nightly_parameters(config, seed)))
 
 
 @app.command("serve")
