@@ -54,27 +54,36 @@ def _start_worker() -> None:
 
 
 def plain_runner(workers: int, show_progress: bool) -> Runner:
-    """Run steps in this process, or in a pool of processes where there is more than one worker."""
+    """Run steps in this process, or in a pool of processes where there is more than one worker.
+
+    The pool lives as long as the runner: what a worker has imported and loaded serves the next step, too.
+    """
+    pool: ProcessPoolExecutor | None = None
+
+    def in_pool(function: Callable[..., Any], work: Work, advance: Callable[[], None]) -> list[Outcome]:
+        nonlocal pool
+        pool = pool or ProcessPoolExecutor(workers, get_context("spawn"), _start_worker)
+        futures = [pool.submit(attempt, function, item, arguments) for item, arguments in work]
+        try:
+            for future in as_completed(futures):
+                future.result()
+                advance()
+        except BaseException:  # a defect, a worker that was killed, or an interrupt: what waits is not begun
+            pool.shutdown(cancel_futures=True)
+            pool = None
+            raise
+        return [future.result() for future in futures]
 
     def run(title: str, function: Callable[..., Any], work: Work) -> list[Outcome]:
-        outcomes: dict[int, Outcome] = {}
         with Progress(transient=True, disable=not (show_progress and sys.stderr.isatty())) as progress:
             task = progress.add_task(title, total=len(work))
-            if min(workers, len(work)) <= 1:
-                for index, (item, arguments) in enumerate(work):
-                    outcomes[index] = attempt(function, item, arguments)
-                    progress.advance(task)
-            else:
-                context = get_context("spawn")
-                with ProcessPoolExecutor(min(workers, len(work)), context, _start_worker) as pool:
-                    futures = {
-                        pool.submit(attempt, function, item, arguments): index
-                        for index, (item, arguments) in enumerate(work)
-                    }
-                    for future in as_completed(futures):
-                        outcomes[futures[future]] = future.result()
-                        progress.advance(task)
-        return [outcomes[index] for index in range(len(work))]
+            if min(workers, len(work)) > 1:
+                return in_pool(function, work, lambda: progress.advance(task))
+            outcomes = []
+            for item, arguments in work:
+                outcomes.append(attempt(function, item, arguments))
+                progress.advance(task)
+            return outcomes
 
     return run
 

@@ -1,5 +1,9 @@
 """What became of each item, in order; what is done already is found again, also that it was rejected."""
 
+import os
+import time
+from concurrent.futures.process import BrokenProcessPool
+
 import numpy as np
 import pytest
 
@@ -64,3 +68,26 @@ def test_a_rejection_is_remembered(tmp_path):
         with pytest.raises(Rejected, match="nobody in view: for long enough"):
             cached(store, "stage", 1, None, {}, compute)
     assert len(calls) == 1
+
+
+def process(number: int) -> int:
+    """A step that tells where it runs; of 0 it breaks, of -1 its process dies."""
+    if number == -1:
+        os._exit(1)
+    time.sleep(0.2)
+    return os.getpid() // bool(number)
+
+
+def test_workers_serve_the_next_step_too():
+    runner = plain_runner(2, show_progress=False)
+    work = [(f"{number}", (number,)) for number in (1, 2, 3)]
+    first, second = ({outcome.value for outcome in runner("telling", process, work)} for _ in range(2))
+    assert os.getpid() not in first and first & second and len(first | second) <= 2
+
+
+@pytest.mark.parametrize(("number", "error"), [(0, ZeroDivisionError), (-1, BrokenProcessPool)])
+def test_after_a_defect_a_runner_runs_again(number, error):
+    runner = plain_runner(2, show_progress=False)
+    with pytest.raises(error):
+        runner("telling", process, [("a", (1,)), ("b", (number,)), ("c", (2,))])
+    assert len(runner("telling", process, [("a", (1,)), ("b", (2,))])) == 2
