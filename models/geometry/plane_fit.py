@@ -66,7 +66,8 @@ def fit_plane(points: Float[np.ndarray, "point 3"]) -> tuple[Float[np.ndarray, "
 def within_tilt_prior(
     normals: Float[np.ndarray, "candidate 3"], pitch_deg: tuple[float, float], roll_deg: float
 ) -> Bool[np.ndarray, "candidate"]:
-    """Whether planes with these upward normals (camera coordinates) are floors of a camera held as cameras are."""
+    """Return whether planes with these upward normals (camera coordinates) are floors of a camera held as cameras
+    are."""
     pitch = np.degrees(np.arcsin(np.clip(-normals[:, 2], -1.0, 1.0)))
     roll = np.degrees(np.arctan2(normals[:, 0], -normals[:, 1]))
     return (pitch >= pitch_deg[0]) & (pitch <= pitch_deg[1]) & (np.abs(roll) <= roll_deg)

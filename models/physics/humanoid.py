@@ -41,7 +41,7 @@ class Box:
         return float(self.centre[2] + self.half_sizes[2])
 
     def is_under(self, point: Float[np.ndarray, "3"]) -> bool:
-        """Whether a point is over it."""
+        """Return whether a point is over it."""
         c, s = np.cos(self.yaw), np.sin(self.yaw)
         x, y = (point - self.centre)[:2]
         inside = np.abs([c * x + s * y, c * y - s * x]) <= self.half_sizes[:2]

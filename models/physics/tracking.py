@@ -138,7 +138,7 @@ class _Steered:
         self.away, self.drift = 0.0, np.zeros(7)
 
     def sees(self, places: Float[np.ndarray, "time body 3"], skins: Float[np.ndarray, "time geom 3"], frame_s: float):
-        """Where the motion has all joints, and the middles of the skin around them."""
+        """Write where the motion has all joints, and the middles of the skin around them."""
         self.places, self.skins = places[:, self.bodies], skins[:, self.geoms]
         speed = np.linalg.norm(np.gradient(self.skins, frame_s, axis=0), axis=-1)
         self.loose = np.clip((speed - 0.1) / 0.2, 0.0, 1.0)
@@ -182,7 +182,7 @@ class _Follower:
             person.sees(np.stack(places), np.stack(skins), self.frame_s)
 
     def run(self) -> Float[np.ndarray, "time position"]:
-        """Coordinates of every frame."""
+        """Return coordinates of every frame."""
         qpos = self.wanted.copy()
         self.data.qpos[:] = qpos[0]
         mujoco.mj_forward(self.model, self.data)

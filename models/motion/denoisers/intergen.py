@@ -41,7 +41,7 @@ class _Block(nn.Module):
     def forward(
         self, x: Tensor, modulation: Float[Tensor, "scene 9 width"], token_mask: Bool[Tensor, "scene token"]
     ) -> Tensor:
-        """`x`: both people of a scene one after the other, so that exchanging neighbours gives the other."""
+        """Denoise `x`: both people of a scene one after the other, so that exchanging neighbours gives the other."""
         y, gate = self.norms[0](x, modulation[:, :3])
         x = x + gate * self.self_attention(y, y, token_mask)
         y, gate = self.norms[1](x, modulation[:, 3:6])
