@@ -1,4 +1,8 @@
-"""Rotation matrices from axis-angle, from columns, and nearest to any matrix."""
+"""Rotation matrices from axis-angle and from columns.
+
+roma has both, and a test shows that they agree; they are written here for machines that only train motion, which have
+torch alone.
+"""
 
 import torch
 from jaxtyping import Float
@@ -34,11 +38,3 @@ def matrix_from_columns(columns: Float[Tensor, "*batch 6"]) -> Float[Tensor, "*b
     y0, y1, y2 = b0 * scale, b1 * scale, b2 * scale
     rows = ((x0, y0, x1 * y2 - x2 * y1), (x1, y1, x2 * y0 - x0 * y2), (x2, y2, x0 * y1 - x1 * y0))
     return torch.stack([torch.stack(row, dim=-1) for row in rows], dim=-2)
-
-
-def nearest_rotations(matrices: Float[Tensor, "*batch 3 3"]) -> Float[Tensor, "*batch 3 3"]:
-    """Return nearest rotations in the Frobenius norm (Kabsch)."""
-    u, _, vh = torch.linalg.svd(matrices)
-    signs = torch.ones_like(matrices[..., 0])
-    signs[..., 2] = torch.linalg.det(u @ vh)
-    return (u * signs[..., None, :]) @ vh

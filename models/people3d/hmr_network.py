@@ -22,6 +22,7 @@ from typing import Literal
 
 import cv2
 import numpy as np
+import roma
 import torch
 from jaxtyping import Float, UInt8
 from pydantic import Field, model_validator
@@ -33,7 +34,7 @@ from models.body.model import relaxed_pose
 from models.config import Config
 from models.errors import InputError
 from models.geometry.camera import Camera, intrinsics_from_focal
-from models.geometry.rotations import matrix_from_columns, nearest_rotations
+from models.geometry.rotations import matrix_from_columns
 from models.geometry.transforms import matrix_from_axis_angle, rotation_between, transform
 from models.networks import load_network, network_digest
 
@@ -232,7 +233,7 @@ class Hmr(nn.Module):
             if flip:
                 other = self(pixels.flip(-1)).mirrored()
                 found = Bodies(
-                    nearest_rotations(found.rotations + other.rotations),
+                    roma.special_procrustes(found.rotations + other.rotations),
                     0.5 * (found.betas + other.betas),
                     0.5 * (found.camera + other.camera),
                 )

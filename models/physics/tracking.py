@@ -138,7 +138,7 @@ class _Steered:
         self.away, self.drift = 0.0, np.zeros(7)
 
     def sees(self, places: Float[np.ndarray, "time body 3"], skins: Float[np.ndarray, "time geom 3"], frame_s: float):
-        """Write where the motion has all joints, and the middles of the skin around them."""
+        """Take in where the motion has all joints, and the middles of the skin around them."""
         self.places, self.skins = places[:, self.bodies], skins[:, self.geoms]
         speed = np.linalg.norm(np.gradient(self.skins, frame_s, axis=0), axis=-1)
         self.loose = np.clip((speed - 0.1) / 0.2, 0.0, 1.0)
