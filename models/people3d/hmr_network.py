@@ -18,7 +18,7 @@ Weights: a folder with config.json and model.safetensors, made by `models/traini
 
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Literal
+from typing import Literal, cast
 
 import cv2
 import numpy as np
@@ -233,7 +233,7 @@ class Hmr(nn.Module):
             if flip:
                 other = self(pixels.flip(-1)).mirrored()
                 found = Bodies(
-                    roma.special_procrustes(found.rotations + other.rotations),
+                    cast(Tensor, roma.special_procrustes(found.rotations + other.rotations)),
                     0.5 * (found.betas + other.betas),
                     0.5 * (found.camera + other.camera),
                 )
