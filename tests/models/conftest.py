@@ -1,4 +1,4 @@
-"""A motion of ours as a BVH file of another program; views of people drawn as dots."""
+"""A motion of ours as a BVH file of another program; views of people drawn as dots; two who move in no symmetry."""
 
 from collections.abc import Callable
 from pathlib import Path
@@ -12,7 +12,7 @@ from models.body.model import BodyModel, relaxed_pose
 from models.geometry.transforms import R_ZUP_YUP, axis_angle_from_matrix, matrix_from_axis_angle
 from models.mocap.skeleton_motion import SkeletonMotion
 from models.training.hmr.dataset import Views
-from models.types import SMPL_JOINTS, SMPL_PARENTS, Motion
+from models.types import SMPL_JOINTS, SMPL_PARENTS, Motion, PersonTrack
 
 FOREIGN = {
     "pelvis": "Hips", "neck": "Neck", "head": "Head", "spine1": "LowerBack", "spine2": "Spine", "spine3": "Spine1",
@@ -90,3 +90,31 @@ def _dot_people(body: BodyModel, count: int = 40, rows: int = 32, seed: int = 0,
 @pytest.fixture(scope="session")
 def dot_people() -> Callable[..., Views]:
     return _dot_people
+
+
+@pytest.fixture
+def two_movers() -> Motion:
+    """Two people who turn, bend and go about, in poses of no symmetry."""
+    rng = np.random.default_rng(2)
+
+    def track(name: str, at: float) -> PersonTrack:
+        pose = relaxed_pose() + rng.normal(0.0, 0.3, (12, 69))
+        return PersonTrack(
+            name,
+            "resident",
+            rng.normal(0.0, 0.5, 10),
+            rng.normal(0.0, 1.5, (12, 3)),
+            pose,
+            rng.normal(0.0, 1.0, (12, 3)) + [0.0, at, 0.9],
+            np.ones(12, dtype=bool),
+            np.ones(12),
+        )
+
+    details = {
+        "direction": "left",
+        "impact_s": 1.5,
+        "notes": ["trips on the Right foot"],
+        "caption": "upright, then left_foot",
+    }
+    people = (track("person_0", 0.0), track("person_1", 2.0))
+    return Motion(np.arange(12) / 20.0, people, np.arange(24).reshape(2, 12) % 16, "made", details)

@@ -5,9 +5,9 @@ import pytest
 import torch
 
 from models.body.model import BodyShape, load_body, relaxed_pose
-from models.calibration.standing_people import CalibrateConfig
+from models.calibration.standing_people import CalibrateConfig, find_upright_people
 from models.geometry.camera import Camera, intrinsics_from_focal, normal_from_angles, pose_over_floor
-from models.geometry.transforms import R_ZUP_YUP, yaw
+from models.geometry.transforms import R_ZUP_YUP, matrix_from_axis_angle, yaw
 from models.sample_footage.room import RoomRenderer, sample_room, watching_camera
 from models.types import Person2D
 from stages import calibrate
@@ -47,8 +47,6 @@ def standing_people(body, betas, camera: Camera, places: np.ndarray, rng, name: 
         np.stack([yaw(a) @ R_ZUP_YUP for a in rng.uniform(0, 2 * np.pi, count)]), dtype=torch.float32
     )
     pose = torch.as_tensor(np.tile(relaxed_pose(), (count, 1)), dtype=torch.float32)
-    from models.geometry.transforms import matrix_from_axis_angle
-
     rotations = torch.as_tensor(matrix_from_axis_angle(pose.numpy().reshape(count, 23, 3)), dtype=torch.float32)
     transl = torch.zeros(count, 3)
     low = body.posed(shape, orient, rotations, transl).surface_points[..., 2].amin(-1)
@@ -187,3 +185,13 @@ def test_each_clip_alone_is_asked_for_the_height(body, betas):
     assert heights[0] == pytest.approx(2.0, rel=0.03) and heights[1] == pytest.approx(2.0, rel=0.03)
     alone = calibrate.run(CONFIG, clips[:1], times[:1], 640, 480, camera.intrinsics)
     assert heights[0] == pytest.approx(alone.camera.height_m)
+
+
+def test_sitting_and_lying_people_are_not_used(body, betas):
+    rng = np.random.default_rng(4)
+    camera = camera_at(10.0, 1.8)
+    person = standing_people(body, betas, camera, walked(camera, rng, 20), rng)
+    turned = person.keypoints_px[..., ::-1].copy()
+    lying = Person2D("x", "person", person.visible, person.boxes_px, turned, person.scores)
+    assert len(find_upright_people(CONFIG, [[lying]], [np.arange(20.0)], 480).person) == 0
+    assert len(find_upright_people(CONFIG, [[person]], [np.arange(20.0)], 480).person) > 10

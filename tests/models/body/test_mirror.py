@@ -5,11 +5,11 @@ import pytest
 import torch
 
 from models.body.mirror import mirrored, mirrored_motion
-from models.body.model import BodyModel, load_body, relaxed_pose
+from models.body.model import BodyModel, load_body
 from models.body.sides import swapped
 from models.body.tracks import track_joints
 from models.geometry.transforms import matrix_from_axis_angle
-from models.types import SMPL_JOINTS, Motion, PersonTrack
+from models.types import SMPL_JOINTS, Motion
 
 
 @pytest.fixture(scope="module")
@@ -35,44 +35,16 @@ def test_part_of_the_joints_is_mirrored_as_in_the_whole():
     assert torch.equal(mirrored(rotations[:, 1:22], first=1), mirrored(rotations)[:, 1:22])
 
 
-@pytest.fixture
-def motion() -> Motion:
-    """Two people who turn, bend and go about, in poses of no symmetry."""
-    rng = np.random.default_rng(2)
-
-    def track(name: str, at: float) -> PersonTrack:
-        pose = relaxed_pose() + rng.normal(0.0, 0.3, (12, 69))
-        return PersonTrack(
-            name,
-            "resident",
-            rng.normal(0.0, 0.5, 10),
-            rng.normal(0.0, 1.5, (12, 3)),
-            pose,
-            rng.normal(0.0, 1.0, (12, 3)) + [0.0, at, 0.9],
-            np.ones(12, dtype=bool),
-            np.ones(12),
-        )
-
-    details = {
-        "direction": "left",
-        "impact_s": 1.5,
-        "notes": ["trips on the Right foot"],
-        "caption": "upright, then left_foot",
-    }
-    people = (track("person_0", 0.0), track("person_1", 2.0))
-    return Motion(np.arange(12) / 20.0, people, np.arange(24).reshape(2, 12) % 16, "made", details)
-
-
-def test_a_mirrored_motion_has_mirrored_joints(body: BodyModel, motion: Motion) -> None:
-    image = mirrored_motion(motion, body)
-    for track, other in zip(motion.people, image.people, strict=True):
+def test_a_mirrored_motion_has_mirrored_joints(body: BodyModel, two_movers: Motion) -> None:
+    image = mirrored_motion(two_movers, body)
+    for track, other in zip(two_movers.people, image.people, strict=True):
         joints, seen = track_joints(body, track), track_joints(body, other)
         mirror_image = joints[:, swapped(SMPL_JOINTS)] * np.array([1.0, -1.0, 1.0])
         # The body's two sides differ by millimetres; its pelvis is mirrored exactly.
         assert np.linalg.norm(seen - mirror_image, axis=-1).max() < 0.02
         np.testing.assert_allclose(seen[:, 0], mirror_image[:, 0], atol=1e-5)
         assert other.person == track.person
-    np.testing.assert_array_equal(image.actions, motion.actions)
+    np.testing.assert_array_equal(image.actions, two_movers.actions)
     assert image.details == {
         "direction": "right",
         "impact_s": 1.5,
@@ -81,8 +53,8 @@ def test_a_mirrored_motion_has_mirrored_joints(body: BodyModel, motion: Motion) 
     }
 
 
-def test_twice_mirrored_is_the_motion_itself(body: BodyModel, motion: Motion) -> None:
-    again = mirrored_motion(mirrored_motion(motion, body), body)
-    assert again.details == motion.details
-    for track, other in zip(motion.people, again.people, strict=True):
+def test_twice_mirrored_is_the_motion_itself(body: BodyModel, two_movers: Motion) -> None:
+    again = mirrored_motion(mirrored_motion(two_movers, body), body)
+    assert again.details == two_movers.details
+    for track, other in zip(two_movers.people, again.people, strict=True):
         np.testing.assert_allclose(track_joints(body, other), track_joints(body, track), atol=1e-5)

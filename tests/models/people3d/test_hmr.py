@@ -6,49 +6,15 @@ import torch
 
 from models.body.model import BodyShape, load_body, relaxed_pose
 from models.errors import InputError
-from models.geometry.camera import Camera, intrinsics_from_focal, normal_from_angles, pose_over_floor
 from models.geometry.transforms import R_ZUP_YUP, apply, invert, matrix_from_axis_angle, yaw
 from models.people3d.hmr import HmrRegressor, betas_from_rest_joints, on_other_rest, pelvis_on_rays, rest_offsets
-from models.people3d.hmr_network import Hmr, HmrConfig, crop, crop_camera
+from models.people3d.hmr_network import Hmr, crop, crop_camera
 from models.types import SMPL_JOINTS, SMPL_PARENTS
-
-TINY = HmrConfig(
-    rows_px=32,
-    columns_px=24,
-    patch_px=8,
-    width=16,
-    layers=2,
-    heads=2,
-    decoder_width=12,
-    decoder_layers=2,
-    decoder_heads=2,
-    decoder_head_width=4,
-    decoder_hidden=16,
-    query="state",
-    iterations=2,
-    body="anny-bake",
-)
 
 
 @pytest.fixture(scope="module")
 def body():
     return load_body()
-
-
-@pytest.fixture(scope="module")
-def camera():
-    pose = pose_over_floor(normal_from_angles(np.radians(20.0), np.radians(1.5)), 2.2)
-    return Camera(intrinsics_from_focal(520.0, 640, 480), 640, 480, pose)
-
-
-def random_network(seed=0, config=TINY):
-    """Its answers differ widely from crop to crop."""
-    torch.manual_seed(seed)
-    network = Hmr(config)
-    with torch.no_grad():
-        for value in network.parameters():
-            value.copy_(0.4 * torch.randn(value.shape))
-    return network.eval()
 
 
 def someone(body, camera, place=(3.0, 1.4)):
@@ -70,7 +36,7 @@ def someone(body, camera, place=(3.0, 1.4)):
     return betas, orient, pose, pelvis, pixels, box
 
 
-def knowing(body, camera, truth, scale=1.0, config=TINY):
+def knowing(config, body, camera, truth, scale=1.0):
     """A network that has learned one person by heart, whatever it sees; `scale` spoils its weak camera."""
     betas, orient, pose, pelvis, _, box = truth
     config = config.model_copy(update={"body": body.name})
@@ -103,10 +69,10 @@ def regress(regressor, truth, camera, scores=None, shift=0.0, frames=2):
     )
 
 
-def test_weak_camera_leads_to_the_place_in_the_world(body, camera):
+def test_weak_camera_leads_to_the_place_in_the_world(body, camera, tiny):
     """No keypoints: everything comes from the network, which knows the body exactly in its crop."""
     truth = someone(body, camera)
-    found = regress(HmrRegressor(knowing(body, camera, truth), body, flip=False), truth, camera, np.zeros(17))
+    found = regress(HmrRegressor(knowing(tiny, body, camera, truth), body, flip=False), truth, camera, np.zeros(17))
     betas, orient, pose, pelvis, *_ = truth
     assert np.abs(found.pelvis - pelvis).max() < 1e-3
     assert np.abs(found.global_orient - orient).max() < 1e-4
@@ -115,9 +81,9 @@ def test_weak_camera_leads_to_the_place_in_the_world(body, camera):
     assert (found.confidence == 0.0).all()
 
 
-def test_keypoints_correct_the_weak_cameras_depth(body, camera):
+def test_keypoints_correct_the_weak_cameras_depth(body, camera, tiny):
     truth = someone(body, camera)
-    regressor = HmrRegressor(knowing(body, camera, truth, scale=0.7), body, flip=False)
+    regressor = HmrRegressor(knowing(tiny, body, camera, truth, scale=0.7), body, flip=False)
     away = np.linalg.norm(regress(regressor, truth, camera, np.zeros(17)).pelvis - truth[3], axis=1)
     assert (away > 0.9).all()
     found = regress(regressor, truth, camera)
@@ -131,10 +97,10 @@ def test_keypoints_correct_the_weak_cameras_depth(body, camera):
     assert np.abs(regress(regressor, truth, camera, few).pelvis - truth[3]).max() > 0.5
 
 
-def test_confidence_is_agreement_with_keypoints(body, camera):
+def test_confidence_is_agreement_with_keypoints(body, camera, tiny):
     """Another body's keypoints: the further they are from its own, the less it is believed."""
     truth = someone(body, camera)
-    regressor = HmrRegressor(knowing(body, camera, truth), body, flip=False)
+    regressor = HmrRegressor(knowing(tiny, body, camera, truth), body, flip=False)
     side = np.max(truth[5][2:] - truth[5][:2])
     noise = np.random.default_rng(0).normal(0.0, 1.0, (17, 2))
     sure = [regress(regressor, truth, camera, shift=noise * side * share).confidence[0] for share in (0.0, 0.02, 0.1)]
@@ -143,9 +109,9 @@ def test_confidence_is_agreement_with_keypoints(body, camera):
     assert regress(regressor, truth, camera, few).confidence[0] == pytest.approx(5 / 8, abs=0.02)
 
 
-def test_long_clips_are_cut_into_batches(body, camera):
+def test_long_clips_are_cut_into_batches(body, camera, random_network, tiny):
     """Frame by frame or many at once: the same answers, and frames that do not come are missed."""
-    network = random_network(config=TINY.model_copy(update={"body": body.name}))
+    network = random_network(tiny.model_copy(update={"body": body.name}))
     truth, frames = someone(body, camera), np.zeros((5, 480, 640, 3), dtype=np.uint8)
     frames[:] = np.arange(5, dtype=np.uint8)[:, None, None, None] * 50
     arguments = (
@@ -207,9 +173,9 @@ def test_betas_of_another_body_are_refit(body):
     assert np.abs((again - again[0]) - (rest - rest[0])).max() < 0.01
 
 
-def test_network_of_another_body_says_so_and_keeps_the_posture(body, camera, caplog):
+def test_network_of_another_body_says_so_and_keeps_the_posture(body, camera, caplog, tiny):
     truth = someone(body, camera)
-    network = knowing(body, camera, truth)
+    network = knowing(tiny, body, camera, truth)
     own = regress(HmrRegressor(network, body, flip=False), truth, camera)
     assert not caplog.records
     network.config = network.config.model_copy(update={"body": "smpl"})
@@ -220,10 +186,10 @@ def test_network_of_another_body_says_so_and_keeps_the_posture(body, camera, cap
     assert np.abs(found.pelvis - own.pelvis).max() < 0.03
 
 
-def test_bad_boxes_and_frames_are_named(body, camera):
+def test_bad_boxes_and_frames_are_named(body, camera, tiny):
     truth = someone(body, camera)
-    regressor = HmrRegressor(knowing(body, camera, truth), body)
+    regressor = HmrRegressor(knowing(tiny, body, camera, truth), body)
     with pytest.raises(InputError, match=r"box \[5.0, 5.0, 5.0, 90.0\]: is empty"):
         regress(regressor, (*truth[:5], np.array([5.0, 5.0, 5.0, 90.0])), camera)
     with pytest.raises(InputError, match="frame: is 320x240 for a camera of 640x480"):
-        crop(np.zeros((240, 320, 3), dtype=np.uint8), camera, crop_camera(camera, truth[5], TINY), 24)
+        crop(np.zeros((240, 320, 3), dtype=np.uint8), camera, crop_camera(camera, truth[5], tiny), 24)

@@ -8,27 +8,9 @@ from safetensors.torch import save_file
 
 from models.body.model import load_body
 from models.errors import InputError
-from models.geometry.camera import Camera, intrinsics_from_focal, normal_from_angles, pose_over_floor
 from models.geometry.transforms import apply
 from models.people3d.hmr import HmrRegressor
-from models.people3d.hmr_network import Bodies, Hmr, HmrConfig, crop, crop_camera, hmr_digest, load_hmr
-
-TINY = HmrConfig(
-    rows_px=32,
-    columns_px=24,
-    patch_px=8,
-    width=16,
-    layers=2,
-    heads=2,
-    decoder_width=12,
-    decoder_layers=2,
-    decoder_heads=2,
-    decoder_head_width=4,
-    decoder_hidden=16,
-    query="state",
-    iterations=2,
-    body="anny-bake",
-)
+from models.people3d.hmr_network import Bodies, HmrConfig, crop, crop_camera, hmr_digest, load_hmr
 
 
 @pytest.fixture(scope="module")
@@ -36,28 +18,12 @@ def body():
     return load_body()
 
 
-@pytest.fixture(scope="module")
-def camera():
-    pose = pose_over_floor(normal_from_angles(np.radians(20.0), np.radians(1.5)), 2.2)
-    return Camera(intrinsics_from_focal(520.0, 640, 480), 640, 480, pose)
-
-
-def random_network(seed=0, config=TINY):
-    """Its answers differ widely from crop to crop."""
-    torch.manual_seed(seed)
-    network = Hmr(config)
-    with torch.no_grad():
-        for value in network.parameters():
-            value.copy_(0.4 * torch.randn(value.shape))
-    return network.eval()
-
-
 def random_crops(count, seed=0):
     return np.random.default_rng(seed).integers(0, 256, (count, 32, 24, 3), dtype=np.uint8)
 
 
-def test_batch_equals_singles_and_repeats():
-    network, crops = random_network(), random_crops(7)
+def test_batch_equals_singles_and_repeats(random_network, tiny):
+    network, crops = random_network(tiny), random_crops(7)
     together = network.predict(crops, batch=3)
     again = network.predict(crops, batch=3)
     assert torch.equal(together.rotations, again.rotations) and torch.equal(together.camera, again.camera)
@@ -69,9 +35,9 @@ def test_batch_equals_singles_and_repeats():
         assert torch.allclose(alone.camera[0], together.camera[one], atol=1e-4)
 
 
-def test_mirrored_crop_gives_the_mirrored_body():
+def test_mirrored_crop_gives_the_mirrored_body(random_network, tiny):
     """Exactly so with the mean over both, and not without."""
-    network, crops = random_network(), random_crops(5)
+    network, crops = random_network(tiny), random_crops(5)
     flipped = np.ascontiguousarray(crops[:, :, ::-1])
     found, other = network.predict(crops).mirrored(), network.predict(flipped)
     assert torch.allclose(found.rotations, other.rotations, atol=1e-4)
@@ -89,10 +55,10 @@ def test_translation_is_the_documented_equation():
     assert found[1, 2] > 0.0
 
 
-def test_crop_camera_sees_the_box_upright_and_whole(camera):
+def test_crop_camera_sees_the_box_upright_and_whole(camera, tiny):
     for box in ([300.0, 100.0, 380.0, 400.0], [10.0, 300.0, 210.0, 380.0], [560.0, 5.0, 639.0, 60.0]):
         box = np.array(box)
-        view = crop_camera(camera, box, TINY)
+        view = crop_camera(camera, box, tiny)
         middle = camera.rays_camera((box[:2] + box[2:]) / 2.0)
         points = apply(camera.T_world_camera, np.stack([middle * 3.0, middle * 5.0]))
         assert np.allclose(view.project(points), 15.5, atol=1e-6)
@@ -104,8 +70,8 @@ def test_crop_camera_sees_the_box_upright_and_whole(camera):
         assert reach[0] > 11.0 or reach[1] > 15.0
 
 
-def test_crop_shows_points_where_its_camera_projects_them(camera):
-    config = TINY.model_copy(update={"rows_px": 128, "columns_px": 96})
+def test_crop_shows_points_where_its_camera_projects_them(camera, tiny):
+    config = tiny.model_copy(update={"rows_px": 128, "columns_px": 96})
     for box in (np.array([400.0, 60.0, 620.0, 420.0]), np.array([20.0, 300.0, 90.0, 340.0])):
         view = crop_camera(camera, box, config)
         spot = np.round(box[:2] * 0.7 + box[2:] * 0.3)
@@ -118,15 +84,15 @@ def test_crop_shows_points_where_its_camera_projects_them(camera):
         assert np.abs(found - expected).max() < 0.3
 
 
-def test_crop_is_black_beyond_the_picture(camera):
-    view = crop_camera(camera, np.array([-60.0, 100.0, 100.0, 400.0]), TINY)
+def test_crop_is_black_beyond_the_picture(camera, tiny):
+    view = crop_camera(camera, np.array([-60.0, 100.0, 100.0, 400.0]), tiny)
     seen = crop(np.full((480, 640, 3), 200, dtype=np.uint8), camera, view, 24)
     assert (seen[:, 0] == 0).all() and (seen[12:20, 16:] > 190).all()
 
 
-def test_digest_is_that_of_weights_and_settings(body, tmp_path):
-    network = random_network()
-    (tmp_path / "config.json").write_text(TINY.model_dump_json())
+def test_digest_is_that_of_weights_and_settings(body, tmp_path, random_network, tiny):
+    network = random_network(tiny)
+    (tmp_path / "config.json").write_text(tiny.model_dump_json())
     save_file({key: value.contiguous() for key, value in network.state_dict().items()}, tmp_path / "model.safetensors")
     loaded = load_hmr(tmp_path)
     crops = random_crops(2)
@@ -134,15 +100,15 @@ def test_digest_is_that_of_weights_and_settings(body, tmp_path):
     assert HmrRegressor(loaded, body).reads_frames
     first = hmr_digest(tmp_path)
     assert first == hmr_digest(tmp_path)
-    (tmp_path / "config.json").write_text(TINY.model_dump_json(indent=1))
+    (tmp_path / "config.json").write_text(tiny.model_dump_json(indent=1))
     assert hmr_digest(tmp_path) != first
 
 
-def test_bad_folders_are_named(tmp_path):
+def test_bad_folders_are_named(tmp_path, random_network, tiny):
     with pytest.raises(InputError, match=r"is no hmr network \(config.json and model.safetensors missing\)"):
         load_hmr(tmp_path)
-    (tmp_path / "config.json").write_text(TINY.model_copy(update={"width": 8}).model_dump_json())
-    weights = {key: value.contiguous() for key, value in random_network().state_dict().items()}
+    (tmp_path / "config.json").write_text(tiny.model_copy(update={"width": 8}).model_dump_json())
+    weights = {key: value.contiguous() for key, value in random_network(tiny).state_dict().items()}
     save_file(weights, tmp_path / "model.safetensors")
     with pytest.raises(InputError, match="is damaged, or no hmr network"):
         load_hmr(tmp_path)

@@ -7,17 +7,11 @@ import numpy as np
 import pytest
 import torch
 
-from models.body.model import load_body
 from models.errors import InputError
 from models.training.hmr.dataset import Skeleton, batch_of, read_views, save_views, varied
 from models.types import SMPL_JOINTS
 
 HEAD = SMPL_JOINTS.index("head")
-
-
-@pytest.fixture(scope="module")
-def body():
-    return load_body()
 
 
 def test_truth_follows_what_is_done_to_the_pixels(body, dot_people):

@@ -3,40 +3,15 @@
 import pytest
 import torch
 
-from models.body.model import load_body
 from models.depth import DepthNetwork
 from models.errors import InputError
 from models.networks import STARTERS
-from models.people3d.hmr_network import Hmr, HmrConfig
+from models.people3d.hmr_network import Hmr
 from models.training.hmr.initialisation import start_backbone
 from models.training.hmr.train import small_config
 
 
-@pytest.fixture(scope="module")
-def body():
-    return load_body()
-
-
-def tiny(body):
-    return HmrConfig(
-        rows_px=32,
-        columns_px=24,
-        patch_px=8,
-        width=32,
-        layers=2,
-        heads=2,
-        decoder_width=32,
-        decoder_layers=1,
-        decoder_heads=2,
-        decoder_head_width=16,
-        decoder_hidden=32,
-        query="state",
-        iterations=2,
-        body=body.name,
-    )
-
-
-def test_backbone_starts_with_that_of_the_depth_starter(body, tmp_path):
+def test_backbone_starts_with_that_of_the_depth_starter(body, tmp_path, tiny):
     """Layer for layer the same function, Dinov2's scales included; other sizes are refused."""
     network = Hmr(small_config(body)).eval()
     start_backbone(network, STARTERS / "depth_relative")
@@ -51,4 +26,4 @@ def test_backbone_starts_with_that_of_the_depth_starter(body, tmp_path):
         other = theirs.embeddings.patch_embeddings(torch.full((1, 3, 168, 168), 0.7))[0, 20]
     assert (patch - other).norm() < 0.05 * other.norm()
     with pytest.raises(InputError, match="has a backbone of other sizes"):
-        start_backbone(Hmr(tiny(body)), STARTERS / "depth_relative")
+        start_backbone(Hmr(tiny), STARTERS / "depth_relative")

@@ -6,48 +6,18 @@ import numpy as np
 import pytest
 import torch
 
-from models.body.model import load_body
-from models.people3d.hmr_network import HmrConfig, load_hmr
+from models.people3d.hmr_network import load_hmr
 from models.training.hmr.dataset import Skeleton, batch_of, varied
 from models.training.hmr.losses import WEIGHTS, Trainee, loss_of
-from models.training.hmr.train import TRAINING, HmrTrainConfig, train
+from models.training.hmr.train import train
 from models.training.loop import Run
 from models.training.state import save_state
 
 
-def how(steps, batch_size, learning_rate, **more) -> HmrTrainConfig:
-    values = {"steps": steps, "batch_size": batch_size, "learning_rate": learning_rate}
-    return TRAINING.model_copy(update=values | more)
-
-
-@pytest.fixture(scope="module")
-def body():
-    return load_body()
-
-
-def tiny(body):
-    return HmrConfig(
-        rows_px=32,
-        columns_px=24,
-        patch_px=8,
-        width=32,
-        layers=2,
-        heads=2,
-        decoder_width=32,
-        decoder_layers=1,
-        decoder_heads=2,
-        decoder_head_width=16,
-        decoder_hidden=32,
-        query="state",
-        iterations=2,
-        body=body.name,
-    )
-
-
-def test_a_few_steps_lower_the_loss_on_a_fixed_batch(body, dot_people, tmp_path):
+def test_a_few_steps_lower_the_loss_on_a_fixed_batch(body, dot_people, tmp_path, how, tiny):
     views = dot_people(body)
     for name, steps in (("short", 1), ("long", 150), ("again", 150)):
-        train(views, tiny(body), body, how(steps, 16, 4e-3), Run(0, tmp_path / name))
+        train(views, tiny, body, how(steps, 16, 4e-3), Run(0, tmp_path / name))
     files = [(tmp_path / name / "model.safetensors").read_bytes() for name in ("long", "again")]
     assert files[0] == files[1]
     batch = batch_of(views, body)
@@ -64,10 +34,10 @@ def test_a_few_steps_lower_the_loss_on_a_fixed_batch(body, dot_people, tmp_path)
     assert (facts["steps"], facts["views"]) == (150, 32)
 
 
-def test_interrupted_training_ends_the_same(body, dot_people, tmp_path, monkeypatch):
+def test_interrupted_training_ends_the_same(body, dot_people, tmp_path, monkeypatch, how, tiny):
     """The state is saved after every step, the training breaks off, and goes on from there."""
     views, state = dot_people(body), tmp_path / "state"
-    train(views, tiny(body), body, how(8, 8, 1e-3), Run(0, tmp_path / "whole"))
+    train(views, tiny, body, how(8, 8, 1e-3), Run(0, tmp_path / "whole"))
 
     def breaks_off(checkpoint, trained, progress):
         save_state(checkpoint, trained, progress)
@@ -78,17 +48,17 @@ def test_interrupted_training_ends_the_same(body, dot_people, tmp_path, monkeypa
     with monkeypatch.context() as patch:
         patch.setattr("models.training.loop.save_state", breaks_off)
         with pytest.raises(KeyboardInterrupt):
-            train(views, tiny(body), body, how(8, 8, 1e-3, save_every_s=0.0), run)
+            train(views, tiny, body, how(8, 8, 1e-3, save_every_s=0.0), run)
     assert not (tmp_path / "parts").exists()
-    train(views, tiny(body), body, how(8, 8, 1e-3), run)
+    train(views, tiny, body, how(8, 8, 1e-3), run)
     for file in ("model.safetensors", "training.json"):
         assert (tmp_path / "whole" / file).read_bytes() == (tmp_path / "parts" / file).read_bytes()
 
 
-def test_measuring_changes_nothing_of_the_training(body, dot_people, tmp_path):
+def test_measuring_changes_nothing_of_the_training(body, dot_people, tmp_path, how, tiny):
     views = dot_people(body)
-    train(views, tiny(body), body, how(6, 8, 1e-3), Run(0, tmp_path / "plain"))
-    train(views, tiny(body), body, how(6, 8, 1e-3, validate_every=2), Run(0, tmp_path / "measured"))
+    train(views, tiny, body, how(6, 8, 1e-3), Run(0, tmp_path / "plain"))
+    train(views, tiny, body, how(6, 8, 1e-3, validate_every=2), Run(0, tmp_path / "measured"))
     first, second = ((tmp_path / name / "model.safetensors").read_bytes() for name in ("plain", "measured"))
     assert first == second
     curve = json.loads((tmp_path / "measured" / "training.json").read_text())["curve"]

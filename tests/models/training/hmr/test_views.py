@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 import torch
 
-from models.body.model import load_body, relaxed_pose
+from models.body.model import relaxed_pose
 from models.errors import InputError
 from models.geometry.camera import Camera, intrinsics_from_focal, normal_from_angles, pose_over_floor
 from models.people3d.hmr_network import HmrConfig
@@ -17,11 +17,6 @@ from models.training.pose_prior.poses import Poses
 from models.types import SMPL_JOINTS
 
 SMALL = HmrConfig(rows_px=64, columns_px=48, patch_px=16, width=16, layers=1, heads=2)
-
-
-@pytest.fixture(scope="module")
-def body():
-    return load_body()
 
 
 def some_poses(count=60):

@@ -1,53 +1,24 @@
 """Figures of a pose prior have known answers, and its card holds them."""
 
 import numpy as np
-import pytest
 import torch
 
-from models.body.model import load_body, relaxed_pose
+from models.body.model import relaxed_pose
 from models.geometry.transforms import matrix_from_axis_angle
-from models.people3d.pose_prior import PosePriorConfig
-from models.training.loop import Run, TrainConfig
+from models.training.loop import Run
 from models.training.pose_prior.evaluate import (
     limb_in_trunk,
     within_limits,
     write_card,
 )
 from models.training.pose_prior.kinematics import angles_deg, matrices
-from models.training.pose_prior.poses import Poses
-from models.training.pose_prior.train import TRAINING, train
-
-TINY = PosePriorConfig(latent=4, hidden=16, layers=1)
+from models.training.pose_prior.train import train
 
 
-def how(steps, batch_size, learning_rate, **more) -> TrainConfig:
-    values = {"steps": steps, "batch_size": batch_size, "learning_rate": learning_rate}
-    return TRAINING.model_copy(update=values | more)
-
-
-@pytest.fixture(scope="module")
-def body():
-    return load_body()
-
-
-def some_poses(count=120, seed=0):
-    """Elbows and knees that bend together, over twelve takes."""
-    rng = np.random.default_rng(seed)
-    pose = np.tile(relaxed_pose()[:63].reshape(21, 3), (count, 1, 1))
-    bend = rng.uniform(0.0, 1.5, count)
-    pose[:, [3, 4], 0] = bend[:, None]
-    pose[:, [0, 1], 0] = -bend[:, None]
-    pose += rng.normal(0.0, 0.02, pose.shape)
-    take = np.arange(count) // (count // 12)
-    return Poses(
-        pose.reshape(count, 63), np.where(take < 9, 0, 1), take, np.where(take < 9, 1.0, 0.1), np.isin(take, [4, 10])
-    )
-
-
-def test_the_card_holds_the_figures_and_those_before(body, tmp_path):
+def test_the_card_holds_the_figures_and_those_before(body, tmp_path, how, some_poses, tiny):
     poses = some_poses()
     for name, steps in (("short", 3), ("long", 60)):
-        train(poses, TINY, how(steps, 64, 1e-2), Run(0, tmp_path / name), body)
+        train(poses, tiny, how(steps, 64, 1e-2), Run(0, tmp_path / name), body)
     figures = write_card(tmp_path / "long", poses, 20, 0, tmp_path / "short")
     card = (tmp_path / "long" / "README.md").read_text()
     row = next(line for line in card.splitlines() if line.startswith("| motion capture"))
