@@ -9,7 +9,7 @@ export OMP_NUM_THREADS ?= 1
 CORPUS ?= corpus
 DENOISERS := pairs_identity pairs_intergen singles_identity singles_mdm
 
-.PHONY: demo test check bench bench-gpu compare setup system clean
+.PHONY: demo test check bench bench-gpu rare-falls compare setup system clean
 
 demo: setup
 	$(BIN)/careclips demo $(if $(FOOTAGE),--footage "$(FOOTAGE)") $(if $(POSE_FILE),--pose-file "$(POSE_FILE)")
@@ -28,6 +28,11 @@ bench: setup
 
 bench-gpu: setup
 	$(BIN)/python tests/benchmarks/gpu.py
+
+# What generated clips teach where real falls are rare. ARGS: --real STORE --train CAMERAS --test CAMERAS
+# --synthetic NAME=DATASET ... --labels FILE --label-map FILE --events FILE (docs/results.md).
+rare-falls: setup
+	$(BIN)/python tests/benchmarks/rare_falls.py $(ARGS)
 
 # Denoisers of one size on the same scenes, three seeds each: hours of one core, interrupted at will.
 compare: setup

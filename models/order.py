@@ -27,6 +27,19 @@ Cause = Literal[
 ]
 """Why balance is lost: pushed, a foot slips, faints, a foot is caught, a step goes wrong in a turn, rising or sitting
 down fails, rolls or slides out of bed, reaches too far, what was leaned on gives way."""
+Source = Literal["physics", "model", "captured", "procedural"]
+"""Where motion comes from: simulated (falls alone), sampled from the motion model, the BVH files of `run.mocap`, or
+joint-angle curves (walking and standing alone)."""
+SOURCE_EVENTS: dict[Source, tuple[str, ...]] = {
+    "physics": ("fall",),
+    "model": ("fall", "walk", "stand", "sit", "everyday"),
+    "captured": ("walk", "stand", "everyday"),
+    "procedural": ("walk", "stand", "everyday"),
+}
+"""What each source can perform."""
+Preference = Literal["mixed", "model", "simulated"]
+"""Where motion comes from that no order line names a source of: falls by physics and all else by the motion model, all
+by the motion model, or nothing by it."""
 _SIDES: tuple[Direction, ...] = ("left", "right")
 CAUSE_DIRECTIONS: dict[Cause, tuple[Direction, ...]] = {
     "push": ("forward", "backward", *_SIDES),
@@ -69,6 +82,16 @@ class EventOrder(Config):
     seconds: float = Field(5.0, ge=1.0, le=60.0)
     people: tuple[PersonOrder, ...] = (PersonOrder(),)
     text: str = ""
+    """Words for the motion model; None of the other sources heeds them."""
+    source: Source | None = Field(None, exclude_if=lambda source: source is None)
+    """Where the motion comes from; None leaves it to `run.motion` of the config."""
+
+    @model_validator(mode="after")
+    def _source_has_the_event(self) -> "EventOrder":
+        if self.source is not None and self.event not in SOURCE_EVENTS[self.source]:
+            able = [name for name, events in SOURCE_EVENTS.items() if self.event in events]
+            raise ValueError(f"source: {self.source} performs no {self.event}; name one of {', '.join(able)}")
+        return self
 
     @model_validator(mode="after")
     def _causes_have_directions(self) -> "EventOrder":
@@ -107,6 +130,15 @@ class ClipOrder(Config):
     build: float
     sex: float
     text: str
+    source: Source | None = None
+
+
+def wants_model(order: ClipOrder | EventOrder, preference: Preference) -> bool:
+    """Tell whether the motion model performs an order: where its line says so, or, where it says nothing, by the
+    preference. Words that an order brings are for the model, but where nothing is."""
+    if order.source is not None:
+        return order.source == "model"
+    return preference == "model" or (preference == "mixed" and (order.event != "fall" or order.text != ""))
 
 
 def read_order_form(path: Path) -> OrderForm:
@@ -146,5 +178,6 @@ def draw_clip_order(form: OrderForm, rng: np.random.Generator) -> ClipOrder:
             "build": float(rng.uniform(*person.build)),
             "sex": float(rng.uniform(*person.sex)),
             "text": event.text,
+            "source": event.source,
         }
     )

@@ -23,7 +23,7 @@ def doctor(out: Path, settings: Settings) -> list[dict[str, Any]]:
 
     finder = None if poses.backend.kind == "sidecar" else find_poses
     source = None
-    if used.motion == "model":
+    if used.motion != "simulated":
         source = functools.partial(sampled_motion, used.body, sampling.model_dump_json())
     found = checks.run(used.body, settings.depth_models, finder, source)
     out.mkdir(parents=True, exist_ok=True)

@@ -17,7 +17,8 @@ from models.files import check_replaceable, digest, file_digest, replaced
 from models.footage.video import write_masks, write_video
 from models.motion.model import motion_model_digest
 from models.motion_sources.draw import draw_motion
-from models.order import OrderForm, draw_clip_order, read_order_form
+from models.motion_sources.sampled import SampledMotion
+from models.order import OrderForm, draw_clip_order, read_order_form, wants_model
 from models.seeds import generator
 from pipeline.loaders import body_model, sampled_motion
 from pipeline.records import read_store_index, read_store_summary
@@ -44,7 +45,8 @@ def make_clip(store: Store, settings: Settings, form_json: str, rooms: dict[str,
     """Make one accepted, rendered and labelled clip as an artefact, or find the one that was made."""
     form = OrderForm.model_validate_json(form_json)
     run = settings.run
-    sections = ("physics", "generate", "label", "render", *(["sample_motion"] if run.motion == "model" else []))
+    sampled = any(wants_model(event, run.motion) for event in form.events)
+    sections = ("physics", "generate", "label", "render", *(["sample_motion"] if sampled else []))
     configs = {name: getattr(settings, name) for name in sections}
     clip = f"clip_{index:05d}"
     inputs = {
@@ -54,16 +56,18 @@ def make_clip(store: Store, settings: Settings, form_json: str, rooms: dict[str,
         "seed": settings.seed,
         "body": body_model(run.body).digest,
         "mocap": file_digest(run.mocap) if run.mocap else None,
-        "model": motion_model_digest(configs["sample_motion"].model) if run.motion == "model" else None,
+        "model": motion_model_digest(configs["sample_motion"].model) if sampled else None,
         "minimum_visibility": run.min_visibility,
         "configs": {name: config.key_values() for name, config in configs.items()},
         "versions": [
             place_motion.VERSION,
             label.VERSION,
             render.VERSION,
-            *([sample_motion.VERSION] if run.motion == "model" else []),
+            *([sample_motion.VERSION] if sampled else []),
         ],
     }
+    if run.motion == "mixed":
+        inputs["motion"] = run.motion
     key = store.key("clip", 1, None, inputs)
     found = store.find("clip", key)
     if found is not None:
@@ -96,7 +100,7 @@ def _try_clip(
     name = str(rng.choice(sorted(rooms)))
     room = load_value(store, "room", rooms[name])
     model = None
-    if run.motion == "model":
+    if wants_model(order, run.motion):
         model = sampled_motion(run.body, configs["sample_motion"].model_dump_json())
     motion, source = draw_motion(body, configs["physics"], run.mocap, order, room, rng, model)
     joints = np.stack([track_joints(body, person) for person in motion.people])
@@ -135,6 +139,10 @@ def generate(root: str | Path, order: Path, count: int, out: Path, settings: Set
     check_replaceable(out, "dataset.json")
     store = Store(root)
     index, reconstruction = read_store_index(store), read_store_summary(store)
+    if settings.run.mocap is None and any(event.source == "captured" for event in form.events):
+        raise InputError(
+            order, "asks for captured motion, and run.mocap names none", "name a folder of BVH files in --config"
+        )
     missing = sorted(set(form.rooms) - set(index.rooms))
     if missing:
         raise InputError(order, f"asks for room {missing[0]!r}, which the store lacks", f"use {', '.join(index.rooms)}")
@@ -168,9 +176,7 @@ def generate(root: str | Path, order: Path, count: int, out: Path, settings: Set
         )
     run, models = settings.run, settings.depth_models
     depth = {"metric": models.metric, "relative": models.relative}
-    motion = "captured" if run.mocap else "procedural"
-    if run.motion == "model":
-        motion = settings.sample_motion.model
+    motion = {settings.sample_motion.model if name == SampledMotion.name else name for name in sources}
     facts = {
         "order": form.model_dump(mode="json"),
         "seed": settings.seed,

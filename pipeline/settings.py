@@ -7,13 +7,14 @@ torch.
 import importlib
 import logging
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Generic, Literal, TypeVar, overload
+from typing import TYPE_CHECKING, Any, Generic, TypeVar, overload
 
 import yaml
 from pydantic import Field, ValidationError, model_validator
 
 from models.config import Config, renamed
 from models.errors import InputError
+from models.order import Preference
 
 if TYPE_CHECKING:
     from models.calibration.standing_people import CalibrateConfig
@@ -55,10 +56,13 @@ class RunConfig(Config):
     """Processes; each computes on one thread."""
     body: Path | None = None
     """A licensed SMPL file; None is the body baked from Anny."""
-    motion: Literal["model", "simulated"] = "model"
-    """Where ordered motion comes from: the motion model that `sample_motion` names, or physics (and capture)."""
+    motion: Preference = "mixed"
+    """Where motion comes from that no order line names a `source` of: `mixed` is falls by physics and all else (and
+    whatever is ordered in words) by the motion model that `sample_motion` names, which together teach a classifier most
+    (docs/results.md); `model` is all by the model; `simulated` is falls by physics, all else captured or procedural."""
     mocap: Path | None = None
-    """A folder of BVH files for everyday motion where motion is simulated; None is procedural walking and standing."""
+    """A folder of BVH files that simulated falls begin with, and for everyday motion where that is captured; None is
+    procedural walking and standing."""
     plate_samples: int = Field(48, ge=1)
     """Frames of a camera that the background plate is the median of."""
     depth_frames: int = Field(0, ge=0)
@@ -69,7 +73,9 @@ class RunConfig(Config):
     @model_validator(mode="after")
     def _captures_are_read(self) -> "RunConfig":
         if self.mocap is not None and self.motion == "model":
-            raise ValueError("mocap is read where motion is simulated; set motion: simulated, or remove mocap")
+            raise ValueError(
+                "mocap is read where motion is simulated or mixed; set motion: simulated or mixed, or remove mocap"
+            )
         return self
 
 

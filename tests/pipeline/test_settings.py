@@ -53,7 +53,7 @@ def test_every_section_has_a_class_whose_defaults_are_valid():
     [
         ("runn: {}", "has an unknown section 'runn'; use run, serve, sample_footage"),
         ("run: {workers: 0}", "run.workers: Input should be greater than or equal to 1"),
-        ("run: {mocap: captures}", "set motion: simulated, or remove mocap"),
+        ("run: {motion: model, mocap: captures}", "set motion: simulated or mixed, or remove mocap"),
         ("run: {worker: 1}", "run.worker: Extra inputs are not permitted"),
         ("- run", "is not a mapping of sections"),
         ("[", "is not a readable YAML file"),

@@ -154,12 +154,14 @@ def test_what_stood_in_is_said():
         "clips": [{"pose_backend": "sidecar"}, {"pose_backend": None}, {"pose_backend": "sidecar"}],
         "rooms": [{"calibration": "file"}, {"calibration": "people"}],
     }
-    lines = report.stand_ins({"metric": "starter", "relative": "some/folder"}, False, "procedural", rebuilt)
+    lines = report.stand_ins(
+        {"metric": "starter", "relative": "some/folder"}, False, {"physics", "procedural"}, rebuilt
+    )
     assert [line.split(":")[0] for line in lines] == ["Depth (metric)", "2D poses", "Camera", "Body", "Everyday motion"]
     nothing = {"clips": [], "rooms": []}
-    assert report.stand_ins({"metric": "a", "relative": "b"}, True, "captured", nothing) == []
-    assert report.stand_ins({"metric": "a", "relative": "b"}, True, "some/folder", nothing) == []
-    (line,) = report.stand_ins({"metric": "a", "relative": "b"}, True, "starter", nothing)
+    assert report.stand_ins({"metric": "a", "relative": "b"}, True, {"physics", "mocap"}, nothing) == []
+    assert report.stand_ins({"metric": "a", "relative": "b"}, True, {"some/folder"}, nothing) == []
+    (line,) = report.stand_ins({"metric": "a", "relative": "b"}, True, {"physics", "starter"}, nothing)
     assert line.startswith("Motion: our small starter model")
     assert any("Anny" in line for line in report.licences(False))
     assert any("non-commercial" in line for line in report.licences(True))

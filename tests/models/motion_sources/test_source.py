@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from pathlib import Path
+from typing import get_args
 
 import numpy as np
 import pytest
@@ -19,8 +20,9 @@ from models.motion_sources.captured import MocapClips
 from models.motion_sources.draw import draw_motion
 from models.motion_sources.procedural import ProceduralEveryday
 from models.motion_sources.simulated import PhysicsFalls
-from models.order import ClipOrder
+from models.order import ClipOrder, Preference, wants_model
 from models.types import ACTIONS, SMPL_JOINTS, Motion
+from pipeline.settings import RunConfig
 
 
 @pytest.fixture(scope="module")
@@ -195,9 +197,29 @@ def test_the_first_source_that_can_acts_the_order(body: BodyModel, captured: Pat
         (order(seconds=3.0), None, "procedural"),
         (order(event="stand"), captured, "procedural"),  # no capture shows it
         (fall, captured, "physics"),
+        (order(seconds=3.0, source="procedural"), captured, "procedural"),
+        (order(seconds=3.0, source="captured"), captured, "mocap"),
     ):
         motion, source = draw_motion(body, PhysicsConfig(), mocap, asked, None, rng)
         assert source == name
         check_local_frame(body, motion, asked)
     with pytest.raises(Rejected, match="event_not_procedural: sit"):
         draw_motion(body, PhysicsConfig(), captured, order(event="sit"), None, rng)
+    with pytest.raises(Rejected, match="no_mocap_for_event: stand"):  # what is asked for by name has no stand-in
+        draw_motion(body, PhysicsConfig(), captured, order(event="stand", source="captured"), None, rng)
+
+
+def test_falls_are_not_the_motion_model_s_unless_asked() -> None:
+    fall = order(event="fall", cause="push", direction="forward")
+    told = order(event="fall", cause="push", direction="forward", text="She falls.")
+    by_model = {
+        name: [wants_model(asked, name) for asked in (fall, told, order(), order(source="procedural"))]
+        for name in get_args(Preference)
+    }
+    assert by_model == {
+        "mixed": [False, True, True, False],
+        "model": [True, True, True, False],
+        "simulated": [False, False, False, False],
+    }
+    assert all(wants_model(order(source="model"), name) for name in get_args(Preference))
+    assert RunConfig().motion == "mixed"
