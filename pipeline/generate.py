@@ -14,7 +14,7 @@ from models.body.placement import transform_motion
 from models.body.tracks import rest_root, standing_pelvis_height, track_joints
 from models.errors import InputError, Rejected
 from models.files import check_replaceable, digest, file_digest, replaced
-from models.footage.video import write_masks, write_video
+from models.footage.video_writer import write_masks, write_video
 from models.motion.model import motion_model_digest
 from models.motion_sources.draw import draw_motion
 from models.motion_sources.sampled import SampledMotion

@@ -21,7 +21,8 @@ import pytest
 import typer
 
 from models import codec
-from models.footage.video import read_frames, write_video
+from models.footage.video import read_frames
+from models.footage.video_writer import write_video
 
 ROOT = Path(__file__).parents[1]
 CONFIG = """

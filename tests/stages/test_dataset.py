@@ -6,7 +6,7 @@ import pandas as pd
 import pytest
 
 from models.errors import InputError
-from models.footage.video import read_masks, write_masks, write_video
+from models.footage.video_writer import read_masks, write_masks, write_video
 from models.geometry.camera import Camera, intrinsics_from_focal, normal_from_angles, pose_over_floor
 from models.types import ACTIONS, LabelledClip, Motion, PersonTrack
 from stages import dataset_report as report

@@ -6,7 +6,7 @@ import pytest
 from scipy.ndimage import gaussian_filter
 
 from models.errors import InputError, Rejected
-from models.footage.video import write_video
+from models.footage.video_writer import write_video
 from stages.ingest import Clip, IngestConfig, Listing, assign_cameras, list_footage, run
 
 

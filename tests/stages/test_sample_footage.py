@@ -11,7 +11,8 @@ from pydantic import ValidationError
 
 from models.errors import InputError
 from models.footage.coco_sidecar import clip_entries, read_annotations
-from models.footage.video import read_frames, read_masks
+from models.footage.video import read_frames
+from models.footage.video_writer import read_masks
 from models.geometry.camera import read_camera
 from models.geometry.lens import read_lens
 from models.types import ACTIONS, SURFACE_LABELS, Footage

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from models.footage.person_masks import feet_px, nearest_sightings, person_mask, sample_frames, sample_key_frames
-from models.footage.video import write_video
+from models.footage.video_writer import write_video
 from models.types import Footage, Person2D
 
 

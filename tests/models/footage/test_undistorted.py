@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from models.footage.undistorted import frames, frames_at
-from models.footage.video import write_video
+from models.footage.video_writer import write_video
 from models.geometry.lens import Lens
 from models.types import Footage
 
