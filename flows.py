@@ -23,7 +23,8 @@ import pipeline.train_motion
 from models.errors import InputError
 from pipeline.cli.main import main
 from pipeline.cli.options import Config, Count, Footage, Mocap, NewDataset, NewStore, Order, PoseFile, Seed, Store
-from pipeline.runner import Outcome, Runner, Work, attempt
+from pipeline.outcomes import FULL, Outcome, attempt, check_defects, failed
+from pipeline.runner import Runner, Work
 from pipeline.settings import read_settings
 
 Result = TypeVar("Result")
@@ -39,10 +40,24 @@ def steps(function: Callable[..., Any], work: Work) -> list[Outcome]:
 
 
 def task_runner(title: str, function: Callable[..., Any], work: Work) -> list[Outcome]:
-    """Run one step over all items as tasks; a `pipeline.runner.Runner`."""
+    """Run one step over all items as tasks; a `pipeline.runner.Runner`.
+
+    Where a task fails itself (its worker was killed), its items are begun again, a task each.
+    """
+    named = steps.with_options(name=title)
     shards = [list(work[start : start + SHARD]) for start in range(0, len(work), SHARD)]
-    futures = [steps.with_options(name=title).submit(function, shard) for shard in shards]
-    return [outcome for future in futures for outcome in future.result()]
+    outcomes: list[Outcome] = []
+    for shard, future in [(shard, named.submit(function, shard)) for shard in shards]:
+        found = future.result(raise_on_failure=False)
+        if isinstance(found, OSError) and found.errno in FULL:
+            raise found
+        if isinstance(found, list):
+            outcomes += found
+        elif len(shard) > 1:
+            outcomes += [outcome for one in shard for outcome in task_runner(title, function, [one])]
+        else:
+            outcomes.append(failed(shard[0][0], found))
+    return outcomes
 
 
 @flow(name="careclips-reconstruct", persist_result=False)
@@ -50,7 +65,8 @@ def reconstruct(
     footage: Footage, store: NewStore, config: Config = None, seed: Seed = 0, pose_file: PoseFile = None
 ) -> dict:
     """Rebuild the rooms and lift the people of a folder of footage; what stands already is not made again."""
-    return pipeline.reconstruct.reconstruct(footage, store, read_settings(config, seed, pose_file), task_runner)
+    settings = read_settings(config, seed, pose_file)
+    return check_defects(pipeline.reconstruct.reconstruct(footage, store, settings, task_runner))
 
 
 @flow(name="careclips-generate", persist_result=False)
@@ -58,7 +74,8 @@ def generate(
     store: Store, order: Order, count: Count, dataset: NewDataset, config: Config = None, seed: Seed = 0
 ) -> dict:
     """Make ordered clips in the rooms of a store: placed, audited, rendered, labelled."""
-    return pipeline.generate.generate(store, order, count, dataset, read_settings(config, seed), task_runner)
+    settings = read_settings(config, seed)
+    return check_defects(pipeline.generate.generate(store, order, count, dataset, settings, task_runner))
 
 
 @flow(name="careclips-evaluate", persist_result=False)
@@ -79,11 +96,16 @@ def evaluate(
 def nightly(
     footage: Path, store: Store, order: Order, count: Count, dataset: NewDataset, config: Config = None, seed: Seed = 0
 ) -> dict:
-    """Rebuild what is new in the footage, then make clips in all rooms; what stands already is not made again."""
+    """Rebuild what is new in the footage, then make clips in all rooms; what stands already is not made again.
+
+    It fails where no room can be rebuilt, before anything is made; and at its end where a defect was met.
+    """
     settings = read_settings(config, seed)
     rebuilt = pipeline.reconstruct.reconstruct(footage, store, settings, task_runner)
     made = pipeline.generate.generate(store, order, count, dataset, settings, task_runner)
-    return {"rooms": len(rebuilt["rooms"]), "accepted": made["accepted"]}
+    counts = {"rooms": len(rebuilt["rooms"]), "accepted": made["accepted"]}
+    found = {name: [*rebuilt[name], *made[name]] for name in ("skipped", "defects")}
+    return check_defects(counts | found)
 
 
 @flow(name="careclips-build-corpus", persist_result=False)

@@ -3,6 +3,7 @@ ones."""
 
 import functools
 import logging
+from pathlib import Path
 from typing import Any
 
 from pydantic import AliasChoices, BaseModel, ConfigDict, Field, model_validator
@@ -25,11 +26,17 @@ class Config(BaseModel):
     @classmethod
     def _warn_of_old_names(cls, values: Any) -> Any:
         if isinstance(values, dict):
+            # `~/` at the beginning of a path is the user's home, as it is in a shell.
+            values = {key: _at_home(value) for key, value in values.items()}
             for name, field in cls.model_fields.items():
                 for old in old_names(field):
                     if old in values and old != name:
                         _warn_once(cls.__name__, old, name)
         return values
+
+
+def _at_home(value: Any) -> Any:
+    return str(Path(value).expanduser()) if isinstance(value, str) and value.startswith("~/") else value
 
 
 @functools.cache

@@ -1,4 +1,4 @@
-"""Text files as other programs write them: any usual encoding, tables with blank and short rows, JSON without surprises.
+"""Text files as other programs write them: any usual encoding, tables with blank and short rows, JSON, YAML.
 
 Every reader of CSV, JSON, YAML, BVH and AMC reads its bytes here, so what one of them understands, all do.
 """

@@ -19,6 +19,8 @@ from models.errors import InputError
 from models.files import file_digest, write_text
 from models.mocap.importers.indexed_folder import index_takes
 from pipeline.loaders import body_model
+from pipeline.outcomes import require_all
+from pipeline.output_folder import holds
 from pipeline.records import read_store_index
 from pipeline.runner import Runner, cached, load_value
 from pipeline.settings import Settings
@@ -54,6 +56,7 @@ def corpus_part(store: Store, settings: Settings, kind: str, numbers: list[int])
     return {"key": artefact.key, "recomputed": new}
 
 
+@holds("out")
 def build_corpus(out: Path, settings: Settings, runner: Runner) -> dict:
     """Build the motion corpus: `corpus.bin`, a training pack `pack.bin`, `skeleton.safetensors`, `index.csv`,
     `summary.json`, `report.html`."""
@@ -68,17 +71,12 @@ def build_corpus(out: Path, settings: Settings, runner: Runner) -> dict:
         for first in range(0, count, config.part):
             numbers = list(range(first, min(first + config.part, count)))
             work.append((f"{kind}/{first:05d}", (store, settings, kind, numbers)))
-    outcomes = runner("making the corpus", corpus_part, work)
-    failed = [f"{outcome.item}: {outcome.reason}" for outcome in outcomes if outcome.reason]
-    if failed:
-        raise InputError(
-            out, f"{len(failed)} parts of the corpus could not be made ({failed[0]})", "mend that, start again"
-        )
+    made = require_all(out, "making the corpus", runner("making the corpus", corpus_part, work))
     dropped: Counter[str] = Counter()
     with tempfile.TemporaryDirectory() as folder:
         parts = []
-        for outcome in outcomes:
-            value = load_value(store, "corpus_part", outcome.value["key"])
+        for part in made:
+            value = load_value(store, "corpus_part", part["key"])
             dropped.update(value["dropped"])
             if len(value["file"]):
                 parts.append(Path(folder) / f"{len(parts):05d}.bin")
@@ -90,7 +88,7 @@ def build_corpus(out: Path, settings: Settings, runner: Runner) -> dict:
     result = summary(index) | {
         "pack_mib": (out / "pack.bin").stat().st_size / 2**20,
         "seed": settings.seed,
-        "recomputed": sum(outcome.value["recomputed"] for outcome in outcomes),
+        "recomputed": sum(part["recomputed"] for part in made),
     }
     write_text(out / "index.csv", index_rows(index))
     write_text(out / "summary.json", json.dumps(result, indent=1))

@@ -13,6 +13,8 @@ from models.motion_sources.captured import UNUSUAL_WORDS
 from models.seeds import generator
 from pipeline.evaluate_people import lifted_clips
 from pipeline.loaders import body_model
+from pipeline.outcomes import SetAside
+from pipeline.output_folder import holds
 from pipeline.records import read_store_index
 from pipeline.runner import Runner
 from pipeline.settings import Settings
@@ -48,6 +50,7 @@ def captured_walks(mocap: Path, settings: Settings) -> list:
     return [read_take(take, body, betas, 30.0) for take in walks]
 
 
+@holds("out")
 def compare_falls(
     stores: list[str], events: Path, out: Path, count: int, settings: Settings, runner: Runner, mocap: Path | None
 ) -> dict:
@@ -72,16 +75,18 @@ def compare_falls(
         work += [
             (f"{w.clip} {w.person.person} {w.onset_s:.1f} {i}", (settings, w, walks)) for i, w in enumerate(windows)
         ]
-    outcomes = runner("lifting falls and their counterparts", compare_window, work)
+    set_aside = SetAside()
+    step = "lifting falls and their counterparts"
+    found = set_aside.values(step, runner(step, compare_window, work))
+    dropped += [{"item": one["item"], "reason": one["reason"]} for one in set_aside.skipped]
     samples: dict[str, list] = {"real_falls": [], "simulated_falls": [], "real_walks": [], "captured_walks": []}
-    for outcome in outcomes:
-        if outcome.reason:
-            dropped.append({"item": outcome.item, "reason": outcome.reason})
-            continue
-        for kind, event, found in outcome.value["rows"]:
-            samples[kind].append((event, found))
+    for value in found.values():
+        for kind, event, features in value["rows"]:
+            samples[kind].append((event, features))
     compared = stage.run(config, samples, generator(settings.seed, "compare_falls", ""))
     keep = ("impact_time_s", "hip_speed_m_s", "dropped_share", "realtime_factor", "recovered", "dropped")
     summary = {key: made[key] for key in keep} | compared | {"rejected": dropped, "seed": settings.seed}
+    summary |= set_aside.summary()
     write_text(out / "falls.json", json.dumps(summary, indent=1))
+    set_aside.write_tracebacks(out)
     return summary

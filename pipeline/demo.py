@@ -11,6 +11,7 @@ from models.errors import InputError
 from models.files import write_text
 from pipeline.evaluate import evaluate
 from pipeline.generate import generate
+from pipeline.output_folder import holds
 from pipeline.reconstruct import reconstruct
 from pipeline.runner import PeakMemory, Runner
 from pipeline.sample_footage import make_sample_footage
@@ -19,6 +20,7 @@ from pipeline.settings import Settings
 log = logging.getLogger(__name__)
 
 
+@holds("out")
 def demo(footage: Path | None, out: Path, settings: Settings, runner: Runner, order: Path, count: int) -> dict:
     """Run the main job from end to end; returns counts and timings."""
     started = time.perf_counter()
@@ -49,13 +51,14 @@ def demo(footage: Path | None, out: Path, settings: Settings, runner: Runner, or
         "rooms": len(rebuilt["rooms"]),
         "clips": len(rebuilt["clips"]),
         "people": sum(clip["people"] for clip in rebuilt["clips"]),
-        "footage_rejected": len(rebuilt["rejected"]),
+        "footage_rejected": len(rebuilt["skipped"]),
         "requested": made["requested"],
         "accepted": made["accepted"],
         "rejected": made["rejected"],
         "sources": made["sources"],
         "gain": gain["gain"] if gain else None,
         "verdict": gain["verdict"] if gain else "not measured",
+        "defects": [*rebuilt["defects"], *made["defects"]],
         "timings_s": timings,
         "total_seconds": time.perf_counter() - started,
         "peak_memory_mib": memory.mib,

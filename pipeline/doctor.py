@@ -8,11 +8,13 @@ from typing import Any
 from models.files import write_text
 from models.types import Footage
 from pipeline.loaders import sampled_motion
+from pipeline.output_folder import holds
 from pipeline.settings import Settings
 from stages import doctor as checks
 from stages import people2d
 
 
+@holds("out")
 def doctor(out: Path, settings: Settings) -> list[dict[str, Any]]:
     """Check libraries and models: what was checked, whether it is fine, and what was seen; also written to
     `out/summary.json`."""

@@ -2,6 +2,7 @@
 
 import os
 
+os.umask(0o077)  # footage of vulnerable people, and what is made of it, is its user's alone
 os.environ.setdefault("OMP_NUM_THREADS", "1")  # one thread a process: sums in one order give the same bytes
 os.environ.setdefault("PYOPENGL_PLATFORM", "egl")
 os.environ.setdefault("PREFECT_SERVER_ANALYTICS_ENABLED", "false")  # its heartbeat races the first migration

@@ -8,6 +8,7 @@ from models.errors import InputError
 from models.files import write_text
 from models.footage.action_labels import read_mapping, read_segments
 from models.seeds import generator
+from pipeline.output_folder import holds
 from pipeline.records import read_store_index
 from pipeline.runner import load_value
 from pipeline.settings import CONFIGS, Settings
@@ -27,6 +28,7 @@ class LabelTable:
     """CSV with path,fall_onset_s,at_rest_s, which says more of each fall."""
 
 
+@holds("out")
 def evaluate(
     real: str | Path,
     synthetic: Path,

@@ -20,11 +20,13 @@ from models.motion.model import load_motion_model
 from models.motion.sampler import MotionSampler
 from models.text.encoder import TextCache, TextEncoder
 from pipeline.loaders import body_model
+from pipeline.output_folder import holds
 from pipeline.settings import Settings
 from stages import evaluate_motion as stage
 from stages import label
 
 
+@holds("out")
 def evaluate_motion(
     corpus: Path, out: Path, arms: list[str], settings: Settings, texts: Path | None, evaluator: Path | None
 ) -> dict[str, Any]:

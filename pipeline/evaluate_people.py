@@ -10,6 +10,8 @@ from models.errors import InputError
 from models.files import write_text
 from models.seeds import generator
 from pipeline.loaders import body_model
+from pipeline.outcomes import SetAside
+from pipeline.output_folder import holds
 from pipeline.records import read_store_index
 from pipeline.runner import Runner, load_value
 from pipeline.settings import Settings
@@ -38,6 +40,7 @@ def lift_sample_clip(footage: Path, clip: str, size: tuple[int, int], settings: 
     return {"lifted": result}
 
 
+@holds("out")
 def evaluate_people(
     footage: Path,
     out: Path,
@@ -53,10 +56,11 @@ def evaluate_people(
     if not names:
         raise InputError(footage, "holds no sample footage with its truth", "make some with `careclips sample-footage`")
     work = [(name, (footage, name, (size.width_px, size.height_px), settings)) for name in names]
-    outcomes = runner("lifting people", lift_sample_clip, work)
-    lifted = [outcome.value["lifted"] for outcome in outcomes if not outcome.reason]
+    set_aside = SetAside()
+    values = set_aside.values("lifting people", runner("lifting people", lift_sample_clip, work))
+    lifted = [value["lifted"] for value in values.values()]
     summary: dict[str, Any] = {
-        "rejected": [{"item": o.item, "reason": o.reason} for o in outcomes if o.reason],
+        **set_aside.summary(),
         "clips": len(lifted),
         "footage": str(footage),
         "seed": settings.seed,
@@ -71,6 +75,7 @@ def evaluate_people(
         summary["real"] = real_lifting(Store(store), settings, events)
     out.mkdir(parents=True, exist_ok=True)
     write_text(out / "summary.json", json.dumps(summary, indent=1))
+    set_aside.write_tracebacks(out)
     return summary
 
 

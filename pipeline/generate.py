@@ -21,6 +21,8 @@ from models.motion_sources.sampled import SampledMotion
 from models.order import OrderForm, draw_clip_order, read_order_form, wants_model
 from models.seeds import generator
 from pipeline.loaders import body_model, sampled_motion
+from pipeline.outcomes import SetAside, check_defects
+from pipeline.output_folder import holds
 from pipeline.records import read_store_index, read_store_summary
 from pipeline.runner import PeakMemory, Runner, find_made, load_value
 from pipeline.settings import RunConfig, Settings
@@ -132,6 +134,7 @@ def _try_clip(
     return labelled, rendered, source
 
 
+@holds("out")
 def generate(root: str | Path, order: Path, count: int, out: Path, settings: Settings, runner: Runner) -> dict:
     """Make ordered clips in the rooms of a store, as a dataset folder; returns what `summary.json` holds."""
     started = time.perf_counter()
@@ -152,10 +155,11 @@ def generate(root: str | Path, order: Path, count: int, out: Path, settings: Set
     with PeakMemory() as memory:
         work = [(f"clip_{i:05d}", (store, settings, form.model_dump_json(), rooms, i)) for i in range(count)]
         outcomes = runner("making clips", make_clip, work)
-    rejected: Counter[str] = Counter()
-    for outcome in outcomes:
-        rejected.update([outcome.reason] if outcome.reason else outcome.value.rejected)
-    clips: list[GeneratedClip] = [outcome.value for outcome in outcomes if not outcome.reason]
+    set_aside = SetAside()
+    clips: list[GeneratedClip] = list(set_aside.values("making clips", outcomes).values())
+    rejected = Counter(one["reason"] for one in set_aside.skipped)
+    for clip in clips:
+        rejected.update(clip.rejected)
     recomputed = sum(clip.recomputed for clip in clips)
     accepted = [clip.key for clip in clips if clip.source]
     sources = Counter(clip.source for clip in clips if clip.source)
@@ -169,8 +173,9 @@ def generate(root: str | Path, order: Path, count: int, out: Path, settings: Set
         "sources": sources,
         "recomputed": recomputed,
         "seed": settings.seed,
-    }
+    } | set_aside.summary()
     if not accepted:
+        check_defects(summary, set_aside)
         raise InputError(
             order, f"gave no clip at all: {dict(rejected)}", "loosen the order or film a room with more free floor"
         )
@@ -189,11 +194,13 @@ def generate(root: str | Path, order: Path, count: int, out: Path, settings: Set
         "stand_ins": dataset_report.stand_ins(depth, run.body is not None, motion, reconstruction),
         "licences": dataset_report.licences(run.body is not None),
     }
-    _write_dataset(store, accepted, rooms, out, facts, summary)
+    _write_dataset(store, accepted, rooms, out, facts, summary, set_aside)
     return summary
 
 
-def _write_dataset(store: Store, clips: list[str], rooms: dict, out: Path, facts: dict, summary: dict) -> None:
+def _write_dataset(
+    store: Store, clips: list[str], rooms: dict, out: Path, facts: dict, summary: dict, set_aside: SetAside
+) -> None:
     """Write the dataset beside its place and swap it in when it is whole."""
     folders = [find_made(store, "clip", key).folder for key in clips]
     with replaced(out) as folder:
@@ -202,4 +209,5 @@ def _write_dataset(store: Store, clips: list[str], rooms: dict, out: Path, facts
         for name, key in rooms.items():
             dataset.write_room_map(folder / "rooms", name, load_value(store, "room", key))
         (folder / "summary.json").write_text(json.dumps(summary, indent=1))
+        set_aside.write_tracebacks(folder)
         (folder / "report.html").write_text(dataset_report.run(folder))

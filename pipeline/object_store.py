@@ -50,9 +50,13 @@ class Objects:
         into.parent.mkdir(parents=True, exist_ok=True)
         self._files.get_file(f"{self._base}/{name}", str(into))
 
+    def remove(self, name: str) -> None:
+        """Remove a file, where there is one."""
+        try:
+            self._files.rm_file(f"{self._base}/{name}")
+        except FileNotFoundError:
+            pass  # or another process was faster
+
     def withdraw(self, name: str) -> None:
         """Remove a folder's `meta.json`, so that it is not found any more."""
-        try:
-            self._files.rm_file(f"{self._base}/{name}/{LAST}")
-        except FileNotFoundError:
-            pass  # another process was faster
+        self.remove(f"{name}/{LAST}")

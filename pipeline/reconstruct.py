@@ -7,43 +7,51 @@ from pathlib import Path
 from typing import Any
 
 from models.body.tracks import track_joints
+from models.errors import InputError
 from pipeline.loaders import body_model
+from pipeline.outcomes import TRACEBACKS, Outcome, SetAside, attempt
+from pipeline.output_folder import holds
 from pipeline.reconstruct_people import find_people, fit_people, ingest_clip
 from pipeline.reconstruct_rooms import build_room
 from pipeline.records import ClipRecord, RoomRecord, StoreIndex
-from pipeline.runner import Outcome, Runner, cached, load_value
+from pipeline.runner import Runner, cached, load_value
 from pipeline.settings import Settings
 from pipeline.store import Store
 from stages import evaluate_reconstruction, ingest, people2d
 
 
+@holds("out")
 def reconstruct(footage: Path, out: str | Path, settings: Settings, runner: Runner) -> dict:
-    """Bring rooms and people of a folder of footage into a store (folder or URL); returns what `summary.json` holds."""
+    """Bring rooms and people of a folder of footage into a store (folder or URL); returns what `summary.json` holds.
+
+    Raises InputError, after the summary is written, where not one room came of it.
+    """
     started = time.perf_counter()
     store = Store(out)
+    set_aside = SetAside()
     listings = ingest.list_footage(footage)
-    rejected: list[dict[str, str]] = []
-
     work = [(one.clip, (store, settings, one.clip, one.path, one.row, footage)) for one in listings]
-    read = _accepted(runner("reading footage", ingest_clip, work), rejected)
+    read = set_aside.values("reading footage", runner("reading footage", ingest_clip, work))
     clips = {name: record for name, (record, _) in read.items()}
-    rejected += [{"item": name, "reason": reason} for name, (_, reasons) in read.items() for reason in reasons]
-    if not clips:
-        return _summary({}, {}, rejected, [], settings, started)
-    cameras, notes = _assign_cameras(store, settings, clips)
+    for name, (_, reasons) in read.items():
+        for reason in reasons:
+            set_aside.add(name, "annotation", reason)
+    cameras, notes = _assign_cameras(store, settings, clips) if clips else ({}, [])
 
     work = [(name, (store, settings, footage, record)) for name, record in clips.items()]
-    found = _accepted(runner("finding people", find_people, work), rejected)
+    found = set_aside.values("finding people", runner("finding people", find_people, work))
     clips |= {name: record for name, (record, _) in found.items()}
-    people2d.check_order(settings.people2d, [order for _, order in found.values()], footage)
-
-    work = []
+    checks = []
     for camera in sorted(set(cameras.values())):
+        orders = [order for name, (_, order) in found.items() if cameras[name] == camera]
+        checks.append(attempt(people2d.check_order, camera, (settings.people2d, orders, footage / camera)))
+    work = []
+    for camera in set_aside.values("checking the keypoints' order", checks):
         members = [name for name in clips if cameras[name] == camera]
         files = [one.path.parent / "camera.json" for one in listings if one.clip in members]
         camera_file = next((file for file in files if file.exists()), None)
         work.append((camera, (store, settings, footage, camera, [clips[name] for name in members], camera_file)))
-    rooms: dict[str, RoomRecord] = _accepted(runner("rebuilding rooms", build_room, work), rejected)
+    rooms: dict[str, RoomRecord] = set_aside.values("rebuilding rooms", runner("rebuilding rooms", build_room, work))
 
     clips = {name: replace(record, room=cameras[name]) for name, record in clips.items()}
     ready = [
@@ -51,18 +59,53 @@ def reconstruct(footage: Path, out: str | Path, settings: Settings, runner: Runn
         for name, record in clips.items()
         if record.people2d and cameras[name] in rooms
     ]
+    clips |= set_aside.values("lifting people", _lift(store, settings, footage, ready, runner))
+
+    summary = {
+        "rooms": [{**room.row, "recomputed": room.recomputed} for room in rooms.values()],
+        "clips": [record.summary_row(name) for name, record in clips.items()],
+        "rejected": [{"item": one["item"], "reason": one["reason"]} for one in set_aside.skipped],
+        "notes": notes,
+        "seed": settings.seed,
+    }
+    work = [(row["clip"], (footage, store, row["clip"], clips[row["clip"]], rooms)) for row in summary["clips"]]
+    truths = set_aside.values("comparing with the truth", [attempt(score_against_truth, *one) for one in work])
+    for row in summary["clips"]:
+        if truths.get(row["clip"]) is not None:
+            row["truth"] = truths[row["clip"]]
+    summary |= set_aside.summary() | {"total_seconds": time.perf_counter() - started}
+    store.write_text("summary.json", json.dumps(summary, indent=1))
+    store.write_text(TRACEBACKS, set_aside.tracebacks())
+    StoreIndex({name: room.room for name, room in rooms.items()}, clips, str(footage.resolve())).write(store)
+    if not rooms:
+        raise InputError(
+            footage,
+            f"gave no room at all: of {len(listings)} clip(s), {len(clips)} could be read ({set_aside.first_reason()})",
+            f"see `skipped` in {store.root}/summary.json",
+        )
+    return summary
+
+
+def _lift(
+    store: Store, settings: Settings, footage: Path, ready: list[tuple[str, ClipRecord, RoomRecord]], runner: Runner
+) -> list[Outcome]:
+    """Lift the people of many clips, some at once; where a group fails, each of its clips is tried by itself."""
     size = settings.people3d.clips_at_once
     groups = [ready[first : first + size] for first in range(0, len(ready), size)]
-    work = [(", ".join(name for name, *_ in group), (store, settings, footage, group)) for group in groups]
-    for group, outcome in zip(groups, runner("lifting people", fit_people, work), strict=True):
-        failed = [replace(outcome, item=name) for name, *_ in group]
-        clips |= _accepted(failed if outcome.reason else outcome.value, rejected)
 
-    summary = _summary(rooms, clips, rejected, notes, settings, started)
-    score_against_truth(footage, store, summary, clips, rooms)
-    store.write_text("summary.json", json.dumps(summary, indent=1))
-    StoreIndex({name: room.room for name, room in rooms.items()}, clips, str(footage.resolve())).write(store)
-    return summary
+    def run(groups: list) -> list[tuple[list, Outcome]]:
+        work = [(", ".join(name for name, *_ in group), (store, settings, footage, group)) for group in groups]
+        return list(zip(groups, runner("lifting people", fit_people, work), strict=True))
+
+    tried = run(groups)
+    alone = {one[0]: [one] for group, outcome in tried if outcome.kind and len(group) > 1 for one in group}
+    outcomes: list[Outcome] = []
+    for group, outcome in [*tried, *(run(list(alone.values())) if alone else [])]:
+        if outcome.kind is None:
+            outcomes += outcome.value
+        elif len(group) == 1:
+            outcomes.append(replace(outcome, item=group[0][0]))
+    return outcomes
 
 
 def _assign_cameras(store: Store, settings: Settings, clips: dict[str, ClipRecord]) -> tuple[dict[str, str], list[str]]:
@@ -79,44 +122,18 @@ def _assign_cameras(store: Store, settings: Settings, clips: dict[str, ClipRecor
     return cameras, artefact.meta["figures"]["notes"]
 
 
-def _accepted(outcomes: list[Outcome], rejected: list[dict[str, str]]) -> dict[str, Any]:
-    """What steps gave, by item; the reasons of those that gave nothing are added to `rejected`."""
-    rejected += [{"item": outcome.item, "reason": outcome.reason} for outcome in outcomes if outcome.reason]
-    return {outcome.item: outcome.value for outcome in outcomes if not outcome.reason}
-
-
-def _summary(
-    rooms: dict[str, RoomRecord],
-    clips: dict[str, ClipRecord],
-    rejected: list,
-    notes: list,
-    settings: Settings,
-    started: float,
-) -> dict[str, Any]:
-    return {
-        "rooms": [{**room.row, "recomputed": room.recomputed} for room in rooms.values()],
-        "clips": [record.summary_row(name) for name, record in clips.items()],
-        "rejected": rejected,
-        "notes": notes,
-        "seed": settings.seed,
-        "total_seconds": time.perf_counter() - started,
-    }
-
-
 def score_against_truth(
-    footage: Path, store: Store, summary: dict, clips: dict[str, ClipRecord], rooms: dict[str, RoomRecord]
-) -> None:
-    """Add `truth` to the summary of each clip whose exact truth lies in `<footage>/truth/<clip>/` (sample footage)."""
-    for row in summary["clips"]:
-        truth = footage / "truth" / row["clip"]
-        record = clips[row["clip"]]
-        if not truth.is_dir() or record.room not in rooms:
-            continue
-        room = load_value(store, "room", rooms[record.room].room)
-        joints, visible = {}, {}
-        if record.people3d:
-            motion = load_value(store, "people3d", record.people3d)
-            for person in motion.people:
-                joints[person.person] = track_joints(body_model(None), person)
-                visible[person.person] = person.visible
-        row["truth"] = evaluate_reconstruction.run(truth, room, joints, visible)
+    footage: Path, store: Store, clip: str, record: ClipRecord, rooms: dict[str, RoomRecord]
+) -> dict[str, Any] | None:
+    """Return how far a clip is from its exact truth in `<footage>/truth/<clip>/` (sample footage); None without."""
+    truth = footage / "truth" / clip
+    if not truth.is_dir() or record.room not in rooms:
+        return None
+    room = load_value(store, "room", rooms[record.room].room)
+    joints, visible = {}, {}
+    if record.people3d:
+        motion = load_value(store, "people3d", record.people3d)
+        for person in motion.people:
+            joints[person.person] = track_joints(body_model(None), person)
+            visible[person.person] = person.visible
+    return evaluate_reconstruction.run(truth, room, joints, visible)

@@ -17,8 +17,9 @@ from models.footage.video import read_frames
 from models.geometry.lens import read_lens
 from models.people2d.pose_nms import drop_strayed_frames
 from pipeline.loaders import body_model
+from pipeline.outcomes import Outcome, attempt
 from pipeline.records import ClipRecord, RoomRecord
-from pipeline.runner import Outcome, attempt, cached, load_value
+from pipeline.runner import cached, load_value
 from pipeline.settings import Settings
 from pipeline.store import Store
 from stages import ingest, people2d, people3d

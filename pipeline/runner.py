@@ -1,17 +1,12 @@
-"""Running steps: many items through one function, what was set aside and why, what was done already, how much memory.
+"""Running steps: many items through one function, what was done already, how much memory.
 
 A step is a function of paths, keys and plain values that finds its finished artefact by content key or makes it.
 """
 
-import logging
 import sys
 import threading
 import time
 from collections.abc import Callable, Sequence
-from concurrent.futures import ProcessPoolExecutor, as_completed
-from dataclasses import dataclass
-from multiprocessing import get_context
-from pathlib import Path
 from typing import Any
 
 import psutil
@@ -20,28 +15,9 @@ from rich.progress import Progress
 from models import codec
 from models.config import Config
 from models.errors import InputError, Rejected
+from pipeline.outcomes import Outcome, attempt
 from pipeline.store import Artefact, Store
-
-
-@dataclass(frozen=True)
-class Outcome:
-    """What became of one step."""
-
-    item: str
-    value: Any = None
-    reason: str = ""
-    """Why it was set aside; empty where it was not."""
-
-
-def attempt(function: Callable[..., Any], item: str, arguments: tuple) -> Outcome:
-    """Run a step; InputError and Rejected become a reason, everything else is a defect and is raised."""
-    try:
-        return Outcome(item, value=function(*arguments))
-    except InputError as error:
-        return Outcome(item, reason=f"{Path(error.item).name} {error.problem}; {error.remedy}")
-    except Rejected as error:
-        return Outcome(item, reason=str(error))
-
+from pipeline.worker_pool import WorkerPool
 
 Work = Sequence[tuple[str, tuple]]
 """(item, arguments of the step) for every item."""
@@ -49,36 +25,18 @@ Runner = Callable[[str, Callable[..., Any], Work], list[Outcome]]
 """Runs one step over many items; outcomes come in the order of the work."""
 
 
-def _start_worker() -> None:
-    logging.basicConfig(level=logging.WARNING, format="%(levelname)s %(name)s: %(message)s")
-
-
 def plain_runner(workers: int, show_progress: bool) -> Runner:
-    """Run steps in this process, or in a pool of processes where there is more than one worker.
+    """Run steps in a pool of processes, or, where one worker is asked for, in this process itself.
 
-    The pool lives as long as the runner: what a worker has imported and loaded serves the next step, too.
+    In this process, an item that the system kills for its memory takes the run with it.
     """
-    pool: ProcessPoolExecutor | None = None
-
-    def in_pool(function: Callable[..., Any], work: Work, advance: Callable[[], None]) -> list[Outcome]:
-        nonlocal pool
-        pool = pool or ProcessPoolExecutor(workers, get_context("spawn"), _start_worker)
-        futures = [pool.submit(attempt, function, item, arguments) for item, arguments in work]
-        try:
-            for future in as_completed(futures):
-                future.result()
-                advance()
-        except BaseException:  # a defect, a worker that was killed, or an interrupt: what waits is not begun
-            pool.shutdown(cancel_futures=True)
-            pool = None
-            raise
-        return [future.result() for future in futures]
+    pool = WorkerPool(workers)
 
     def run(title: str, function: Callable[..., Any], work: Work) -> list[Outcome]:
         with Progress(transient=True, disable=not (show_progress and sys.stderr.isatty())) as progress:
             task = progress.add_task(title, total=len(work))
-            if min(workers, len(work)) > 1:
-                return in_pool(function, work, lambda: progress.advance(task))
+            if workers > 1 and work:
+                return pool.run(function, work, lambda: progress.advance(task))
             outcomes = []
             for item, arguments in work:
                 outcomes.append(attempt(function, item, arguments))

@@ -15,10 +15,12 @@ from models.motion.model import load_motion_model, motion_model_digest
 from models.rendering.film_strip import motion_strip
 from models.text.encoder import TextEncoder
 from pipeline.loaders import body_model
+from pipeline.output_folder import holds
 from pipeline.settings import Settings
 from stages import dataset, sample_motion
 
 
+@holds("out")
 def sample(text: str, people: int, frames: int, count: int, out: Path, settings: Settings, roles: list[str]) -> dict:
     """Sample motions of one sentence: a npz and a film strip each, and `summary.json`."""
     config, body = settings.sample_motion, body_model(settings.run.body)

@@ -8,11 +8,14 @@ from typing import Any
 
 from models.errors import InputError
 from models.files import check_replaceable, digest, replaced
+from pipeline.outcomes import require_all
+from pipeline.output_folder import holds
 from pipeline.runner import Runner
 from pipeline.settings import Settings
 from stages import sample_footage
 
 
+@holds("out")
 def make_sample_footage(out: Path, settings: Settings, runner: Runner) -> dict:
     """Render sample footage with its truth into a folder; kept as it is where it was made from the same values
     before."""
@@ -27,11 +30,8 @@ def make_sample_footage(out: Path, settings: Settings, runner: Runner) -> dict:
     started = time.perf_counter()
 
     def each_room(function: Callable[..., Any], numbers: Any) -> list:
-        outcomes = runner("filming rooms", function, [(f"room {number + 1}", (number,)) for number in numbers])
-        for outcome in outcomes:
-            if outcome.reason:
-                raise InputError(outcome.item, outcome.reason, "choose another seed")
-        return [outcome.value for outcome in outcomes]
+        work = [(f"room {number + 1}", (number,)) for number in numbers]
+        return require_all(out, "filming rooms", runner("filming rooms", function, work))
 
     with replaced(out) as folder:
         counts = sample_footage.run(config, folder, settings.seed, each_room)

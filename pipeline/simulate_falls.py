@@ -11,6 +11,8 @@ from models.files import check_replaceable, replaced
 from models.order import CAUSE_DIRECTIONS, Cause, Direction
 from models.seeds import generator
 from pipeline.loaders import body_model
+from pipeline.outcomes import SetAside
+from pipeline.output_folder import holds
 from pipeline.records import read_store_index
 from pipeline.runner import Runner, load_value
 from pipeline.settings import Settings
@@ -38,6 +40,7 @@ def simulate_one_fall(
     return {"motion": motion, "seconds": seconds}
 
 
+@holds("out")
 def simulate_falls(
     out: Path,
     count: int,
@@ -75,15 +78,18 @@ def simulate_falls(
     with replaced(out) as folder:
         work = [(f"fall_{i:05d}", (settings, cause, direction, f"fall_{i:05d}", folder, built)) for i in range(count)]
         outcomes = runner("simulating falls", simulate_one_fall, work)
-        made = {outcome.item: outcome.value for outcome in outcomes if not outcome.reason}
-        dropped = Counter((outcome.reason or "").split(":")[0] for outcome in outcomes if outcome.reason)
+        set_aside = SetAside()
+        made = set_aside.values("simulating falls", outcomes)
+        dropped = Counter(one["reason"].split(":")[0] for one in set_aside.skipped)
         motions = [one["motion"] for one in made.values()]
         summary = stage.metrics(motions, dropped, sum(one["seconds"] for one in made.values())) | {
             "falls": {item: one["motion"].details for item, one in made.items()},
             "seed": settings.seed,
             "room": room,
+            **set_aside.summary(),
         }
         (folder / "summary.json").write_text(json.dumps(summary, indent=1))
+        set_aside.write_tracebacks(folder)
     if not made:
         raise InputError("falls", f"none could be simulated: {dict(dropped)}", "try another cause, direction or room")
     return summary

@@ -9,6 +9,7 @@ from PIL import Image
 from models.files import write_text
 from pipeline.export import read_motion
 from pipeline.loaders import body_model
+from pipeline.output_folder import holds
 from pipeline.settings import Settings
 from stages import dataset
 from stages import smooth as stage
@@ -17,6 +18,7 @@ LADDER = (0.0, 0.03, 0.1, 0.3, 1.0, 3.0, 10.0)
 """Weights for which jitter and lag are measured, as multiples of the configured one."""
 
 
+@holds("out")
 def smooth(item: str, out: Path, settings: Settings) -> dict:
     """Write `motion.npz`, smoothed, and per person `jitter_lag_<person>.png`; returns what `summary.json` holds."""
     config, body = settings.smooth, body_model(settings.run.body)

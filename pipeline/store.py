@@ -9,6 +9,7 @@ computed again.
 import json
 import logging
 import os
+import re
 import shutil
 import socket
 import uuid
@@ -24,6 +25,9 @@ from models.files import cache_folder, digest, file_digest, write_text
 from pipeline.object_store import LAST, Objects
 
 log = logging.getLogger(__name__)
+
+_PARTIAL = re.compile(r"(?P<host>.+)_(?P<process>\d+)_[0-9a-f]{8}_.+")
+"""Name of what is being written."""
 
 
 @dataclass(frozen=True)
@@ -61,7 +65,7 @@ class Store:
         self.root = str(root)
         self._objects: Objects | None = None
         if "://" not in self.root:
-            self.folder = Path(root)
+            self.folder = Path(root).expanduser()
         elif self.root.startswith(("file://", "local://")):
             self.folder = Path(self.root.split("://", 1)[1])
         else:
@@ -127,8 +131,13 @@ class Store:
             return None
 
     def write_text(self, name: str, text: str) -> None:
-        """Write a text beside the artefacts, whole."""
-        if self._objects is not None:
+        """Write a text beside the artefacts, whole; an empty one is removed."""
+        if not text:
+            if self._objects is not None:
+                self._objects.remove(name)
+            else:
+                (self.folder / name).unlink(missing_ok=True)
+        elif self._objects is not None:
             self._objects.write(name, text.encode())
         else:
             self.folder.mkdir(parents=True, exist_ok=True)
@@ -190,8 +199,8 @@ class Store:
     def _remove_leftovers(self) -> None:
         """Remove what killed processes of this machine left half written."""
         for folder in self._partial.iterdir():
-            host, pid, *_ = folder.name.split("_")
-            if host == socket.gethostname() and not _is_alive(int(pid)):
+            named = _PARTIAL.fullmatch(folder.name)  # a network file system leaves others there, .nfs0001 and the like
+            if named and named["host"] == socket.gethostname() and not _is_alive(int(named["process"])):
                 shutil.rmtree(folder, ignore_errors=True)
 
 

@@ -11,10 +11,12 @@ from models.training.depth.network import SHORT_PX
 from models.training.depth.views import Views, render_views
 from models.training.loop import Run, TrainConfig
 from models.training.state import read_facts
+from pipeline.output_folder import holds
 
 log = logging.getLogger(__name__)
 
 
+@holds("run.out")
 def train_depth(kind: Kind, kept: Path, count: int, training: TrainConfig, run: Run, start: Path | None) -> dict:
     """Train on the views of a file; where it is not there, so many are rendered and kept in it. How it was trained."""
     if not kept.exists():

@@ -11,6 +11,7 @@ from models.text.encoder import SentenceConfig, TextCache, TextEncoder, write_te
 from models.training.loop import Run
 from models.training.motion import evaluate_evaluator as evaluator_card
 from models.training.motion import train_evaluator as evaluator
+from pipeline.output_folder import holds
 
 
 def evaluator_data(corpus: Path, texts: Path | None) -> tuple[MotionData, TextCache, MotionEvaluatorConfig]:
@@ -24,6 +25,7 @@ def evaluator_data(corpus: Path, texts: Path | None) -> tuple[MotionData, TextCa
     return MotionData(read, read_skeleton(corpus.parent / "skeleton.safetensors"), config.max_frames), cache, config
 
 
+@holds("run.out")
 def train_evaluator(corpus: Path, texts: Path | None, training: evaluator.EvaluatorTrainConfig, run: Run) -> dict:
     """Train a motion evaluator and write its card; its figures on the split `test`."""
     data, cache, config = evaluator_data(corpus, texts)

@@ -21,6 +21,7 @@ from models.rendering.stick_figures import stick_figures
 from models.text.encoder import TextCache, TextEncoder, write_texts
 from models.training.loop import Run
 from models.training.motion import train as training
+from pipeline.output_folder import holds
 from pipeline.settings import Settings
 from pipeline.store import Store
 
@@ -40,6 +41,7 @@ class Machine:
 ONE_CORE = Machine()
 
 
+@holds("out")
 def train_motion(
     corpus: Path,
     texts: Path | None,

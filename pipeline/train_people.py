@@ -31,6 +31,7 @@ from models.training.pose_prior import train as prior
 from models.training.pose_prior.kinematics import Kinematics
 from models.training.pose_prior.lying_postures import lying_postures, save_postures
 from models.training.pose_prior.poses import Poses
+from pipeline.output_folder import holds
 
 log = logging.getLogger(__name__)
 
@@ -103,6 +104,7 @@ def gather_views(source: Source, poses: Path | None, people: int, seed: int) -> 
     return _gathered(source.kept, read_views, make, save_views)
 
 
+@holds("run.out")
 def train_lifter(
     motions: Motions, training: lifter.LifterTrainConfig, run: Run, start: Path | None, windows: int
 ) -> dict:
@@ -111,6 +113,7 @@ def train_lifter(
     return lifter_card.write_card(run.out, motions, windows, run.seed)
 
 
+@holds("run.out")
 def train_pose_prior(poses: Poses, training: TrainConfig, run: Run, samples: int, before: Path | None) -> dict:
     """Train a pose prior and write its card; its figures, and those of the prior of the folder `before`."""
     prior.train(poses, PosePriorConfig(), training, run)
@@ -122,6 +125,7 @@ def train_lying_postures(poses: Poses, out: Path, count: int, seed: int) -> None
     save_postures(lying_postures(poses, Kinematics(load_body()), count, seed), out)
 
 
+@holds("run.out")
 def train_hmr(views: Views, training: hmr.HmrTrainConfig, run: Run, start: Path | None) -> dict:
     """Train a network of crops; its errors on held-out people, rooms and takes."""
     body = load_body()

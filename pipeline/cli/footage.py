@@ -6,7 +6,6 @@ from typing import Annotated
 
 import typer
 
-from models.errors import InputError
 from models.files import write_text
 from pipeline.cli.options import (
     Config,
@@ -22,6 +21,7 @@ from pipeline.cli.options import (
     print_summary,
     run_verb,
 )
+from pipeline.outcomes import check_defects
 from pipeline.settings import CONFIGS, read_settings
 from pipeline.store import Store as ArtefactStore
 from pipeline.store import artefact_folder
@@ -79,11 +79,9 @@ def reconstruct(
         settings.run.workers,
         lambda flows: flows.reconstruct(footage, out, config, seed, pose_file),
     )
+    for one in summary["skipped"]:
+        typer.echo(f"set aside: {one['item']}: {one['reason']}", err=True)
     print_summary(summary)
-    for reject in summary["rejected"]:
-        typer.echo(f"set aside: {reject['item']}: {reject['reason']}", err=True)
-    if not summary["rooms"]:
-        raise InputError(footage, "gave no room at all", "see the lines above, and `rejected` in summary.json")
 
 
 def generate(
@@ -155,11 +153,13 @@ def demo(
     settings = read_settings(config, seed, pose_file)
     workers = settings.run.workers
     summary = run_verb("demo", prefect, lambda runner: demo(footage, out, settings, runner, order, count), workers)
-    rows = [(key, value) for key, value in summary.items() if key not in ("report", "timings_s", "rejected", "sources")]
+    hidden = ("report", "timings_s", "rejected", "sources", "defects")
+    rows = [(key, value) for key, value in summary.items() if key not in hidden]
     rows += [(f"  {name} (s)", f"{seconds:.1f}") for name, seconds in summary["timings_s"].items()]
     for name, value in rows:
         typer.echo(f"{name:28} {value if not isinstance(value, float) else f'{value:.1f}'}")
     typer.echo(f"\nLook at {summary['report']}")
+    check_defects(summary)
 
 
 def doctor(

@@ -2,13 +2,15 @@
 
 import pipeline.environment  # noqa: F401, I001  (before numpy)
 
-import errno
 import importlib
 import logging
+import re
 import sys
+from pathlib import Path
 from typing import Annotated
 
 import typer
+from typer.exceptions import TyperException
 
 from models.errors import InputError, Rejected
 from pipeline.cli.evaluation import evaluate_app
@@ -17,6 +19,10 @@ from pipeline.cli.measuring import measure_app
 from pipeline.cli.motion import add_motion_commands, corpus_app
 from pipeline.cli.options import Config, Seed, print_summary
 from pipeline.cli.training import add_training_commands
+from pipeline.outcomes import FULL, UNUSABLE, DefectsMet
+from pipeline.run_log import run_log
+
+logger = logging.getLogger(__name__)
 
 app = typer.Typer(
     name="careclips",
@@ -58,23 +64,66 @@ def serve(config: Config = None, seed: Seed = 0) -> None:
 
 
 def main() -> None:
-    """Run the command line; a user's mistake ends in one line and exit code 1."""
-    logging.basicConfig(level=logging.WARNING, format="%(levelname)s %(name)s: %(message)s")
+    """Run the command line: exit code 0 where all is done, 1 where nothing could be or a user's mistake ended it in one
+    line, 3 where a defect of careclips was met."""
+    verb = "-".join(word for word in sys.argv[1:3] if word.replace("-", "").isalpha() and not word.startswith("-"))
+    with run_log(verb or "careclips") as log:
+        code = _run(log)
+    sys.exit(code)
+
+
+def _run(log: Path | None) -> int:
+    """Run the command, say in one line what ended it, and return the exit code."""
+    where = "" if log is None else f"; the log is {log}"
     try:
-        app()
+        return int(app(_at_home(sys.argv[1:]), standalone_mode=False) or 0)
+    except TyperException as error:  # of the command line's own form; of more lines than one where help was shown
+        words = error.format_message().strip()
+        if "\n" not in words:
+            _say(f"{words.rstrip('.')}; see --help of the command")
+        return 1
     except (InputError, Rejected) as error:
-        typer.echo(f"careclips: {error}", err=True)
-        sys.exit(1)
+        _say(error)
+        return 1
+    except DefectsMet as error:
+        logger.info("%s\n%s", error, error.tracebacks)
+        _say(f"{error}{where}")
+        return 3
+    except KeyboardInterrupt:
+        _say("interrupted; run the same command again: what is finished is kept")
+        return 130
     except OSError as error:
-        if error.errno not in (errno.ENOSPC, errno.EFBIG, errno.EDQUOT):
-            raise
-        where = error.filename or "the output folder"
-        typer.echo(
-            f"careclips: {where}: no room to write ({error.strerror}); free some space and run the same command again: "
-            "what is finished is kept",
-            err=True,
+        if error.errno not in FULL + UNUSABLE:
+            return _defect(error, where)
+        logger.info("%s", error, exc_info=error)
+        place = error.filename or "the output folder"
+        if error.errno in FULL:
+            problem, remedy = "no room to write", "free some space"
+        else:
+            problem, remedy = "cannot be used", "correct the path or its permissions"
+        _say(
+            f"{place}: {problem} ({error.strerror}); {remedy} and run the same command again: what is finished is kept"
         )
-        sys.exit(1)
+        return 1
+    except Exception as error:  # noqa: BLE001  (the last place where a defect can be told)
+        return _defect(error, where)
+
+
+def _at_home(arguments: list[str]) -> list[str]:
+    """Arguments with `~/` as the user's home in `--out=~/x`, too, where no shell sees to it."""
+    home = f"{Path.home()}/"
+    return [re.sub(r"^(--[a-z-]+=)?~/", lambda found: (found[1] or "") + home, argument) for argument in arguments]
+
+
+def _defect(error: Exception, where: str) -> int:
+    logger.info("a defect", exc_info=error)
+    words = " ".join(f"{type(error).__name__}: {error}".split())[:300]
+    _say(f"met a defect of careclips and ended ({words}){where}; please report it")
+    return 3
+
+
+def _say(words: object) -> None:
+    typer.echo(f"careclips: {words}", err=True)
 
 
 if __name__ == "__main__":

@@ -1,6 +1,5 @@
 """Commands that train networks: train, corpus encode."""
 
-import logging
 from pathlib import Path
 from typing import Annotated, Literal
 
@@ -32,11 +31,10 @@ train_app = typer.Typer(no_args_is_help=True, help="Train the networks that care
 
 
 def _prepare(threads: int) -> None:
-    """Let the training tell how it goes, on so many threads."""
+    """Train on so many threads."""
     import torch
 
     torch.set_num_threads(threads)
-    logging.getLogger("models").setLevel(logging.INFO)
 
 
 @train_app.command("depth")
@@ -254,7 +252,6 @@ def train_motion(
     from pipeline.train_motion import Machine, train_motion
 
     settings, machine = read_settings(config, seed), Machine(device, threads)
-    logging.getLogger("models").setLevel(logging.INFO)
     summary = run_verb(
         "train-motion",
         prefect,

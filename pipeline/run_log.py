@@ -1,0 +1,100 @@
+"""The log of a run: what careclips notes of every process, and what libraries write past Python; warnings go to the
+terminal as well.
+
+Logs lie in `cache_folder()/logs`, a file a run. Inference libraries write their greetings straight to the process's
+error stream; while a run is logged, that stream is the log, and `sys.stderr` is still the terminal.
+"""
+
+import logging
+import os
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from logging.handlers import QueueHandler
+from multiprocessing.queues import Queue
+from pathlib import Path
+from typing import Any
+
+from models.files import cache_folder
+
+FORMAT = "%(asctime)s %(levelname)s %(process)d %(name)s: %(message)s"
+OURS = ("flows", "pipeline", "stages", "models")
+"""Loggers whose notes (INFO) the log holds, too; of others it holds warnings."""
+
+
+TOLD = ("models.training", "prefect")
+"""Loggers whose notes the terminal shows, too: how a training goes, and what Prefect does."""
+
+
+class _Message(logging.Formatter):
+    """Messages alone; tracebacks are the log's."""
+
+    def format(self, record: logging.LogRecord) -> str:
+        record.message = record.getMessage()
+        return self.formatMessage(record)
+
+
+def log_folder() -> Path:
+    """Return where the logs of runs lie."""
+    return cache_folder() / "logs"
+
+
+@contextmanager
+def run_log(verb: str) -> Iterator[Path | None]:
+    """Log a run to a new file, which is given; None, and warnings on the terminal alone, where none can be written."""
+    terminal = logging.StreamHandler(sys.stderr)
+    terminal.addFilter(lambda record: record.levelno >= logging.WARNING or record.name.startswith(TOLD))
+    terminal.setFormatter(_Message("%(levelname)s %(name)s: %(message)s"))
+    root = logging.getLogger()
+    root.addHandler(terminal)
+    try:
+        path = log_folder() / f"{time.strftime('%Y-%m-%dT%H-%M-%S')}_{verb}_{os.getpid()}.log"
+        try:
+            path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+            log = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600)
+        except OSError as error:
+            root.warning("no log is kept: %s (%s)", path, error.strerror)
+            yield None
+            return
+        handler = logging.StreamHandler(os.fdopen(log, "a", buffering=1, encoding="utf-8"))
+        handler.setFormatter(logging.Formatter(FORMAT))
+        root.addHandler(handler)
+        for name in OURS:
+            logging.getLogger(name).setLevel(logging.INFO)
+        try:
+            with _native_output_to(log, terminal):
+                yield path
+        finally:
+            root.removeHandler(handler)
+            handler.stream.close()
+    finally:
+        root.removeHandler(terminal)
+
+
+@contextmanager
+def _native_output_to(log: int, terminal: logging.StreamHandler) -> Iterator[None]:
+    """Let the process's error stream be the log, and `sys.stderr` a copy of what it was."""
+    before, copy = sys.stderr, os.dup(2)
+    before.flush()
+    os.dup2(log, 2)
+    with os.fdopen(os.dup(copy), "w", buffering=1, encoding="utf-8", errors="backslashreplace") as stream:
+        sys.stderr = stream
+        terminal.setStream(stream)
+        try:
+            yield
+        finally:
+            terminal.setStream(before)
+            sys.stderr = before
+            os.dup2(copy, 2)
+            os.close(copy)
+
+
+def log_to(queue: "Queue[Any] | None") -> None:
+    """Let a worker's process log to its parent through a queue; to its own error stream where there is none."""
+    if queue is None:
+        logging.basicConfig(level=logging.WARNING, format="%(levelname)s %(name)s: %(message)s")
+        return
+    logging.getLogger().handlers = [QueueHandler(queue)]
+    for name in OURS:
+        logging.getLogger(name).setLevel(logging.INFO)

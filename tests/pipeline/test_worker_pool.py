@@ -1,0 +1,72 @@
+"""A process that dies costs its own item alone."""
+
+import errno
+import logging
+import os
+import signal
+import time
+
+import pytest
+
+from pipeline.worker_pool import WorkerPool
+
+
+def work_on(item: str):
+    """A step that does what the item says."""
+    logging.getLogger("pipeline.test").warning("working on %s", item)
+    if item == "killed":
+        os.kill(os.getpid(), signal.SIGKILL)
+    if item == "crash":
+        os.abort()
+    if item == "exit":
+        os._exit(7)
+    if item == "defect":
+        return {}["missing"]
+    if item == "full":
+        raise OSError(errno.ENOSPC, "No space left on device", "/x")
+    if item == "unsendable":
+        return lambda: None
+    time.sleep(0.05)
+    return os.getpid()
+
+
+def run(pool, items):
+    advanced = []
+    outcomes = pool.run(work_on, [(item, (item,)) for item in items], lambda: advanced.append(1))
+    assert [outcome.item for outcome in outcomes] == items and len(advanced) == len(items)
+    return {outcome.item: outcome for outcome in outcomes}
+
+
+@pytest.fixture()
+def pool():
+    pool = WorkerPool(2)
+    yield pool
+    pool.close()
+
+
+def test_what_kills_its_process_is_named_and_all_else_is_done(pool, caplog):
+    items = ["a", "killed", "b", "crash", "c", "exit", "d", "defect", "unsendable", "e"]
+    outcomes = run(pool, items)
+    assert {item: outcomes[item].kind for item in items if outcomes[item].kind} == {
+        "killed": "resources",
+        "crash": "defect",
+        "exit": "defect",
+        "defect": "defect",
+        "unsendable": "defect",
+    }
+    assert "SIGKILL" in outcomes["killed"].reason and "SIGABRT" in outcomes["crash"].reason
+    assert "KeyError: 'missing'" in outcomes["defect"].reason
+    assert all(isinstance(outcomes[item].value, int) for item in "abcde")
+
+
+def test_a_pool_runs_again_after_a_death_and_its_workers_notes_arrive(pool, caplog):
+    run(pool, ["a", "killed"])
+    assert {outcome.kind for outcome in run(pool, ["b", "c"]).values()} == {None}
+    pool.close()
+    assert "working on b" in caplog.text
+
+
+def test_a_full_disk_ends_the_step(pool):
+    with pytest.raises(OSError, match="No space left"):
+        run(pool, ["a", "full", "b"])
+    assert run(pool, ["b"])["b"].kind is None
