@@ -12,11 +12,12 @@ from typing import Any
 import numpy as np
 
 import models.geometry.camera
+import models.geometry.run_lengths
 import models.types
 
 _CLASSES = {
     cls.__name__: cls
-    for module in (models.types, models.geometry.camera)
+    for module in (models.types, models.geometry.camera, models.geometry.run_lengths)
     for cls in vars(module).values()
     if dataclasses.is_dataclass(cls) and isinstance(cls, type)
 }

@@ -47,10 +47,15 @@ def read_text(path: Path) -> str:
     return text.replace("\r\n", "\n").replace("\r", "\n")
 
 
-def read_json(path: Path) -> Any:
-    """Read a JSON value; InputError names the line where it is none. NaN and infinity are no JSON."""
+def read_json(path: Path, constants: bool = False) -> Any:
+    """Read a JSON value; InputError names the line where it is none.
+
+    NaN and infinity are no JSON; with `constants` they are read as Python writes them, for who checks every number.
+    """
 
     def refuse(constant: str) -> Any:
+        if constants:
+            return float(constant.replace("Infinity", "inf"))
         raise ValueError(f"{constant} is not a number that JSON knows")
 
     try:

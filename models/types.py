@@ -1,5 +1,6 @@
 """The values that flow between stages. Frozen; arrays are numpy; every field names its unit and frame."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from typing import Literal
 
@@ -66,8 +67,8 @@ class Annotations:
     """Index into ACTIONS per person and frame, -1 where not annotated."""
     surfaces: dict[str, Bool[np.ndarray, "height width"]] = field(default_factory=dict)
     """Masks of floor, wall and furniture by label of SURFACE_LABELS, merged over key frames."""
-    person_masks: dict[int, Bool[np.ndarray, "height width"]] = field(default_factory=dict)
-    """Union of the people's masks on each annotated key frame."""
+    person_masks: Mapping[int, Bool[np.ndarray, "height width"]] = field(default_factory=dict)
+    """Union of the people's masks on each frame that has any; `RunLengthMasks` decodes each when it is asked for."""
     listed: Bool[np.ndarray, "time"] | None = None
     """Frames that the sidecar lists: whoever is not annotated there is not there. None: those with anybody in them."""
 

@@ -33,9 +33,9 @@ def reconstruct(footage: Path, out: str | Path, settings: Settings, runner: Runn
     work = [(one.clip, (store, settings, one.clip, one.path, one.row, footage)) for one in listings]
     read = set_aside.values("reading footage", runner("reading footage", ingest_clip, work))
     clips = {name: record for name, (record, _) in read.items()}
-    for name, (_, reasons) in read.items():
-        for reason in reasons:
-            set_aside.add(name, "annotation", reason)
+    # Of one file, every clip below it says the same.
+    for item, reason in dict.fromkeys(pair for _, pairs in read.values() for pair in pairs):
+        set_aside.add(item, "annotation", reason)
     cameras, notes = _assign_cameras(store, settings, clips) if clips else ({}, [])
 
     work = [(name, (store, settings, footage, record)) for name, record in clips.items()]

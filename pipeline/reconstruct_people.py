@@ -11,7 +11,8 @@ from models import types
 from models.body.tracks import track_keypoints
 from models.errors import InputError, Rejected
 from models.files import digest, file_digest
-from models.footage.coco_sidecar import clip_entries, find_sidecar, read_annotations
+from models.footage.coco_file import clip_entries, file_complaints, find_sidecar, why_nothing
+from models.footage.coco_sidecar import named_sizes, read_annotations
 from models.footage.undistorted import frames, frames_at
 from models.footage.video import read_frames
 from models.geometry.lens import read_lens
@@ -27,16 +28,23 @@ from stages import ingest, people2d, people3d
 
 def ingest_clip(
     store: Store, settings: Settings, clip: str, path: Path, row: dict, root: Path
-) -> tuple[ClipRecord, list[str]]:
-    """Read one clip and what its sidecar says of it; also why some of that could not be used."""
+) -> tuple[ClipRecord, list[tuple[str, str]]]:
+    """Read one clip and what its sidecar says of it; also what of that could not be used (a clip's or a file's name),
+    and why."""
     if not path.exists():
         raise InputError(path, "is not there", "correct the path in footage.csv or remove the line")
     config = settings.ingest
     sha256 = file_digest(path)
     sidecar = find_sidecar(path, root)
+    complaints = [(str(sidecar.relative_to(root)), one) for one in file_complaints(sidecar)] if sidecar else []
     entries = clip_entries(sidecar, path) if sidecar else None
     camera_file = path.parent / "camera.json"
     inputs = {"video": sha256, "clip": clip, "row": row, "sidecar": digest(entries) if entries else None}
+    if entries and (sizes := named_sizes(entries)):
+        _, image = next(iter(read_frames(path)), (0.0, None))
+        height, width = (0, 0) if image is None else image.shape[:2]
+        if sizes != [(width, height)]:  # what was made at the clip's own size is known by its entries alone
+            inputs["annotated_at"] = sizes
     if read_lens(camera_file, 640, 480) is not None:  # at any size: whether there is one
         inputs["camera_file"] = file_digest(camera_file)
 
@@ -63,7 +71,7 @@ def ingest_clip(
     value, artefact, new = cached(store, "ingest", ingest.VERSION, config, inputs, compute)
     times = value["footage"].timestamps_s
     record = ClipRecord(ingest=artefact.key, seconds=float(times[-1] - times[0]), recomputed=new)
-    return record, artefact.meta["figures"]["set_aside"]
+    return record, complaints + [(clip, reason) for reason in artefact.meta["figures"]["set_aside"]]
 
 
 def find_people(store: Store, settings: Settings, root: Path, record: ClipRecord) -> tuple[ClipRecord, dict]:
@@ -74,7 +82,10 @@ def find_people(store: Store, settings: Settings, root: Path, record: ClipRecord
 
     def compute():
         footage = clip["footage"]
-        people, figures = people2d.run(config, footage, frames(root, footage), clip["annotations"])
+        path = root / footage.path
+        sidecar = find_sidecar(path, root)
+        words = f"has a sidecar without keypoints ({why_nothing(sidecar, path)})" if sidecar else ""
+        people, figures = people2d.run(config, footage, frames(root, footage), clip["annotations"], words)
         if not people:
             raise Rejected("nobody in view", "no person was found long enough to follow")
         return people, figures

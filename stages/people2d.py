@@ -116,11 +116,13 @@ def run(
     footage: Footage,
     frames: Iterable[tuple[float, UInt8[np.ndarray, "height width 3"]]],
     annotations: Annotations | None = None,
+    sidecar: str = "",
 ) -> tuple[list[Person2D], dict]:
     """Find and follow the people of one clip; return the people, and metrics for the record.
 
     `frames` is read once, and not at all where no back end is needed. Raises InputError where there is neither a
-    sidecar with keypoints nor a back end, or where a model cannot be loaded.
+    sidecar with keypoints nor a back end, or where a model cannot be loaded; `sidecar` then says why one that is there
+    gives none.
     """
     annotated = () if annotations is None else annotations.people
     listed = np.zeros(len(footage.timestamps_s), dtype=bool)
@@ -134,6 +136,9 @@ def run(
         _, twice = drop_duplicates(annotated, config.pose_nms)
         metrics = _metrics(config, footage, "sidecar", list(annotated), 0, twice)
         return list(annotated), metrics | {"sidecar": {"lacking_frames": int(lacking.sum())}}
+    if not has_backend:
+        lacks = f"{sidecar or 'has no sidecar with keypoints'} and no pose model is configured"
+        raise InputError(footage.path, lacks, FETCH)
     found, dropped, twice, name = _detect(config, footage, frames)
     if not annotated:
         return found, _metrics(config, footage, name, found, dropped, twice)
@@ -147,8 +152,7 @@ def _detect(
 ) -> tuple[list[Person2D], int, list[dict], str]:
     """The back end's people, how many were dropped, who was seen twice, and the back end's name."""
     backend = config.backend
-    if isinstance(backend, Sidecar):
-        raise InputError(footage.path, "has no sidecar with keypoints and no pose model is configured", FETCH)
+    assert not isinstance(backend, Sidecar), "which needs no back end, or has said so"
     if isinstance(backend, Tflite):
         from models.people2d.movenet import TflitePose
 

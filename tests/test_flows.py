@@ -255,7 +255,7 @@ def test_bad_files_are_set_aside_in_one_line_each_and_the_rest_goes_on(night, tm
     assert "is not a whole video that FFmpeg can read" in reasons["text"] and "is not a whole video" in reasons["cut"]
     assert "too short: 1 frame(s)" in reasons["one"]
     assert "no pose model is configured" in reasons["nobody"] and "people2d" in reasons["nobody"]
-    assert "annotation of frame 9999: the clip has frames 0 to 39" in reasons["home_a__room_01__clip_01"]
+    assert "it is of frame 9999: the clip has frames 0 to 39" in reasons["home_a__room_01__clip_01"]
     assert all("\n" not in reason for reason in reasons.values())
     assert sum(clip["reprojection_px_median"] is not None for clip in summary["clips"]) == 2
     assert "set aside: empty" in done.stderr

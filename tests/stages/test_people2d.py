@@ -53,6 +53,13 @@ def test_sidecar_without_keypoints_is_no_sidecar():
         people2d.run(People2DConfig(), footage(), iter(()), boxes_only)
 
 
+def test_a_sidecar_that_gives_nothing_is_not_said_to_be_missing():
+    words = "has a sidecar without keypoints (annotations.json lists 3 images, none of clip.mp4: it names a.png, ...)"
+    with pytest.raises(InputError) as error:
+        people2d.run(People2DConfig(), footage(), iter(()), None, words)
+    assert str(error.value).startswith(f"clip.mp4: {words} and no pose model is configured; fetch MoveNet")
+
+
 def test_nothing_configured_names_the_file_and_the_key():
     with pytest.raises(InputError) as error:
         people2d.run(People2DConfig(), footage(), iter(()))

@@ -10,7 +10,8 @@ from pycocotools import mask as coco_mask
 from pydantic import ValidationError
 
 from models.errors import InputError
-from models.footage.coco_sidecar import clip_entries, read_annotations
+from models.footage.coco_file import clip_entries
+from models.footage.coco_sidecar import read_annotations
 from models.footage.video import read_frames
 from models.footage.video_writer import read_masks
 from models.geometry.camera import read_camera
