@@ -84,7 +84,8 @@ def reconstruct(footage: Path, out: str | Path, settings: Settings, runner: Runn
     if not rooms:
         raise InputError(
             footage,
-            f"gave no room at all: of {len(listing.clips)} clip(s), {len(clips)} could be read ({set_aside.first_reason()})",
+            f"gave no room at all: of {len(listing.clips)} clip(s), {len(clips)} could be read "
+            f"({set_aside.first_reason()})",
             f"see `skipped` in {store.root}/summary.json",
         )
     return summary

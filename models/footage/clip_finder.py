@@ -6,7 +6,8 @@ from pathlib import Path
 from typing import Any
 
 from models.footage.annotation_words import frame_name, slug
-from models.footage.video import IMAGE_SUFFIXES, VIDEO_SUFFIXES, is_image_folder
+from models.footage.image_folder import IMAGE_SUFFIXES
+from models.footage.video import VIDEO_SUFFIXES, is_image_folder
 from models.text_files import read_table
 
 FRAMES = ("frame", "frame_id", "frame_index", "frame_number")
