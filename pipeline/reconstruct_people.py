@@ -16,7 +16,7 @@ from models.footage.coco_sidecar import named_sizes, read_annotations
 from models.footage.listing import Listing, camera_file, clip_digest
 from models.footage.undistorted import frames, frames_at
 from models.footage.video import FrameReader, how_read
-from models.geometry.lens import read_lens
+from models.geometry.lens import has_lens, read_lens
 from models.people2d.pose_nms import drop_strayed_frames
 from pipeline.loaders import body_model
 from pipeline.outcomes import Outcome, attempt
@@ -46,7 +46,7 @@ def ingest_clip(
         height, width = (0, 0) if image is None else image.shape[:2]
         if sizes != [(width, height)]:  # what was made at the clip's own size is known by its entries alone
             inputs["annotated_at"] = sizes
-    if read_lens(lens_file, 640, 480) is not None:  # at any size: whether there is one
+    if has_lens(lens_file):
         inputs["camera_file"] = file_digest(lens_file)
     if reading := how_read(path, config.fps):
         inputs["reading"] = reading
