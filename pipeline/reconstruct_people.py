@@ -54,8 +54,9 @@ def ingest_clip(
     def compute():
         listing = Listing(clip, path.relative_to(root), row)
         value = ingest.run(config, listing, FrameReader(path, config.fps), sha256)
-        lens = read_lens(lens_file, value.footage.width_px, value.footage.height_px)
-        footage = replace(value.footage, lens=lens)
+        found = value.footage
+        lens = read_lens(lens_file, found.width_px, found.height_px, found.coded_px)
+        footage = replace(found, lens=lens)
         annotations, skipped = None, []
         if sidecar and entries:
             annotations, skipped = read_annotations(sidecar, entries, footage)

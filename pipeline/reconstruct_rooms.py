@@ -89,7 +89,7 @@ def _calibrate(
     width, height = footages[0].width_px, footages[0].height_px
 
     # Here and not below: a file that was taken before its values were checked is refused, too.
-    known = read_camera(camera_file, width, height) if camera_file else None
+    known = read_camera(camera_file, width, height, footages[0].coded_px) if camera_file else None
 
     def compute():
         by_clip: dict[str, float | None] = {}
