@@ -7,6 +7,7 @@ record.
 
 import pipeline.environment  # noqa: I001  (before numpy and Prefect)
 
+import urllib.request
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any, TypeVar
@@ -130,6 +131,20 @@ def train_motion(
     return pipeline.train_motion.train_motion(corpus, texts, out, settings, machine, start, finetune)
 
 
+def check_api() -> None:
+    """Raise InputError where the Prefect server that PREFECT_API_URL names does not answer."""
+    url = PREFECT_API_URL.value()
+    if url is None:
+        return  # Prefect starts a server of its own
+    try:
+        with urllib.request.urlopen(f"{url.rstrip('/')}/health", timeout=10):
+            pass
+    except (OSError, ValueError) as error:
+        reason = getattr(error, "reason", error)
+        remedy = "start it with `prefect server start`, correct the address, or unset PREFECT_API_URL"
+        raise InputError("PREFECT_API_URL", f"is {url}, where no Prefect server answers ({reason})", remedy) from error
+
+
 def run_as_flow(verb: str, function: Callable[[Runner], Result]) -> Result:
     """Run any other verb as a flow of its name; `function` gets what runs its steps."""
     return flow(name=f"careclips-{verb}", persist_result=False)(lambda: function(task_runner))()
@@ -151,6 +166,7 @@ def serve(config: Path | None, seed: int) -> None:
             "is not set, and Prefect cannot schedule without a server",
             "run `prefect server start` and set PREFECT_API_URL=http://127.0.0.1:4200/api",
         )
+    check_api()
     nightly.serve(name="nightly", cron=plan.cron, parameters=parameters)
 
 

@@ -6,7 +6,7 @@ import logging
 from pathlib import Path
 from typing import Any
 
-from pydantic import AliasChoices, BaseModel, ConfigDict, Field, model_validator
+from pydantic import AliasChoices, BaseModel, ConfigDict, Field, ValidationError, model_validator
 from pydantic.fields import FieldInfo
 
 log = logging.getLogger(__name__)
@@ -15,7 +15,7 @@ log = logging.getLogger(__name__)
 class Config(BaseModel):
     """Values of a config file: frozen, no unknown keys; what stands below a field is its description."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid", use_attribute_docstrings=True)
+    model_config = ConfigDict(frozen=True, extra="forbid", use_attribute_docstrings=True, allow_inf_nan=False)
 
     def key_values(self) -> dict[str, Any]:
         """Return JSON-like values by the names they were first known by, so that a renamed key makes no artefact
@@ -48,6 +48,15 @@ def _warn_once(config: str, old: str, name: str) -> None:
 def renamed(old: str, new: str, default: Any = ..., **constraints: Any) -> Any:
     """Return a field now called `new` that files written before call `old`; stored keys go on saying `old`."""
     return Field(default, validation_alias=AliasChoices(new, old), serialization_alias=old, **constraints)
+
+
+def first_fault(error: ValidationError, whole: str) -> str:
+    """Return the first thing that is wrong with a file's values, in one line; `whole` names the file's own level."""
+    first = error.errors()[0]
+    key = ".".join(str(part) for part in first["loc"]) or whole
+    words = " ".join(first["msg"].removeprefix("Value error, ").split())
+    more = f" (and {error.error_count() - 1} more)" if error.error_count() > 1 else ""
+    return f"{key}: {words}{more}"
 
 
 def old_names(field: FieldInfo) -> tuple[str, ...]:

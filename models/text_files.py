@@ -64,12 +64,28 @@ def read_json(path: Path, constants: bool = False) -> Any:
         raise InputError(path, f"is not readable JSON ({error})", "correct it, or write it again") from error
 
 
+class _UniqueKeys(yaml.SafeLoader):
+    """Safe values only; a key that stands twice is an error, for one of the two would be passed over."""
+
+    def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Any, Any]:
+        keys = []
+        for key_node, _ in node.value:
+            key = None if key_node.tag == "tag:yaml.org,2002:merge" else self.construct_object(key_node, deep=True)
+            keys.append(key)
+            if key is not None and keys.count(key) > 1:
+                problem = f"the key {key!r} stands twice"
+                raise yaml.constructor.ConstructorError(None, None, problem, key_node.start_mark)
+        return super().construct_mapping(node, deep)
+
+
 def read_yaml(path: Path) -> Any:
     """Read a YAML value; InputError names the line where it is none."""
     try:
-        return yaml.safe_load(read_text(path))
+        return yaml.load(read_text(path), _UniqueKeys)
     except (yaml.YAMLError, ValueError, TypeError, RecursionError) as error:
         words = " ".join(str(error).split())
+        if isinstance(error, yaml.MarkedYAMLError) and error.problem_mark is not None:
+            words = f"line {error.problem_mark.line + 1}: {error.problem}"
         raise InputError(path, f"is not readable YAML ({words})", "correct it") from error
 
 

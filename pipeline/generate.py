@@ -15,10 +15,10 @@ from models.body.tracks import rest_root, standing_pelvis_height, track_joints
 from models.errors import InputError, Rejected
 from models.files import check_replaceable, digest, file_digest, replaced
 from models.footage.video_writer import write_masks, write_video
-from models.motion.model import motion_model_digest
+from models.motion.model import load_motion_model, motion_model_digest
 from models.motion_sources.draw import draw_motion
 from models.motion_sources.sampled import SampledMotion
-from models.order import OrderForm, draw_clip_order, read_order_form, wants_model
+from models.order import OrderForm, check_order, draw_clip_order, read_order_form, wants_model
 from models.seeds import generator
 from pipeline.loaders import body_model, sampled_motion
 from pipeline.outcomes import SetAside, check_defects
@@ -142,10 +142,10 @@ def generate(root: str | Path, order: Path, count: int, out: Path, settings: Set
     check_replaceable(out, "dataset.json")
     store = Store(root)
     index, reconstruction = read_store_index(store), read_store_summary(store)
-    if settings.run.mocap is None and any(event.source == "captured" for event in form.events):
-        raise InputError(
-            order, "asks for captured motion, and run.mocap names none", "name a folder of BVH files in --config"
-        )
+    longest_s = np.inf
+    if any(wants_model(event, settings.run.motion) for event in form.events):
+        longest_s = (load_motion_model(settings.sample_motion.model).config.max_frames - 1) / types.FPS
+    check_order(form, order, settings.run.motion, longest_s, settings.run.mocap is not None)
     missing = sorted(set(form.rooms) - set(index.rooms))
     if missing:
         raise InputError(order, f"asks for room {missing[0]!r}, which the store lacks", f"use {', '.join(index.rooms)}")

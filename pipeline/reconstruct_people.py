@@ -13,10 +13,9 @@ from models.errors import InputError, Rejected
 from models.files import digest, file_digest
 from models.footage.coco_file import clip_entries, file_complaints, find_sidecar, why_nothing
 from models.footage.coco_sidecar import named_sizes, read_annotations
-from models.footage.listing import Listing, camera_file, clip_digest
 from models.footage.undistorted import frames, frames_at
-from models.footage.video import FrameReader, how_read
-from models.geometry.lens import has_lens, read_lens
+from models.footage.video import read_frames
+from models.geometry.lens import read_lens
 from models.people2d.pose_nms import drop_strayed_frames
 from pipeline.loaders import body_model
 from pipeline.outcomes import Outcome, attempt
@@ -33,30 +32,27 @@ def ingest_clip(
     """Read one clip and what its sidecar says of it; also what of that could not be used (a clip's or a file's name),
     and why."""
     if not path.exists():
-        raise InputError(path, "is not there any more", "leave the footage alone while it is read")
+        raise InputError(path, "is not there", "correct the path in footage.csv or remove the line")
     config = settings.ingest
-    sha256 = clip_digest(path, root)
+    sha256 = file_digest(path)
     sidecar = find_sidecar(path, root)
     complaints = [(str(sidecar.relative_to(root)), one) for one in file_complaints(sidecar)] if sidecar else []
     entries = clip_entries(sidecar, path) if sidecar else None
-    lens_file = camera_file(path, root)
+    camera_file = path.parent / "camera.json"
     inputs = {"video": sha256, "clip": clip, "row": row, "sidecar": digest(entries) if entries else None}
     if entries and (sizes := named_sizes(entries)):
-        _, image = next(iter(FrameReader(path, config.fps)), (0.0, None))
+        _, image = next(iter(read_frames(path)), (0.0, None))
         height, width = (0, 0) if image is None else image.shape[:2]
         if sizes != [(width, height)]:  # what was made at the clip's own size is known by its entries alone
             inputs["annotated_at"] = sizes
-    if has_lens(lens_file):
-        inputs["camera_file"] = file_digest(lens_file)
-    if reading := how_read(path, config.fps):
-        inputs["reading"] = reading
+    if read_lens(camera_file, 640, 480) is not None:  # at any size: whether there is one
+        inputs["camera_file"] = file_digest(camera_file)
 
     def compute():
-        listing = Listing(clip, path.relative_to(root), row)
-        value = ingest.run(config, listing, FrameReader(path, config.fps), sha256)
-        found = value.footage
-        lens = read_lens(lens_file, found.width_px, found.height_px, found.coded_px)
-        footage = replace(found, lens=lens)
+        listing = ingest.Listing(clip, path.relative_to(root), row)
+        value = ingest.run(config, listing, read_frames(path), sha256)
+        lens = read_lens(camera_file, value.footage.width_px, value.footage.height_px)
+        footage = replace(value.footage, lens=lens)
         annotations, skipped = None, []
         if sidecar and entries:
             annotations, skipped = read_annotations(sidecar, entries, footage)
@@ -64,7 +60,6 @@ def ingest_clip(
             "frames": len(footage.timestamps_s),
             "key_frames": len(value.key_frames),
             "set_aside": skipped,
-            "notes": list(value.notes),
         }
         return {
             "footage": footage,
@@ -75,14 +70,13 @@ def ingest_clip(
 
     value, artefact, new = cached(store, "ingest", ingest.VERSION, config, inputs, compute)
     times = value["footage"].timestamps_s
-    figures = artefact.meta["figures"]
-    seconds, notes = float(times[-1] - times[0]), tuple(figures.get("notes", ()))
-    record = ClipRecord(ingest=artefact.key, seconds=seconds, notes=notes or None, recomputed=new)
-    return record, complaints + [(clip, reason) for reason in figures["set_aside"]]
+    record = ClipRecord(ingest=artefact.key, seconds=float(times[-1] - times[0]), recomputed=new)
+    return record, complaints + [(clip, reason) for reason in artefact.meta["figures"]["set_aside"]]
 
 
-def find_people(store: Store, settings: Settings, root: Path, record: ClipRecord) -> tuple[ClipRecord, dict]:
-    """Find boxes, keypoints and tracks of one clip; also what they say of the keypoints' order."""
+def find_people(store: Store, settings: Settings, root: Path, record: ClipRecord) -> tuple[ClipRecord, dict, list[str]]:
+    """Find boxes, keypoints and tracks of one clip; also what they say of the keypoints' order, and what was passed
+    over."""
     config = settings.people2d
     clip = load_value(store, "ingest", record.ingest)
     inputs = {"ingest": record.ingest, "models": people2d.weight_digests(config)}
@@ -107,7 +101,13 @@ def find_people(store: Store, settings: Settings, root: Path, record: ClipRecord
         people2d_s=artefact.meta["seconds"],
         recomputed=record.recomputed or new,
     )
-    return record, figures["keypoint_order"]
+    passed_over = []
+    if further_s := figures.get("unfollowed_s"):
+        passed_over.append(
+            f"people were seen {len(further_s)} time(s) beyond the {config.max_people} who were followed, first at "
+            f"{further_s[0]:.1f} s; raise people2d.max_people"
+        )
+    return record, figures["keypoint_order"], passed_over
 
 
 @dataclass(frozen=True)

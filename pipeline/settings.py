@@ -6,15 +6,16 @@ torch.
 
 import importlib
 import logging
+from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Generic, TypeVar, overload
 
-import yaml
-from pydantic import Field, ValidationError, model_validator
+from pydantic import Field, ValidationError, field_validator, model_validator
 
-from models.config import Config, renamed
+from models.config import Config, first_fault, renamed
 from models.errors import InputError
 from models.order import Preference
+from models.text_files import read_yaml
 
 if TYPE_CHECKING:
     from models.calibration.standing_people import CalibrateConfig
@@ -95,6 +96,17 @@ class ServeConfig(Config):
     dataset: str = "dataset"
     """Dataset folder, replaced when the new one is whole."""
 
+    @field_validator("cron")
+    @classmethod
+    def _cron_is_valid(cls, value: str) -> str:
+        from cronsim import CronSim, CronSimError  # here, for machines that only train have none
+
+        try:
+            next(CronSim(value, datetime.now()))
+        except (CronSimError, StopIteration) as error:
+            raise ValueError(f"is {value!r}, expected five fields such as '0 1 * * *' ({error})") from error
+        return value
+
 
 SectionConfig = TypeVar("SectionConfig", bound=Config)
 
@@ -174,12 +186,11 @@ def read_settings(path: Path | None, seed: int, pose_file: Path | None = None, m
     """
     values: dict[str, dict] = {}
     if path is not None:
-        try:
-            values = yaml.safe_load(path.read_text()) or {}
-        except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
-            raise InputError(path, f"is not a readable YAML file ({error})", "see `careclips config`") from error
+        values = read_yaml(path) or {}
         if not isinstance(values, dict):
             raise InputError(path, "is not a mapping of sections", "see `careclips config`")
+        if odd := [name for name in values if not isinstance(name, str)]:
+            raise InputError(path, f"has an unknown section {odd[0]!r}", f"use {', '.join(SECTIONS)}")
         for old, new in OLD_SECTIONS.items():
             if old in values and new not in values:
                 log.warning("%s: the section %s is now called %s", path, old, new)
@@ -197,7 +208,6 @@ def read_settings(path: Path | None, seed: int, pose_file: Path | None = None, m
         try:
             getattr(settings, name)
         except ValidationError as error:
-            first = error.errors()[0]
-            key = ".".join([name, *(str(part) for part in first["loc"])])
-            raise InputError(path or "the command line", f"{key}: {first['msg']}", "see `careclips config`") from error
+            fault = f"{name}.{first_fault(error, '')}".replace(".:", ":")
+            raise InputError(path or "the command line", fault, "see `careclips config`") from error
     return settings

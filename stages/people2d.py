@@ -71,7 +71,7 @@ class People2DConfig(Config):
     backend: Annotated[Sidecar | Tflite | Transformers, Field(discriminator="kind")] = Sidecar()
     """Where keypoints come from that no sidecar gives."""
     max_people: int = renamed("most_people", "max_people", 4, ge=1, le=20)
-    """People that MoveNet's tracker follows at a time."""
+    """People that MoveNet's tracker follows at a time; of further ones that it sees, the summary says how often."""
     search_every_s: float = Field(1.0, gt=0.0)
     """Seconds between searches of the image for people who are not tracked yet."""
     lost_after_s: float = Field(1.0, gt=0.0)
@@ -139,18 +139,20 @@ def run(
     if not has_backend:
         lacks = f"{sidecar or 'has no sidecar with keypoints'} and no pose model is configured"
         raise InputError(footage.path, lacks, FETCH)
-    found, dropped, twice, name = _detect(config, footage, frames)
+    found, dropped, twice, name, further_s = _detect(config, footage, frames)
     if not annotated:
-        return found, _metrics(config, footage, name, found, dropped, twice)
+        return found, _metrics(config, footage, name, found, dropped, twice) | {"unfollowed_s": further_s}
     people, compared = _merge(config, annotated, listed, found, footage)
     metrics = _metrics(config, footage, f"sidecar+{name}", people, dropped, twice)
+    metrics |= {"unfollowed_s": further_s}
     return people, metrics | {"sidecar": {"lacking_frames": int(lacking.sum()), **compared}}
 
 
 def _detect(
     config: People2DConfig, footage: Footage, frames: Iterable[tuple[float, UInt8[np.ndarray, "height width 3"]]]
-) -> tuple[list[Person2D], int, list[dict], str]:
-    """The back end's people, how many were dropped, who was seen twice, and the back end's name."""
+) -> tuple[list[Person2D], int, list[dict], str, list[float]]:
+    """The back end's people, how many were dropped, who was seen twice, the back end's name, and when somebody was seen
+    whom it did not follow."""
     backend = config.backend
     assert not isinstance(backend, Sidecar), "which needs no back end, or has said so"
     if isinstance(backend, Tflite):
@@ -158,7 +160,7 @@ def _detect(
 
         network = TflitePose(backend.path, backend.threads)
         tracker = Tracker(network, config.max_people, config.search_every_s, config.lost_after_s, config.min_score)
-        tracklets = tracker.run(frames)
+        tracklets, further_s = tracker.run(frames), tracker.unfollowed_s
         name = f"tflite:{backend.path.name}:{network.digest[:12]}"
     else:
         from models.people2d.vitpose import TransformersPose
@@ -167,9 +169,9 @@ def _detect(
             backend.detector, backend.detector_revision, backend.pose, backend.pose_revision, backend.device
         )
         detections = network.detect_people(frames, backend.min_detection_score, config.min_score)
-        tracklets = associate(detections, config.lost_after_s, config.pose_nms)
+        tracklets, further_s = associate(detections, config.lost_after_s, config.pose_nms), []
         name = f"transformers:{backend.detector}@{backend.detector_revision}+{backend.pose}@{backend.pose_revision}"
-    return *_people(tracklets, footage, config), name
+    return *_people(tracklets, footage, config), name, further_s
 
 
 def _merge(

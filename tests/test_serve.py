@@ -141,3 +141,12 @@ def test_the_nightly_deployment_runs_on_a_server(server, tmp_path):
     assert [one["schedule"]["cron"] for one in deployed["schedules"]] == ["0 1 * * *"]
     asked = yaml.safe_load((ROOT / "prefect.yaml").read_text())["deployments"][0]["parameters"]
     assert deployed["parameters"] == asked and set(asked) <= set(deployed["parameter_openapi_schema"]["properties"])
+
+
+def test_a_server_that_does_not_answer_is_named_in_one_line(tmp_path):
+    environment = {**os.environ, "PYTHONPATH": str(ROOT), "PREFECT_API_URL": "http://127.0.0.1:9/api"}
+    for verb in (["nightly"], ["serve"], ["report", str(tmp_path), "--prefect"]):
+        command = [sys.executable, "-m", "pipeline.cli.main", *verb]
+        done = subprocess.run(command, capture_output=True, text=True, env=environment, timeout=120)
+        assert done.returncode == 1 and len(done.stderr.splitlines()) == 1, done.stderr
+        assert done.stderr.startswith("careclips: PREFECT_API_URL: is http://127.0.0.1:9/api, where no Prefect server")

@@ -7,7 +7,7 @@ place and appearance.
 """
 
 from collections import deque
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 
 import cv2
 import numpy as np
@@ -17,6 +17,8 @@ from models.people2d.movenet import TURNS, TflitePose
 from models.people2d.pose2d import Crop, Pose2D
 from models.people2d.tracklets import Tracklet, appearance_distance, distance, size_px, torso_appearance
 
+Refused = deque[tuple[float, Pose2D]]
+"""When a look at the image found somebody who was not believed, and where."""
 SURE = 0.5
 """Mean score above which the first crop's pose is believed."""
 SMALL_PX = 160
@@ -43,12 +45,14 @@ class Tracker:
         """Small pixels per pixel."""
         self.active: list[Tracklet] = []
         self.done: list[Tracklet] = []
-        self.refused: deque[tuple[float, Pose2D]] = deque(maxlen=40)
+        self.refused: Refused = deque(maxlen=40)
+        self.unfollowed_s: list[float] = []
+        """When somebody was seen who was not followed, for `max_people` were followed already."""
 
     def run(self, frames: Iterable[tuple[float, UInt8[np.ndarray, "height width 3"]]]) -> list[Tracklet]:
         """Follow everyone through all frames; the tracklets in the order in which they were found."""
         recent: deque[tuple[int, UInt8[np.ndarray, "height width 3"]]] = deque(maxlen=8)
-        last_search, previous, times = -np.inf, None, []
+        last_search, last_count, previous, times = -np.inf, -np.inf, None, []
         for index, (time_s, rgb) in enumerate(frames):
             times.append(time_s)
             self.scale = SMALL_PX / rgb.shape[1]
@@ -67,6 +71,10 @@ class Tracker:
                 previous = rgb
                 for found in self._search(index, time_s, rgb, moved):
                     self._backwards(found, recent)
+            elif len(self.active) >= self.max_people and time_s - last_count >= self.search_every_s:
+                last_count = time_s
+                masked, refused = self._without_active(rgb), self.refused.copy()
+                self.unfollowed_s += [time_s for _ in self._look(masked, time_s, None, refused)]
             recent.append((index, rgb))
         found = self.done + self.active
         return sorted((track for track in found if not self._furniture(track, found)), key=lambda track: track.first)
@@ -163,10 +171,28 @@ class Tracker:
     def _search(
         self, index: int, time_s: float, rgb: UInt8[np.ndarray, "height width 3"], moved: Crop | None
     ) -> list[Tracklet]:
-        h, w = rgb.shape[:2]
+        """Begin to follow people who are not followed yet, up to the number that may be."""
+        found_now = []
+        for found in self._look(self._without_active(rgb), time_s, moved, self.refused):
+            track = Tracklet()
+            self._accept(track, index, rgb, found)
+            self.active.append(track)
+            found_now.append(track)
+            if len(self.active) >= self.max_people:
+                break
+        return found_now
+
+    def _without_active(self, rgb: UInt8[np.ndarray, "height width 3"]) -> UInt8[np.ndarray, "height width 3"]:
         masked = rgb.copy()
         for track in self.active:
             _paint_out(masked, track.poses[track.last])
+        return masked
+
+    def _look(
+        self, masked: UInt8[np.ndarray, "height width 3"], time_s: float, moved: Crop | None, refused: Refused
+    ) -> Iterator[Pose2D]:
+        """Look for people all over an image, and where it moved; each is painted out when the next is asked for."""
+        h, w = masked.shape[:2]
         side = 0.75 * h
         steps = max(2, int(np.ceil(w / (0.6 * side))))
         crops = [Crop((x, y * h), side, 0) for y in (0.4, 0.65) for x in np.linspace(side / 3, w - side / 3, steps)]
@@ -174,13 +200,10 @@ class Tracker:
         candidates = [(crop, self.network(masked, crop)) for crop in crops]
         if moved is not None:
             candidates += [(moved, self.network.zoom(masked, moved, SURE))]
-        found_now = []
         for _, first in sorted(candidates, key=lambda item: -item[1].score):
-            if len(self.active) >= self.max_people:
-                break
             # What was looked at and refused a moment ago is not looked at again.
-            refused = (pose for when, pose in self.refused if time_s - when < 5.0)
-            if first.score < 0.2 or any(distance(first, pose) < 0.2 for pose in refused):
+            lately = (pose for when, pose in refused if time_s - when < 5.0)
+            if first.score < 0.2 or any(distance(first, pose) < 0.2 for pose in lately):
                 continue
             found = self.network.zoom(masked, first.crop(first.turn), SURE)
             again = self.network(masked, found.crop(found.turn, 1.6))
@@ -188,16 +211,12 @@ class Tracker:
             sure = found.score >= self.min_score + 0.08 and again.score >= self.min_score
             small = size_px(found.keypoints_px, found.scores) < 0.12 * h
             if not sure or small or (found.scores >= 0.3).sum() < 7 or distance(found, again) > 0.1:
-                self.refused.append((time_s, first))
+                refused.append((time_s, first))
                 continue
             if any(distance(found, track.poses[track.last]) < 0.25 for track in self.active):
                 continue
-            track = Tracklet()
-            self._accept(track, index, rgb, found)
-            self.active.append(track)
+            yield found
             _paint_out(masked, found)
-            found_now.append(track)
-        return found_now
 
     def _backwards(self, track: Tracklet, recent: Iterable[tuple[int, UInt8[np.ndarray, "height width 3"]]]) -> None:
         """Follow a newly found person back through the frames since the last search."""

@@ -54,6 +54,7 @@ def config(
 def nightly(config: Config = None, seed: Seed = 0) -> None:
     """Run the nightly flow once, now: reconstruct what is new, then generate, as `serve` in the config says."""
     flows = importlib.import_module("flows")
+    flows.check_api()
     print_summary(flows.nightly(**flows.nightly_parameters(config, seed)))
 
 

@@ -47,6 +47,7 @@ def run_verb(
     if not prefect:
         return plainly(plain_runner(workers, show_progress=True))
     flows = importlib.import_module("flows")  # by name: importing Prefect takes seconds, and no import points up
+    flows.check_api()
     return as_flow(flows) if as_flow else flows.run_as_flow(verb, plainly)
 
 

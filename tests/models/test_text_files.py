@@ -59,12 +59,20 @@ def test_json_is_refused_in_one_line(tmp_path, text):
     assert "\n" not in str(caught.value)
 
 
-@pytest.mark.parametrize("text", ["a: [1", "? [1, 2]\n: {b: 1}\n? {c: 1}\n: 2", "a: 2026-13-45", "[" * 20_000])
+@pytest.mark.parametrize(
+    "text", ["a: [1", "? [1, 2]\n: {b: 1}\n? {c: 1}\n: 2", "a: 2026-13-45", "a: 1\nb: 2\na: 3", "[" * 20_000]
+)
 def test_yaml_is_refused_in_one_line(tmp_path, text):
     (tmp_path / "a.yaml").write_text(text)
     with pytest.raises(InputError, match=r"a\.yaml: is not readable YAML \(") as caught:
         read_yaml(tmp_path / "a.yaml")
     assert "\n" not in str(caught.value)
+
+
+def test_a_key_that_stands_twice_is_named_with_its_line(tmp_path):
+    (tmp_path / "a.yaml").write_text("run:\n  workers: 1\n  workers: 2\n")
+    with pytest.raises(InputError, match=r"\(line 3: the key 'workers' stands twice\)"):
+        read_yaml(tmp_path / "a.yaml")
 
 
 def test_json_and_yaml_read_what_windows_writes(tmp_path):

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+import models.config
 from models.errors import InputError
 from pipeline.settings import RunConfig, Settings, read_settings
 
@@ -55,8 +56,11 @@ def test_every_section_has_a_class_whose_defaults_are_valid():
         ("run: {workers: 0}", "run.workers: Input should be greater than or equal to 1"),
         ("run: {motion: model, mocap: captures}", "set motion: simulated or mixed, or remove mocap"),
         ("run: {worker: 1}", "run.worker: Extra inputs are not permitted"),
+        ("serve: {cron: not a cron}", "serve.cron: is 'not a cron', expected five fields"),
+        ("run: {}\n1: {}", "has an unknown section 1"),
+        ("render: {noise: .inf}", "render.noise: Input should be a finite number"),
         ("- run", "is not a mapping of sections"),
-        ("[", "is not a readable YAML file"),
+        ("[", "is not readable YAML (line 1: "),
     ],
 )
 def test_what_is_wrong_is_named(tmp_path, text, problem):
@@ -76,6 +80,7 @@ def test_a_section_s_old_name_still_works(tmp_path, caplog):
 
 def test_an_old_key_is_said_once(tmp_path, caplog):
     """However often a section is asked for, and in however many settings."""
+    models.config._warn_once.cache_clear()
     (tmp_path / "c.yaml").write_text("compare_falls: {giveaways: 3}\n")
     for _ in range(2):
         settings = read_settings(tmp_path / "c.yaml", 0)

@@ -83,3 +83,12 @@ def test_late_find_is_followed_back_and_leaving_ends_the_track():
     tracks = Tracker(PaintedPeople(), 2, 1.0, 0.8, 0.27).run(film([path]))
     assert len(tracks) == 1
     assert (tracks[0].first, tracks[0].last) == (3, 14)
+
+
+def test_people_beyond_those_followed_are_counted_and_change_nothing():
+    paths = [[(50, 60)] * 30, [(160, 100)] * 30, [None] * 10 + [(270, 150)] * 20]
+    alone, crowded = (Tracker(PaintedPeople(), 2, 0.5, 1.0, 0.27) for _ in range(2))
+    expected, found = alone.run(film(paths[:2])), crowded.run(film(paths))
+    assert len(found) == 2 and alone.unfollowed_s == []
+    assert [sorted(track.poses) for track in found] == [sorted(track.poses) for track in expected]
+    assert crowded.unfollowed_s[0] == pytest.approx(1.0, abs=0.5) and len(crowded.unfollowed_s) == 4
