@@ -56,6 +56,17 @@ class Footage:
     lens: Lens | None = None
     """What distorts the file's images; all else that is known of the clip is of undistorted ones
     (`models.footage.undistorted`)."""
+    coded_width_px: int | None = None
+    coded_height_px: int | None = None
+    """Size of the file's own upright pictures where its pixels are not square and so were resampled to
+    `width_px` x `height_px`; None where the sizes are the same. Annotations and camera files may be of either size."""
+
+    @property
+    def coded_px(self) -> tuple[int, int] | None:
+        """Width and height of the file's own pictures where its pixels are not square."""
+        if self.coded_width_px is None or self.coded_height_px is None:
+            return None
+        return self.coded_width_px, self.coded_height_px
 
 
 @dataclass(frozen=True)

@@ -8,6 +8,7 @@ from typing import Any
 
 from models.body.tracks import track_joints
 from models.errors import InputError
+from models.footage.listing import camera_file
 from pipeline.loaders import body_model
 from pipeline.outcomes import TRACEBACKS, Outcome, SetAside, attempt
 from pipeline.output_folder import holds
@@ -29,8 +30,10 @@ def reconstruct(footage: Path, out: str | Path, settings: Settings, runner: Runn
     started = time.perf_counter()
     store = Store(out)
     set_aside = SetAside()
-    listings = ingest.list_footage(footage)
-    work = [(one.clip, (store, settings, one.clip, one.path, one.row, footage)) for one in listings]
+    listing = ingest.list_footage(footage)
+    for one in listing.skipped:
+        set_aside.add(one.item, one.kind, one.reason)
+    work = [(one.clip, (store, settings, one.clip, one.path, one.row, footage)) for one in listing.clips]
     read = set_aside.values("reading footage", runner("reading footage", ingest_clip, work))
     clips = {name: record for name, (record, _) in read.items()}
     # Of one file, every clip below it says the same.
@@ -51,9 +54,9 @@ def reconstruct(footage: Path, out: str | Path, settings: Settings, runner: Runn
     work = []
     for camera in set_aside.values("checking the keypoints' order", checks):
         members = [name for name in clips if cameras[name] == camera]
-        files = [one.path.parent / "camera.json" for one in listings if one.clip in members]
-        camera_file = next((file for file in files if file.exists()), None)
-        work.append((camera, (store, settings, footage, camera, [clips[name] for name in members], camera_file)))
+        files = [camera_file(one.path, footage) for one in listing.clips if one.clip in members]
+        found_file = next((file for file in files if file.exists()), None)
+        work.append((camera, (store, settings, footage, camera, [clips[name] for name in members], found_file)))
     rooms: dict[str, RoomRecord] = set_aside.values("rebuilding rooms", runner("rebuilding rooms", build_room, work))
 
     clips = {name: replace(record, room=cameras[name]) for name, record in clips.items()}
@@ -69,6 +72,7 @@ def reconstruct(footage: Path, out: str | Path, settings: Settings, runner: Runn
         "clips": [record.summary_row(name) for name, record in clips.items()],
         "rejected": [{"item": one["item"], "reason": one["reason"]} for one in set_aside.skipped],
         "notes": notes,
+        "passed_over": listing.passed_over,
         "seed": settings.seed,
     }
     work = [(row["clip"], (footage, store, row["clip"], clips[row["clip"]], rooms)) for row in summary["clips"]]
@@ -83,7 +87,8 @@ def reconstruct(footage: Path, out: str | Path, settings: Settings, runner: Runn
     if not rooms:
         raise InputError(
             footage,
-            f"gave no room at all: of {len(listings)} clip(s), {len(clips)} could be read ({set_aside.first_reason()})",
+            f"gave no room at all: of {len(listing.clips)} clip(s), {len(clips)} could be read "
+            f"({set_aside.first_reason()})",
             f"see `skipped` in {store.root}/summary.json",
         )
     return summary

@@ -13,9 +13,10 @@ from models.errors import InputError, Rejected
 from models.files import digest, file_digest
 from models.footage.coco_file import clip_entries, file_complaints, find_sidecar, why_nothing
 from models.footage.coco_sidecar import named_sizes, read_annotations
+from models.footage.listing import Listing, camera_file, clip_digest
 from models.footage.undistorted import frames, frames_at
-from models.footage.video import read_frames
-from models.geometry.lens import read_lens
+from models.footage.video import FrameReader, how_read
+from models.geometry.lens import has_lens, read_lens
 from models.people2d.pose_nms import drop_strayed_frames
 from pipeline.loaders import body_model
 from pipeline.outcomes import Outcome, attempt
@@ -32,27 +33,30 @@ def ingest_clip(
     """Read one clip and what its sidecar says of it; also what of that could not be used (a clip's or a file's name),
     and why."""
     if not path.exists():
-        raise InputError(path, "is not there", "correct the path in footage.csv or remove the line")
+        raise InputError(path, "is not there any more", "leave the footage alone while it is read")
     config = settings.ingest
-    sha256 = file_digest(path)
+    sha256 = clip_digest(path, root)
     sidecar = find_sidecar(path, root)
     complaints = [(str(sidecar.relative_to(root)), one) for one in file_complaints(sidecar)] if sidecar else []
     entries = clip_entries(sidecar, path) if sidecar else None
-    camera_file = path.parent / "camera.json"
+    lens_file = camera_file(path, root)
     inputs = {"video": sha256, "clip": clip, "row": row, "sidecar": digest(entries) if entries else None}
     if entries and (sizes := named_sizes(entries)):
-        _, image = next(iter(read_frames(path)), (0.0, None))
+        _, image = next(iter(FrameReader(path, config.fps)), (0.0, None))
         height, width = (0, 0) if image is None else image.shape[:2]
         if sizes != [(width, height)]:  # what was made at the clip's own size is known by its entries alone
             inputs["annotated_at"] = sizes
-    if read_lens(camera_file, 640, 480) is not None:  # at any size: whether there is one
-        inputs["camera_file"] = file_digest(camera_file)
+    if has_lens(lens_file):
+        inputs["camera_file"] = file_digest(lens_file)
+    if reading := how_read(path, config.fps):
+        inputs["reading"] = reading
 
     def compute():
-        listing = ingest.Listing(clip, path.relative_to(root), row)
-        value = ingest.run(config, listing, read_frames(path), sha256)
-        lens = read_lens(camera_file, value.footage.width_px, value.footage.height_px)
-        footage = replace(value.footage, lens=lens)
+        listing = Listing(clip, path.relative_to(root), row)
+        value = ingest.run(config, listing, FrameReader(path, config.fps), sha256)
+        found = value.footage
+        lens = read_lens(lens_file, found.width_px, found.height_px, found.coded_px)
+        footage = replace(found, lens=lens)
         annotations, skipped = None, []
         if sidecar and entries:
             annotations, skipped = read_annotations(sidecar, entries, footage)
@@ -60,6 +64,7 @@ def ingest_clip(
             "frames": len(footage.timestamps_s),
             "key_frames": len(value.key_frames),
             "set_aside": skipped,
+            "notes": list(value.notes),
         }
         return {
             "footage": footage,
@@ -70,8 +75,10 @@ def ingest_clip(
 
     value, artefact, new = cached(store, "ingest", ingest.VERSION, config, inputs, compute)
     times = value["footage"].timestamps_s
-    record = ClipRecord(ingest=artefact.key, seconds=float(times[-1] - times[0]), recomputed=new)
-    return record, complaints + [(clip, reason) for reason in artefact.meta["figures"]["set_aside"]]
+    figures = artefact.meta["figures"]
+    seconds, notes = float(times[-1] - times[0]), tuple(figures.get("notes", ()))
+    record = ClipRecord(ingest=artefact.key, seconds=seconds, notes=notes or None, recomputed=new)
+    return record, complaints + [(clip, reason) for reason in figures["set_aside"]]
 
 
 def find_people(store: Store, settings: Settings, root: Path, record: ClipRecord) -> tuple[ClipRecord, dict, list[str]]:

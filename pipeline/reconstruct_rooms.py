@@ -10,7 +10,7 @@ from models.depth import checkpoint_digests
 from models.files import file_digest
 from models.footage.coco_sidecar import merged_surfaces
 from models.footage.person_masks import feet_px, sample_frames, sample_key_frames
-from models.geometry.camera import read_camera
+from models.geometry.camera_file import moved_from, read_camera
 from models.seeds import generator
 from pipeline.loaders import depth_models
 from pipeline.records import ClipRecord, RoomRecord
@@ -52,6 +52,8 @@ def build_room(
     value, artefact, new_room = _make_room(store, settings, watched, camera, plate["image"], calibration, scan, keys)
     by_clip, sitters = calibrated.meta["figures"]["height_by_clip_m"], plated.meta["figures"]["sitters_removed"]
     row = dataset_report.room_row(camera, value, calibration, by_clip, sitters)
+    if camera_file and (note := moved_from(camera_file)):
+        row["camera_file"] = note
     recomputed = new_plate or new_calibration or new_depth or new_room
     return RoomRecord(artefact.key, plated.key, calibrated.key, scanned.key, row, recomputed)
 
@@ -86,9 +88,11 @@ def _calibrate(
     footages = [clip["footage"] for clip in watched.clips]
     width, height = footages[0].width_px, footages[0].height_px
 
+    # Here and not below: a file that was taken before its values were checked is refused, too.
+    known = read_camera(camera_file, width, height, footages[0].coded_px) if camera_file else None
+
     def compute():
         by_clip: dict[str, float | None] = {}
-        known = read_camera(camera_file, width, height) if camera_file else None
         if known is not None and not np.array_equal(known.T_world_camera, np.eye(4)):
             value = types.Calibration(known, "file", (known.height_m, known.height_m), 0.0, 0, 1.0)
         else:
@@ -106,6 +110,8 @@ def _calibrate(
         }
 
     inputs = {**watched.seen, "plate": plate_key, "camera_file": file_digest(camera_file) if camera_file else None}
+    if camera_file and moved_from(camera_file):
+        inputs["world"] = "the room's own"
     return cached(store, "calibrate", calibrate.VERSION, config, inputs, compute)
 
 

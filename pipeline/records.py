@@ -29,6 +29,8 @@ class ClipRecord:
     """Computing time."""
     figures: dict[str, Any] | None = None
     """How well people were lifted (`stages.people3d.run`)."""
+    notes: tuple[str, ...] | None = None
+    """What is to be said of how the clip was read."""
     recomputed: bool = False
     """Whether a step of the last run had to compute."""
 
@@ -48,6 +50,7 @@ class ClipRecord:
             "clip_seconds": self.seconds,
             "recomputed": self.recomputed,
             "pose_backend": self.backend,
+            "notes": list(self.notes or ()),
         }
 
 

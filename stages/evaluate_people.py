@@ -20,7 +20,8 @@ from models.compare_falls.fallen_bodies import LYING, NECK, FallenConfig, fallen
 from models.compare_falls.real_falls import Fall, LiftedClip
 from models.config import renamed
 from models.errors import InputError
-from models.geometry.camera import Camera, read_camera
+from models.geometry.camera import Camera
+from models.geometry.camera_file import read_camera
 from models.people3d.metrics import BODY_JOINTS, acceleration_error, align_similarity, mpjpe_mm, pa_mpjpe_mm
 from models.people3d.plausibility import PlausibilityConfig
 from models.types import SMPL_JOINTS, Person2D, PersonTrack, Role

@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 from jaxtyping import Bool, Float
 
-from models.geometry.camera import read_camera
+from models.geometry.camera_file import read_camera
 from models.people3d.metrics import pa_mpjpe_mm
 from models.types import Room
 

@@ -1,14 +1,12 @@
-"""Ingest: what is in a folder of footage, clip by clip, and which clips were seen by the same fixed camera.
+"""Ingest: one clip of footage, and which clips were seen by the same fixed camera.
 
-Inputs: videos that PyAV opens or folders of images, optionally `footage.csv` (path, site, room, camera, start, labels).
-Outputs: `Clip` (true timestamps, key frames, background) per clip; the camera of every clip. Source: DESIGN §4, thesis
-§4.3.
+Inputs: what `models.footage.listing` found in a folder, and the frames of each clip. Outputs: `Clip` (true timestamps,
+key frames, background) per clip; the camera of every clip. Source: DESIGN §4, thesis §4.3.
 """
 
-import csv
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
-from pathlib import Path, PurePosixPath
+from typing import Any
 
 import cv2
 import numpy as np
@@ -17,12 +15,22 @@ from pydantic import Field
 
 from models.config import Config, renamed
 from models.errors import InputError, Rejected
-from models.footage.video import IMAGE_SUFFIXES, VIDEO_SUFFIXES, is_image_folder
+from models.footage import listing as footage_listing
+from models.footage.frame_clock import FASTEST_HZ
+from models.footage.listing import Listing
+from models.footage.video import FrameReader
 from models.types import Footage
 
 VERSION = 2
-TRUTH_FOLDER = "truth"
-"""Name of the folder of exact answers beside sample footage: scoring alone opens it."""
+SMALLEST_PX = 16
+"""Sides of a picture below which nobody is seen in it."""
+NARROWEST = 10.0
+"""Ratio of a picture's sides above which it is no view of a room."""
+THUMBNAILS_BYTES = 256 * 2**20
+"""Memory for the small pictures of a clip; of a longer one the few that are needed are read again."""
+
+list_footage = footage_listing.list_footage
+"""Lists what is in a folder of footage."""
 
 
 class IngestConfig(Config):
@@ -38,6 +46,13 @@ class IngestConfig(Config):
     """Largest mean shift of the image, pixels at 640 wide, between clips of one camera."""
     matches: int = Field(20, ge=8)
     """Background features that must agree on one motion before two clips are compared at all."""
+    fps: float | None = Field(None, gt=0, le=FASTEST_HZ)
+    """Frames per second of sources that have no clock of their own: raw streams, images that are only counted; None
+    takes the stream's rate, and refuses counted images."""
+
+    def key_values(self) -> dict[str, Any]:
+        """Return all values but `fps`, which is in the key of each clip that is dated by it."""
+        return {name: value for name, value in super().key_values().items() if name != "fps"}
 
 
 @dataclass(frozen=True)
@@ -49,102 +64,63 @@ class Clip:
     """Frame numbers where the image has changed since the last one."""
     background: UInt8[np.ndarray, "height width"]
     """Grey median of the clip at 640 wide."""
+    notes: tuple[str, ...] = ()
+    """What is to be said of how it was read."""
 
 
-@dataclass(frozen=True)
-class Listing:
-    """One entry of a footage folder."""
-
-    clip: str
-    path: Path
-    row: dict[str, str]
-    """Its row of footage.csv; empty without one."""
+Frame = UInt8[np.ndarray, "height width 3"]
+Grey = UInt8[np.ndarray, "rows columns"]
 
 
-def list_footage(root: Path) -> list[Listing]:
-    """List every video and image folder below `root`, sorted by path; `truth` folders are passed over.
+def run(config: IngestConfig, listing: Listing, frames: Iterable[tuple[float, Frame]], sha256: str) -> Clip:
+    """Read one clip: times, key frames, background.
 
-    Raises InputError where there is nothing, or where footage.csv names a file that is not there or leaves the folder.
+    Long clips are read twice, so `frames` of theirs can be iterated again. Raises Rejected where it is too short to
+    show a motion or no view of a room, InputError where it runs faster than any camera.
     """
-    if not root.is_dir():
-        raise InputError(root, "is not a folder", "give the folder that holds the videos")
-    rows = _read_footage_csv(root)
-    if rows:
-        return [Listing(_clip_name(path), root / path, row) for path, row in sorted(rows.items())]
-    found = []
-    for path in sorted(root.rglob("*")):
-        relative = PurePosixPath(path.relative_to(root))
-        if TRUTH_FOLDER in relative.parts or any(part.startswith(".") for part in relative.parts):
-            continue
-        if path.is_file() and path.suffix.lower() in VIDEO_SUFFIXES or is_image_folder(path):
-            found.append(Listing(_clip_name(relative), path, {}))
-    if not found:
-        raise InputError(
-            root, "holds no video and no folder of images", "give a folder with mp4, mkv, mov, avi, … files"
-        )
-    return found
-
-
-def _clip_name(relative: PurePosixPath) -> str:
-    suffixes = VIDEO_SUFFIXES | IMAGE_SUFFIXES
-    path = relative.with_suffix("") if relative.suffix.lower() in suffixes else relative
-    return "__".join(path.parts)
-
-
-def _read_footage_csv(root: Path) -> dict[PurePosixPath, dict[str, str]]:
-    table = root / "footage.csv"
-    if not table.exists():
-        return {}
-    rows: dict[PurePosixPath, dict[str, str]] = {}
-    with table.open(newline="", encoding="utf-8") as handle:
-        reader = csv.DictReader(handle)
-        missing = {"path", "camera"} - set(reader.fieldnames or [])
-        if missing:
-            raise InputError(table, f"has no column {min(missing)!r}", "give at least the columns path,camera")
-        for number, row in enumerate(reader, start=2):
-            path = PurePosixPath(row["path"])
-            if path.is_absolute() or ".." in path.parts:
-                raise InputError(table, f"line {number}: {path} leaves the footage folder", "give paths below it")
-            if not (root / path).exists():
-                raise InputError(table, f"line {number}: {path} is not there", "correct the path or remove the line")
-            rows[path] = {key: value or "" for key, value in row.items() if key}
-    return rows
-
-
-def run(
-    config: IngestConfig,
-    listing: Listing,
-    frames: Iterable[tuple[float, UInt8[np.ndarray, "height width 3"]]],
-    sha256: str,
-) -> Clip:
-    """Read one clip: times, key frames, background. Raises Rejected where it is too short to show a motion."""
     timestamps: list[float] = []
-    thumbnails: list[UInt8[np.ndarray, "height width"]] = []
+    thumbnails: list[Grey] | None = []
     key_frames: list[int] = []
     last_key: Float[np.ndarray, "height width"] | None = None
     size = (0, 0)
     for index, (time, frame) in enumerate(frames):
         if index == 0:
             size = (frame.shape[1], frame.shape[0])
+            _check_view(size)
         elif (frame.shape[1], frame.shape[0]) != size:
             raise Rejected(
-                "the image size changes within the clip", f"frame {index} is {frame.shape[1]}x{frame.shape[0]}"
+                "the image size changes within the clip",
+                f"frame {index} is {frame.shape[1]}x{frame.shape[0]}, those before {size[0]}x{size[1]}",
             )
-        thumbnail = cv2.cvtColor(
-            cv2.resize(frame, (640, round(640 * size[1] / size[0])), interpolation=cv2.INTER_AREA), cv2.COLOR_RGB2GRAY
-        )
+        thumbnail = _thumbnail(frame)
         small = cv2.resize(thumbnail, (80, 60), interpolation=cv2.INTER_AREA).astype(np.float64)
         if last_key is None or np.abs(small - last_key).mean() > config.key_frame_change:
             key_frames.append(index)
             last_key = small
         timestamps.append(time)
-        thumbnails.append(thumbnail)
+        if thumbnails is not None:
+            thumbnails.append(thumbnail)
+            if len(thumbnails) * thumbnail.nbytes > THUMBNAILS_BYTES and not isinstance(frames, Iterator):
+                thumbnails = None
+    notes = tuple(frames.notes) if isinstance(frames, FrameReader) else ()
+    coded = frames.coded_size if isinstance(frames, FrameReader) else None
     if len(timestamps) < config.min_frames:
-        raise Rejected(
-            "too short", f"{len(timestamps)} frame(s), at least {config.min_frames} are needed to follow a motion"
+        detail = f"{len(timestamps)} frame(s), at least {config.min_frames} are needed to follow a motion"
+        raise Rejected("too short", "; ".join([detail, *notes]))
+    rate = (len(timestamps) - 1) / (timestamps[-1] - timestamps[0])
+    if rate > FASTEST_HZ * 1.02:
+        raise InputError(
+            listing.path,
+            f"gives {rate:.0f} frames a second, expected at most {FASTEST_HZ:.0f}",
+            "say its true rate in ingest.fps",
         )
-    samples = np.linspace(0, len(thumbnails) - 1, min(config.background_samples, len(thumbnails))).round().astype(int)
-    background = np.median(np.stack([thumbnails[i] for i in samples]), axis=0).astype(np.uint8)
+    count = len(timestamps)
+    samples = np.linspace(0, count - 1, min(config.background_samples, count)).round().astype(int).tolist()
+    if thumbnails is None:
+        again = _thumbnails_at(frames, set(samples))
+        background = _median([again[number] for number in samples])
+    else:
+        background = _median([thumbnails[number] for number in samples])
     footage = Footage(
         clip=listing.clip,
         path=str(listing.path),
@@ -156,7 +132,38 @@ def run(
         height_px=size[1],
         sha256=sha256,
     )
-    return Clip(footage, np.array(key_frames), background)
+    if coded is not None and coded != size:
+        footage = replace(footage, coded_width_px=coded[0], coded_height_px=coded[1])
+    return Clip(footage, np.array(key_frames), background, notes)
+
+
+def _check_view(size: tuple[int, int]) -> None:
+    if min(size) < SMALLEST_PX or max(size) > NARROWEST * min(size):
+        raise Rejected(
+            "the picture is no view of a room",
+            f"it is {size[0]}x{size[1]} px, expected sides of {SMALLEST_PX} px at least, none more than "
+            f"{NARROWEST:g} times the other",
+        )
+
+
+def _thumbnail(frame: Frame) -> Grey:
+    """Grey picture of 640 pixels wide."""
+    height = round(640 * frame.shape[0] / frame.shape[1])
+    return cv2.cvtColor(cv2.resize(frame, (640, height), interpolation=cv2.INTER_AREA), cv2.COLOR_RGB2GRAY)
+
+
+def _thumbnails_at(frames: Iterable[tuple[float, Frame]], numbers: set[int]) -> dict[int, Grey]:
+    found = {}
+    for number, (_, frame) in enumerate(frames):
+        if number in numbers:
+            found[number] = _thumbnail(frame)
+            if len(found) == len(numbers):
+                break
+    return found
+
+
+def _median(thumbnails: list[Grey]) -> Grey:
+    return np.median(np.stack(thumbnails), axis=0).astype(np.uint8)
 
 
 def assign_cameras(config: IngestConfig, clips: list[Clip]) -> tuple[list[Footage], list[str]]:

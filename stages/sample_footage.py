@@ -40,7 +40,8 @@ from models.body.tracks import track_joints, track_parameters
 from models.config import Config
 from models.errors import InputError, Rejected
 from models.footage.video_writer import write_masks, write_video
-from models.geometry.camera import Camera, write_camera
+from models.geometry.camera import Camera
+from models.geometry.camera_file import write_camera
 from models.geometry.lens import Lens
 from models.rendering.appearance import dress_body
 from models.rendering.compositor import BackgroundPlate, composite_frames

@@ -278,9 +278,7 @@ def test_nothing_usable_ends_with_exit_code_1(tmp_path):
     done = careclips("reconstruct", tmp_path / "footage", "--out", tmp_path / "store", check=False)
     assert done.returncode == 1 and "is empty (0 bytes)" in done.stderr and "Traceback" not in done.stderr
     done = careclips("reconstruct", tmp_path / "nowhere", "--out", tmp_path / "store", check=False)
-    assert done.returncode == 1 and done.stderr.strip().endswith(
-        "is not a folder; give the folder that holds the videos"
-    )
+    assert done.returncode == 1 and done.stderr.strip().endswith("is not there; give the folder that holds the videos")
     for verb in (("generate", "--store"), ("evaluate", "--synthetic", tmp_path, "--real")):
         done = careclips(*verb, tmp_path / "nowhere", "--out", tmp_path / "out", check=False)
         assert done.returncode == 1 and "nowhere: is no store of rebuilt rooms; run `careclips rec" in done.stderr

@@ -5,9 +5,11 @@ import re
 from pathlib import Path
 from typing import Any
 
+from models.errors import InputError
 from models.footage.annotation_words import frame_name, slug
-from models.footage.video import IMAGE_SUFFIXES, VIDEO_SUFFIXES, is_image_folder
-from models.text_files import read_table
+from models.footage.image_folder import IMAGE_SUFFIXES, images_of
+from models.footage.image_times import image_times
+from models.footage.video import VIDEO_SUFFIXES, is_image_folder
 
 FRAMES = ("frame", "frame_id", "frame_index", "frame_number")
 """Keys of an image that say which frame it is, from 0."""
@@ -49,8 +51,9 @@ class ClipFinder:
             frame = int(fragment)
         target = self._there(path)
         if target is not None and target.suffix.lower() in IMAGE_SUFFIXES and target.is_file():
-            order = self._order(target.parent)
-            return self._relative(target.parent), order[target.name] if frame is None else frame, True, ""
+            number = self._order(target.parent).get(target.name) if frame is None else frame
+            problem = "its place among the images of its folder cannot be told: write `frame`, counted from 0"
+            return (self._relative(target.parent), number, True, "") if number is not None else (None, 0, True, problem)
         if target is not None:
             problem = "it does not say which frame of the clip it is: write `frame`, counted from 0"
             return (self._relative(target), frame, True, "") if frame is not None else (None, 0, True, problem)
@@ -111,17 +114,12 @@ class ClipFinder:
         return clip.relative_to(self.folder).as_posix()
 
     def _order(self, folder: Path) -> dict[str, int]:
-        """Numbers of a folder's images, in the order of their times."""
-        if folder in self._orders:
-            return self._orders[folder]
-        names = [path.name for path in folder.iterdir() if path.suffix.lower() in IMAGE_SUFFIXES]
-        times: dict[str, float] = {}
-        if (folder / "timestamps.csv").exists():
-            rows = read_table(folder / "timestamps.csv", ["file", "timestamp_s"])
-            times = {row.text("file"): row.number("timestamp_s") for row in rows}
-        for name in names:
-            numbers = re.findall(r"\d+\.\d+|\d+", Path(name).stem)
-            times.setdefault(name, float(numbers[-1]) if numbers else 0.0)
-        ordered = sorted(names, key=lambda name: (times[name], name))
-        self._orders[folder] = {name: number for number, name in enumerate(ordered)}
+        """Numbers of a folder's images, in the order of their times; none where these cannot be told."""
+        if folder not in self._orders:
+            try:
+                # Whatever the rate of images that are only counted is, their order is the same.
+                files = image_times(images_of(folder), 1.0, lambda _: None).files
+            except InputError:  # which is said of the clip itself
+                files = []
+            self._orders[folder] = {file.name: number for number, file in enumerate(files)}
         return self._orders[folder]

@@ -118,7 +118,7 @@ def _placed(entries: Mapping[str, Any], footage: Footage) -> tuple[dict[Any, tup
                 )
             return placed, skipped
     shown = footage.width_px, footage.height_px
-    coded = getattr(footage, "coded_width_px", None) or shown[0], getattr(footage, "coded_height_px", None) or shown[1]
+    coded = footage.coded_px or shown
     for image in entries["images"]:
         frame = image["frame"] - first
         if not 0 <= frame < frames:

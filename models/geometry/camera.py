@@ -4,15 +4,12 @@ World: metres, right-handed, z up, floor at z = 0, origin on the floor under the
 projected on the floor (image-up for a camera that looks straight down).
 """
 
-import json
 from dataclasses import dataclass, replace
-from pathlib import Path
 
 import numpy as np
 from jaxtyping import Float
 
-from models.errors import InputError
-from models.geometry.lens import Lens, lens_from_json
+from models.geometry.lens import Lens
 from models.geometry.transforms import apply, invert, rotation_between, transform, yaw
 
 
@@ -104,62 +101,3 @@ def normal_from_angles(pitch: float, roll: float) -> Float[np.ndarray, "3"]:
     up = np.array([0.0, -np.cos(pitch), -np.sin(pitch)])
     c, s = np.cos(roll), np.sin(roll)
     return np.array([c * up[0] - s * up[1], s * up[0] + c * up[1], up[2]])
-
-
-def read_camera(path: Path, width_px: int, height_px: int) -> Camera:
-    """Read `camera.json`: `intrinsics` (3x3) for `width_px` x `height_px`, optional `T_world_camera` and `distortion`.
-
-    Without `T_world_camera` (4x4) the returned pose is the identity, to be replaced by calibration. With `distortion`
-    (see `models.geometry.lens`) the returned camera is that of the undistorted image, with its lens. The camera is
-    scaled to the size asked for. Raises InputError on a missing key, a wrong shape, a non-finite number or an unknown
-    lens model.
-    """
-    try:
-        raw = json.loads(path.read_text())
-    except (OSError, UnicodeDecodeError, json.JSONDecodeError) as error:
-        raise InputError(
-            path, f"is not a readable JSON camera file ({error})", "write the keys intrinsics, width_px, height_px"
-        ) from error
-    if not isinstance(raw, dict):
-        raise InputError(path, "is not a JSON object", "write the keys intrinsics, width_px, height_px")
-    arrays = {}
-    for key, shape in (("intrinsics", (3, 3)), ("T_world_camera", (4, 4))):
-        if key not in raw:
-            if key == "intrinsics":
-                raise InputError(path, "has no key 'intrinsics'", "add a 3x3 list of lists, in pixels")
-            arrays[key] = np.eye(4)
-            continue
-        try:
-            value = np.asarray(raw[key], dtype=np.float64)
-        except (TypeError, ValueError) as error:
-            raise InputError(path, f"'{key}' is not a {shape[0]}x{shape[1]} list of numbers", "correct it") from error
-        if value.shape != shape:
-            raise InputError(path, f"'{key}' has shape {value.shape}, expected {shape}", "correct it")
-        if not np.isfinite(value).all():
-            raise InputError(
-                path,
-                f"'{key}' holds a number that is not finite (NaN or infinity)",
-                "correct it or remove the file to calibrate from people",
-            )
-        arrays[key] = value
-    size = raw.get("width_px", width_px), raw.get("height_px", height_px)
-    if not all(isinstance(side, int) and side > 0 for side in size):
-        raise InputError(path, f"width_px and height_px are {size}, expected positive whole numbers", "correct them")
-    lens = lens_from_json(raw, arrays["intrinsics"], size, path)
-    intrinsics = arrays["intrinsics"] if lens is None else lens.undistorted_intrinsics
-    camera = Camera(intrinsics, size[0], size[1], arrays["T_world_camera"], lens)
-    return camera.resized(width_px, height_px)
-
-
-def write_camera(camera: Camera, path: Path, with_pose: bool = True) -> None:
-    """Write `camera.json` as `read_camera` reads it; without its pose, the camera is calibrated from what it sees."""
-    content = {
-        "intrinsics": (camera.intrinsics if camera.lens is None else camera.lens.intrinsics).tolist(),
-        "width_px": camera.width_px,
-        "height_px": camera.height_px,
-    }
-    if with_pose:
-        content["T_world_camera"] = camera.T_world_camera.tolist()
-    if camera.lens is not None:
-        content["distortion"] = {"model": camera.lens.model, "coefficients": camera.lens.coefficients.tolist()}
-    path.write_text(json.dumps(content, indent=1))

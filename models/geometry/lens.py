@@ -5,7 +5,6 @@ describes; frames and annotations are undistorted on the way in, images, masks a
 out (DESIGN §4).
 """
 
-import json
 from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
@@ -15,6 +14,8 @@ import numpy as np
 from jaxtyping import Bool, Float, UInt8
 
 from models.errors import InputError
+from models.geometry.intrinsics import check_intrinsics, check_size, matrix_from
+from models.text_files import read_json
 
 COUNTS = {"opencv": (4, 5, 8), "fisheye": (4,)}
 """Coefficients that each model may have: k1 k2 p1 p2 [k3 [k4 k5 k6]], and k1 to k4."""
@@ -151,14 +152,14 @@ def lens_from_json(raw: dict, intrinsics: Float[np.ndarray, "3 3"], size: tuple[
     given = raw.get("distortion")
     if given is None:
         return None
-    if not isinstance(given, dict) or given.get("model") not in COUNTS:
+    if not isinstance(given, dict) or not isinstance(given.get("model"), str) or given["model"] not in COUNTS:
         raise InputError(
             path, f"'distortion' is {given!r:.80}", f'write {{"model": {" or ".join(COUNTS)}, "coefficients": [...]}}'
         )
     model = given["model"]
     try:
         values = np.asarray(given.get("coefficients"), dtype=np.float64)
-    except (TypeError, ValueError) as error:
+    except (TypeError, ValueError, OverflowError) as error:
         raise InputError(path, "'distortion.coefficients' is not a list of numbers", "correct it") from error
     if values.ndim != 1 or len(values) not in COUNTS[model]:
         counts = " or ".join(str(count) for count in COUNTS[model])
@@ -170,19 +171,36 @@ def lens_from_json(raw: dict, intrinsics: Float[np.ndarray, "3 3"], size: tuple[
     return Lens(model, values, intrinsics, *size) if values.any() else None
 
 
-def read_lens(path: Path, width_px: int, height_px: int) -> Lens | None:
+def read_lens(path: Path, width_px: int, height_px: int, coded_px: tuple[int, int] | None = None) -> Lens | None:
     """Read the lens of a camera file, for images of that size; None where there is no file or it names no distortion.
 
-    Whether the rest of the file is sound is for `models.geometry.camera.read_camera` to say. Raises InputError as
-    `lens_from_json` does.
+    `coded_px` is the size of a clip whose pixels are stored not square. Whether the rest of the file is sound is for
+    `models.geometry.camera_file.read_camera` to say. Raises InputError as `lens_from_json` does, and where a file with
+    distortion has no intrinsics that can be meant.
     """
-    try:
-        raw = json.loads(path.read_text())
-        intrinsics = np.asarray(raw["intrinsics"], dtype=np.float64)
-        size = int(raw.get("width_px", width_px)), int(raw.get("height_px", height_px))
-    except (OSError, ValueError, TypeError, KeyError):
+    raw = _named(path)
+    if raw is None:
         return None
-    if intrinsics.shape != (3, 3) or not np.isfinite(intrinsics).all():
-        return None
+    asked = (width_px, height_px)
+    intrinsics = matrix_from(raw.get("intrinsics"), (3, 3), "intrinsics", path)
+    size = check_size(raw, coded_px or asked, [asked, coded_px or asked], path)
     lens = lens_from_json(raw, intrinsics, size, path)
-    return None if lens is None else lens.resized(width_px, height_px)
+    if lens is None:
+        return None
+    check_intrinsics(intrinsics, size, path, wide=lens.model == "fisheye")
+    return lens.resized(width_px, height_px)
+
+
+def has_lens(path: Path) -> bool:
+    """Say whether a camera file names a lens, for images of any size; InputError where that is none of ours."""
+    raw = _named(path)
+    return raw is not None and lens_from_json(raw, np.eye(3), (1, 1), path) is not None
+
+
+def _named(path: Path) -> dict | None:
+    """A camera file's content where it names distortion; whether it can be read at all is for `read_camera` to say."""
+    try:
+        raw = read_json(path, constants=True)
+    except InputError:
+        return None
+    return raw if isinstance(raw, dict) and raw.get("distortion") is not None else None

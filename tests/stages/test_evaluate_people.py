@@ -11,7 +11,8 @@ from models.body.model import BodyShape, load_body, relaxed_pose
 from models.body.tracks import track_joints, track_parameters
 from models.compare_falls.real_falls import Fall, LiftedClip
 from models.errors import InputError
-from models.geometry.camera import Camera, intrinsics_from_focal, normal_from_angles, pose_over_floor, write_camera
+from models.geometry.camera import Camera, intrinsics_from_focal, normal_from_angles, pose_over_floor
+from models.geometry.camera_file import write_camera
 from models.geometry.transforms import R_ZUP_YUP, axis_angle_from_matrix, matrix_from_axis_angle, yaw
 from models.types import Footage, Person2D, PersonTrack
 from stages import evaluate_people as people

@@ -1,7 +1,8 @@
 import numpy as np
 import pytest
 
-from models.geometry.camera import Camera, intrinsics_from_focal, normal_from_angles, pose_over_floor, write_camera
+from models.geometry.camera import Camera, intrinsics_from_focal, normal_from_angles, pose_over_floor
+from models.geometry.camera_file import write_camera
 from models.types import Room
 from stages.evaluate_reconstruction import run
 

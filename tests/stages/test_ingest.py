@@ -6,8 +6,9 @@ import pytest
 from scipy.ndimage import gaussian_filter
 
 from models.errors import InputError, Rejected
+from models.footage.listing import Listing, list_footage
 from models.footage.video_writer import write_video
-from stages.ingest import Clip, IngestConfig, Listing, assign_cameras, list_footage, run
+from stages.ingest import Clip, IngestConfig, assign_cameras, run
 
 
 def textured(seed, size=(480, 640)):
@@ -71,13 +72,17 @@ def test_listing_walks_trees_and_passes_truth_over(tmp_path):
         (tmp_path / path).write_bytes(b"x")
     (tmp_path / "home/room/images").mkdir()
     (tmp_path / "home/room/images/0.png").write_bytes(b"x")
-    assert [one.clip for one in list_footage(tmp_path)] == ["home__room__1", "home__room__2", "home__room__images"]
+    assert [one.clip for one in list_footage(tmp_path).clips] == [
+        "home__room__1",
+        "home__room__2",
+        "home__room__images",
+    ]
 
 
 @pytest.mark.parametrize(
     ("table", "problem"),
     [
-        ("name\n1.mp4\n", "has no column 'camera'"),
+        ("path\n1.mp4\n", "has no column 'camera'"),
         ("path,camera\n/etc/passwd,a\n", "line 2: /etc/passwd leaves the footage folder"),
         ("path,camera\n../x.mp4,a\n", "line 2: ../x.mp4 leaves the footage folder"),
     ],

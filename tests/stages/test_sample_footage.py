@@ -14,7 +14,7 @@ from models.footage.coco_file import clip_entries
 from models.footage.coco_sidecar import read_annotations
 from models.footage.video import read_frames
 from models.footage.video_writer import read_masks
-from models.geometry.camera import read_camera
+from models.geometry.camera_file import read_camera
 from models.geometry.lens import read_lens
 from models.types import ACTIONS, SURFACE_LABELS, Footage
 from stages.sample_footage import SampleFootageConfig, run

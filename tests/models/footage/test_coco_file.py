@@ -174,9 +174,17 @@ def test_other_programs_words_give_the_same_people(folder, write):
 
 @pytest.mark.parametrize(
     ("name", "role"),
-    [("Person", "person"), ("PEDESTRIAN", "person"), ("human", "person"), ("Staff", "carer"), ("Care-Worker", "carer"),
-     ("care_worker", "carer"), ("Resident", "resident"), ("Patients", "resident")],
-)  # fmt: skip
+    [
+        ("Person", "person"),
+        ("PEDESTRIAN", "person"),
+        ("human", "person"),
+        ("Staff", "carer"),
+        ("Care-Worker", "carer"),
+        ("care_worker", "carer"),
+        ("Resident", "resident"),
+        ("Patients", "resident"),
+    ],
+)
 def test_people_by_any_name(folder, name, role):
     value = known()
     value["categories"][1]["name"] = name
@@ -324,11 +332,17 @@ def test_inputs_of_other_programs(folder, path):
 
 
 VALUES = st.one_of(
-    st.none(), st.booleans(), st.integers(-3, 10**12), st.floats(), st.text(max_size=8), st.builds(list),
+    st.none(),
+    st.booleans(),
+    st.integers(-3, 10**12),
+    st.floats(),
+    st.text(max_size=8),
+    st.builds(list),
     st.builds(dict),
-    st.lists(st.integers(-5, 900), max_size=8), st.builds(lambda: [[1, 2, 3, 4, 5, 6]]),
+    st.lists(st.integers(-5, 900), max_size=8),
+    st.builds(lambda: [[1, 2, 3, 4, 5, 6]]),
     st.builds(lambda text: {"size": [48, 64], "counts": text}, st.text(max_size=12)),
-)  # fmt: skip
+)
 
 
 @given(st.data())

@@ -1,6 +1,7 @@
 """What people drew, as arrays: known answers, other sizes, and what one bad entry costs (itself)."""
 
 import json
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -161,6 +162,22 @@ def test_annotations_made_at_another_size_are_scaled(read, scale):
     np.testing.assert_allclose(other.people[0].keypoints_px, own.people[0].keypoints_px)
     assert np.array_equal(other.surfaces["floor"], own.surfaces["floor"])
     assert np.array_equal(other.person_masks[2], own.person_masks[2])
+
+
+@pytest.mark.parametrize("named", [True, False])
+def test_annotations_of_stored_pixels_are_scaled_by_each_side(read, tmp_path, named):
+    """The clip is shown at 64x48 and stored at 32x48; a tool that knows no pixel aspect shows the latter."""
+    own, _ = read(sized(64, 48, 1.0, 1.0))
+    value = sized(32, 48, 0.5, 1.0)
+    if not named:
+        del value["images"][0]["width"], value["images"][0]["height"]
+    (tmp_path / "annotations.json").write_text(json.dumps(value))
+    entries = clip_entries(tmp_path / "annotations.json", tmp_path / "a.mp4")
+    stored = replace(footage("a.mp4"), coded_width_px=32, coded_height_px=48)
+    other, skipped = read_annotations(tmp_path / "annotations.json", entries, stored)
+    assert skipped == []
+    np.testing.assert_allclose(other.people[0].keypoints_px, own.people[0].keypoints_px)
+    assert np.array_equal(other.surfaces["floor"], own.surfaces["floor"])
 
 
 def test_annotations_of_another_aspect_are_refused_by_name(read):

@@ -1,19 +1,9 @@
-import json
-
 import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from models.errors import InputError
-from models.geometry.camera import (
-    Camera,
-    intrinsics_from_focal,
-    normal_from_angles,
-    pose_over_floor,
-    read_camera,
-    write_camera,
-)
+from models.geometry.camera import Camera, intrinsics_from_focal, normal_from_angles, pose_over_floor
 
 
 def camera_at(pitch_deg=20.0, height_m=2.0, roll_deg=0.0, focal_px=600.0):
@@ -58,30 +48,3 @@ def test_resizing_keeps_rays():
     point = np.array([3.0, 0.5, 1.0])
     full = camera.project(point)
     np.testing.assert_allclose(small.project(point), (full + 0.5) / 2 - 0.5, atol=1e-9)
-
-
-def test_camera_file_round_trip(tmp_path):
-    camera = camera_at(12.0)
-    write_camera(camera, tmp_path / "camera.json")
-    back = read_camera(tmp_path / "camera.json", 640, 480)
-    np.testing.assert_allclose(back.T_world_camera, camera.T_world_camera)
-    np.testing.assert_allclose(back.intrinsics, camera.intrinsics)
-
-
-@pytest.mark.parametrize(
-    ("content", "problem"),
-    [
-        ("{", "is not a readable JSON camera file"),
-        ("[]", "is not a JSON object"),
-        ("{}", "has no key 'intrinsics'"),
-        (json.dumps({"intrinsics": [[1, 2], [3, 4]]}), r"'intrinsics' has shape \(2, 2\), expected \(3, 3\)"),
-        ('{"intrinsics": [[NaN, 0, 1], [0, 1, 1], [0, 0, 1]]}', "'intrinsics' holds a number that is not finite"),
-        ('{"intrinsics": [["a", 0, 1], [0, 1, 1], [0, 0, 1]]}', "'intrinsics' is not a 3x3 list of numbers"),
-        (json.dumps({"intrinsics": np.eye(3).tolist(), "distortion": [0.1]}), r"'distortion' is \[0.1\]"),
-    ],
-)
-def test_bad_camera_files(tmp_path, content, problem):
-    path = tmp_path / "camera.json"
-    path.write_text(content)
-    with pytest.raises(InputError, match=problem):
-        read_camera(path, 640, 480)

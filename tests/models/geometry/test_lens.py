@@ -7,7 +7,8 @@ import numpy as np
 import pytest
 
 from models.errors import InputError
-from models.geometry.camera import Camera, read_camera, write_camera
+from models.geometry.camera import Camera, normal_from_angles, pose_over_floor
+from models.geometry.camera_file import read_camera, write_camera
 from models.geometry.lens import WIDEST_FOCAL, Lens, read_lens
 
 
@@ -105,8 +106,7 @@ def test_resized_bends_alike():
 
 
 def test_a_camera_file_carries_its_lens(tmp_path):
-    pose = np.eye(4)
-    pose[2, 3] = 2.0
+    pose = pose_over_floor(normal_from_angles(0.3, 0.0), 2.0)
     camera = Camera(BARREL.undistorted_intrinsics, 640, 480, pose, BARREL)
     write_camera(camera, tmp_path / "camera.json")
     again = read_camera(tmp_path / "camera.json", 640, 480)
