@@ -16,7 +16,7 @@ import uuid
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 from typing import Any
 
 from models.config import Config
@@ -163,7 +163,7 @@ class Store:
         try:
             (temporary / LAST).write_bytes(published)
             try:
-                for name in json.loads(published)["files"]:
+                for name in _file_names(json.loads(published)):
                     self._objects.fetch(f"{stage}/{key}/{name}", temporary / name)
                 meta = _verified(temporary)
             except (FileNotFoundError, ValueError, KeyError) as error:  # the network's own errors are no damage
@@ -207,10 +207,21 @@ class Store:
 def _verified(folder: Path) -> dict[str, Any]:
     """An artefact's `meta.json`; ValueError, KeyError or OSError where it is damaged or a file is not as it says."""
     meta = json.loads((folder / LAST).read_text())
-    for name, expected in meta["files"].items():
-        if file_digest(folder / name) != expected:
+    for name in _file_names(meta):
+        if file_digest(folder / name) != meta["files"][name]:
             raise ValueError(f"{name} has changed")
     return meta
+
+
+def _file_names(meta: dict[str, Any]) -> list[str]:
+    """Names of an artefact's files; ValueError where one leaves its folder: whoever can write a bucket must not write
+    elsewhere."""
+    names = list(meta["files"])
+    for name in names:
+        path = PurePosixPath(name)
+        if path.is_absolute() or ".." in path.parts or "\\" in name or not path.parts or name == LAST:
+            raise ValueError(f"its file {name!r} lies outside of the artefact's folder")
+    return names
 
 
 def _is_alive(pid: int) -> bool:

@@ -295,3 +295,26 @@ def test_a_file_is_written_whole_or_not_at_all(tmp_path):
     with pytest.raises(OSError):
         write_bytes(tmp_path / "folder", b"no file can take a folder's place")
     assert sorted(path.name for path in tmp_path.iterdir()) == ["a.bin", "folder"]
+
+
+@pytest.mark.parametrize("name", ["../../evil.txt", "/tmp/evil.txt", "a/../../evil.txt", "..\\evil.txt", "meta.json", "."])
+def test_a_bucket_cannot_write_outside_of_an_artefacts_folder(bucket, elsewhere, tmp_path, name):
+    url, files, base, content = bucket
+    put(Store(url))
+    elsewhere()
+    meta = json.loads(files.cat_file(f"{base}/depth/k/meta.json"))
+    meta["files"][name] = "0" * 64
+    files.pipe_file(f"{base}/depth/k/meta.json", json.dumps(meta).encode())
+    files.pipe_file(f"{base}/evil.txt", b"evil")
+    files.pipe_file(f"{base}/depth/evil.txt", b"evil")
+    assert Store(url).find("depth", "k") is None
+    assert [path for path in tmp_path.rglob("*evil*")] == [] and not os.path.exists("/tmp/evil.txt")
+    assert "depth/k/meta.json" not in content()
+
+
+@pytest.mark.parametrize("name", [".nfs000000000000a1b2", "host", "host_x_00000000_k", "a_b_c"])
+def test_what_a_file_system_leaves_in_a_store_breaks_nothing(tmp_path, name):
+    (tmp_path / ".partial").mkdir(parents=True)
+    (tmp_path / ".partial" / name).write_text("")
+    put(Store(tmp_path))
+    assert Store(tmp_path).find("depth", "k") is not None and (tmp_path / ".partial" / name).exists()
