@@ -14,7 +14,7 @@ from models.files import digest, file_digest
 from models.footage.coco_file import clip_entries, file_complaints, find_sidecar, why_nothing
 from models.footage.coco_sidecar import named_sizes, read_annotations
 from models.footage.listing import Listing, camera_file, clip_digest
-from models.footage.undistorted import frames, frames_at
+from models.footage.undistorted import frames, frames_in_order
 from models.footage.video import FrameReader, how_read
 from models.geometry.lens import has_lens, read_lens
 from models.people2d.pose_nms import drop_strayed_frames
@@ -143,10 +143,7 @@ def _to_lift(store: Store, settings: Settings, footage: Path, record: ClipRecord
     supports, depth = (built.supports, built.depth) if built.occlusion else ((), None)
 
     def images(wanted: Any) -> Any:
-        # A few dozen at a time: a long clip's frames do not fit into memory.
-        for part in np.array_split(wanted, -(-len(wanted) // 64)):
-            found = frames_at(footage, clip["footage"], part.tolist())
-            yield from (found[int(index)] for index in part)
+        return frames_in_order(footage, clip["footage"], wanted.tolist())
 
     times = clip["footage"].timestamps_s
     return ToLift(people3d.Clip(people, times, built.camera, images, supports, depth), inputs)

@@ -68,9 +68,13 @@ class Fall:
 def _smooth(values: Float[np.ndarray, "time *rest"], times: Float[np.ndarray, "time"], width_s: float) -> np.ndarray:
     """Moving average over true time, so that an uneven frame rate does no harm."""
     result = np.empty_like(values)
+    first = after = 0
     for index, time in enumerate(times):
-        near = np.abs(times - time) <= width_s / 2
-        result[index] = values[near].mean(axis=0)
+        while time - times[first] > width_s / 2:
+            first += 1
+        while after < len(times) and times[after] - time <= width_s / 2:
+            after += 1
+        result[index] = values[first:after].mean(axis=0)
     return result
 
 

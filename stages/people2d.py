@@ -174,6 +174,15 @@ def _detect(
     return *_people(tracklets, footage, config), name, further_s
 
 
+def _nearest(known: Float[np.ndarray, "known"], asked: Float[np.ndarray, "time"]) -> Int[np.ndarray, "time"]:
+    """Index of the nearest of some times, the lower index of two equally near ones."""
+    order = np.argsort(known, kind="stable")
+    place = np.searchsorted(known[order], asked)
+    before, after = order[np.maximum(place - 1, 0)], order[np.minimum(place, len(known) - 1)]
+    to_before, to_after = np.abs(asked - known[before]), np.abs(known[after] - asked)
+    return np.where(to_before == to_after, np.minimum(before, after), np.where(to_before < to_after, before, after))
+
+
 def _merge(
     config: People2DConfig,
     annotated: Sequence[Person2D],
@@ -192,8 +201,8 @@ def _merge(
     for j in range(len(found)):
         who, when = np.nonzero(matched == j)
         if len(when):
-            away = np.abs(times_s[:, None] - times_s[when][None])
-            owner[j], nearness[j] = who[away.argmin(axis=1)], away.min(axis=1)
+            nearest = _nearest(times_s[when], times_s)
+            owner[j], nearness[j] = who[nearest], np.abs(times_s - times_s[when][nearest])
     people, rows = [], []
     for i, person in enumerate(annotated):
         source = matched[i].copy()

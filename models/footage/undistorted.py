@@ -17,6 +17,20 @@ def frames(root: Path, footage: Footage) -> Iterator[tuple[float, UInt8[np.ndarr
         yield time_s, image if footage.lens is None else footage.lens.undistort_image(image)
 
 
+def frames_in_order(
+    root: Path, footage: Footage, indices: Iterable[int]
+) -> Iterator[UInt8[np.ndarray, "height width 3"]]:
+    """Yield the undistorted frames with the given, ascending numbers; the file is decoded once, and none is kept."""
+    wanted = iter(indices)
+    due = next(wanted, None)
+    for index, (_, image) in enumerate(frames(root, footage)):
+        if due is None:
+            return
+        if index == due:
+            yield image
+            due = next(wanted, None)
+
+
 def frames_at(root: Path, footage: Footage, indices: Iterable[int]) -> dict[int, UInt8[np.ndarray, "height width 3"]]:
     """Return the undistorted frames with the given numbers."""
     found = read_frames_at(root / footage.path, indices, _rate(footage))

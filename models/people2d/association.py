@@ -47,7 +47,7 @@ def associate(frames: Iterable[FrameDetections], lost_after_s: float, nms: PoseN
                 active.append(taken[j])
             taken[j].poses[index] = poses[j]
             if appearances[j] is not None:
-                taken[j].appearances.append(appearances[j])
+                taken[j].appearances.add(appearances[j])
     return sorted(done + active, key=lambda track: track.first)
 
 
@@ -63,7 +63,7 @@ def _cost(
     limit = min(0.15 + 1.5 * gap, 0.5 + 0.7 * gap)
     size = abs(np.log(size_px(pose.keypoints_px, pose.scores) / size_px(last.keypoints_px, last.scores)))
     cost = distance(predicted, pose) + 0.3 * max(0.0, size - 0.15)
-    if appearance is not None and track.appearances:
-        cost += 0.5 * max(0.0, appearance_distance(appearance, track.appearance) - 0.3)
+    if appearance is not None and track.appearances.count:
+        cost += 0.5 * max(0.0, appearance_distance(appearance, track.appearances.mean) - 0.3)
     # Whoever was seen a moment ago has the better claim to a detection than who has been hidden.
     return float(cost) + 0.1 * min(gap, 1.0) if cost < limit else 1.0

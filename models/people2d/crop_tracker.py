@@ -139,7 +139,7 @@ class Tracker:
         if found.score >= 0.4:
             appearance = torso_appearance(rgb, found)
             if appearance is not None:
-                track.appearances.append(appearance)
+                track.appearances.add(appearance)
 
     def _resolve(self, index: int) -> None:
         """Where two tracks lie on one person, one loses: the one seen less of late, else whose person's appearance
@@ -151,7 +151,7 @@ class Tracker:
                     continue
                 observed = [sum(index - back in t.poses for back in range(1, 11)) for t in (a, b)]
                 changed = [
-                    appearance_distance(t.appearances[-1], t.appearance) if len(t.appearances) > 1 else 0.0
+                    appearance_distance(t.appearances.latest, t.appearances.mean) if t.appearances.count > 1 else 0.0
                     for t in (a, b)
                 ]
                 stale = abs(observed[0] - observed[1]) > 2

@@ -20,36 +20,68 @@ OVERLAP_FRAMES = 8
 """A person found again is followed back a little: so many frames of two pieces may be the same ones."""
 
 
+class FramePoses(dict[int, Pose2D]):
+    """Poses by frame number, that know their first and last frame without a search through all of them."""
+
+    def __init__(self, poses: dict[int, Pose2D]):
+        super().__init__(poses)
+        self.first, self.last = min(poses, default=-1), max(poses, default=-1)
+
+    def __setitem__(self, frame: int, pose: Pose2D) -> None:
+        self.first = frame if not self else min(self.first, frame)
+        self.last = frame if not self else max(self.last, frame)
+        super().__setitem__(frame, pose)
+
+    def __delitem__(self, frame: int) -> None:
+        super().__delitem__(frame)
+        if frame in (self.first, self.last):
+            self.first, self.last = min(self, default=-1), max(self, default=-1)
+
+
+class Appearances:
+    """Colour histograms of one torso: the latest, their mean, and how many there are."""
+
+    def __init__(self) -> None:
+        self.count, self.latest, self._sum = 0, np.zeros(0), np.zeros(0)
+
+    def add(self, appearance: Float[np.ndarray, "bin"]) -> None:
+        """Take in one more."""
+        self._sum = self._sum + appearance if self.count else appearance
+        self.latest, self.count = appearance, self.count + 1
+
+    @property
+    def mean(self) -> Float[np.ndarray, "bin"]:
+        """Return the mean of all; there must be one."""
+        return self._sum / self.count
+
+
 @dataclass
 class Tracklet:
     """One person from when they were found until they were lost."""
 
     poses: dict[int, Pose2D] = field(default_factory=dict)
     """By frame number; frames in which the person was not found are missing."""
-    appearances: list[Float[np.ndarray, "bin"]] = field(default_factory=list)
-    """Colour histograms of the torso."""
+    appearances: Appearances = field(default_factory=Appearances)
     crop: Crop | None = None
     """Where to look next."""
+
+    def __post_init__(self) -> None:
+        self._poses = self.poses = FramePoses(self.poses)
 
     @property
     def first(self) -> int:
         """Return the first frame."""
-        return min(self.poses)
+        return self._poses.first
 
     @property
     def last(self) -> int:
         """Return the last frame."""
-        return max(self.poses)
+        return self._poses.last
 
     @property
     def score(self) -> float:
         """Return the mean score of all keypoints."""
         return float(np.mean([pose.score for pose in self.poses.values()]))
-
-    @property
-    def appearance(self) -> Float[np.ndarray, "bin"]:
-        """Return the mean appearance."""
-        return np.mean(self.appearances, axis=0)
 
 
 def size_px(keypoints_px: Float[np.ndarray, "17 2"], scores: Float[np.ndarray, "17"]) -> float:
@@ -103,8 +135,10 @@ def velocity_px_s(
 ) -> Float[np.ndarray, "2"]:
     """Return how the person moves in the image at the end (or start) of a track: the keypoints' median slope over
     0.5 s."""
-    edge = times_s[track.first if at_start else track.last]
-    frames = [frame for frame in track.poses if abs(times_s[frame] - edge) <= 0.5]
+    end = track.first if at_start else track.last
+    edge, outward = times_s[end], range(end, len(times_s)) if at_start else range(end, -1, -1)
+    near = itertools.takewhile(lambda frame: abs(times_s[frame] - edge) <= 0.5, outward)
+    frames = sorted(frame for frame in near if frame in track.poses)
     elapsed = np.array([times_s[frame] for frame in frames]) - edge
     if np.ptp(elapsed) < 0.1:
         return np.zeros(2)
@@ -147,7 +181,9 @@ def _link_cost(end: Tracklet, start: Tracklet, times_s: Float[np.ndarray, "time"
     later = [frame for frame in start.poses if frame > end.last]
     if not later or len(start.poses) - len(later) > OVERLAP_FRAMES:
         return np.inf
-    unlike = appearance_distance(start.appearance, end.appearance) if start.appearances and end.appearances else 0.4
+    unlike = 0.4
+    if start.appearances.count and end.appearances.count:
+        unlike = appearance_distance(start.appearances.mean, end.appearances.mean)
     if unlike > 0.5:
         return np.inf
     alike = unlike / 0.3

@@ -297,7 +297,9 @@ def test_a_file_is_written_whole_or_not_at_all(tmp_path):
     assert sorted(path.name for path in tmp_path.iterdir()) == ["a.bin", "folder"]
 
 
-@pytest.mark.parametrize("name", ["../../evil.txt", "/tmp/evil.txt", "a/../../evil.txt", "..\\evil.txt", "meta.json", "."])
+@pytest.mark.parametrize(
+    "name", ["../../evil.txt", "/tmp/evil.txt", "a/../../evil.txt", "..\\evil.txt", "meta.json", "."]
+)
 def test_a_bucket_cannot_write_outside_of_an_artefacts_folder(bucket, elsewhere, tmp_path, name):
     url, files, base, content = bucket
     put(Store(url))

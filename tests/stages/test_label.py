@@ -132,3 +132,12 @@ def test_everybody_in_a_clip_is_labelled_and_audited():
     assert np.array_equal(actions, np.stack([labels, labels])) and falls == [fall, fall]
     with pytest.raises(Rejected, match="no fall happened"):
         run_audited(LabelConfig(), order(), np.stack([joints, upright(len(times))]), times, [STANDING, STANDING])
+
+
+def test_smoothing_is_the_mean_of_all_within_the_width():
+    rng = np.random.default_rng(0)
+    for _ in range(50):
+        times = np.cumsum(rng.choice([1 / 15, 1 / 30, 0.1, 0.04], 80))
+        values, width_s = rng.random((80, 3)), float(rng.choice([0.2, 0.3, 0.5]))
+        expected = [values[np.abs(times - time) <= width_s / 2].mean(axis=0) for time in times]
+        np.testing.assert_array_equal(label._smooth(values, times, width_s), expected)

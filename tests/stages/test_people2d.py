@@ -331,3 +331,12 @@ def test_movenet_follows_the_one_who_falls_and_the_one_who_sits(fall_frames):
     # A bystander never wins the crop: the sitter stays on the right all along.
     assert np.all(sits.boxes_px[sits.visible][:, 0] > 480)
     assert np.all(falls.boxes_px[falls.visible][:, 2] < 480)
+
+
+def test_the_nearest_time_is_found_as_by_a_search_through_all():
+    rng = np.random.default_rng(0)
+    for _ in range(50):
+        known = rng.permutation(np.unique(rng.integers(0, 200, rng.integers(1, 40)))) / 10.0
+        asked = np.arange(220) / 10.0
+        expected = np.abs(asked[:, None] - known[None]).argmin(axis=1)
+        np.testing.assert_array_equal(people2d._nearest(known, asked), expected)

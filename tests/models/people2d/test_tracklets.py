@@ -16,7 +16,7 @@ def figure(x: float, y: float, size: float = 100.0, score: float = 0.8) -> Pose2
 def piece(first: int, last: int, x: float, look: np.ndarray | None = None) -> Tracklet:
     track = Tracklet({t: figure(x, 50.0) for t in range(first, last + 1)})
     if look is not None:
-        track.appearances.append(look)
+        track.appearances.add(look)
     return track
 
 
@@ -61,3 +61,21 @@ def test_a_person_found_again_while_still_followed_is_one_person():
     groups = stitch_tracklets([piece(0, 20, 50.0, look), piece(19, 40, 52.0, look)], times)
     assert len(groups) == 1
     assert sorted(frame for track in groups[0] for frame in track.poses) == list(range(41))
+
+
+def test_first_and_last_frames_follow_what_is_added_and_taken_away():
+    track = Tracklet({5: figure(0.0, 0.0)})
+    for frame in (9, 3, 7):
+        track.poses[frame] = figure(1.0, 0.0)
+    assert (track.first, track.last) == (3, 9)
+    del track.poses[9], track.poses[3]
+    assert (track.first, track.last) == (5, 7)
+
+
+def test_mean_appearance_is_that_of_all():
+    looks = np.random.default_rng(0).random((50, 600))
+    track = piece(0, 3, 50.0)
+    for look in looks:
+        track.appearances.add(look)
+    assert np.array_equal(track.appearances.mean, np.mean(list(looks), axis=0))
+    assert np.array_equal(track.appearances.latest, looks[-1]) and track.appearances.count == 50
