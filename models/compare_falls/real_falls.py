@@ -1,13 +1,12 @@
 """Falls annotated on real footage, and clips of it as they were lifted."""
 
-import csv
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 from jaxtyping import Float
 
-from models.errors import InputError
+from models.text_files import read_table
 from models.types import Footage, Person2D, PersonTrack, Room
 
 
@@ -41,35 +40,20 @@ class LiftedClip:
 
 
 def read_falls(path: Path) -> dict[str, Fall]:
-    """Read falls by the clip's path; InputError where the table has not the columns.
+    """Read falls by the clip's path; InputError where it lacks a column, or a line holds no number.
 
     Of `fall_onset_s`, `direction` and `started_from` only what compares whole falls makes use; they may be missing.
     """
-    wanted = ("path", "at_rest_s", "landing_support", "final_posture", "body_fully_in_view")
-    try:
-        with path.open(newline="", encoding="utf-8") as file:
-            rows = list(csv.DictReader(file))
-    except OSError as error:
-        raise InputError(path, f"cannot be read ({error})", "name a CSV file of falls") from error
-    if not rows or (missing := [name for name in wanted if name not in rows[0]]):
-        raise InputError(
-            path, f"has no column {', '.join(missing) if rows else wanted[0]}", f"needs {', '.join(wanted)}"
-        )
-    try:
-        return {
-            row["path"]: Fall(
-                float(row["at_rest_s"]),
-                row["landing_support"],
-                row["final_posture"],
-                row["body_fully_in_view"],
-                float(row["fall_onset_s"]) if row.get("fall_onset_s") else None,
-                row.get("direction") or "",
-                row.get("started_from") or "",
+    falls = {}
+    for row in read_table(path, ("path", "at_rest_s", "landing_support", "final_posture", "body_fully_in_view")):
+        if row.cells["at_rest_s"]:
+            falls[row.text("path")] = Fall(
+                row.number("at_rest_s"),
+                row.cells["landing_support"],
+                row.cells["final_posture"],
+                row.cells["body_fully_in_view"],
+                row.number("fall_onset_s") if row.cells.get("fall_onset_s") else None,
+                row.cells.get("direction", ""),
+                row.cells.get("started_from", ""),
             )
-            for row in rows
-            if row["at_rest_s"]
-        }
-    except ValueError as error:
-        raise InputError(
-            path, f"at_rest_s or fall_onset_s is not a number ({error})", "give seconds from the clip's first frame"
-        ) from error
+    return falls

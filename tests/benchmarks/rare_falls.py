@@ -20,7 +20,7 @@ from sklearn.ensemble import RandomForestClassifier
 from sklearn.metrics import average_precision_score
 
 from models.files import write_text
-from models.footage.action_labels import read_mapping, read_segments
+from models.footage.action_labels import ClipLabels, read_mapping, read_segments
 from pipeline.evaluate import real_pose_clips
 from pipeline.settings import CONFIGS
 from stages.evaluate_gain import EvaluateConfig, PoseClip, Windows, dataset_poses, windows
@@ -115,12 +115,12 @@ def main() -> None:
     parser.add_argument("--draws", type=int, default=5)
     parser.add_argument("--out", type=Path, default=ROOT / "out" / "rare_falls.json")
     given = parser.parse_args()
-    segments = None
+    labels = None
     if given.labels:
-        found = read_segments(given.labels, read_mapping(given.label_map), given.events)
-        segments = {str((given.labels.parent / path).resolve()): parts for path, parts in found.items()}
-    clips = real_pose_clips(given.real, segments)
-    others = real_pose_clips(given.test_store, segments) if given.test_store else clips
+        segments = read_segments(given.labels, read_mapping(given.label_map), given.events)
+        labels = ClipLabels(given.labels, segments)
+    clips = real_pose_clips(given.real, labels)
+    others = real_pose_clips(given.test_store, labels) if given.test_store else clips
     config = EvaluateConfig()
     real = windows(config, matching(clips, given.train), mirror=True)
     tested = windows(config, matching(others, given.test))

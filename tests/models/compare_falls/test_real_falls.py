@@ -13,7 +13,11 @@ def test_table_of_falls(tmp_path):
     )
     assert read_falls(path) == {"a.mp4": Fall(1.5, "floor", "supine", "yes")}
     path.write_text("path,at_rest_s\na.mp4,1\n")
-    with pytest.raises(InputError, match="has no column landing_support, final_posture, body_fully_in_view"):
+    with pytest.raises(InputError, match="has no column 'landing_support'; give at least the columns path,at_rest_s,"):
         read_falls(path)
-    with pytest.raises(InputError, match="cannot be read"):
+    columns = "path,at_rest_s,landing_support,final_posture,body_fully_in_view,fall_onset_s"
+    path.write_text(f"{columns}\na.mp4,1.5,floor,supine,yes,nan\n", encoding="utf-8-sig")
+    with pytest.raises(InputError, match="line 2: fall_onset_s is 'nan', expected a number"):
+        read_falls(path)
+    with pytest.raises(InputError, match="none.csv: cannot be opened"):
         read_falls(tmp_path / "none.csv")
