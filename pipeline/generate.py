@@ -20,6 +20,7 @@ from models.motion_sources.draw import draw_motion
 from models.motion_sources.sampled import SampledMotion
 from models.order import OrderForm, check_order, draw_clip_order, read_order_form, wants_model
 from models.seeds import generator
+from pipeline.derived import note_derived
 from pipeline.loaders import body_model, sampled_motion
 from pipeline.outcomes import SetAside, check_defects
 from pipeline.output_folder import holds
@@ -203,6 +204,7 @@ def _write_dataset(
 ) -> None:
     """Write the dataset beside its place and swap it in when it is whole."""
     folders = [find_made(store, "clip", key).folder for key in clips]
+    note_derived(store, out)
     with replaced(out) as folder:
         dataset.run([(codec.load(clip, "value"), clip) for clip in folders], folder, facts)
         (folder / "rooms").mkdir()

@@ -57,6 +57,20 @@ class Objects:
         except FileNotFoundError:
             pass  # or another process was faster
 
+    def names(self, end: str = "") -> list[str]:
+        """List the names of all files, or of those that end so."""
+        try:
+            found = self._files.find(self._base)
+        except FileNotFoundError:
+            return []
+        return sorted(name.removeprefix(self._base).lstrip("/") for name in found if name.endswith(end))
+
+    def remove_folder(self, name: str) -> None:
+        """Remove a folder and all in it, its `meta.json` first."""
+        self.withdraw(name)
+        if self._files.exists(f"{self._base}/{name}"):
+            self._files.rm(f"{self._base}/{name}", recursive=True)
+
     def withdraw(self, name: str) -> None:
         """Remove a folder's `meta.json`, so that it is not found any more."""
         self.remove(f"{name}/{LAST}")

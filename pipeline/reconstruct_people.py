@@ -1,5 +1,6 @@
 """Steps of reconstruct that work on clips: read them, find people in them, lift the people to 3D."""
 
+import json
 import time
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -18,6 +19,7 @@ from models.footage.undistorted import frames, frames_in_order
 from models.footage.video import FrameReader, how_read
 from models.geometry.lens import has_lens, read_lens
 from models.people2d.pose_nms import drop_strayed_frames
+from pipeline.derived import FORGOTTEN
 from pipeline.loaders import body_model
 from pipeline.outcomes import Outcome, attempt
 from pipeline.records import ClipRecord, RoomRecord
@@ -36,6 +38,8 @@ def ingest_clip(
         raise InputError(path, "is not there any more", "leave the footage alone while it is read")
     config = settings.ingest
     sha256 = clip_digest(path, root)
+    if sha256 in json.loads(store.read_text(FORGOTTEN) or "[]"):
+        raise Rejected("was forgotten", f"remove the file; or, to read it again, its digest from {FORGOTTEN}")
     sidecar = find_sidecar(path, root)
     complaints = [(str(sidecar.relative_to(root)), one) for one in file_complaints(sidecar)] if sidecar else []
     entries = clip_entries(sidecar, path) if sidecar else None

@@ -105,7 +105,7 @@ def cached(
         with store.write(stage, key, {**meta, "rejected": [error.reason, error.detail]}):
             pass
         raise
-    meta |= {"figures": figures, "seconds": spent_s + time.perf_counter() - started}
+    meta |= {"figures": figures, "seconds": spent_s + time.perf_counter() - started, "created_s": time.time()}
     with store.write(stage, key, meta) as folder:
         codec.save(value, folder, "value")
     return value, Artefact(stage, key, store.folder / stage / key, meta), True

@@ -143,6 +143,48 @@ class Store:
             self.folder.mkdir(parents=True, exist_ok=True)
             write_text(self.folder / name, text)
 
+    def artefacts(self) -> list[Artefact]:
+        """Return every artefact that the store names, whole or not: with what its `meta.json` says, empty where that is
+        damaged. Of an object store `folder` is where the cache keeps it, if it does."""
+        names = (
+            [path.relative_to(self.folder).as_posix() for path in sorted(self.folder.glob(f"*/*/{LAST}"))]
+            if self._objects is None
+            else self._objects.names(LAST)
+        )
+        found = []
+        for name in names:
+            parts = PurePosixPath(name).parts
+            if len(parts) != 3 or parts[0].startswith("."):
+                continue
+            folder = self.folder / parts[0] / parts[1]
+            content = self._objects.read(name) if self._objects else (folder / LAST).read_bytes()
+            try:
+                meta = json.loads(content or b"")
+            except ValueError:
+                meta = {}
+            found.append(Artefact(parts[0], parts[1], folder, meta if isinstance(meta, dict) else {}))
+        return found
+
+    def remove(self, artefact: Artefact) -> None:
+        """Remove an artefact, in the cache, too; its `meta.json` first, so that nobody finds half of it."""
+        if self._objects is not None:
+            self._objects.remove_folder(f"{artefact.stage}/{artefact.key}")
+        (artefact.folder / LAST).unlink(missing_ok=True)
+        shutil.rmtree(artefact.folder, ignore_errors=True)
+
+    def remove_unfinished(self) -> None:
+        """Remove what is, or was, being written; nobody else may be writing."""
+        shutil.rmtree(self._partial, ignore_errors=True)
+
+    def contents(self) -> Iterator[tuple[str, bytes]]:
+        """Yield name and bytes of every file of the store, of its cache, too."""
+        if self._objects is not None:
+            for name in self._objects.names():
+                yield f"{self.root}/{name}", self._objects.read(name) or b""
+        for path in sorted(self.folder.rglob("*")):
+            if path.is_file():
+                yield str(path), path.read_bytes()
+
     def _find_local(self, stage: str, key: str) -> Artefact | None:
         folder = self.folder / stage / key
         if not folder.is_dir():

@@ -21,6 +21,7 @@ from models.rendering.stick_figures import stick_figures
 from models.text.encoder import TextCache, TextEncoder, write_texts
 from models.training.loop import Run
 from models.training.motion import train as training
+from pipeline.derived import note_derived
 from pipeline.output_folder import holds
 from pipeline.settings import Settings
 from pipeline.store import Store
@@ -72,6 +73,7 @@ def train_motion(
         if first:
             from pipeline.build_corpus import build_finetuning_corpus  # machines that only train lack what it imports
 
+            note_derived(Store(finetune), out)
             build_finetuning_corpus(Store(finetune), out / "own.bin", settings)
             join_corpora([corpus, out / "own.bin"], out / "corpus.bin", read_index(corpus).dropped)
         training.wait_for_everyone(machine.device)

@@ -412,6 +412,29 @@ def test_the_same_steps_run_as_a_prefect_flow(night, prefect, tmp_path):
     assert artefacts(tmp_path / "store") == original
 
 
+def test_what_is_forgotten_is_in_no_file_and_does_not_come_back(night, tmp_path):
+    folder, config, order = night
+    shutil.copytree(folder / "footage", tmp_path / "footage", ignore=shutil.ignore_patterns("truth"))
+    shutil.copytree(folder / "store", tmp_path / "store", ignore=shutil.ignore_patterns("derived.json"))
+    cache = {"CARECLIPS_CACHE": str(tmp_path / "cache")}
+    store = ("--store", tmp_path / "store")
+    careclips("generate", *store, "--out", tmp_path / "dataset", *order, *config, env=cache)
+    video = sorted((tmp_path / "footage").rglob("*.mp4"))[0]
+    name = "__".join(video.relative_to(tmp_path / "footage").with_suffix("").parts)
+    index = json.loads((tmp_path / "store" / "index.json").read_text())
+    tracks = tmp_path / "store" / "people2d" / index["clips"][name]["people2d"] / "value.npz"
+    secrets = [name.encode(), tracks.read_bytes(), index["clips"][name]["ingest"].encode()]
+    done = json.loads(careclips("forget", name, *store, env=cache).stdout)
+    assert done["forgotten"] == [name] and done["datasets_removed"] == [str(tmp_path / "dataset")]
+    left = [path for place in ("store", "cache") for path in (tmp_path / place).rglob("*") if path.is_file()]
+    assert len(left) > 5 and [path for path in left for one in secrets if one in path.read_bytes()] == []
+    summary = json.loads(
+        careclips("reconstruct", tmp_path / "footage", "--out", tmp_path / "store", *config, env=cache).stdout
+    )
+    assert [one["item"] for one in summary["skipped"]] == [name] and "was forgotten" in summary["skipped"][0]["reason"]
+    assert len(summary["rooms"]) == 1 and name not in [clip["clip"] for clip in summary["clips"]]
+
+
 def test_every_other_verb_is_a_flow_too(night, prefect, tmp_path):
     folder, _, _ = night
     shutil.copytree(folder / "dataset", tmp_path / "dataset")
@@ -456,7 +479,7 @@ def test_lifting_is_evaluated_on_sample_footage_and_on_a_store(night, tmp_path):
     given = ("--footage", folder / "footage", "--config", tmp_path / "quick.yaml", "--store", folder / "store")
     done = careclips("evaluate", "people", *given, "--out", tmp_path / "out")
     summary = json.loads((tmp_path / "out" / "summary.json").read_text())
-    assert summary == json.loads(done.stdout) and summary["clips"] == 2 and summary["rejected"] == []
+    assert summary == json.loads(done.stdout) and summary["clips"] == 2 and summary["skipped"] == []
     for keypoints in ("clean", "noisy"):
         for variant in ("regress", "optimise", "hybrid"):
             row = summary[keypoints][variant]

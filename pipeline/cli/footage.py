@@ -6,6 +6,7 @@ from typing import Annotated
 
 import typer
 
+from models.errors import InputError
 from models.files import write_text
 from pipeline.cli.options import (
     Config,
@@ -38,6 +39,7 @@ def add_footage_commands(app: typer.Typer) -> None:
         ("generate", generate),
         ("report", report),
         ("show", show),
+        ("forget", forget),
         ("demo", demo),
         ("doctor", doctor),
     ):
@@ -135,6 +137,23 @@ def show(
     if picture is not None and image is not None:
         Image.fromarray(image).save(picture)
         typer.echo(picture)
+
+
+def forget(
+    item: Annotated[str, typer.Argument(help="A clip or room of --store by its name; or, without --store, a store.")],
+    store: Annotated[str | None, typer.Option("--store", help="Store that `reconstruct` made.")] = None,
+    older_than: Annotated[
+        float | None, typer.Option("--older-than", min=0.0, help="Of a store: clips read more than so many days ago.")
+    ] = None,
+    prefect: Prefect = False,
+) -> None:
+    """Remove what was derived from a clip, a room or a store, datasets included, and search for what is left."""
+    from pipeline.forget import forget
+
+    if store is not None and older_than is not None:
+        raise InputError("--older-than", "belongs to a whole store", "name the store alone")
+    root, name = (item, None) if store is None else (store, item)
+    print_summary(run_verb("forget", prefect, lambda _: forget(root, name, older_than)))
 
 
 def demo(

@@ -4,6 +4,7 @@ import pytest
 from models.errors import Rejected
 from models.order import ClipOrder
 from models.types import ACTIONS, SMPL_JOINTS
+from stages import label
 from stages.label import LabelConfig, audit, find_fall, run, run_audited
 
 STANDING = 0.95

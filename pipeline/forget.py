@@ -1,0 +1,198 @@
+"""`careclips forget`: remove what was derived from a clip, a room or a whole store, and prove that nothing is left.
+
+An artefact says in `meta.json` what it was made from, so everything that hangs on a clip is found by its keys: poses,
+motion, the plate and the room that show it, clips made in that room, and their datasets. The footage itself is its
+owner's, and stays; so that the next run does not take it in again, the store remembers its digest, and no more.
+"""
+
+import json
+import logging
+import shutil
+import time
+from collections import Counter
+from collections.abc import Iterable
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+from models.errors import InputError
+from pipeline.derived import DERIVED, FORGOTTEN, derived_folders
+from pipeline.outcomes import TRACEBACKS
+from pipeline.output_folder import holds
+from pipeline.records import StoreIndex, read_store_index
+from pipeline.run_log import log_folder
+from pipeline.store import Artefact, Store
+
+log = logging.getLogger(__name__)
+
+SHORT = 6
+"""Names of fewer letters are looked for in quotation marks only, for they may stand in any word."""
+
+
+@dataclass(frozen=True)
+class Doomed:
+    """What is to go."""
+
+    artefacts: list[Artefact]
+    rooms: set[str]
+    """Names of rooms that show it."""
+    names: set[str]
+    """Of clips, their files, and rooms that are not to be found any more."""
+    footage: set[str]
+    """Digests of the clips' files."""
+
+
+@holds("root")
+def forget(root: str | Path, item: str | None = None, older_than_days: float | None = None) -> dict[str, Any]:
+    """Remove what was derived from a clip or room by its name, from clips read so many days ago, or from all clips.
+
+    Returns what was removed and what was searched afterwards. InputError where there is no such clip or room.
+    """
+    store = Store(root)
+    index, artefacts = read_store_index(store), store.artefacts()
+    clips = _clips_of(store, index, artefacts, item, older_than_days)
+    whole = item is None and older_than_days is None
+    doomed = _doomed(artefacts, clips, index, item, whole)
+    for artefact in doomed.artefacts:
+        store.remove(artefact)
+    store.remove_unfinished()
+    datasets, others = _remove_datasets(store, doomed, whole)
+    _rewrite_texts(store, index, clips, doomed, whole)
+    logs = _remove_logs(doomed.names)
+    searched, found = _search(store, doomed)
+    if found:
+        raise InputError(found[0], "still tells of what was to be forgotten", "remove it yourself, then forget again")
+    return {
+        "forgotten": sorted(clips),
+        "rooms": sorted(doomed.rooms),
+        "artefacts_removed": dict(Counter(artefact.stage for artefact in doomed.artefacts)),
+        "datasets_removed": datasets,
+        "made_from_it_and_left": others,
+        "logs_removed": logs,
+        "files_searched": searched,
+        "found": found,
+    }
+
+
+def _clips_of(
+    store: Store, index: StoreIndex, artefacts: list[Artefact], item: str | None, older_than_days: float | None
+) -> set[str]:
+    """Names of the clips that are meant."""
+    read = {str(one.meta["inputs"]["clip"]): one for one in artefacts if one.stage == "ingest" and "inputs" in one.meta}
+    if older_than_days is not None:
+        limit = time.time() - older_than_days * 86400.0
+        return {name for name, one in read.items() if (one.meta.get("created_s") or _modified(one)) < limit}
+    if item is None:
+        return set(read)
+    paths = {str(one.meta["inputs"]["row"].get("path", "")): name for name, one in read.items()}
+    of_room = {name for name, record in index.clips.items() if record.room == item}
+    if item in read or item in index.clips:
+        return {item}
+    if item in paths:
+        return {paths[item]}
+    if item in index.rooms or of_room:
+        return of_room
+    raise InputError(
+        store.root,
+        f"has neither clip nor room {item!r}",
+        f"name one of its rooms ({', '.join(index.rooms) or 'none'}) or clips, as `careclips show` lists them",
+    )
+
+
+def _modified(artefact: Artefact) -> float:
+    meta = artefact.folder / "meta.json"
+    return meta.stat().st_mtime if meta.exists() else time.time()
+
+
+def _doomed(artefacts: list[Artefact], clips: set[str], index: StoreIndex, item: str | None, whole: bool) -> Doomed:
+    """Everything that was made from the clips, however indirectly."""
+    of_clips = [one for one in artefacts if one.stage == "ingest" and one.meta.get("inputs", {}).get("clip") in clips]
+    gone = {one.key: one for one in (artefacts if whole else of_clips)}
+    inputs = {one.key: json.dumps(one.meta.get("inputs", {})) for one in artefacts}
+    waiting = [one for one in artefacts if one.key not in gone]
+    fresh = set(gone)
+    while fresh:
+        found = [one for one in waiting if not one.meta or any(key in inputs[one.key] for key in fresh)]
+        gone |= {one.key: one for one in found}
+        fresh = {one.key for one in found}
+        waiting = [one for one in waiting if one.key not in fresh]
+    rooms = {name for name, key in index.rooms.items() if key in gone}
+    names = clips | (set(index.rooms) if whole else {item} & set(index.rooms))
+    for one in of_clips:
+        names |= {str(value) for key, value in one.meta["inputs"]["row"].items() if key == "path" and value}
+    footage = {str(one.meta["inputs"]["video"]) for one in of_clips}
+    return Doomed(list(gone.values()), rooms, names, footage)
+
+
+def _remove_datasets(store: Store, doomed: Doomed, whole: bool) -> tuple[list[str], list[str]]:
+    """Datasets that hold a clip that is to go are removed whole: `generate` makes them again from what is left. What
+    else was made from the store (a model that learned from its people) is only named."""
+    keys = {one.key for one in doomed.artefacts if one.stage == "clip"}
+    removed, kept, others = [], [], []
+    for folder in derived_folders(store):
+        facts = folder / "dataset.json"
+        if not facts.is_file():
+            others.append(str(folder))
+        elif whole or keys & set(json.loads(facts.read_text()).get("clips", [])):
+            shutil.rmtree(folder)
+            removed.append(str(folder))
+        else:
+            kept.append(str(folder))
+    store.write_text(DERIVED, json.dumps(kept + others, indent=1) if kept + others else "")
+    return removed, others
+
+
+def _rewrite_texts(store: Store, index: StoreIndex, clips: set[str], doomed: Doomed, whole: bool) -> None:
+    """Leave in the store's own texts what concerns others."""
+    known = json.loads(store.read_text(FORGOTTEN) or "[]")
+    if whole:
+        names = ("index.json", "summary.json", TRACEBACKS, FORGOTTEN, DERIVED, "pseudonyms.json")
+        for name in names:
+            store.write_text(name, "")
+        return
+    store.write_text(FORGOTTEN, json.dumps(sorted({*known, *doomed.footage}), indent=1))
+    gone = {one.key for one in doomed.artefacts}
+    rooms = {name: key for name, key in index.rooms.items() if name not in doomed.rooms}
+    records = {
+        # Other clips of a room that is to go were lifted in it.
+        name: replace(record, people3d=None, figures=None, people3d_s=None) if record.people3d in gone else record
+        for name, record in index.clips.items()
+        if name not in clips
+    }
+    StoreIndex(rooms, records, index.footage).write(store)
+    summary = json.loads(store.read_text("summary.json") or "{}")
+    for name in ("clips", "rejected", "skipped", "defects", "notes"):
+        summary[name] = [row for row in summary.get(name, []) if not _tells(json.dumps(row).encode(), doomed.names)]
+    summary["rooms"] = [row for row in summary.get("rooms", []) if row.get("room") not in doomed.rooms]
+    store.write_text("summary.json", json.dumps(summary, indent=1))
+    pseudonyms = json.loads(store.read_text("pseudonyms.json") or "{}")
+    for kind, table in pseudonyms.items():
+        pseudonyms[kind] = {name: alias for name, alias in table.items() if name not in doomed.names}
+    store.write_text("pseudonyms.json", json.dumps(pseudonyms, indent=1) if pseudonyms else "")
+    if _tells((store.read_text(TRACEBACKS) or "").encode(), doomed.names):
+        store.write_text(TRACEBACKS, "")
+
+
+def _remove_logs(names: set[str]) -> int:
+    found = [path for path in log_folder().glob("*.log") if _tells(path.read_bytes(), names)]
+    for path in found:
+        path.unlink()
+    return len(found)
+
+
+def _tells(content: bytes, names: Iterable[str]) -> bool:
+    """Whether a file's bytes hold one of the names."""
+    return any((name if len(name) >= SHORT else f'"{name}"').encode() in content for name in names)
+
+
+def _search(store: Store, doomed: Doomed) -> tuple[int, list[str]]:
+    """How many files of the store, its cache and its datasets were searched, and which still tell of what is gone."""
+    keys = {one.key for one in doomed.artefacts}
+    searched, found = 0, []
+    paths = (path for folder in derived_folders(store) for path in folder.rglob("*") if path.is_file())
+    datasets = ((str(path), path.read_bytes()) for path in paths)
+    for name, content in (*store.contents(), *datasets):
+        searched += 1
+        if _tells(content, doomed.names | keys) or any(key in name for key in keys):
+            found.append(name)
+    return searched, found
