@@ -14,7 +14,11 @@ import numpy as np
 import models.geometry.camera
 import models.geometry.run_lengths
 import models.types
+from models.errors import InputError
+from models.files import read_arrays
+from models.text_files import read_json
 
+MAKE_AGAIN = "run the verb that made it again"
 _CLASSES = {
     cls.__name__: cls
     for module in (models.types, models.geometry.camera, models.geometry.run_lengths)
@@ -33,10 +37,9 @@ def save(value: Any, folder: Path, name: str) -> None:
 
 
 def load(folder: Path, name: str) -> Any:
-    """Read what `save` wrote."""
-    tree = json.loads((folder / f"{name}.json").read_text())
-    with np.load(folder / f"{name}.npz", allow_pickle=False) as arrays:
-        return _decode(tree, dict(arrays))
+    """Read what `save` wrote; InputError where the files are damaged, or of another version of careclips."""
+    path = folder / f"{name}.json"
+    return _decode(read_json(path, constants=True), read_arrays(folder / f"{name}.npz"), path)
 
 
 def _encode(value: Any, arrays: dict[str, np.ndarray]) -> Any:
@@ -60,16 +63,32 @@ def _encode(value: Any, arrays: dict[str, np.ndarray]) -> Any:
     raise TypeError(f"cannot store a {type(value).__name__}; use dataclasses, dicts, tuples, lists, arrays and scalars")
 
 
-def _decode(tree: Any, arrays: dict[str, np.ndarray]) -> Any:
+def _decode(tree: Any, arrays: dict[str, np.ndarray], path: Path) -> Any:
+    def inner(value: Any) -> Any:
+        return _decode(value, arrays, path)
+
     if isinstance(tree, list):
-        return [_decode(item, arrays) for item in tree]
+        return [inner(item) for item in tree]
     if not isinstance(tree, dict):
         return tree
-    if "#array" in tree:
-        return arrays[tree["#array"]]
-    if "#dict" in tree:
-        return {_decode(k, arrays): _decode(v, arrays) for k, v in tree["#dict"]}
-    if "#tuple" in tree:
-        return tuple(_decode(item, arrays) for item in tree["#tuple"])
-    fields = {name: _decode(item, arrays) for name, item in tree["fields"].items()}
-    return _CLASSES[tree["#class"]](**fields)
+    match tree:
+        case {"#array": str(key)} if key in arrays:
+            return arrays[key]
+        case {"#dict": list(pairs)} if all(isinstance(pair, list) and len(pair) == 2 for pair in pairs):
+            return {inner(key): inner(value) for key, value in pairs}
+        case {"#tuple": list(items)}:
+            return tuple(inner(item) for item in items)
+        case {"#class": str(name), "fields": dict(fields)}:
+            cls = _CLASSES.get(name)
+            if cls is None or not fields.keys() <= {one.name for one in dataclasses.fields(cls)}:
+                raise InputError(path, f"holds a {name:.40} that this version does not know", MAKE_AGAIN)
+            values = {field: inner(item) for field, item in fields.items()}
+            lacking = [one.name for one in dataclasses.fields(cls) if _needed(one) and one.name not in values]
+            if lacking:
+                raise InputError(path, f"holds a {name} without {', '.join(lacking)}", MAKE_AGAIN)
+            return cls(**values)
+    raise InputError(path, "is damaged: it is not what careclips writes", MAKE_AGAIN)
+
+
+def _needed(field: dataclasses.Field) -> bool:
+    return field.default is dataclasses.MISSING and field.default_factory is dataclasses.MISSING

@@ -4,12 +4,22 @@ import hashlib
 import json
 import os
 import shutil
+import struct
+import tokenize
+import zipfile
+import zlib
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
 from models.errors import InputError
+
+_UNREADABLE = (OSError, ValueError, EOFError, TypeError, KeyError, zipfile.BadZipFile, zlib.error, NotImplementedError,
+               RuntimeError, MemoryError, struct.error, tokenize.TokenError, SyntaxError)  # fmt: skip
+"""What numpy and zipfile raise for files that are none of theirs, or are damaged, cut off or encrypted."""
 
 
 def file_digest(path: Path) -> str:
@@ -47,6 +57,34 @@ def write_bytes(path: Path, content: bytes) -> None:
 def write_text(path: Path, text: str) -> None:
     """Write a whole text file or none of it."""
     write_bytes(path, text.encode())
+
+
+def read_arrays(path: Path, remedy: str = "copy it again, or write it with numpy.savez") -> dict[str, np.ndarray]:
+    """Read the arrays of an npz by name, or the one of an npy as `array`; numbers and text only, never a pickle.
+
+    Raises InputError where the file is none, is cut off or damaged, or holds other values.
+    """
+    try:
+        if path.stat().st_size == 0:
+            raise InputError(path, "is empty (0 bytes)", remedy)
+        found = np.load(path, allow_pickle=False)
+        if isinstance(found, np.ndarray):
+            return {"array": found}
+        with found:
+            return {name: found[name] for name in found.files}
+    except _UNREADABLE as error:
+        words = " ".join(str(error).split()) or type(error).__name__
+        raise InputError(path, f"is no npz or npy that can be read ({words[:120]})", remedy) from error
+
+
+def finite(path: Path, name: str, values: np.ndarray, remedy: str) -> np.ndarray:
+    """Return an array of a file in double precision; InputError where it holds anything but finite numbers."""
+    if values.dtype.kind not in "fiub":
+        raise InputError(path, f"{name} holds {values.dtype} and no numbers", remedy)
+    values = values.astype(np.float64)
+    if not np.isfinite(values).all():
+        raise InputError(path, f"{name} holds a number that is not finite", remedy)
+    return values
 
 
 def check_replaceable(folder: Path, mark: str) -> None:

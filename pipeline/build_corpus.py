@@ -35,7 +35,7 @@ def corpus_part(store: Store, settings: Settings, kind: str, numbers: list[int])
     takes, mocap = [], config.mocap or Path()
     if kind == "captured":
         takes = [index_takes(mocap)[number] for number in numbers]
-        inputs["files"] = [[file_digest(path) for path in take.paths] for take in takes]
+        inputs["files"] = [[file_digest(path) if path.is_file() else None for path in take.paths] for take in takes]
 
     def compute() -> tuple[dict[str, Any], dict[str, Any]]:
         make = {"falls": corpus.fall_part, "look_alikes": corpus.look_alike_part, "composed": corpus.interaction_part}

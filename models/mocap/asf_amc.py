@@ -13,7 +13,8 @@ from jaxtyping import Float
 from scipy.spatial.transform import Rotation
 
 from models.errors import InputError
-from models.mocap.skeleton_motion import SkeletonMotion, still_limbs
+from models.mocap.skeleton_motion import FASTEST_HZ, SLOWEST_HZ, SkeletonMotion, still_limbs
+from models.text_files import read_text
 
 CMU_HZ = 120.0
 """At which the CMU Graphics Lab captured what its AMC files hold."""
@@ -46,10 +47,7 @@ class AcclaimSkeleton:
 def read_asf(path: Path) -> AcclaimSkeleton:
     """Read an ASF file; raises InputError on anything that is not a complete one."""
     remedy = "give the .asf file that belongs to the .amc"
-    try:
-        lines = [line.split() for line in path.read_text().splitlines() if not line.lstrip().startswith("#")]
-    except (OSError, UnicodeDecodeError) as error:
-        raise InputError(path, f"cannot be read as text ({error})", remedy) from error
+    lines = [line.split() for line in read_text(path).splitlines() if not line.lstrip().startswith("#")]
     sections: dict[str, list[list[str]]] = {}
     current: list[list[str]] = []
     for words in filter(None, lines):
@@ -63,23 +61,40 @@ def read_asf(path: Path) -> AcclaimSkeleton:
     try:
         root = {words[0]: words[1:] for words in sections[":root"]}
         order = tuple(word.lower() for word in root["order"])
-        turn = Rotation.from_euler(root["axis"][0].lower(), np.array(root["orientation"], dtype=float), degrees=True)
-        bones = [AcclaimBone("root", np.zeros(3), turn.as_matrix(), order)]
+        if not {"tx", "ty", "tz"} <= set(order):
+            raise ValueError("the root's order, which needs TX TY TZ")
+        turn = Rotation.from_euler(root["axis"][0].lower(), _three(root["orientation"]), degrees=True)
+        bones = [AcclaimBone("root", np.zeros(3), turn.as_matrix(), _channels(order))]
         for fields in _blocks(sections[":bonedata"]):
-            direction, length = np.array(fields["direction"], dtype=float), float(fields["length"][0])
-            turn = Rotation.from_euler(
-                fields["axis"][3].lower(), np.array(fields["axis"][:3], dtype=float), degrees=True
-            )
-            channels = tuple(word.lower() for word in fields.get("dof", ()))
+            direction, length = _three(fields["direction"]), float(fields["length"][0])
+            turn = Rotation.from_euler(fields["axis"][3].lower(), _three(fields["axis"][:3]), degrees=True)
+            channels = _channels(tuple(word.lower() for word in fields.get("dof", ())))
             bones.append(AcclaimBone(fields["name"][0], length * direction, turn.as_matrix(), channels))
         above = {child: words[0] for words in sections[":hierarchy"] for child in words[1:]}
         index = {bone.name: number for number, bone in enumerate(bones)}
+        if len(index) < len(bones) or not np.isfinite(np.concatenate([bone.vector for bone in bones])).all():
+            raise ValueError("a bone: its name is another's, too, or its length is no number")
         parents = tuple(-1 if bone.name == "root" else index[above[bone.name]] for bone in bones)
     except (KeyError, IndexError, ValueError) as error:
         raise InputError(path, f"lacks or garbles {error}", CUT_SHORT) from error
     if any(parent >= number for number, parent in enumerate(parents)):
         raise InputError(path, "lists a bone before the one that it hangs on", "write parents before children")
     return AcclaimSkeleton(path, tuple(bones), parents)
+
+
+def _three(words: list[str]) -> Float[np.ndarray, "3"]:
+    """Three finite numbers; ValueError where they are none."""
+    numbers = np.array(words, dtype=float)
+    if numbers.shape != (3,) or not np.isfinite(numbers).all():
+        raise ValueError(f"three numbers, and has {' '.join(words):.40}")
+    return numbers
+
+
+def _channels(words: tuple[str, ...]) -> tuple[str, ...]:
+    """Degrees of freedom as they are; ValueError where one is none, or is there twice."""
+    if not set(words) <= {"rx", "ry", "rz", "tx", "ty", "tz", "l"} or len(set(words)) < len(words):
+        raise ValueError(f"degrees of freedom, and has {' '.join(words):.40}")
+    return words
 
 
 def _blocks(lines: list[list[str]]) -> list[dict[str, list[str]]]:
@@ -112,11 +127,10 @@ def read_amc(path: Path, hz: float = CMU_HZ) -> SkeletonMotion:
 
     Raises InputError where the skeleton is missing, or the motion is cut short or is of another skeleton.
     """
+    if not SLOWEST_HZ <= hz <= FASTEST_HZ:
+        raise InputError(path, f"is to have {hz:g} frames a second, expected 1 to 1000", "correct its frame rate")
     skeleton = read_asf(skeleton_beside(path))
-    try:
-        lines = path.read_text().splitlines()
-    except (OSError, UnicodeDecodeError) as error:
-        raise InputError(path, f"cannot be read as text ({error})", "give an AMC motion-capture file") from error
+    lines = read_text(path).splitlines()
     frames: list[dict[str, list[str]]] = []
     for line in lines:
         words = line.split()

@@ -3,6 +3,7 @@
 The format is Biovision's, as M. Meredith and S. Maddock describe it in "Motion Capture File Formats Explained" (2001).
 """
 
+import re
 import warnings
 from pathlib import Path
 
@@ -11,23 +12,26 @@ from scipy.spatial.transform import Rotation
 
 from models.errors import InputError
 from models.mocap.skeleton_motion import SkeletonMotion
+from models.text_files import read_text
 
+CUT_SHORT = "the file is cut short"
 CHANNELS = ("Xposition", "Yposition", "Zposition", "Xrotation", "Yrotation", "Zrotation")
 
 
 def read_bvh(path: Path) -> SkeletonMotion:
-    """Read a BVH file; raises InputError on anything that is not a complete one."""
-    try:
-        text = path.read_text()
-    except (OSError, UnicodeDecodeError) as error:
-        raise InputError(path, f"cannot be read as text ({error})", "give a BVH motion-capture file") from error
-    head, found, tail = text.partition("MOTION")
-    if not head.lstrip().startswith("HIERARCHY"):
+    """Read a BVH file; raises InputError on anything that is not a complete one that moves a body.
+
+    Keywords and channels are read in any case, names may hold blanks (read as low lines). One whole frame more than the
+    file declares is read, too: Rokoko writes it.
+    """
+    text = read_text(path)
+    if not re.match(r"\s*HIERARCHY\b", text, re.IGNORECASE):
         raise InputError(path, "is not a BVH file: it does not begin with HIERARCHY", "give a BVH motion-capture file")
-    if not found:
-        raise InputError(path, "has no MOTION section", "the file is cut short: export or copy it again")
-    names, parents, offsets, channels = _read_hierarchy(path, head.split())
-    frames, frame_s, numbers = _read_motion_header(path, tail)
+    parts = re.split(r"(?im)^[ \t]*MOTION[ \t]*$", text, maxsplit=1)
+    if len(parts) != 2:
+        raise InputError(path, "has no MOTION section", f"{CUT_SHORT}: export or copy it again")
+    names, parents, offsets, channels = _read_hierarchy(path, parts[0].split())
+    frames, frame_s, numbers = _read_motion_header(path, parts[1])
     width = sum(len(names_of) for names_of in channels)
     try:
         with warnings.catch_warnings():
@@ -35,7 +39,7 @@ def read_bvh(path: Path) -> SkeletonMotion:
             values = np.fromstring(numbers, sep=" ")
     except (ValueError, DeprecationWarning) as error:
         raise InputError(path, f"MOTION holds something that is not a number ({error})", "export it again") from error
-    if len(values) != frames * width:
+    if len(values) not in (frames * width, (frames + 1) * width):
         raise InputError(
             path,
             f"MOTION promises {frames} frames of {width} numbers = {frames * width}, but {len(values)} came",
@@ -43,6 +47,7 @@ def read_bvh(path: Path) -> SkeletonMotion:
         )
     if not np.isfinite(values).all():
         raise InputError(path, "MOTION holds a number that is not finite", "export it again")
+    frames = len(values) // width
     values = values.reshape(frames, width)
     translations = np.tile(np.array(offsets), (frames, 1, 1))
     rotations = np.tile(np.eye(3), (frames, len(names), 1, 1))
@@ -63,9 +68,11 @@ def read_bvh(path: Path) -> SkeletonMotion:
                 cosine * first + sine * second,
                 cosine * second - sine * first,
             )
-    return SkeletonMotion(
-        path, tuple(names), tuple(parents), np.array(offsets), translations, rotations, np.arange(frames) * frame_s
+    still = frozenset(
+        joint for joint, names_of in enumerate(channels) if not any(name.endswith("rotation") for name in names_of)
     )
+    clock = np.arange(frames) * frame_s
+    return SkeletonMotion(path, tuple(names), tuple(parents), np.array(offsets), translations, rotations, clock, still)
 
 
 def _read_hierarchy(
@@ -74,16 +81,20 @@ def _read_hierarchy(
     """Names, parents, offsets and channels of the joints in file order."""
     names, parents, offsets, channels = [], [], [], []
     stack, current, place = [], -1, 1
+    known = {name.lower(): name for name in CHANNELS}
     try:
         while place < len(tokens):
-            token = tokens[place]
-            if token in ("ROOT", "JOINT", "End"):
-                name = f"{names[current]}_end" if token == "End" else tokens[place + 1]
+            token, word = tokens[place], tokens[place].upper()
+            if word in ("ROOT", "JOINT", "END"):
+                end = tokens.index("{", place)
+                name = f"{names[current]}_end" if word == "END" else "_".join(tokens[place + 1 : end])
+                if not name or (word == "ROOT") != (current < 0):
+                    raise ValueError("a joint without a name, or a root within a root")
                 names.append(name)
                 parents.append(current)
                 offsets.append([0.0, 0.0, 0.0])
                 channels.append(())
-                place += 2
+                place = end
             elif token == "{":
                 stack.append(current)
                 current = len(names) - 1
@@ -91,40 +102,55 @@ def _read_hierarchy(
             elif token == "}":
                 current = stack.pop()
                 place += 1
-            elif token == "OFFSET":
+            elif word == "OFFSET":
                 offsets[current] = [float(value) for value in tokens[place + 1 : place + 4]]
+                if current < 0 or len(offsets[current]) != 3 or not np.isfinite(offsets[current]).all():
+                    raise ValueError("an offset is three numbers of a joint")
                 place += 4
-            elif token == "CHANNELS":
+            elif word == "CHANNELS":
                 count = int(tokens[place + 1])
-                channels[current] = tuple(tokens[place + 2 : place + 2 + count])
+                given = tokens[place + 2 : place + 2 + count]
+                if current < 0 or not 0 <= count <= len(CHANNELS):
+                    raise ValueError("channels are up to six of a joint")
+                channels[current] = tuple(known.get(name.lower(), name) for name in given)
                 place += 2 + count
             else:
-                raise InputError(path, f"HIERARCHY holds the unknown word '{token}'", "give a BVH motion-capture file")
+                raise InputError(path, f"HIERARCHY holds the unknown word '{token:.40}'", "give a BVH file")
     except (IndexError, ValueError) as error:
         raise InputError(
-            path, f"HIERARCHY is damaged near '{tokens[min(place, len(tokens) - 1)]}'", "export it again"
+            path, f"HIERARCHY is damaged near '{tokens[min(place, len(tokens) - 1)]:.40}'", "export it again"
         ) from error
     unknown = sorted({name for names_of in channels for name in names_of} - set(CHANNELS))
     if unknown:
         raise InputError(path, f"has the unknown channels {', '.join(unknown)}", f"BVH knows {', '.join(CHANNELS)}")
-    if stack or not names or len(set(map(len, offsets))) != 1:
-        raise InputError(path, "HIERARCHY is not closed", "the file is cut short: export or copy it again")
+    if stack or not names:
+        raise InputError(path, "HIERARCHY is not closed", f"{CUT_SHORT}: export or copy it again")
+    if parents.count(-1) > 1:
+        raise InputError(path, f"holds {parents.count(-1)} skeletons", "export one person a file")
+    missing = [name for name in CHANNELS[:3] if name not in channels[0]]
+    if missing:
+        problem = f"moves its root {names[0]} by no {', '.join(missing)}, so that the body would stay where it is"
+        raise InputError(path, problem, "export it with the root's positions")
     return names, parents, offsets, channels
 
 
 def _read_motion_header(path: Path, tail: str) -> tuple[int, float, str]:
     """Number of frames, seconds per frame, and the text of the numbers."""
+    found = re.match(r"(?i)\s*Frames\s*:\s*(\S+)\s+Frame\s*Time\s*:[ \t]*(\S+)", tail)
+    if found is None:
+        raise InputError(path, "MOTION lacks 'Frames:' or 'Frame Time:'", f"{CUT_SHORT}: export it again")
+    if not re.fullmatch(r"\d{1,9}", found[1]):
+        raise InputError(path, f"Frames is {found[1]:.40}, expected how many frames follow", "export it again")
     try:
-        count, _, rest = tail.partition("Frames:")[2].lstrip().partition("\n")
-        seconds, _, numbers = rest.partition("Frame Time:")[2].lstrip().partition("\n")
-        frames, frame_s = int(count), float(seconds)
-    except ValueError as error:
-        raise InputError(
-            path, "MOTION lacks 'Frames:' or 'Frame Time:'", "the file is cut short: export it again"
-        ) from error
-    if frames < 2 or not 0.0 < frame_s < 10.0:
-        raise InputError(path, f"has {frames} frames of {frame_s} s", "give a motion of at least two frames")
-    return frames, frame_s, numbers
+        frame_s = float(found[2])
+    except ValueError:
+        frame_s = float("nan")
+    if not 0.0 < frame_s < 10.0:
+        raise InputError(path, f"Frame Time is {found[2]:.40}, expected the seconds of a frame", "correct that line")
+    frames = int(found[1])
+    if frames < 2:
+        raise InputError(path, f"has {frames} frames", "give a motion of at least two frames")
+    return frames, frame_s, tail[found.end() :]
 
 
 def write_bvh(motion: SkeletonMotion, path: Path) -> None:

@@ -5,7 +5,6 @@ the joint is a ball, one angle about z where it is a hinge. Skeleton: data/chara
 github.com/xbpeng/DeepMimic (MIT), X. B. Peng et al. (2018).
 """
 
-import json
 from pathlib import Path
 
 import numpy as np
@@ -13,6 +12,7 @@ from scipy.spatial.transform import Rotation
 
 from models.errors import InputError
 from models.mocap.skeleton_motion import SkeletonMotion, still_limbs
+from models.text_files import read_json
 
 JOINTS: tuple[tuple[str, int, tuple[float, float, float], int], ...] = (
     ("root", -1, (0.0, 0.0, 0.0), 4),
@@ -38,22 +38,26 @@ JOINTS: tuple[tuple[str, int, tuple[float, float, float], int], ...] = (
 
 The head is the middle of the ball that the neck carries, an ankle's end the front edge of the foot's box on the floor.
 """
+LONGEST_S = 10.0
+"""Duration of a frame beyond which it is none of a motion."""
 WIDTH = 4 + sum(numbers for *_, numbers in JOINTS)
 
 
 def read_deepmimic(path: Path) -> SkeletonMotion:
     """Read a clip of DeepMimic's humanoid; raises InputError for any other file. Its durations are the clock."""
     remedy = "give a motion file of DeepMimic's humanoid3d"
+    content = read_json(path)
+    frames = content.get("Frames") if isinstance(content, dict) else None
     try:
-        frames = json.loads(path.read_text())["Frames"]
         rows = np.array(frames, dtype=float)
-    except (OSError, UnicodeDecodeError, ValueError, KeyError, TypeError) as error:
+    except (ValueError, TypeError, OverflowError) as error:
         raise InputError(path, f"is no json with equal rows of numbers under 'Frames' ({error})", remedy) from error
     if rows.ndim != 2 or rows.shape[1] != WIDTH or len(rows) < 2:
         shape = " x ".join(map(str, rows.shape))
         raise InputError(path, f"'Frames' is {shape} and not at least two rows of {WIDTH} numbers", remedy)
-    if not np.isfinite(rows).all() or (rows[:-1, 0] <= 0.0).any():
-        raise InputError(path, "holds a duration of no time, or a number that is not finite", remedy)
+    if not np.isfinite(rows).all() or not ((rows[:-1, 0] > 0.0) & (rows[:-1, 0] <= LONGEST_S)).all():
+        problem = f"holds a duration that is not above 0 and up to {LONGEST_S:g} s, or a number that is not finite"
+        raise InputError(path, problem, remedy)
     names, parents, offsets, numbers = zip(*JOINTS, strict=True)
     rotations = np.tile(np.eye(3), (len(rows), len(JOINTS), 1, 1))
     start = 4
@@ -61,6 +65,8 @@ def read_deepmimic(path: Path) -> SkeletonMotion:
         columns = rows[:, start : start + count]
         start += count
         if count == 4:
+            if (np.linalg.norm(columns, axis=1) < 1e-6).any():
+                raise InputError(path, f"turns {names[joint]} by a quaternion of zeros", remedy)
             rotations[:, joint] = Rotation.from_quat(columns, scalar_first=True).as_matrix()
         elif count == 1:
             rotations[:, joint] = Rotation.from_euler("z", columns).as_matrix()

@@ -14,6 +14,7 @@ from scipy.spatial.transform import Rotation
 
 from models.errors import InputError
 from models.mocap.skeleton_motion import SkeletonMotion, still_limbs
+from models.text_files import read_text
 
 CMU_HZ = 120.0
 """At which the CMU Graphics Lab captured what these files hold; most were thinned out since."""
@@ -64,9 +65,10 @@ COLUMNS = 3 + 3 * len(BONES)
 def read_expmap(path: Path, hz: float = CMU_HZ) -> SkeletonMotion:
     """Read a file of comma-separated exponential maps, `hz` frames a second; y up. InputError for any other file."""
     remedy = f"give a CMU exponential-map file: rows of {COLUMNS} numbers with commas between"
+    lines = [line for line in read_text(path).split("\n") if line.strip()]
     try:
-        rows = np.loadtxt(path, delimiter=",", ndmin=2)
-    except (OSError, UnicodeDecodeError, ValueError) as error:
+        rows = np.loadtxt(lines, delimiter=",", ndmin=2) if lines else np.zeros((0, 0))
+    except ValueError as error:
         raise InputError(path, f"cannot be read as a table of numbers ({error})", remedy) from error
     if rows.shape[1] != COLUMNS or len(rows) < 2:
         raise InputError(path, f"has {rows.shape[0]} rows of {rows.shape[1]} numbers", remedy)

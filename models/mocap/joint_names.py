@@ -2,19 +2,50 @@
 
 from os.path import commonprefix
 
+import numpy as np
+
 from models.errors import InputError
 from models.mocap.skeleton_motion import SkeletonMotion
 
 SIDES = ("left", "right")
 _SIDED = {
-    "hip": ("{Side}upleg", "{s}thigh", "thigh{s}", "{Side}thigh", "{s}femur", "{Side}hip"),
-    "knee": ("{Side}leg", "{s}shin", "shin{s}", "{s}calf", "calf{s}", "{Side}shin", "{s}tibia", "{Side}knee"),
+    "hip": ("{Side}upleg", "{Side}upperleg", "{s}thigh", "thigh{s}", "{Side}thigh", "{s}femur", "{Side}hip"),
+    "knee": (
+        "{Side}leg",
+        "{Side}lowleg",
+        "{Side}lowerleg",
+        "{s}shin",
+        "shin{s}",
+        "{s}calf",
+        "calf{s}",
+        "{Side}shin",
+        "{s}tibia",
+        "{Side}knee",
+    ),
     # Who has both an ankle and a foot, or a wrist and a hand, means the tips by the latter.
     "ankle": ("{Side}ankle", "{Side}foot", "{s}foot", "foot{s}"),
     "foot": ("{Side}toebase", "{s}toebase", "toe{s}", "{Side}toe", "{s}toes", "{s}toe0", "ball{s}", "{Side}foot"),
-    "shoulder": ("{Side}arm", "{s}shldr", "upperarm{s}", "{s}upperarm", "{Side}uparm", "{s}humerus", "{Side}shoulder"),
+    "shoulder": (
+        "{Side}arm",
+        "{s}shldr",
+        "upperarm{s}",
+        "{s}upperarm",
+        "{Side}uparm",
+        "{Side}upperarm",
+        "{s}humerus",
+        "{Side}shoulder",
+    ),
     "collar": ("{Side}collar", "{s}collar", "{s}clavicle", "clavicle{s}", "shoulder{s}", "{Side}shoulder"),
-    "elbow": ("{Side}forearm", "{s}forearm", "forearm{s}", "{Side}lowarm", "lowerarm{s}", "{s}radius", "{Side}elbow"),
+    "elbow": (
+        "{Side}forearm",
+        "{s}forearm",
+        "forearm{s}",
+        "{Side}lowarm",
+        "{Side}lowerarm",
+        "lowerarm{s}",
+        "{s}radius",
+        "{Side}elbow",
+    ),
     "wrist": ("{Side}wrist", "{Side}hand", "{s}hand", "hand{s}"),
 }
 NAMES: dict[str, tuple[str, ...]] = {
@@ -60,7 +91,26 @@ def match_joints(motion: SkeletonMotion) -> dict[str, int]:
             f"has no joint that is {', '.join(missing)} (its joints: {shown})",
             "rename them to Hips, LeftUpLeg, LeftLeg, LeftFoot, Neck, Head, LeftArm, LeftForeArm, LeftHand, ...",
         )
+    _check_limbs(motion, found)
     return found
+
+
+def _check_limbs(motion: SkeletonMotion, found: dict[str, int]) -> None:
+    """Raise InputError where a joint that carries the body's motion cannot: it does not turn, or has no bone."""
+    turning = ["pelvis", *(f"{side}_{joint}" for side in SIDES for joint in ("hip", "knee", "shoulder", "elbow"))]
+    for joint in turning:
+        if found[joint] in motion.still:
+            problem = f"does not let its joint {motion.names[found[joint]]} turn, our {joint}"
+            raise InputError(motion.path, problem, "export rotations of every joint")
+    rest = motion.rest_positions()
+    least = 1e-4 * float(np.ptp(rest, axis=0).max())
+    bones = [("hip", "knee"), ("knee", "ankle"), ("shoulder", "elbow"), ("elbow", "wrist")]
+    pairs = [(f"{side}_{upper}", f"{side}_{lower}") for side in SIDES for upper, lower in bones]
+    for upper, lower in [*pairs, ("pelvis", "neck")]:
+        apart = float(np.linalg.norm(rest[found[lower]] - rest[found[upper]]))
+        if apart <= least:
+            names = motion.names[found[lower]], motion.names[found[upper]]
+            raise InputError(motion.path, f"has its joint {names[0]} where {names[1]} is", "export the bones' lengths")
 
 
 def spine_between(motion: SkeletonMotion, pelvis: int, neck: int) -> list[int]:

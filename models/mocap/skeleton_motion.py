@@ -12,6 +12,9 @@ from jaxtyping import Float
 
 from models.body.kinematics import joint_positions, world_rotations
 
+SLOWEST_HZ, FASTEST_HZ = 1.0, 1000.0
+"""Frame rates between which motion is captured: what a file says beyond them is no rate."""
+
 
 @dataclass(frozen=True)
 class SkeletonMotion:
@@ -29,6 +32,8 @@ class SkeletonMotion:
     rotations: Float[np.ndarray, "time joint 3 3"]
     """Of the joint in its parent's frame."""
     timestamps_s: Float[np.ndarray, "time"]
+    still: frozenset[int] = frozenset()
+    """Joints that the file does not let turn."""
 
     def rest_positions(self) -> Float[np.ndarray, "joint 3"]:
         """Return joint positions with every rotation zero, root at its offset."""

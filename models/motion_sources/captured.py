@@ -1,6 +1,5 @@
 """Ordered motion out of captured files."""
 
-import csv
 from dataclasses import replace
 from pathlib import Path
 
@@ -15,6 +14,7 @@ from models.mocap.bvh import read_bvh
 from models.mocap.retarget import retarget
 from models.motion_sources.source import betas_of
 from models.order import ClipOrder
+from models.text_files import read_table
 from models.types import ACTIONS, Motion, PersonTrack, Room, take
 
 EVENT_WORDS: dict[str, tuple[str, ...]] = {
@@ -38,9 +38,8 @@ class MocapClips:
         self.body = body
         index = folder / "index.csv"
         if index.exists():
-            with index.open(newline="") as file:
-                rows = [(row.get("file") or "", row.get("description") or "") for row in csv.DictReader(file)]
-            described = [(folder / name, text) for name, text in rows if name.endswith(".bvh")]
+            rows = [(row.text("file"), row.cells["description"]) for row in read_table(index, ["file", "description"])]
+            described = [(folder / name, text) for name, text in rows if name.lower().endswith(".bvh")]
         else:
             described = [(path, path.stem) for path in sorted(folder.rglob("*.bvh"))]
         if not described:

@@ -7,15 +7,16 @@ Source: N. Mahmood et al. (2019), amass.is.tue.mpg.de.
 
 from dataclasses import replace
 from pathlib import Path
-from zipfile import BadZipFile
 
 import numpy as np
 from jaxtyping import Float
 
 from models.body.model import BodyModel
 from models.errors import InputError
+from models.files import finite, read_arrays
 from models.geometry.transforms import R_ZUP_YUP, matrix_from_axis_angle
 from models.mocap.retarget import retarget
+from models.mocap.skeleton_motion import FASTEST_HZ, SLOWEST_HZ
 from models.mocap.smpl_skeleton import smpl_motion
 from models.types import Motion
 
@@ -27,27 +28,22 @@ def read(path: Path, body: BodyModel, betas: Float[np.ndarray, "10"], fps: float
     """Read the one motion of a take; raises InputError for an npz of another layout. AMASS has no captions: `texts` is
     empty."""
     remedy = "give a take of AMASS: an npz with poses, trans and mocap_framerate"
-    try:
-        with np.load(path, allow_pickle=False) as data:
-            names = set(data.files)
-            missing = [name for name in ("poses", "trans") if name not in names]
-            missing += [] if names & set(RATES) else [RATES[0]]
-            if missing:
-                raise InputError(
-                    path, f"has no {', '.join(missing)} (it has {', '.join(sorted(names)) or 'nothing'})", remedy
-                )
-            poses, trans = data["poses"].astype(np.float64), data["trans"].astype(np.float64)
-            hz = float(data[next(name for name in RATES if name in names)])
-    except (OSError, ValueError, TypeError, BadZipFile) as error:
-        raise InputError(path, f"cannot be read as an npz of numbers ({error})", remedy) from error
+    data = read_arrays(path, remedy)
+    missing = [name for name in ("poses", "trans") if name not in data]
+    missing += [] if data.keys() & set(RATES) else [RATES[0]]
+    if missing:
+        raise InputError(path, f"has no {', '.join(missing)} (it has {', '.join(sorted(data)) or 'nothing'})", remedy)
+    poses, trans = (finite(path, name, data[name], remedy) for name in ("poses", "trans"))
+    rate = finite(path, RATES[0], data[next(name for name in RATES if name in data)], remedy)
     if poses.ndim != 2 or poses.shape[1] not in WIDTHS or trans.shape != (len(poses), 3) or len(poses) < 2:
         known = ", ".join(f"{width} ({name})" for width, name in WIDTHS.items())
         shapes = f"poses is {poses.shape} and trans {trans.shape}"
         raise InputError(
             path, f"{shapes}; poses are (frames, {known}), trans (frames, 3), of two frames or more", remedy
         )
-    if not (np.isfinite(poses).all() and np.isfinite(trans).all() and hz > 0.0):
-        raise InputError(path, "holds a number that is not finite, or no frame rate", remedy)
+    if rate.size != 1 or not SLOWEST_HZ <= rate.item() <= FASTEST_HZ:
+        raise InputError(path, f"has the frame rate {np.array2string(rate):.40}, expected 1 to 1000 a second", remedy)
+    hz = rate.item()
     rotations = np.tile(np.eye(3), (len(poses), 24, 1, 1))
     rotations[:, :22] = matrix_from_axis_angle(poses[:, :66].reshape(-1, 22, 3))
     rotations[:, 0] = R_ZUP_YUP.T @ rotations[:, 0]

@@ -1,6 +1,5 @@
 """Tracks that people3d lifted from video, and made clips, in a store: STORE/people3d/<key>, STORE/clip/<key>."""
 
-import json
 from dataclasses import replace
 from pathlib import Path
 
@@ -11,6 +10,7 @@ from models import codec
 from models.body.model import BodyModel
 from models.errors import InputError
 from models.mocap.importers.own_body import sampled_at
+from models.text_files import read_json
 from models.types import LabelledClip, Motion
 
 REMEDY = "give STORE/people3d/<key>, STORE/clip/<key> or DATASET/clips/<id>.npz"
@@ -24,7 +24,11 @@ def read_artefact(folder: Path, body: BodyModel) -> Motion:
     motion = value.motion if isinstance(value, LabelledClip) else value
     if not isinstance(motion, Motion):
         raise InputError(folder, "holds no motion", REMEDY)
-    if json.loads((folder / "meta.json").read_text())["inputs"].get("body", body.digest) != body.digest:
+    meta = read_json(folder / "meta.json")
+    inputs = meta.get("inputs") if isinstance(meta, dict) else None
+    if not isinstance(inputs, dict):
+        raise InputError(folder / "meta.json", "is damaged: it names no inputs", REMEDY)
+    if inputs.get("body", body.digest) != body.digest:
         raise InputError(folder, "was made with another body than run.body", "give the config that it was made with")
     text = value.order.get("text", "") if isinstance(value, LabelledClip) else ""
     return replace(motion, details=motion.details | {"texts": (text,) if text else ()})

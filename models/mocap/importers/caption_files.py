@@ -3,14 +3,14 @@
 from pathlib import Path
 
 from models.errors import InputError
+from models.text_files import read_text
 
 
 def read_lines(path: Path) -> tuple[str, ...]:
     """Read the lines that are not empty; raises InputError where there are none."""
-    try:
-        lines = tuple(line.strip() for line in path.read_text().splitlines() if line.strip())
-    except (OSError, UnicodeDecodeError) as error:
-        raise InputError(path, f"the motion's captions cannot be read ({error})", "put its text file there") from error
+    if not path.is_file():
+        raise InputError(path, "the motion's captions are not there", "put its text file there")
+    lines = tuple(line.strip() for line in read_text(path).splitlines() if line.strip())
     if not lines:
         raise InputError(path, "holds no caption", "write one caption a line")
     return lines

@@ -17,7 +17,9 @@ from scipy.spatial.transform import Rotation
 
 from models.body.model import BodyModel
 from models.errors import InputError
+from models.files import finite, read_arrays
 from models.mocap.importers.caption_files import read_lines
+from models.mocap.importers.folder import read_all
 from models.mocap.position_ik import rotations_from_positions
 from models.mocap.retarget import retarget
 from models.mocap.smpl_skeleton import SMPL_OFFSETS, smpl_motion
@@ -29,31 +31,35 @@ REMEDY = "give the folder that holds new_joint_vecs and texts"
 
 
 def read(path: Path, body: BodyModel, betas: Float[np.ndarray, "10"], fps: float = 20.0) -> list[Motion]:
-    """Read every take of the folder and every captioned part, in the order of names; InputError at the first that is
-    not whole.
+    """Read every take of the folder and every captioned part, in the order of names; one that is not whole is skipped,
+    and that is logged.
 
-    A file of `new_joint_vecs` in place of the folder stands for that take alone.
+    A file of `new_joint_vecs` in place of the folder stands for that take alone. InputError where nothing can be read.
     """
     folder = path.parents[1] if path.suffix == ".npy" else path
     vectors, texts = folder / "new_joint_vecs", folder / "texts"
     missing = [part.name for part in (vectors, texts) if not part.is_dir()]
     if missing:
         raise InputError(folder, f"has no folder {', '.join(missing)}", REMEDY)
-    motions = []
-    for file in [path] if path.suffix == ".npy" else sorted(vectors.glob("*.npy")):
+
+    def take(file: Path) -> list[Motion]:
         positions = read_positions(file)
         offsets = SMPL_OFFSETS.copy()
         lengths = np.median(np.linalg.norm(positions[:, 1:] - positions[:, SMPL_PARENTS[1:22]], axis=-1), axis=0)
         offsets[1:22] *= (lengths / np.linalg.norm(offsets[1:22], axis=-1))[:, None]
         source = smpl_motion(file, rotations_from_positions(positions, offsets), positions[:, 0], HZ, offsets)
+        motions = []
         for (start, end), captions in read_captions(texts / f"{file.stem}.txt").items():
             window = None if end == 0.0 else (start, end)
             motion = retarget([source], body, betas, fps, window_s=window)
             details = {"texts": captions} | ({} if window is None else {"start_s": start, "end_s": end})
             motions.append(replace(motion, details=motion.details | details))
-    if not motions:
-        raise InputError(vectors, "holds no *.npy", REMEDY)
-    return motions
+        return motions
+
+    if path.suffix == ".npy":
+        return take(path)
+    found = read_all(sorted(vectors.glob("*.npy")), take, vectors, "*.npy")
+    return [motion for motions in found for motion in motions]
 
 
 def read_captions(path: Path) -> dict[tuple[float, float], tuple[str, ...]]:
@@ -66,9 +72,11 @@ def read_captions(path: Path) -> dict[tuple[float, float], tuple[str, ...]]:
             # The data set writes nan where nobody knows.
             _, *span = rest
             start, end = (0.0 if math.isnan(float(value)) else float(value) for value in span)
+            if (start, end) != (0.0, 0.0) and not 0.0 <= start < end < math.inf:
+                raise ValueError("the part ends before it begins")
         except ValueError as error:
             raise InputError(
-                path, f"has the line '{line[:60]}'", "write caption#words#from#to, times in seconds"
+                path, f"has the line '{line[:60]}'", "write caption#words#from#to, seconds, from before to"
             ) from error
         parts[start, end] = (*parts.get((start, end), ()), caption.strip())
     return parts
@@ -77,12 +85,9 @@ def read_captions(path: Path) -> dict[tuple[float, float], tuple[str, ...]]:
 def read_positions(path: Path) -> Float[np.ndarray, "time 22 3"]:
     """Read places of SMPL's 22 joints, y up, metres; raises InputError for another layout."""
     remedy = f"give a file of new_joint_vecs: frames of {WIDTH} numbers"
-    try:
-        rows = np.load(path, allow_pickle=False).astype(np.float64)
-    except (OSError, ValueError, TypeError) as error:
-        raise InputError(path, f"cannot be read as an array of numbers ({error})", remedy) from error
-    if rows.ndim != 2 or rows.shape[1] != WIDTH or len(rows) < 2 or not np.isfinite(rows).all():
-        raise InputError(path, f"is {rows.shape}, or holds a number that is not finite", remedy)
+    rows = finite(path, "array", read_arrays(path, remedy).get("array", np.zeros(0)), remedy)
+    if rows.ndim != 2 or rows.shape[1] != WIDTH or len(rows) < 2:
+        raise InputError(path, f"is {rows.shape}, expected two frames or more of {WIDTH} numbers", remedy)
     # The first number is half the angle by which the root turns until the next frame.
     half = np.concatenate([[0.0], np.cumsum(rows[:-1, 0])])
     back = Rotation.from_rotvec(-2.0 * half[:, None] * np.array([0.0, 1.0, 0.0])).as_matrix()

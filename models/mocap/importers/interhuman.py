@@ -16,8 +16,10 @@ from jaxtyping import Float
 from models.body.kinematics import world_rotations
 from models.body.model import BodyModel
 from models.errors import InputError
+from models.files import finite, read_arrays
 from models.geometry.transforms import R_ZUP_YUP, matrix_from_rotation_6d
 from models.mocap.importers.caption_files import read_lines
+from models.mocap.importers.folder import read_all
 from models.mocap.position_ik import fitted
 from models.mocap.retarget import retarget
 from models.mocap.skeleton_motion import SkeletonMotion
@@ -31,36 +33,35 @@ REMEDY = "give the folder that holds motions_processed/person1, motions_processe
 
 
 def read(path: Path, body: BodyModel, betas: Float[np.ndarray, "10"], fps: float = 20.0) -> list[Motion]:
-    """Read every take of the folder, two people each, in the order of names; raises InputError at the first that is not
-    whole.
+    """Read every take of the folder, two people each, in the order of names; one that is not whole is skipped, and that
+    is logged.
 
-    A file of `motions_processed/person1` in place of the folder stands for that take alone.
+    A file of `motions_processed/person1` in place of the folder stands for that take alone. InputError where nothing
+    can be read.
     """
     root = path.parents[2] if path.suffix == ".npy" else path
     folders = [root / "motions_processed" / person for person in ("person1", "person2")]
     missing = [str(folder.relative_to(root)) for folder in (*folders, root / "annots") if not folder.is_dir()]
     if missing:
         raise InputError(root, f"has no folder {', '.join(missing)}", REMEDY)
-    motions = []
-    for first in [path] if path.suffix == ".npy" else sorted(folders[0].glob("*.npy")):
+
+    def take(first: Path) -> Motion:
         sources = [read_person(folder / first.name) for folder in folders]
         texts = read_lines(root / "annots" / f"{first.stem}.txt")
         motion = retarget(sources, body, betas, fps)
-        motions.append(replace(motion, source=first.name, details=motion.details | {"texts": texts}))
-    if not motions:
-        raise InputError(folders[0], "holds no *.npy", REMEDY)
-    return motions
+        return replace(motion, source=first.name, details=motion.details | {"texts": texts})
+
+    if path.suffix == ".npy":
+        return [take(path)]
+    return read_all(sorted(folders[0].glob("*.npy")), take, folders[0], "*.npy")
 
 
 def read_person(path: Path) -> SkeletonMotion:
     """Read one person's motion, y up, on the bones that the positions show; raises InputError for another layout."""
     remedy = f"give a file of InterHuman: frames of {WIDTH} numbers"
-    try:
-        rows = np.load(path, allow_pickle=False).astype(np.float64)
-    except (OSError, ValueError, TypeError) as error:
-        raise InputError(path, f"cannot be read as an array of numbers ({error})", remedy) from error
-    if rows.ndim != 2 or rows.shape[1] != WIDTH or len(rows) < 2 or not np.isfinite(rows).all():
-        raise InputError(path, f"is {rows.shape}, or holds a number that is not finite", remedy)
+    rows = finite(path, "array", read_arrays(path, remedy).get("array", np.zeros(0)), remedy)
+    if rows.ndim != 2 or rows.shape[1] != WIDTH or len(rows) < 2:
+        raise InputError(path, f"is {rows.shape}, expected two frames or more of {WIDTH} numbers", remedy)
     positions = rows[:, : 3 * POSITIONS].reshape(-1, POSITIONS, 3)[:, :22] @ R_ZUP_YUP
     columns = rows[:, 3 * POSITIONS :].reshape(-1, 51, 3, 2)[:, :21]
     if np.abs(np.swapaxes(columns, -1, -2) @ columns - np.eye(2)).max() > 0.01:

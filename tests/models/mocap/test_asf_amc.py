@@ -1,9 +1,12 @@
 """ASF/AMC: an arm whose answer is known by hand, CMU's own files, and what is wrong with broken ones."""
 
+import re
 from pathlib import Path
 
 import numpy as np
 import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
 
 from models.errors import InputError
 from models.mocap.asf_amc import read_amc
@@ -120,6 +123,18 @@ def test_broken_motions_say_what_is_wrong(arm: Path, broken: str, message: str) 
         (ASF.replace("     length 2\n", ""), "lacks or garbles 'length'; the file is cut short"),
         (ASF.replace("length 2", "length two"), "lacks or garbles could not convert string to float: 'two'; the file"),
         (ASF[: ASF.index("    upper lower")] + "  end\n", "lacks or garbles 'lower'; the file is cut short"),
+        (
+            ASF.replace("length 2", "length nan"),
+            "lacks or garbles a bone: its name is another's, too, or its length is",
+        ),
+        (ASF.replace("name lower", "name upper"), "lacks or garbles a bone: its name is another's, too, or its length"),
+        (
+            ASF.replace("direction 1 0 0\n     length 2", "direction 1 0\n     length 2"),
+            "lacks or garbles three numbers",
+        ),
+        (ASF.replace("dof rz", "dof rq"), "lacks or garbles degrees of freedom, and has rq; the file is cut short"),
+        (ASF.replace("dof rz", "dof rz rz"), "lacks or garbles degrees of freedom, and has rz rz; the file is cut"),
+        (ASF.replace("TX TY TZ RX", "RX"), "lacks or garbles the root's order, which needs TX TY TZ; the file is cut"),
         ("a text", "is no ASF skeleton: it has no section :root, :bonedata, :hierarchy; give the .asf file"),
     ],
 )
@@ -128,6 +143,36 @@ def test_broken_skeletons_say_what_is_wrong(arm: Path, broken: str, message: str
     with pytest.raises(InputError) as caught:
         read_amc(arm)
     assert str(caught.value).startswith(f"{arm.with_name('07.asf')}: {message}")
+
+
+@pytest.mark.parametrize("hz", [0.0, -30.0, 1e-9, float("nan"), float("inf")])
+def test_a_rate_that_is_none_is_refused(arm: Path, hz: float) -> None:
+    with pytest.raises(InputError, match="frames a second, expected 1 to 1000; correct its frame rate"):
+        read_amc(arm, hz)
+
+
+def test_what_windows_writes_is_the_same_motion(arm: Path) -> None:
+    known = read_amc(arm)
+    arm.write_bytes(AMC.replace("\n", "\r\n").encode("utf-8-sig"))
+    arm.with_name("07.asf").write_bytes(ASF.encode("utf-16"))
+    np.testing.assert_array_equal(read_amc(arm).forward()[1], known.forward()[1])
+
+
+@given(st.data())
+@settings(max_examples=200, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+def test_spoiled_files_are_refused_in_one_line_or_read(arm: Path, data: st.DataObject) -> None:
+    for path, text in ((arm, AMC), (arm.with_name("07.asf"), ASF)):
+        words = re.split(r"(\s+)", text)
+        odd = st.sampled_from(["", "nan", "-1", "1e400", "rx", "end", "begin", ":root", "root", "XYZ", "upper"])
+        for _ in range(data.draw(st.integers(0, 2))):
+            words[data.draw(st.integers(0, len(words) - 1))] = data.draw(st.one_of(odd, st.text(max_size=3)))
+        path.write_bytes("".join(words).encode("utf-8", "surrogatepass"))
+    try:
+        motion = read_amc(arm)
+    except InputError as error:
+        assert "\n" not in str(error)
+        return
+    assert np.isfinite(motion.forward()[1]).all() and len(motion.timestamps_s) >= 2
 
 
 @needs_mocap

@@ -1,9 +1,13 @@
 """BVH files: a skeleton whose answer is known, round trip, and what is wrong with broken ones."""
 
+import re
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
 import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
 
 from models.errors import InputError
 from models.mocap.bvh import read_bvh, write_bvh
@@ -85,7 +89,19 @@ def test_written_file_reads_back(arm: Path, tmp_path: Path) -> None:
         (ARM.replace("0 90 0  90", "0 ninety 0  90"), "MOTION holds something that is not a number"),
         (ARM.replace("0 90 0  90", "0 nan 0  90"), "MOTION holds a number that is not finite"),
         (ARM.replace("Frame Time: 0.1", ""), "MOTION lacks 'Frames:' or 'Frame Time:'"),
-        (ARM.replace("Frames: 2", "Frames: 1"), "has 1 frames of 0.1 s; give a motion of at least two frames"),
+        (ARM.replace("Frames: 2", "Frames: 1"), "has 1 frames; give a motion of at least two frames"),
+        (ARM.replace("Frames: 2", "Frames: two"), "Frames is two, expected how many frames follow"),
+        (ARM.replace("Frames: 2", "Frames: 3"), "MOTION promises 3 frames of 12 numbers = 36, but 24 came"),
+        (ARM.replace("Time: 0.1", "Time: 0"), "Frame Time is 0, expected the seconds of a frame; correct that line"),
+        (ARM.replace("Time: 0.1", "Time: nan"), "Frame Time is nan, expected the seconds of a frame"),
+        (ARM.replace("Time: 0.1", "Time: 0,1"), "Frame Time is 0,1, expected the seconds of a frame"),
+        (ARM.replace("OFFSET 20 50 0", "OFFSET 20 50"), "HIERARCHY is damaged near 'OFFSET'"),
+        (ARM.replace("OFFSET 20 50 0", "OFFSET 20 50 nan"), "HIERARCHY is damaged near 'OFFSET'"),
+        (ARM.replace("CHANNELS 6", "CHANNELS -6"), "HIERARCHY is damaged near 'CHANNELS'"),
+        (
+            ARM.replace("6 Xposition Yposition Zposition", "3"),
+            "moves its root Hips by no Xposition, Yposition, Zposition, so that the body would stay where it is",
+        ),
         (ARM.replace("JOINT", "BONE", 1), "HIERARCHY holds the unknown word 'BONE'"),
     ],
 )
@@ -98,11 +114,60 @@ def test_broken_files_say_what_is_wrong(tmp_path: Path, broken: str, message: st
 
 
 def test_missing_and_binary_files_say_so(tmp_path: Path) -> None:
-    with pytest.raises(InputError, match="cannot be read as text"):
+    with pytest.raises(InputError, match="cannot be opened"):
         read_bvh(tmp_path / "nothing.bvh")
     (tmp_path / "binary.bvh").write_bytes(bytes(range(256)))
-    with pytest.raises(InputError, match="cannot be read as text"):
+    with pytest.raises(InputError, match="holds NUL bytes, so it is no text"):
         read_bvh(tmp_path / "binary.bvh")
+
+
+@pytest.mark.parametrize(
+    "write",
+    [
+        lambda text: text.encode("utf-8-sig"),
+        lambda text: text.encode("utf-16"),
+        lambda text: text.replace("\n", "\r\n").replace("  ", "\t").encode(),
+        lambda text: text.replace("Zposition", "ZPosition").replace("Xrotation", "XROTATION").encode(),
+        lambda text: text.replace("ROOT", "root").replace("OFFSET", "Offset").replace("MOTION", "Motion").encode(),
+        lambda text: text.replace("Frames: 2", "FRAMES :\t2").replace("Frame Time: 0.1", "frame time:\t0.1").encode(),
+        lambda text: text.replace("LeftArm\n  {", "LeftArm {").encode(),
+    ],
+)
+def test_other_programs_spelling_is_the_same_motion(arm: Path, write: Callable[[str], bytes]) -> None:
+    known = read_bvh(arm)
+    arm.write_bytes(write(ARM))
+    again = read_bvh(arm)
+    assert (again.names, again.parents) == (known.names, known.parents)
+    np.testing.assert_array_equal(again.forward()[1], known.forward()[1])
+
+
+def test_blanks_in_names_are_low_lines(arm: Path) -> None:
+    arm.write_text(ARM.replace("JOINT Left", "JOINT Bip01 L "))
+    assert read_bvh(arm).names == ("Hips", "Bip01_L_Arm", "Bip01_L_ForeArm", "Bip01_L_ForeArm_end")
+
+
+def test_one_whole_frame_more_than_declared_is_read(arm: Path) -> None:
+    arm.write_text(ARM + "3 100 2  0 0 0  0 0 0  0 0 0\n")
+    motion = read_bvh(arm)
+    np.testing.assert_allclose(motion.timestamps_s, [0.0, 0.1, 0.2])
+    assert motion.translations[:, 0, 0].tolist() == [1.0, 1.0, 3.0]
+
+
+@given(st.data())
+@settings(max_examples=250, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+def test_a_spoiled_file_is_refused_in_one_line_or_read(arm: Path, data: st.DataObject) -> None:
+    words = re.split(r"(\s+)", ARM)
+    odd = st.sampled_from(["", "{", "}", "nan", "-1", "1e400", "999999999", "0", "CHANNELS", "End", "JOINT", "\x01"])
+    for _ in range(data.draw(st.integers(1, 3))):
+        words[data.draw(st.integers(0, len(words) - 1))] = data.draw(st.one_of(odd, st.text(max_size=4)))
+    content = "".join(words)[: data.draw(st.sampled_from([None, 40, 400, 600]))]
+    arm.write_bytes(content.encode("utf-8", "surrogatepass"))
+    try:
+        motion = read_bvh(arm)
+    except InputError as error:
+        assert "\n" not in str(error)
+        return
+    assert np.isfinite(motion.forward()[1]).all() and len(motion.timestamps_s) >= 2
 
 
 @pytest.mark.skipif(not SHARED.exists(), reason="no ../shared/mocap beside the repository")

@@ -5,6 +5,8 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
 
 from models.errors import InputError
 from models.mocap.deepmimic import JOINTS, WIDTH, read_deepmimic
@@ -43,17 +45,47 @@ def test_poses_and_durations_are_read(tmp_path: Path) -> None:
     np.testing.assert_allclose(at["right_hip"][2] - at["root"][2], [0.084887, 0.0, 0.0], atol=1e-9)
 
 
+VALUES = st.one_of(st.none(), st.floats(), st.integers(-(10**400), 10**400), st.text(max_size=3), st.builds(list))
+
+
+@given(st.data())
+@settings(max_examples=100, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+def test_a_spoiled_file_is_refused_in_one_line_or_read(tmp_path: Path, data: st.DataObject) -> None:
+    frames: list = [frame(0.1, {}), frame(0.1, {}), frame(0.1, {})]
+    for _ in range(data.draw(st.integers(1, 3))):
+        row = data.draw(st.integers(0, 2))
+        if isinstance(frames[row], list) and len(frames[row]) and data.draw(st.booleans()):
+            frames[row][data.draw(st.integers(0, len(frames[row]) - 1))] = data.draw(VALUES)
+        else:
+            frames[row] = data.draw(VALUES)
+    (tmp_path / "a.txt").write_text(json.dumps({"Frames": frames}))
+    try:
+        motion = read_deepmimic(tmp_path / "a.txt")
+    except InputError as error:
+        assert "\n" not in str(error)
+        return
+    assert np.isfinite(motion.forward()[1]).all()
+
+
 @pytest.mark.parametrize(
     ("text", "problem"),
     [
-        ("{", "is no json with equal rows of numbers under 'Frames' (Expecting property name"),
-        ("{}", "is no json with equal rows of numbers under 'Frames' ('Frames')"),
+        ("{}", "'Frames' is  and not at least two rows"),
+        ("[]", "'Frames' is  and not at least two rows"),
+        (
+            json.dumps({"Frames": [[0.1, 0, 0, 0] + [0.0] * (WIDTH - 4)] * 2}),
+            "turns root by a quaternion of zeros",
+        ),
+        (json.dumps({"Frames": [frame(1e300, {})] * 2}), "holds a duration that is not above 0 and up to 10 s"),
         (
             json.dumps({"Frames": [[1.0] * 3, [1.0] * 4]}),
             "is no json with equal rows of numbers under 'Frames' (setting",
         ),
         (json.dumps({"Frames": [[1.0] * 40] * 3}), f"'Frames' is 3 x 40 and not at least two rows of {WIDTH} numbers"),
-        (json.dumps({"Frames": [frame(0.0, {})] * 2}), "holds a duration of no time, or a number that is not finite"),
+        (
+            json.dumps({"Frames": [frame(0.0, {})] * 2}),
+            "holds a duration that is not above 0 and up to 10 s, or a number that",
+        ),
     ],
 )
 def test_broken_files_say_what_is_wrong(tmp_path: Path, text: str, problem: str) -> None:

@@ -1,5 +1,6 @@
 """Names of joints in the wild find their partners; what has none is listed."""
 
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -110,6 +111,21 @@ def test_names_of_other_programs(theirs: dict[str, str], ours: str) -> None:
     found = match_joints(named(names))
     assert {SMPL_JOINTS[found[name]] for name in theirs if name != "left_hand"} == set(theirs) - {"left_hand"}
     assert all(SMPL_JOINTS[found[name]] == name for name in theirs if name != "left_hand")
+
+
+def test_low_legs_are_legs() -> None:
+    names = tuple(name.replace("left_knee", "LeftLowLeg").replace("right_knee", "RightLowLeg") for name in SMPL_JOINTS)
+    assert match_joints(named(names))["left_knee"] == 4
+
+
+def test_a_joint_that_cannot_carry_the_motion_is_named() -> None:
+    motion = named(SMPL_JOINTS)
+    with pytest.raises(InputError, match=r"x\.bvh: does not let its joint left_knee turn, our left_knee; export rot"):
+        match_joints(replace(motion, still=frozenset({4})))
+    short = motion.offsets.copy()
+    short[7] = 0.0
+    with pytest.raises(InputError, match=r"x\.bvh: has its joint left_ankle where left_knee is; export the bones"):
+        match_joints(replace(motion, offsets=short))
 
 
 def test_what_has_no_partner_is_listed() -> None:

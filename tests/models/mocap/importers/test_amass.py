@@ -84,10 +84,15 @@ def test_rest_poses_are_not_taken_for_the_same(
                 "(frames, 72 (SMPL), 156 (SMPL-H), 165 (SMPL-X)), trans (frames, 3)"
             ),
         ),
-        ({"trans": np.full((180, 3), np.nan)}, "holds a number that is not finite, or no frame rate"),
+        ({"trans": np.full((180, 3), np.nan)}, "trans holds a number that is not finite"),
+        ({"poses": np.array([["a"] * 156] * 180)}, "poses holds <U1 and no numbers"),
+        ({"mocap_framerate": np.array(0.0)}, "has the frame rate 0., expected 1 to 1000 a second"),
+        ({"mocap_framerate": np.array([30.0, 30.0])}, "has the frame rate [30. 30.], expected 1 to 1000 a second"),
+        ({"mocap_framerate": np.array(1e-9)}, "has the frame rate 1.e-09, expected 1 to 1000 a second"),
+        ({"poses": np.zeros((0, 156)), "trans": np.zeros((0, 3))}, "poses is (0, 156) and trans (0, 3)"),
         (
             {"poses": np.array([{}], dtype=object)},
-            "cannot be read as an npz of numbers (Object arrays cannot be loaded",
+            "is no npz or npy that can be read (Object arrays cannot be loaded",
         ),
     ],
 )
@@ -106,6 +111,8 @@ def test_no_npz_says_so(body: BodyModel, betas: np.ndarray, tmp_path: Path) -> N
     np.save(tmp_path / "a.npy", np.zeros(3))
     (tmp_path / "b.npz").write_text("PK\x03\x04 but no archive")
     (tmp_path / "c.npz").write_text("nothing")
-    for name in ("a.npy", "b.npz", "c.npz", "d.npz"):
-        with pytest.raises(InputError, match="cannot be read as an npz of numbers"):
+    (tmp_path / "e.npz").touch()
+    problems = {"a.npy": "has no poses, trans", "e.npz": r"is empty \(0 bytes\)"}
+    for name in ("a.npy", "b.npz", "c.npz", "d.npz", "e.npz"):
+        with pytest.raises(InputError, match=problems.get(name, "is no npz or npy that can be read")):
             read(tmp_path / name, body, betas)

@@ -67,6 +67,7 @@ def test_a_known_walk_comes_back_with_its_captions(
         "a step.",
     )
     np.save(folder / "new_joint_vecs" / "broken.npy", np.zeros(3))
+    assert len(read(folder, body, betas)) == 2, "a take that cannot be read costs no other"
     assert len(read(folder / "new_joint_vecs" / "000021.npy", body, betas)) == 2, "one take, whatever lies beside it"
     known = track_joints(body, retarget([smpl_walk(20.0, 0.7)], body, betas, 20.0).people[0])
     ours = track_joints(body, whole.people[0])
@@ -87,22 +88,30 @@ def test_a_known_walk_comes_back_with_its_captions(
         ),
         (
             lambda path: (path / "texts/000021.txt").unlink(),
-            "{0}/texts/000021.txt: the motion's captions cannot be read",
+            "{0}/texts/000021.txt: the motion's captions are not there; put its text file there",
         ),
         (
             lambda path: (path / "texts/000021.txt").write_text("a person walks"),
-            "{0}/texts/000021.txt: has the line 'a person walks'; write caption#words#from#to, times in seconds",
+            "{0}/texts/000021.txt: has the line 'a person walks'; write caption#words#from#to, seconds, from before to",
         ),
         (
             lambda path: np.save(path / "new_joint_vecs/000021.npy", np.zeros((30, 251))),
             (
-                "{0}/new_joint_vecs/000021.npy: is (30, 251), or holds a number that is not finite; "
+                "{0}/new_joint_vecs/000021.npy: is (30, 251), expected two frames or more of 263 numbers; "
                 "give a file of new_joint_vecs"
             ),
         ),
         (
             lambda path: np.save(path / "new_joint_vecs/000021.npy", np.array([{}], dtype=object)),
-            "{0}/new_joint_vecs/000021.npy: cannot be read as an array of numbers (Object arrays cannot be loaded",
+            "{0}/new_joint_vecs/000021.npy: is no npz or npy that can be read (Object arrays cannot be loaded",
+        ),
+        (
+            lambda path: (path / "texts/000021.txt").write_text("a person walks#a/DET#2.0#1.0"),
+            "{0}/texts/000021.txt: has the line 'a person walks#a/DET#2.0#1.0'; write caption#words#from#to",
+        ),
+        (
+            lambda path: np.save(path / "new_joint_vecs/000021.npy", np.full((30, 263), np.nan)),
+            "{0}/new_joint_vecs/000021.npy: array holds a number that is not finite; give a file of new_joint_vecs",
         ),
         (lambda path: (path / "new_joint_vecs/000021.npy").unlink(), "{0}/new_joint_vecs: holds no *.npy"),
     ],

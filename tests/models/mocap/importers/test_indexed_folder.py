@@ -51,13 +51,22 @@ def test_pairs_are_one_motion_and_captions_come_along(body: BodyModel, betas: np
 @pytest.mark.parametrize(
     ("index", "message"),
     [
-        ("file,fps\na.bvh,30\n", "has no format, pair, description; write a table with the columns file, format, fps"),
+        ("file,fps\na.bvh,30\n", "has no column 'format'; give at least the columns file,format,fps,pair,description"),
         (
             HEAD + "a.bvh,c3d,90,30,30,1,,x\n",
             "line 2: format 'c3d' is none of bvh, amc, expmap, deepmimic-json; correct",
         ),
-        (HEAD + "a.bvh,bvh,90,fast,30,1,,x\n", "line 2: fps 'fast' is no number; correct the line"),
-        (None, "cannot be read as a table ([Errno 2]"),
+        (HEAD + "a.amc,amc,90,fast,30,1,,x\n", "line 2: fps is 'fast', expected a number; correct it"),
+        (HEAD + "a.amc,amc,90,0,30,1,,x\n", "line 2: fps is 0, expected 1 to 1000 frames a second; correct the line"),
+        (HEAD + "a.amc,amc,90,,30,1,,x\n", "line 2: fps is empty; fill in fps, or remove the line"),
+        (HEAD + "a.amc,amc,90,nan,30,1,,x\n", "line 2: fps is 'nan', expected a number; correct it"),
+        (HEAD + "../a.bvh,bvh,90,30,30,1,,x\n", "line 2: ../a.bvh leaves the folder; give paths below it"),
+        (HEAD + "a.bvh,bvh\n\na.bvh,bvh\n", "line 4: a.bvh is listed already; keep one of the lines"),
+        (
+            HEAD + "a.amc,amc,90,120,30,1,p,x\nb.amc,amc,90,60,30,1,p,x\n",
+            "line 3: pair p is of several formats or rates; give people of a pair in one format",
+        ),
+        (None, "cannot be opened (No such file or directory)"),
     ],
 )
 def test_a_wrong_index_says_so(folder: Path, index: str | None, message: str) -> None:
@@ -84,8 +93,16 @@ def test_a_pair_of_different_length_says_so(
         ),
         folder / "b.bvh",
     )
+    take = next(take for take in index_takes(folder) if len(take.paths) == 2)
     with pytest.raises(InputError, match=r"is not on one clock with the others \(.*a.bvh: 90 .*b.bvh: 60 frames"):
-        read(folder, body, betas)
+        read_take(take, body, betas)
+    assert len(read(folder, body, betas)) == 1, "who cannot be read costs nobody else"
+
+
+def test_an_index_as_excel_writes_it(folder: Path) -> None:
+    text = (folder / "index.csv").read_text().replace("a walk", "ein Ständer") + ",,,,,,,\r\n"
+    (folder / "index.csv").write_bytes(text.encode("utf-16"))
+    assert [take.texts for take in index_takes(folder)] == [("two people, walking",), ("ein Ständer",)]
 
 
 @needs_mocap

@@ -68,23 +68,20 @@ def test_two_people_come_back_in_one_world(
     [
         (
             lambda path: (path / "motions_processed/person2/17.npy").unlink(),
-            "{0}/motions_processed/person2/17.npy: cannot be read as an array of numbers ([Errno 2]",
+            "{0}/motions_processed/person2/17.npy: is no npz or npy that can be read ([Errno 2]",
         ),
         (
             lambda path: np.save(path / "motions_processed/person1/17.npy", np.zeros((40, 262))),
             (
-                "{0}/motions_processed/person1/17.npy: is (40, 262), or holds a number that is not finite; "
+                "{0}/motions_processed/person1/17.npy: is (40, 262), expected two frames or more of 492 numbers; "
                 "give a file of InterHuman"
             ),
         ),
         (
             lambda path: np.save(path / "motions_processed/person1/17.npy", np.array([{}], dtype=object)),
-            (
-                "{0}/motions_processed/person1/17.npy: cannot be read as an array of numbers "
-                "(Object arrays cannot be loaded"
-            ),
+            ("{0}/motions_processed/person1/17.npy: is no npz or npy that can be read (Object arrays cannot be loaded"),
         ),
-        (lambda path: (path / "annots/17.txt").unlink(), "{0}/annots/17.txt: the motion's captions cannot be read"),
+        (lambda path: (path / "annots/17.txt").unlink(), "{0}/annots/17.txt: the motion's captions are not there"),
         (
             lambda path: (path / "annots/17.txt").write_text("\n"),
             "{0}/annots/17.txt: holds no caption; write one caption",
