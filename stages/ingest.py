@@ -105,7 +105,7 @@ def run(config: IngestConfig, listing: Listing, frames: Iterable[tuple[float, Fr
     notes = tuple(frames.notes) if isinstance(frames, FrameReader) else ()
     coded = frames.coded_size if isinstance(frames, FrameReader) else None
     if len(timestamps) < config.min_frames:
-        detail = f"{len(timestamps)} frame(s), at least {config.min_frames} are needed to follow a motion"
+        detail = f"{len(timestamps)} frame(s), at least {config.min_frames} (ingest.min_frames) are needed"
         raise Rejected("too short", "; ".join([detail, *notes]))
     rate = (len(timestamps) - 1) / (timestamps[-1] - timestamps[0])
     if rate > FASTEST_HZ * 1.02:

@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 from jaxtyping import UInt8
 
+from models.errors import InputError
 from models.footage import image_file
 from models.footage.image_times import image_times
 
@@ -22,10 +23,16 @@ def images_of(folder: Path) -> list[Path]:
     )
 
 
+def _frames_of(folder: Path) -> list[Path]:
+    files = images_of(folder)
+    if not files:
+        raise InputError(folder, "is a folder without images", "name a video or a folder of images")
+    return files
+
+
 def how_read(folder: Path, fps: float | None) -> dict[str, Any]:
     """Return what is unusual in how a folder is read, as JSON-like values: empty for an ordinary one."""
-    files = images_of(folder)
-    times = image_times(files, fps, lambda _: None)
+    times = image_times(_frames_of(folder), fps, lambda _: None)
     how: dict[str, Any] = {}
     if times.unusual:
         how["times"] = times.source if times.source != "counter" else f"{times.source} {fps:g}"
@@ -34,7 +41,7 @@ def how_read(folder: Path, fps: float | None) -> dict[str, Any]:
         for name, value in image_file.how_read(file).items():
             unusual.setdefault(name, set()).add(value)
     how |= {name: sorted(values) for name, values in unusual.items()}
-    if image_file.is_transparent(files[0]):
+    if image_file.is_transparent(times.files[0]):
         how["transparent"] = True
     return how
 
@@ -46,7 +53,7 @@ def read_folder(
 
     What is to be said goes to `say`. Raises InputError where an image cannot be read or the times cannot be told.
     """
-    times = image_times(images_of(folder), fps, say)
+    times = image_times(_frames_of(folder), fps, say)
     white = image_file.white_level(times.files[0])
     if white != 255.0:
         say(f"images have more than 8 bits: {white:g} is shown as white")

@@ -162,25 +162,42 @@ class _Search:
             return []
         links, images, videos = [], [], False
         for child in children:
-            if child.name.startswith("."):
-                self.passed_over["(hidden)"] += 1
-            elif child.is_dir():
-                if child.name != TRUTH_FOLDER:
-                    links += [child] if child.is_symlink() else self._walk(child)
-            elif not child.exists():
-                self._skip(child, "link", "is a link to nothing; remove it or mend it")
-            elif not child.is_file():
-                self.passed_over["(no file)"] += 1
-            elif child.suffix.lower() in VIDEO_SUFFIXES:
+            try:
+                kind = self._kind(child, folder)
+            except OSError as error:
+                self._skip(child, "unreadable", f"cannot be looked at ({error.strerror}); correct its permissions")
+                continue
+            if kind == "folder":
+                links += [child] if child.is_symlink() else self._walk(child)
+            elif kind == "video":
                 self.clips.append(self._relative(child))
                 videos = True
-            elif child.suffix.lower() in IMAGE_SUFFIXES:
+            elif kind == "image":
                 images.append(child)
-            elif child.name not in _SIDECARS and not (folder == self._root and child.name in _AT_THE_TOP):
-                self.passed_over[child.suffix.lower() or "(no suffix)"] += 1
+            elif kind == "nothing":
+                self._skip(child, "link", "is a link to nothing; remove it or mend it")
+            elif kind != "known":
+                self.passed_over[kind] += 1
         if images:
             self._pictures.append((self._relative(folder), images, videos))
         return links
+
+    def _kind(self, child: Path, folder: Path) -> str:
+        """`folder`, `video`, `image`, `nothing` for a link to nothing, `known` for what stands for itself, else what it
+        is counted as."""
+        if child.name.startswith("."):
+            return "(hidden)"
+        if child.is_dir():
+            return "known" if child.name == TRUTH_FOLDER else "folder"
+        if not child.is_file():
+            return "(no file)" if child.exists() else "nothing"
+        suffix = child.suffix.lower()
+        if suffix in VIDEO_SUFFIXES:
+            return "video"
+        if suffix in IMAGE_SUFFIXES:
+            return "image"
+        known = child.name in _SIDECARS or (folder == self._root and child.name in _AT_THE_TOP)
+        return "known" if known else suffix or "(no suffix)"
 
     def _sort_pictures(self) -> None:
         """Say which folders of images are clips, deepest first: few images beside or above other footage are none."""
@@ -254,15 +271,22 @@ def _read_footage_csv(root: Path) -> tuple[dict[PurePosixPath, dict[str, str]], 
     missing = []
     for row in read_table(table, ("path", "camera")):
         path = PurePosixPath(row.text("path"))
-        if not (root / path).exists() and "\\" in row.text("path"):
+        if not _exists(root / path) and "\\" in row.text("path"):
             path = PurePosixPath(row.text("path").replace("\\", "/"))  # as Windows writes it
         if path.is_absolute() or ".." in path.parts:
             raise row.fail(f"{path} leaves the footage folder", "give paths below it")
         if path in rows:
             raise row.fail(f"{path} has a line already", "keep one of them")
-        if (root / path).exists():
+        if _exists(root / path):
             rows[path] = row.cells
         else:
             reason = f"line {row.line} of footage.csv: it is not there; correct the path or remove the line"
             missing.append(Skipped(path.as_posix(), "missing", reason))
     return rows, missing
+
+
+def _exists(path: Path) -> bool:
+    try:
+        return path.exists()
+    except OSError:  # a name too long, a folder that may not be entered
+        return False

@@ -11,7 +11,6 @@ from typing import Any
 import numpy as np
 from jaxtyping import UInt8
 
-from models.errors import InputError
 from models.footage import image_folder, video_file
 
 _CONTAINERS = """
@@ -73,11 +72,7 @@ def how_read(path: Path, fps: float | None = None) -> dict[str, Any]:
     It goes into the keys of what is made of the clip: yesterday's readers knew nothing of it. Raises InputError where
     the clip cannot be read.
     """
-    if path.is_dir():
-        if not image_folder.images_of(path):
-            raise InputError(path, "is a folder without images", "name a video or a folder of images")
-        return image_folder.how_read(path, fps)
-    return video_file.how_read(path, fps)
+    return image_folder.how_read(path, fps) if path.is_dir() else video_file.how_read(path, fps)
 
 
 def is_image_folder(path: Path) -> bool:

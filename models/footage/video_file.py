@@ -92,7 +92,7 @@ def _facts(path: Path, _stamp: tuple[int, int], fps: float | None) -> Facts:
         notes += said
     with _opened(path) as container:
         stream = container.streams.video[track]
-        packets = [(packet.pts, packet.dts) for packet in islice(container.demux(stream), _LOOKED_AT) if packet.size]
+        packets = [(packet.pts, packet.dts) for packet in islice(_packets(container, stream), _LOOKED_AT)]
         unit = stream.time_base
     shown = sorted(pts for pts, _ in packets if pts is not None)
     clock: Literal["presentation", "decoding", "rate"] = "presentation"
@@ -120,18 +120,25 @@ def _facts(path: Path, _stamp: tuple[int, int], fps: float | None) -> Facts:
     return Facts(track, clock, rate, aspect, untimed, tuple(notes))
 
 
+def _packets(container: Any, *streams: Any) -> Iterator[Any]:
+    """Packets of some streams, up to where the file breaks."""
+    try:
+        yield from (packet for packet in container.demux(*streams) if packet.size)
+    except av.FFmpegError:
+        return  # whoever decodes the frames says so
+
+
 def _film(container: Any) -> tuple[int, list[str]]:
     """Number of the film among the video streams: the first that is no cover art and has more than one picture."""
     streams = container.streams.video
     if len(streams) == 1:
         return 0, []
     counts = [0] * len(streams)
-    for packet in container.demux(*streams):
-        if packet.size:
-            number = next(i for i, stream in enumerate(streams) if stream.index == packet.stream.index)
-            counts[number] += 1
-            if counts[number] >= _LOOKED_AT:
-                break
+    for packet in _packets(container, *streams):
+        number = next(i for i, stream in enumerate(streams) if stream.index == packet.stream.index)
+        counts[number] += 1
+        if counts[number] >= _LOOKED_AT:
+            break
     films = [
         i
         for i, stream in enumerate(streams)
@@ -203,11 +210,14 @@ def how_read(path: Path, fps: float | None) -> dict[str, Any]:
         # The tables of mp4 and AVI cannot say that a frame is earlier than the one before.
         if not {"mp4", "avi"} & set(container.format.name.split(",")):
             last = None
-            for packet in container.demux(container.streams.video[known.track]):
-                if packet.dts is not None and last is not None and packet.dts < last:
+            for packet in _packets(container, container.streams.video[known.track]):
+                if packet.dts is None:
+                    if packet.pts is None and known.clock != "rate":
+                        how["untimed"] = True
+                    continue
+                if last is not None and packet.dts < last:
                     how["clock_goes_back"] = True
-                    break
-                last = packet.dts if packet.dts is not None else last
+                last = packet.dts
     return how
 
 
@@ -264,7 +274,7 @@ def read_video(
         say(note)
     if damaged:
         say(f"{damaged} frame(s) are damaged in the file: their pictures may be torn")
-    if declared_s is not None and time + period < declared_s - max(1.0, 0.02 * declared_s) and not clock.restarts:
+    if declared_s is not None and time + period < declared_s - max(0.5, 0.02 * declared_s) and not clock.restarts:
         say(f"ends at {time:.3f} s, its header says {declared_s:.3f} s: it may be cut off")
 
 

@@ -37,7 +37,7 @@ def test_times_key_frames_and_background_of_a_known_clip():
 
 
 def test_a_clip_of_one_frame_is_set_aside():
-    with pytest.raises(Rejected, match=r"too short: 1 frame\(s\), at least 8 are needed"):
+    with pytest.raises(Rejected, match=r"too short: 1 frame\(s\), at least 8 \(ingest.min_frames\) are needed"):
         run(IngestConfig(), Listing("a", Path("a.mp4"), {}), [(0.0, np.zeros((48, 64, 3), np.uint8))], "00")
 
 
@@ -110,7 +110,7 @@ def test_what_was_found_while_reading_says_why_a_clip_is_short(tmp_path):
     (tmp_path / "a.mp4").write_bytes(content)
     config = IngestConfig(min_frames=50)
     with pytest.raises(
-        Rejected, match=r"too short: \d+ frame\(s\), at least 50 are needed .*; breaks after frame \d+ at"
+        Rejected, match=r"too short: \d+ frame\(s\), at least 50 .* are needed; breaks after frame \d+ at"
     ):
         run(config, Listing("a", tmp_path / "a.mp4", {}), FrameReader(tmp_path / "a.mp4"), "00")
 

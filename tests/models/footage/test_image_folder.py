@@ -58,8 +58,9 @@ def test_a_broken_image_is_named(tmp_path):
 
 def test_a_folder_without_images_is_no_clip(tmp_path):
     assert not is_image_folder(tmp_path) and images_of(tmp_path) == []
-    with pytest.raises(InputError, match="is a folder without images; name a video or a folder of images"):
-        how_read(tmp_path)
+    for read in (how_read, lambda path: list(FrameReader(path))):
+        with pytest.raises(InputError, match="is a folder without images; name a video or a folder of images"):
+            read(tmp_path)
 
 
 @pytest.mark.skipif(not SHARED.is_dir(), reason="the inputs of other programs are not here")

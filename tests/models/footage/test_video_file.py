@@ -105,6 +105,20 @@ def test_a_video_that_breaks_is_used_up_to_the_break(tmp_path):
     assert [time for time, _ in FrameReader(path)] == times  # as often as it is read
 
 
+@pytest.mark.parametrize(
+    ("suffix", "codec"), [("avi", "mjpeg"), ("mkv", "ffv1"), ("ts", "libx264"), ("mpg", "mpeg2video")]
+)
+@pytest.mark.parametrize("share", [0.3, 0.6])
+def test_a_file_cut_off_anywhere_gives_what_it_has(tmp_path, suffix, codec, share):
+    """Whoever looks at packets beforehand stops where the file does."""
+    frames = np.random.default_rng(0).integers(0, 255, (60, 96, 128, 3), dtype=np.uint8)
+    path = encode(tmp_path / f"a.{suffix}", frames, codec=codec)
+    path.write_bytes(path.read_bytes()[: int(path.stat().st_size * share)])
+    times, images, _ = read(path)
+    assert how_read(path) == {} and 60 * share - 15 < len(images) <= 60 * share + 5
+    assert [time for time, _ in FrameReader(path)] == times
+
+
 def test_a_video_that_was_cut_off_is_said_to_be_shorter(tmp_path):
     path = tmp_path / "a.mkv"
     write_video(path, np.random.default_rng(0).integers(0, 255, (60, 96, 128, 3), dtype=np.uint8), 15.0)
@@ -232,6 +246,30 @@ def test_a_clock_faster_than_any_camera_is_refused_with_the_remedy(tmp_path):
     times, _, notes = read(path, fps=20.0)
     np.testing.assert_allclose(times, np.arange(30) / 20)
     assert notes == ["has no clock: dated by ingest.fps, 20 frames a second"]
+
+
+@pytest.mark.parametrize("full_range", [False, True])
+@pytest.mark.parametrize("matrix", [1, 5, 9])
+def test_colours_are_those_of_the_files_matrix_and_range(tmp_path, matrix, full_range):
+    """BT.709, BT.601 and BT.2020, with luma from 16 to 235 or from 0 to 255, give the same colour."""
+    path, levels = tmp_path / "a.mp4", 2 if full_range else 1
+    with av.open(str(path), "w") as container:
+        stream = container.add_stream("libx264", rate=15, options={"crf": "0"})
+        stream.width, stream.height, stream.pix_fmt = 64, 48, "yuv420p"
+        stream.codec_context.colorspace, stream.codec_context.color_range = matrix, levels
+        frame = av.VideoFrame.from_ndarray(np.full((48, 64, 3), (220, 30, 90), np.uint8), format="rgb24")
+        container.mux(stream.encode(frame.reformat(format="yuv420p", dst_colorspace=matrix, dst_color_range=levels)))
+        container.mux(stream.encode())
+    image = next(iter(FrameReader(path)))[1]
+    assert np.abs(image[20, 30].astype(int) - (220, 30, 90)).max() <= 3
+
+
+def test_interlaced_and_hdr_pictures_are_said(tmp_path):
+    path = encode(tmp_path / "a.mp4", pictures(10), **{"x264-params": "interlaced=1:transfer=smpte2084"})
+    assert read(path)[2] == [
+        "is interlaced: what moves has combed edges",
+        "is HDR (PQ): its colours are used as they are, so they look pale",
+    ]
 
 
 def test_pictures_too_large_to_read_are_refused(tmp_path, monkeypatch):
