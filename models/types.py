@@ -250,6 +250,11 @@ class LabelledClip:
     """Share of the body's silhouette that the room, the image border and other people leave visible."""
 
 
+def smpl_poses(person: PersonTrack) -> Float[np.ndarray, "time 72"]:
+    """Return axis-angle of all 24 joints, root first."""
+    return np.concatenate([person.global_orient, person.body_pose], axis=1)
+
+
 def take(track: PersonTrack, frames: Shaped[np.ndarray, "kept"]) -> PersonTrack:
     """Return the track on some of its frames (indices or a mask)."""
     return replace(

@@ -63,7 +63,9 @@ def evaluate(
     result |= {"real": str(real), "synthetic": str(synthetic), "test": str(test or ""), "seed": settings.seed}
     out.mkdir(parents=True, exist_ok=True)
     write_text(out / "summary.json", json.dumps(result, indent=1))
-    write_text(synthetic / "evaluation.json", json.dumps(result, indent=1))
+    # A dataset is shared: it says how many rooms were tested on, not what they are called, nor where they lie.
+    shared = {key: value for key, value in result.items() if key not in ("real", "synthetic", "test")}
+    write_text(synthetic / "evaluation.json", json.dumps(shared | {"rooms": len(result["rooms"])}, indent=1))
     write_text(synthetic / "report.html", dataset_report.run(synthetic))
     return result
 

@@ -13,7 +13,6 @@ from models.mocap.importers.artefact import read_artefact
 from pipeline.loaders import body_model
 from pipeline.settings import Settings
 from pipeline.store import artefact_folder
-from stages import dataset
 
 
 def read_motion(item: str, body: Any) -> types.Motion:
@@ -37,7 +36,7 @@ def export(item: str, out: Path, kind: str, person: str | None, mesh: bool, sett
         index = names.index(person)
         motion = replace(motion, people=(motion.people[index],), actions=motion.actions[index : index + 1])
     if kind == "npz":
-        dataset.write_motion(motion, out)
+        clip_file.write_motion(motion, out, body)
     elif kind == "bvh":
         write_bvh(track_bvh(body, motion.people[0], motion.timestamps_s), out)
     else:

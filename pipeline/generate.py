@@ -3,6 +3,7 @@
 import json
 import time
 from collections import Counter
+from collections.abc import Iterator
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -10,6 +11,7 @@ from typing import Any
 import numpy as np
 
 from models import codec, types
+from models.body.model import BodyModel
 from models.body.placement import transform_motion
 from models.body.tracks import rest_root, standing_pelvis_height, track_joints
 from models.errors import InputError, Rejected
@@ -22,13 +24,19 @@ from models.order import OrderForm, check_order, draw_clip_order, read_order_for
 from models.seeds import generator
 from pipeline.derived import note_derived
 from pipeline.loaders import body_model, sampled_motion
-from pipeline.outcomes import SetAside, check_defects
+from pipeline.outcomes import TRACEBACKS, SetAside, check_defects
 from pipeline.output_folder import holds
+from pipeline.pseudonyms import Pseudonyms, number_of, shared_config
 from pipeline.records import read_store_index, read_store_summary
 from pipeline.runner import PeakMemory, Runner, find_made, load_value
 from pipeline.settings import RunConfig, Settings
 from pipeline.store import Store
 from stages import dataset, dataset_report, label, place_motion, render, sample_motion
+
+SHARED_SECTIONS = ("run", "physics", "generate", "label", "render", "sample_motion")
+"""Sections of a config that made clips depend on, and that a dataset names."""
+FAILED = "failed, and was said where it ran"
+"""What a dataset says of a clip whose failure it does not quote."""
 
 
 @dataclass(frozen=True)
@@ -48,7 +56,8 @@ def make_clip(store: Store, settings: Settings, form_json: str, rooms: dict[str,
     """Make one accepted, rendered and labelled clip as an artefact, or find the one that was made."""
     form = OrderForm.model_validate_json(form_json)
     run = settings.run
-    sampled = any(wants_model(event, run.motion) for event in form.events)
+    by_model = {wants_model(event, run.motion) for event in form.events}
+    sampled = True in by_model
     sections = ("physics", "generate", "label", "render", *(["sample_motion"] if sampled else []))
     configs = {name: getattr(settings, name) for name in sections}
     clip = f"clip_{index:05d}"
@@ -69,7 +78,7 @@ def make_clip(store: Store, settings: Settings, form_json: str, rooms: dict[str,
             *([sample_motion.VERSION] if sampled else []),
         ],
     }
-    if run.motion == "mixed":
+    if run.motion == "mixed" and len(by_model) == 2:  # else the clips are those of `model`, or of `simulated`
         inputs["motion"] = run.motion
     key = store.key("clip", 1, None, inputs)
     found = store.find("clip", key)
@@ -157,18 +166,19 @@ def generate(root: str | Path, order: Path, count: int, out: Path, settings: Set
         work = [(f"clip_{i:05d}", (store, settings, form.model_dump_json(), rooms, i)) for i in range(count)]
         outcomes = runner("making clips", make_clip, work)
     set_aside = SetAside()
-    clips: list[GeneratedClip] = list(set_aside.values("making clips", outcomes).values())
-    rejected = Counter(one["reason"] for one in set_aside.skipped)
-    for clip in clips:
+    clips: dict[str, GeneratedClip] = set_aside.values("making clips", outcomes)
+    failed = Counter(one["reason"] for one in set_aside.skipped)
+    rejected: Counter[str] = Counter()
+    for clip in clips.values():
         rejected.update(clip.rejected)
-    recomputed = sum(clip.recomputed for clip in clips)
-    accepted = [clip.key for clip in clips if clip.source]
-    sources = Counter(clip.source for clip in clips if clip.source)
+    recomputed = sum(clip.recomputed for clip in clips.values())
+    accepted = {name: clip.key for name, clip in clips.items() if clip.source}
+    sources = Counter(clip.source for clip in clips.values() if clip.source)
     seconds = time.perf_counter() - started
     summary = {
         "requested": count,
         "accepted": len(accepted),
-        "rejected": rejected,
+        "rejected": rejected + failed,
         "seconds_per_clip": seconds / recomputed if recomputed else 0.0,
         "peak_memory_mib": memory.mib,
         "sources": sources,
@@ -178,38 +188,63 @@ def generate(root: str | Path, order: Path, count: int, out: Path, settings: Set
     if not accepted:
         check_defects(summary, set_aside)
         raise InputError(
-            order, f"gave no clip at all: {dict(rejected)}", "loosen the order or film a room with more free floor"
+            order,
+            f"gave no clip at all: {dict(rejected + failed)}",
+            "loosen the order or film a room with more free floor",
         )
     run, models = settings.run, settings.depth_models
     depth = {"metric": models.metric, "relative": models.relative}
     motion = {settings.sample_motion.model if name == SampledMotion.name else name for name in sources}
+    names = Pseudonyms(store)
+    reconstruction = names.reconstruction(reconstruction)
+    names.write()
+    shared_rooms = {names.camera(name): key for name, key in rooms.items()}
+    if tracebacks := set_aside.tracebacks():
+        store.write_text(TRACEBACKS, tracebacks)
+    shared = summary | _shared_failures(rejected, set_aside)
     facts = {
-        "order": form.model_dump(mode="json"),
+        "order": form.model_dump(mode="json") | {"rooms": [names.camera(name) for name in form.rooms]},
         "seed": settings.seed,
-        "config": settings.values,
-        "rooms": rooms,
-        "clips": accepted,
-        "counts": summary,
+        "config": shared_config(settings.values, SHARED_SECTIONS),
+        "rooms": shared_rooms,
+        "cameras": {name: number_of(name) for name in sorted(shared_rooms, key=number_of)},
+        "clips": list(accepted.values()),
+        "counts": shared,
         "reconstruction": reconstruction,
         "timings_s": {"reconstruction": reconstruction["total_seconds"], "generation": seconds},
         "stand_ins": dataset_report.stand_ins(depth, run.body is not None, motion, reconstruction),
         "licences": dataset_report.licences(run.body is not None),
     }
-    _write_dataset(store, accepted, rooms, out, facts, summary, set_aside)
+    _write_dataset(store, accepted, names, out, facts, body_model(run.body))
     return summary
 
 
+def _shared_failures(rejected: Counter[str], set_aside: SetAside) -> dict[str, Any]:
+    """What a dataset says of what went wrong: reasons of rejected tries are ours, those of failures quote files, and
+    are told where the clips were made, as are tracebacks."""
+    skipped = [{"item": one["item"], "kind": one["kind"], "reason": FAILED} for one in set_aside.skipped]
+    defects = [{"step": one["step"], "item": one["item"], "reason": FAILED} for one in set_aside.defects]
+    failed = Counter(one["reason"] for one in skipped)
+    return {"rejected": rejected + failed, "skipped": skipped, "defects": defects}
+
+
 def _write_dataset(
-    store: Store, clips: list[str], rooms: dict, out: Path, facts: dict, summary: dict, set_aside: SetAside
+    store: Store, clips: dict[str, str], names: Pseudonyms, out: Path, facts: dict, body: BodyModel
 ) -> None:
-    """Write the dataset beside its place and swap it in when it is whole."""
-    folders = [find_made(store, "clip", key).folder for key in clips]
+    """Write the dataset beside its place and swap it in when it is whole; clips that it holds already are kept."""
+    kept = dataset.kept(out, list(clips.items()), facts["cameras"])
+
+    def added() -> Iterator[tuple[types.LabelledClip, Path]]:
+        for key in list(clips.values())[kept:]:
+            made = find_made(store, "clip", key).folder
+            clip = codec.load(made, "value")
+            yield replace(clip, room=names.camera(clip.room)), made
+
     note_derived(store, out)
     with replaced(out) as folder:
-        dataset.run([(codec.load(clip, "value"), clip) for clip in folders], folder, facts)
+        dataset.run(added(), folder, facts, body, out if kept else None)
         (folder / "rooms").mkdir()
-        for name, key in rooms.items():
+        for name, key in facts["rooms"].items():
             dataset.write_room_map(folder / "rooms", name, load_value(store, "room", key))
-        (folder / "summary.json").write_text(json.dumps(summary, indent=1))
-        set_aside.write_tracebacks(folder)
+        (folder / "summary.json").write_text(json.dumps(facts["counts"], indent=1))
         (folder / "report.html").write_text(dataset_report.run(folder))

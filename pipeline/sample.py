@@ -11,13 +11,14 @@ from PIL import Image
 from models import types
 from models.errors import InputError
 from models.files import check_replaceable, replaced
+from models.mocap import clip_file
 from models.motion.model import load_motion_model, motion_model_digest
 from models.rendering.film_strip import motion_strip
 from models.text.encoder import TextEncoder
 from pipeline.loaders import body_model
 from pipeline.output_folder import holds
 from pipeline.settings import Settings
-from stages import dataset, sample_motion
+from stages import sample_motion
 
 
 @holds("out")
@@ -39,7 +40,7 @@ def sample(text: str, people: int, frames: int, count: int, out: Path, settings:
     seconds = time.monotonic() - began
     with replaced(out) as folder:
         for number, motion in enumerate(motions):
-            dataset.write_motion(motion, folder / f"motion_{number:04d}.npz")
+            clip_file.write_motion(motion, folder / f"motion_{number:04d}.npz", body)
             shown = np.linspace(0, frames - 1, 8).round().astype(int)
             looks = [
                 types.BodyLook(number * 16 + slot, 80.0 if track.role == "resident" else 40.0)

@@ -8,6 +8,7 @@ from typing import Any
 
 from models.errors import InputError
 from models.files import check_replaceable, replaced
+from models.mocap import clip_file
 from models.order import CAUSE_DIRECTIONS, Cause, Direction
 from models.seeds import generator
 from pipeline.loaders import body_model
@@ -17,7 +18,6 @@ from pipeline.records import read_store_index
 from pipeline.runner import Runner, load_value
 from pipeline.settings import Settings
 from pipeline.store import Store
-from stages import dataset
 from stages import simulate_falls as stage
 
 
@@ -34,9 +34,10 @@ def simulate_one_fall(
     ]
     chosen = kinds[int(rng.integers(len(kinds)))]
     started = time.process_time()
-    motion = stage.run(settings.falls, body_model(settings.run.body), *chosen, rng, room)
+    body = body_model(settings.run.body)
+    motion = stage.run(settings.falls, body, *chosen, rng, room)
     seconds = time.process_time() - started
-    dataset.write_motion(motion, folder / f"{item}.npz", None if room is None else room.camera)
+    clip_file.write_motion(motion, folder / f"{item}.npz", body, None if room is None else room.camera)
     return {"motion": motion, "seconds": seconds}
 
 

@@ -7,11 +7,11 @@ from pathlib import Path
 from PIL import Image
 
 from models.files import write_text
+from models.mocap import clip_file
 from pipeline.export import read_motion
 from pipeline.loaders import body_model
 from pipeline.output_folder import holds
 from pipeline.settings import Settings
-from stages import dataset
 from stages import smooth as stage
 
 LADDER = (0.0, 0.03, 0.1, 0.3, 1.0, 3.0, 10.0)
@@ -25,7 +25,7 @@ def smooth(item: str, out: Path, settings: Settings) -> dict:
     motion, weights = read_motion(item, body), [config.weight * factor for factor in LADDER]
     tracks, figures = stage.run(config, motion.people, motion.timestamps_s, body)
     out.mkdir(parents=True, exist_ok=True)
-    dataset.write_motion(replace(motion, people=tuple(tracks)), out / "motion.npz")
+    clip_file.write_motion(replace(motion, people=tuple(tracks)), out / "motion.npz", body)
     figures["ladder"] = {}
     for track in motion.people:
         rows = stage.ladder(config, track, motion.timestamps_s, body, weights)

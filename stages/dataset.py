@@ -1,52 +1,116 @@
-"""Dataset: labelled clips to the layout that trainers read.
+"""Dataset: labelled clips to the layout that trainers read, clip by clip, beside those that it holds already.
 
-Inputs: `LabelledClip`s with their videos and masks in folders. Outputs: `clips.csv` (OmniFall style), `frames.parquet`,
-`coco_keypoints.json`, `skeletons.pkl` (mmaction2 / PYSKL layout), `clips/*.mp4 *.npz`, `masks/*.mkv`, `dataset.json`.
-The layout is DESIGN §3.
+Inputs: `LabelledClip`s with their videos and masks in folders. Outputs: `clips.csv` (OmniFall), `frames.parquet`,
+`coco_keypoints.json`, `skeletons.pkl` (mmaction2 / PYSKL), `clips/*.mp4 *.npz`, `masks/*.mkv`, `dataset.json`, each
+written by models/dataset. The layout is DESIGN §3.
 """
 
-import csv
-import itertools
 import json
-import pickle
+import os
 import shutil
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-import pandas as pd
-from jaxtyping import Float, Int
 
-from models.geometry.camera import Camera
-from models.types import ACTIONS, COCO_KEYPOINTS, SMPL_JOINTS, LabelledClip, Motion, PersonTrack, Room
+from models.body.model import BodyModel
+from models.dataset import skeletons
+from models.dataset.coco import CocoWriter
+from models.dataset.frames import FramesWriter
+from models.dataset.omnifall import SegmentsWriter
+from models.files import file_digest
+from models.footage.video_writer import read_masks
+from models.mocap.clip_file import write_motion, write_other_people
+from models.types import ACTIONS, LabelledClip, Room
 
-COCO_SKELETON = (
-    (16, 14), (14, 12), (17, 15), (15, 13), (12, 13), (6, 12), (7, 13), (6, 7), (6, 8), (7, 9), (8, 10), (9, 11),
-    (2, 3), (1, 2), (1, 3), (2, 4), (3, 5), (4, 6), (5, 7),
-)  # fmt: skip
-"""Limbs as pairs of keypoint numbers that start at 1, as COCO writes them."""
+FORMAT = 2
+"""Of the files: clips of a dataset of another format are written anew."""
+CLIPS_PER_PART = 250
+TABLES = ("clips.csv", "frames.parquet", "coco_keypoints.json", "skeletons.pkl")
 
 
-def run(clips: Sequence[tuple[LabelledClip, Path]], folder: Path, facts: dict[str, Any]) -> None:
-    """Write the dataset into an empty folder.
+def run(
+    clips: Iterable[tuple[LabelledClip, Path]],
+    folder: Path,
+    facts: dict[str, Any],
+    body: BodyModel,
+    earlier: Path | None = None,
+) -> None:
+    """Write the dataset into an empty folder: what `earlier`, another dataset, holds, then the clips, one at a time.
 
     Each clip comes with the folder that holds its `clip.mp4` and `masks.mkv`. `facts` (what was asked, seeds, digests,
-    licences, counts, rejects) becomes `dataset.json`.
+    licences, counts, rejects; `cameras`, the number of every camera by the name that clips have as `room`; `clips`, the
+    key of every clip) become `dataset.json`.
     """
     (folder / "clips").mkdir()
     (folder / "masks").mkdir()
+    parts: list[list[str]] = []
+    found: list[dict[str, Any]] = []
+    if earlier is not None:
+        for name in ("clips", "masks", "frames.parquet"):
+            _take_over(earlier / name, folder / name)
+        shutil.copyfile(earlier / "clips.csv", folder / "clips.csv")
+        parts = json.loads((earlier / "dataset.json").read_text())["parts"]
+        found = skeletons.read(earlier / "skeletons.pkl")["annotations"]
+    cameras: dict[str, int] = facts["cameras"]
+    segments = SegmentsWriter(folder / "clips.csv")
+    frames = FramesWriter(folder / "frames.parquet", CLIPS_PER_PART)
+    coco = CocoWriter(folder / "coco_keypoints.json", earlier and earlier / "coco_keypoints.json")
     for clip, source in clips:
         shutil.copyfile(source / "clip.mp4", folder / "clips" / f"{clip.clip}.mp4")
         shutil.copyfile(source / "masks.mkv", folder / "masks" / f"{clip.clip}.mkv")
-        write_motion(clip.motion, folder / "clips" / f"{clip.clip}.npz", clip.camera)
-    labelled = [clip for clip, _ in clips]
-    write_clips_csv(labelled, folder / "clips.csv")
-    frame_table(labelled).to_parquet(folder / "frames.parquet", index=False)
-    (folder / "coco_keypoints.json").write_text(json.dumps(coco(labelled)))
-    with (folder / "skeletons.pkl").open("wb") as handle:
-        pickle.dump(skeletons(labelled), handle, protocol=4)
-    (folder / "dataset.json").write_text(json.dumps(facts, indent=1, default=str))
+        motion = folder / "clips" / f"{clip.clip}.npz"
+        write_motion(clip.motion, motion, body, clip.camera)
+        write_other_people(clip.motion, motion, body)
+        segments.add(clip, cameras[clip.room])
+        frames.add(clip)
+        coco.add(clip, read_masks(source / "masks.mkv"))
+        found.append(skeletons.annotation(clip, place_of(clip.room)))
+    for writer in (segments, frames, coco):
+        writer.close()
+    places = list(dict.fromkeys(place_of(name) for name in sorted(cameras, key=lambda name: cameras[name])))
+    more = {
+        "format": FORMAT,
+        "classes": dict(enumerate(ACTIONS)),
+        "split": skeletons.write(folder / "skeletons.pkl", found, places),
+        "parts": parts + frames.parts,
+        "tables": {name: file_digest(folder / name) for name in TABLES},
+    }
+    (folder / "dataset.json").write_text(json.dumps(facts | more, indent=1, default=str))
+
+
+def place_of(camera: str) -> str:
+    """Return the room that a camera looks into: what stands before the last slash of its name."""
+    return camera.rpartition("/")[0] or camera
+
+
+def kept(dataset: Path, clips: Sequence[tuple[str, str]], cameras: dict[str, int]) -> int:
+    """Return how many of the clips (id, key), from the first on, a dataset holds as they would be written now: all
+    that it holds, or none where it holds others, or was changed since."""
+    try:
+        facts = json.loads((dataset / "dataset.json").read_text())
+        names = [name for part in facts["parts"] for name in part]
+        there = list(zip(names, facts["clips"], strict=True))
+        same = facts["format"] == FORMAT and there == list(clips[: len(there)])
+        same = same and facts["cameras"].items() <= cameras.items()
+        if not same or any(file_digest(dataset / name) != facts["tables"][name] for name in TABLES):
+            return 0
+    except (OSError, ValueError, KeyError, TypeError, AttributeError):
+        return 0
+    files = [f"{kind}/{name}" for name in names for kind in ("clips", "masks")]
+    whole = all((dataset / f"{file}.{'mkv' if file.startswith('masks') else 'mp4'}").is_file() for file in files)
+    return len(there) if whole and all((dataset / "clips" / f"{name}.npz").is_file() for name in names) else 0
+
+
+def _take_over(source: Path, target: Path) -> None:
+    """Link every file of a folder, or copy it where the disk cannot."""
+    target.mkdir(exist_ok=True)
+    for file in source.iterdir():
+        try:
+            os.link(file, target / file.name)
+        except OSError:
+            shutil.copyfile(file, target / file.name)
 
 
 def write_room_map(folder: Path, name: str, room: Room) -> None:
@@ -61,188 +125,3 @@ def write_room_map(folder: Path, name: str, room: Room) -> None:
             T_world_camera=room.camera.T_world_camera,
             name=name,
         )
-
-
-def segments(actions: Int[np.ndarray, "time"]) -> list[tuple[int, int, int]]:
-    """Return runs of equal action as (action, first frame, frame after the last)."""
-    cuts = [0, *(np.flatnonzero(np.diff(actions)) + 1).tolist(), len(actions)]
-    return [(int(actions[a]), a, b) for a, b in itertools.pairwise(cuts)]
-
-
-def write_clips_csv(clips: Sequence[LabelledClip], path: Path) -> None:
-    """Write `path,label,start,end,subject,cam,dataset`: one row a person and run of one action, times in seconds."""
-    with path.open("w", newline="") as handle:
-        writer = csv.writer(handle)
-        writer.writerow(["path", "label", "start", "end", "subject", "cam", "dataset"])
-        for clip in clips:
-            times = clip.motion.timestamps_s
-            step = float(np.median(np.diff(times)))
-            for person, actions in zip(clip.motion.people, clip.motion.actions, strict=True):
-                for action, first, after in segments(actions):
-                    if action < 0:
-                        continue
-                    end = times[after] if after < len(times) else times[-1] + step
-                    subject = f"{clip.clip}/{person.person}"
-                    row = [f"clips/{clip.clip}.mp4", ACTIONS[action], f"{times[first]:.3f}", f"{end:.3f}"]
-                    writer.writerow([*row, subject, clip.room, "careclips"])
-
-
-def write_motion(motion: Motion, path: Path, camera: Camera | None = None) -> None:
-    """Write AMASS-style motion in its own frame: per person `poses` (time, 72), `betas`, `trans`; `mocap_framerate`;
-    the camera."""
-    times = motion.timestamps_s
-    arrays: dict[str, Any] = {
-        "timestamps_s": times,
-        "mocap_framerate": 1.0 / float(np.median(np.diff(times))),
-        "people": np.array([person.person for person in motion.people]),
-        "roles": np.array([person.role for person in motion.people]),
-    }
-    if camera is not None:
-        arrays |= {"T_world_camera": camera.T_world_camera, **image_projection(camera)}
-    for index, person in enumerate(motion.people):
-        arrays[f"poses_{index}"] = smpl_poses(person).astype(np.float32)
-        arrays[f"betas_{index}"] = person.betas.astype(np.float32)
-        arrays[f"trans_{index}"] = person.transl.astype(np.float32)
-        arrays[f"actions_{index}"] = motion.actions[index].astype(np.int8)
-        arrays[f"visible_{index}"] = person.visible
-    with path.open("wb") as handle:
-        np.savez_compressed(handle, **arrays)
-
-
-def smpl_poses(person: PersonTrack) -> Float[np.ndarray, "time 72"]:
-    """Return axis-angle of all 24 joints, root first."""
-    return np.concatenate([person.global_orient, person.body_pose], axis=1)
-
-
-def image_projection(camera: Camera) -> dict[str, np.ndarray]:
-    """Return what projects camera coordinates into the clip's images: K, and OpenCV's distortion where there is any.
-
-    `distortion_model` is "" (none), "opencv" (`cv2.projectPoints`) or "fisheye" (`cv2.fisheye.projectPoints`).
-    """
-    lens = camera.lens
-    if lens is None:
-        return {"intrinsics": camera.intrinsics, "distortion_model": np.array(""), "distortion": np.zeros(0)}
-    model = np.array(lens.model)
-    return {"intrinsics": lens.intrinsics, "distortion_model": model, "distortion": lens.coefficients}
-
-
-def frame_table(clips: Sequence[LabelledClip]) -> pd.DataFrame:
-    """Build a table of one row a frame and person."""
-    rows = []
-    for clip in clips:
-        for index, person in enumerate(clip.motion.people):
-            poses, pixels = smpl_poses(person), image_projection(clip.camera)
-            for frame, time in enumerate(clip.motion.timestamps_s):
-                action = int(clip.motion.actions[index, frame])
-                rows.append(
-                    {
-                        "clip": clip.clip,
-                        "frame": frame,
-                        "timestamp_s": float(time),
-                        "person": person.person,
-                        "role": person.role,
-                        "action": ACTIONS[action] if action >= 0 else "",
-                        "bbox_xyxy_px": clip.boxes_px[index, frame].tolist(),
-                        "visibility": float(clip.visibility[index, frame]),
-                        "keypoints_px": clip.keypoints_px[index, frame].ravel().tolist(),
-                        "keypoints_visible": clip.keypoints_visible[index, frame].tolist(),
-                        "joints_world": clip.joints_world[index, frame].ravel().tolist(),
-                        "smpl_poses": poses[frame].tolist(),
-                        "smpl_betas": person.betas.tolist(),
-                        "smpl_transl": person.transl[frame].tolist(),
-                        "room": clip.room,
-                        "intrinsics": pixels["intrinsics"].ravel().tolist(),
-                        "distortion_model": str(pixels["distortion_model"]),
-                        "distortion": pixels["distortion"].tolist(),
-                        "T_world_camera": clip.camera.T_world_camera.ravel().tolist(),
-                    }
-                )
-    return pd.DataFrame(rows)
-
-
-def coco(clips: Sequence[LabelledClip]) -> dict[str, Any]:
-    """Build COCO person keypoints; an image is a frame of a clip, named `clips/<id>.mp4#<frame>`."""
-    images, annotations = [], []
-    for clip in clips:
-        for frame, time in enumerate(clip.motion.timestamps_s):
-            image = len(images) + 1
-            images.append(
-                {
-                    "id": image,
-                    "file_name": f"clips/{clip.clip}.mp4#{frame}",
-                    "frame": frame,
-                    "timestamp_s": round(float(time), 6),
-                    "width": clip.camera.width_px,
-                    "height": clip.camera.height_px,
-                }
-            )
-            for index, person in enumerate(clip.motion.people):
-                if clip.visibility[index, frame] <= 0:
-                    continue
-                x0, y0, x1, y1 = (round(float(value), 2) for value in clip.boxes_px[index, frame])
-                flags = clip.keypoints_visible[index, frame]
-                points = np.where(flags[:, None] > 0, clip.keypoints_px[index, frame], 0.0).round(2)
-                annotations.append(
-                    {
-                        "id": len(annotations) + 1,
-                        "image_id": image,
-                        "category_id": 1,
-                        "bbox": [x0, y0, round(x1 - x0, 2), round(y1 - y0, 2)],
-                        "area": round((x1 - x0) * (y1 - y0), 2),
-                        "iscrowd": 0,
-                        "keypoints": [
-                            v for (x, y), f in zip(points.tolist(), flags.tolist(), strict=True) for v in (x, y, f)
-                        ],
-                        "num_keypoints": int((flags > 0).sum()),
-                        "person": person.person,
-                        "role": person.role,
-                        "action": ACTIONS[int(clip.motion.actions[index, frame])],
-                    }
-                )
-    category = {
-        "id": 1,
-        "name": "person",
-        "supercategory": "person",
-        "keypoints": list(COCO_KEYPOINTS),
-        "skeleton": [list(limb) for limb in COCO_SKELETON],
-    }
-    return {
-        "info": {"description": "careclips"},
-        "images": images,
-        "annotations": annotations,
-        "categories": [category],
-    }
-
-
-def clip_label(clip: LabelledClip) -> str:
-    """Return the one label of a clip where a trainer wants one: fall if anybody falls, else the longest action."""
-    actions = clip.motion.actions[clip.motion.actions >= 0]
-    if ACTIONS.index("fall") in actions:
-        return "fall"
-    return ACTIONS[int(np.bincount(actions, minlength=len(ACTIONS)).argmax())] if len(actions) else "other"
-
-
-def skeletons(clips: Sequence[LabelledClip]) -> dict[str, Any]:
-    """Build the layout of mmaction2 / PYSKL: `annotations` (keypoint [person, time, 17, 2], keypoint_score, label,
-    …) and `split`.
-
-    The split is by place in the list: every fifth clip is held out.
-    """
-    annotations = []
-    for clip in clips:
-        annotations.append(
-            {
-                "frame_dir": clip.clip,
-                "label": ACTIONS.index(clip_label(clip)),
-                "img_shape": (clip.camera.height_px, clip.camera.width_px),
-                "original_shape": (clip.camera.height_px, clip.camera.width_px),
-                "total_frames": len(clip.motion.timestamps_s),
-                "keypoint": np.nan_to_num(clip.keypoints_px).astype(np.float16),
-                "keypoint_score": (clip.keypoints_visible / 2.0).astype(np.float16),
-                "frame_label": clip.motion.actions.astype(np.int16),
-            }
-        )
-    names = [clip.clip for clip in clips]
-    held_out = set(names[4::5])
-    split = {"train": [name for name in names if name not in held_out], "val": sorted(held_out)}
-    return {"split": split, "annotations": annotations, "classes": list(ACTIONS), "joints": list(SMPL_JOINTS)}

@@ -1,20 +1,23 @@
 """Report: one self-contained HTML page over a generated dataset.
 
-Inputs: a dataset folder as `stages/dataset.py` wrote it, with `rooms/*.npz` maps. Output: the page as text, images
-inside.
+Inputs: a dataset folder as `stages/dataset.py` wrote it, with `rooms/*.npz` maps, read clip by clip. Output: the page
+as text, images inside.
 """
 
 import json
-from collections.abc import Collection, Mapping
+from collections import defaultdict
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import cv2
 import numpy as np
 import pandas as pd
-from jaxtyping import Float, UInt8
+from jaxtyping import Bool, Float, UInt8
 from matplotlib.figure import Figure
 
+from models.dataset.frames import read_clips
 from models.errors import InputError
 from models.footage.video import read_frames_at
 from models.rendering.html_page import embedded_figure, embedded_image, rendered
@@ -25,6 +28,7 @@ LIMBS = (
     (0, 6),
 )  # fmt: skip
 """Pairs of COCO-17 keypoints that are drawn as lines."""
+COLUMNS = ["frame", "timestamp_s", "person", "action", "room", "keypoints_px", "keypoints_visible", "joints_world"]
 _COLOURS = {"fall": "#d62728", "fallen": "#ff7f0e", "walk": "#2ca02c", "standing": "#1f77b4", "sitting": "#9467bd"}
 
 
@@ -70,7 +74,30 @@ def film_strip(video: Path, rows: pd.DataFrame, frames: int, width_px: int) -> U
     return np.concatenate(strip, axis=1)
 
 
-def room_from_above(room: Path, rows: pd.DataFrame) -> dict[str, str]:
+@dataclass(frozen=True)
+class PelvisPath:
+    """Where one person of a clip went."""
+
+    room: str
+    xy: Float[np.ndarray, "time 2"]
+    """World, metres."""
+    falls: Bool[np.ndarray, "time"]
+    """Falling or fallen."""
+
+
+def pelvis_paths(rows: pd.DataFrame) -> list[PelvisPath]:
+    """Return the path of every person of a clip."""
+    return [
+        PelvisPath(
+            str(own["room"].iloc[0]),
+            np.stack([np.asarray(joints)[:2] for joints in own["joints_world"]]),
+            np.isin(np.asarray(own["action"], dtype=str), ["fall", "fallen"]),
+        )
+        for _, own in rows.groupby("person")
+    ]
+
+
+def room_from_above(room: Path, paths: Sequence[PelvisPath]) -> dict[str, str]:
     """Draw walkable and occupied cells with the pelvis paths of all clips in the room: name and embedded image."""
     with np.load(room, allow_pickle=False) as data:
         name = str(data["name"])
@@ -84,12 +111,11 @@ def room_from_above(room: Path, rows: pd.DataFrame) -> dict[str, str]:
     image[occupied] = (0.55, 0.55, 0.60)
     extent = (origin[0], origin[0] + cell * walkable.shape[0], origin[1], origin[1] + cell * walkable.shape[1])
     axes.imshow(image.transpose(1, 0, 2), origin="lower", extent=extent, interpolation="nearest")
-    for _, clip in rows[rows["room"] == name].groupby(["clip", "person"]):
-        path = np.stack([np.asarray(joints)[:3] for joints in clip["joints_world"]])
-        falls = np.isin(np.asarray(clip["action"], dtype=str), ["fall", "fallen"])
-        axes.plot(path[:, 0], path[:, 1], color="#1f77b4", linewidth=1)
-        axes.plot(path[falls, 0], path[falls, 1], color="#d62728", linewidth=2)
-        axes.plot(*path[-1, :2], marker="o", color="#d62728" if falls.any() else "#1f77b4", markersize=4)
+    for path in paths:
+        if path.room == name:
+            axes.plot(*path.xy.T, color="#1f77b4", linewidth=1)
+            axes.plot(*path.xy[path.falls].T, color="#d62728", linewidth=2)
+            axes.plot(*path.xy[-1], marker="o", color="#d62728" if path.falls.any() else "#1f77b4", markersize=4)
     ahead = camera[:2, 2] * 0.6
     axes.annotate("", xy=camera[:2, 3] + ahead, xytext=camera[:2, 3], arrowprops={"arrowstyle": "-|>", "color": "k"})
     axes.set_xlabel("x (m), away from the camera")
@@ -116,25 +142,26 @@ def run(dataset: Path, clips_shown: int = 12) -> str:
     try:
         facts = json.loads((dataset / "dataset.json").read_text())
         summary = json.loads((dataset / "summary.json").read_text())
-        rows = pd.read_parquet(dataset / "frames.parquet")
+        clips, strips, paths = 0, [], []
+        seconds: defaultdict[str, float] = defaultdict(float)
+        for name, table in read_clips(dataset / "frames.parquet", COLUMNS):
+            rows: Any = table.to_pandas()
+            if clips < clips_shown:
+                strip = film_strip(dataset / "clips" / f"{name}.mp4", rows, 6, 232)
+                strips.append({"name": name, "room": rows["room"].iloc[0], "image": embedded_image(strip)})
+            times = np.unique(np.asarray(rows["timestamp_s"], dtype=np.float64))
+            step_s = float(np.median(np.diff(times)))
+            for action, count in rows["action"].value_counts().items():
+                seconds[action] += count * step_s
+            paths += pelvis_paths(rows)
+            clips += 1
     except (OSError, ValueError) as error:
         raise InputError(
             dataset, f"is not a dataset ({error})", "give a folder that `careclips generate` wrote"
         ) from error
-    strips = []
-    for name in rows["clip"].unique()[:clips_shown]:
-        mine = rows.loc[rows["clip"] == name, :]
-        strip = film_strip(dataset / "clips" / f"{name}.mp4", mine, 6, 232)
-        strips.append({"name": name, "room": mine["room"].iloc[0], "image": embedded_image(strip)})
-    step_s = (
-        rows.groupby("clip")["timestamp_s"]
-        .agg(lambda times: np.median(np.diff(np.unique(np.asarray(times, dtype=float)))))
-        .mean()
-    )
-    seconds = {
-        str(name): float(count * step_s) for name, count in rows["action"].value_counts().items() if name in ACTIONS
-    }
-    rooms = [room_from_above(path, rows) for path in sorted((dataset / "rooms").glob("*.npz"))]
+    longest_first = sorted(seconds.items(), key=lambda item: -item[1])
+    shown = {name: value for name, value in longest_first if name in ACTIONS}
+    rooms = [room_from_above(path, paths) for path in sorted((dataset / "rooms").glob("*.npz"))]
     evaluated = dataset / "evaluation.json"
     evaluation = json.loads(evaluated.read_text()) if evaluated.exists() else None
     return rendered(
@@ -144,9 +171,9 @@ def run(dataset: Path, clips_shown: int = 12) -> str:
         evaluation=evaluation,
         strips=strips,
         rooms=rooms,
-        bars=action_bars(seconds),
-        seconds=seconds,
-        hidden=max(0, rows["clip"].nunique() - clips_shown),
+        bars=action_bars(shown),
+        seconds=shown,
+        hidden=max(0, clips - clips_shown),
     )
 
 

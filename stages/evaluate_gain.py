@@ -27,6 +27,8 @@ from models.types import ACTIONS, COCO_KEYPOINTS, Annotations, Person2D
 _FALL = ACTIONS.index("fall")
 _HIPS = [COCO_KEYPOINTS.index("left_hip"), COCO_KEYPOINTS.index("right_hip")]
 
+_COLUMNS = ["clip", "person", "frame", "room", "timestamp_s", "keypoints_px", "keypoints_visible", "action"]
+
 
 class EvaluateConfig(Config):
     """Windows and classifier of `evaluate`."""
@@ -91,7 +93,7 @@ def dataset_poses(dataset: Path) -> list[PoseClip]:
     Raises InputError where the folder is no dataset.
     """
     try:
-        rows = pd.read_parquet(dataset / "frames.parquet")
+        rows = pd.read_parquet(dataset / "frames.parquet", columns=_COLUMNS)
     except (OSError, ValueError) as error:
         raise InputError(
             dataset, f"is not a dataset ({error})", "give a folder that `careclips generate` wrote"

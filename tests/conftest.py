@@ -109,3 +109,51 @@ def corpus_path(items, tmp_path_factory):
     path = tmp_path_factory.mktemp("corpus") / "corpus.bin"
     write_corpus(path, (*items, mirrored_item(items[0], body)), body.name, {})
     return path
+
+
+@pytest.fixture(scope="session")
+def labelled_clip():
+    """A function that makes a `LabelledClip` of 12 frames: one person walks, falls, and is hidden in the last frame."""
+    from models.geometry.camera import Camera, intrinsics_from_focal, normal_from_angles, pose_over_floor
+    from models.types import ACTIONS, LabelledClip, Motion, PersonTrack
+
+    def make(name: str = "clip_00000", room: str = "room_1/camera_1", width_px: int = 64) -> LabelledClip:
+        frames, height_px = 12, width_px * 3 // 4
+        pose = pose_over_floor(normal_from_angles(0.4, 0.0), 2.0)
+        camera = Camera(intrinsics_from_focal(60.0, width_px, height_px), width_px, height_px, pose)
+        vectors = [np.full((frames, width), value) for width, value in ((3, 0.1), (69, 0.2), (3, 0.3))]
+        track = PersonTrack("person_0", "resident", np.zeros(10), *vectors, np.ones(frames, bool), np.ones(frames))
+        actions = [ACTIONS.index("walk")] * 4 + [ACTIONS.index("fall")] * 3 + [ACTIONS.index("fallen")] * 5
+        motion = Motion(np.arange(frames) / 15, (track,), np.array([actions]), "physics")
+        flags = np.full((1, frames, 17), 2)
+        flags[:, :, 3] = 0
+        visibility = np.ones((1, frames))
+        visibility[0, -1] = 0.0
+        return LabelledClip(
+            name,
+            room,
+            camera,
+            motion,
+            {"fps": 15.0},
+            (1.7,),
+            np.tile([5.0, 6.0, 25.0, 40.0], (1, frames, 1)),
+            np.tile(np.array([20.0, 30.0]), (1, frames, 17, 1)),
+            flags,
+            np.full((1, frames, 24, 3), 0.5),
+            visibility,
+        )
+
+    return make
+
+
+@pytest.fixture(scope="session")
+def clip_files(tmp_path_factory):
+    """A folder with the `clip.mp4` and `masks.mkv` of such a clip: the person is a box of 20 x 34 pixels."""
+    from models.footage.video_writer import write_masks, write_video
+
+    folder = tmp_path_factory.mktemp("clip")
+    masks = np.zeros((12, 48, 64), np.uint8)
+    masks[:11, 6:40, 5:25] = 1
+    write_video(folder / "clip.mp4", np.full((12, 48, 64, 3), 90, np.uint8), 15.0)
+    write_masks(folder / "masks.mkv", masks, 15.0)
+    return folder

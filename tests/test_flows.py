@@ -394,7 +394,7 @@ def test_an_object_store_takes_the_place_of_the_folder(night, tmp_path):
     assert done.returncode == 0, done.stderr[-3000:]
     assert artefacts(tmp_path / "copy") == artefacts(folder / "store")
     assert not any(clip["recomputed"] for clip in json.loads((tmp_path / "copy" / "summary.json").read_text())["clips"])
-    for name in ("clips.csv", "frames.parquet", "coco_keypoints.json"):
+    for name in ("clips.csv", "frames.parquet/part-00000.parquet", "coco_keypoints.json"):
         assert (tmp_path / "dataset" / name).read_bytes() == (folder / "dataset" / name).read_bytes()
     assert f"room {room}" in done.stdout and (tmp_path / "room.png").stat().st_size > 1000
 

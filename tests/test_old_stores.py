@@ -67,6 +67,9 @@ def test_nothing_is_made_anew(old, tmp_path):
     same_body = load_body().digest == made_with
     assert [clip["recomputed"] for clip in summary["clips"]] == [not same_body]
     if same_body:
+        # Where motion came from when nothing was said.
+        config = old / "config_of_then.yaml"
+        config.write_text((old / "config.yaml").read_text().replace("run: {", "run: {motion: model, "))
         made = careclips(
             "generate",
             "--store",
@@ -78,7 +81,7 @@ def test_nothing_is_made_anew(old, tmp_path):
             "--out",
             tmp_path / "dataset",
             "--config",
-            old / "config.yaml",
+            config,
         )
         assert (made["accepted"], made["recomputed"]) == (1, 0)
         assert artefacts(tmp_path / "store") == before

@@ -101,3 +101,15 @@ def normal_from_angles(pitch: float, roll: float) -> Float[np.ndarray, "3"]:
     up = np.array([0.0, -np.cos(pitch), -np.sin(pitch)])
     c, s = np.cos(roll), np.sin(roll)
     return np.array([c * up[0] - s * up[1], s * up[0] + c * up[1], up[2]])
+
+
+def image_projection(camera: Camera) -> dict[str, np.ndarray]:
+    """Return what projects camera coordinates into the clip's images: K, and OpenCV's distortion where there is any.
+
+    `distortion_model` is "" (none), "opencv" (`cv2.projectPoints`) or "fisheye" (`cv2.fisheye.projectPoints`).
+    """
+    lens = camera.lens
+    if lens is None:
+        return {"intrinsics": camera.intrinsics, "distortion_model": np.array(""), "distortion": np.zeros(0)}
+    model = np.array(lens.model)
+    return {"intrinsics": lens.intrinsics, "distortion_model": model, "distortion": lens.coefficients}

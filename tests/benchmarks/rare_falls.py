@@ -25,6 +25,7 @@ from pipeline.evaluate import real_pose_clips
 from pipeline.settings import CONFIGS
 from stages.evaluate_gain import EvaluateConfig, PoseClip, Windows, dataset_poses, windows
 
+CONFIG = EvaluateConfig.model_validate({})
 FALLS_KEPT = (0, 1, 2, 4)
 """Real clips with a fall that are learned from; all of them come last."""
 
@@ -43,9 +44,8 @@ def precision(trained_on: Sequence[tuple[np.ndarray, np.ndarray]], tested: Windo
     x, y = (np.concatenate(parts) for parts in zip(*trained_on, strict=True))
     if y.all() or not y.any():
         return float(tested.positive.mean())
-    trees = EvaluateConfig().trees
     forest = RandomForestClassifier(
-        trees, class_weight="balanced_subsample", min_samples_leaf=2, random_state=seed, n_jobs=2
+        CONFIG.trees, class_weight="balanced_subsample", min_samples_leaf=2, random_state=seed, n_jobs=2
     )
     predicted = np.asarray(forest.fit(x, y).predict_proba(tested.features))[:, 1]
     return float(average_precision_score(tested.positive, predicted))
@@ -121,11 +121,10 @@ def main() -> None:
         labels = ClipLabels(given.labels, segments)
     clips = real_pose_clips(given.real, labels)
     others = real_pose_clips(given.test_store, labels) if given.test_store else clips
-    config = EvaluateConfig()
-    real = windows(config, matching(clips, given.train), mirror=True)
-    tested = windows(config, matching(others, given.test))
+    real = windows(CONFIG, matching(clips, given.train), mirror=True)
+    tested = windows(CONFIG, matching(others, given.test))
     parted = (part.partition("=") for part in given.synthetic)
-    datasets = {name: windows(config, dataset_poses(Path(folder)), mirror=True) for name, _, folder in parted}
+    datasets = {name: windows(CONFIG, dataset_poses(Path(folder)), mirror=True) for name, _, folder in parted}
     report = {
         "counts": {"real": counts(real, 2), "test": counts(tested, 1)}
         | {name: counts(made, 2) for name, made in datasets.items()}

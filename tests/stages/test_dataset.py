@@ -1,63 +1,53 @@
+"""Datasets: whole, their parts agree, earlier clips are kept, memory does not grow with them; and their report."""
+
 import json
-import pickle
+import shutil
+import subprocess
+import sys
+from pathlib import Path
 
 import numpy as np
 import pandas as pd
 import pytest
 
+from models.body.model import load_body
+from models.dataset import skeletons
 from models.errors import InputError
-from models.footage.video_writer import read_masks, write_masks, write_video
-from models.geometry.camera import Camera, intrinsics_from_focal, normal_from_angles, pose_over_floor
-from models.types import ACTIONS, LabelledClip, Motion, PersonTrack
+from models.footage.video_writer import read_masks
+from models.mocap.importers import IMPORTERS
+from models.types import ACTIONS
+from stages import dataset as stage
 from stages import dataset_report as report
-from stages.dataset import clip_label, run, segments
 
-T = 12
+CAMERAS = {"room_1/camera_1": 1, "room_1/camera_2": 2, "room_2/camera_3": 3}
 
 
-def labelled(name="clip_00000"):
-    camera = Camera(intrinsics_from_focal(60.0, 64, 48), 64, 48, pose_over_floor(normal_from_angles(0.4, 0.0), 2.0))
-    track = PersonTrack(
-        "person_0",
-        "resident",
-        np.arange(10.0),
-        np.full((T, 3), 0.1),
-        np.full((T, 69), 0.2),
-        np.full((T, 3), 0.3),
-        np.ones(T, bool),
-        np.ones(T),
-    )
-    actions = np.array([[ACTIONS.index("walk")] * 4 + [ACTIONS.index("fall")] * 3 + [ACTIONS.index("fallen")] * 5])
-    motion = Motion(np.arange(T) / 15, (track,), actions, "physics")
-    flags = np.full((1, T, 17), 2)
-    flags[:, :, 3] = 0
-    visibility = np.ones((1, T))
-    visibility[0, -1] = 0.0
-    return LabelledClip(
-        name,
-        "home/room",
-        camera,
-        motion,
-        {"fps": 15.0},
-        (1.7,),
-        np.tile([5.0, 6.0, 25.0, 40.0], (1, T, 1)),
-        np.tile(np.array([20.0, 30.0]), (1, T, 17, 1)),
-        flags,
-        np.full((1, T, 24, 3), 0.5),
-        visibility,
-    )
+@pytest.fixture(scope="module")
+def body():
+    return load_body()
+
+
+@pytest.fixture(scope="module")
+def write(labelled_clip, clip_files, body):
+    """A function that writes a dataset of clips by their numbers, those in it `earlier` kept."""
+
+    def write(folder: Path, numbers: list[int], earlier: Path | None = None, facts: dict | None = None) -> Path:
+        folder.mkdir()
+        ids = {f"clip_{number:05d}": f"key_{number}" for number in numbers}
+        kept = stage.kept(earlier, list(ids.items()), CAMERAS) if earlier else 0
+        rooms = list(CAMERAS)
+        added = [(labelled_clip(name, rooms[int(name[-1]) % 3]), clip_files) for name in list(ids)[kept:]]
+        facts = (facts or {}) | {"cameras": CAMERAS, "clips": list(ids.values())}
+        stage.run(iter(added), folder, facts, body, earlier if kept else None)
+        return folder
+
+    return write
 
 
 @pytest.fixture
-def dataset(tmp_path):
-    source = tmp_path / "artefact"
-    source.mkdir()
-    write_video(source / "clip.mp4", np.full((T, 48, 64, 3), 90, np.uint8), 15.0)
-    write_masks(source / "masks.mkv", np.ones((T, 48, 64), np.uint8), 15.0)
-    folder = tmp_path / "dataset"
-    folder.mkdir()
+def dataset(write, labelled_clip, tmp_path):
     room = {
-        "room": "home/room",
+        "room": "room_1/camera_1",
         "camera_height_m": 2.0,
         "camera_height_interval_m": [1.9, 2.1],
         "pitch_deg": 20.0,
@@ -69,20 +59,20 @@ def dataset(tmp_path):
     facts = {
         "seed": 0,
         "stand_ins": ["starter"],
-        "licences": ["Apache-2.0"],
+        "licences": ["Apache-2.0 <b>"],
         "timings_s": {"generation": 1.0},
-        "reconstruction": {"rooms": [room], "clips": [], "rejected": [{"item": "x.mp4", "reason": "is empty <b>"}]},
+        "reconstruction": {"rooms": [room], "clips": [], "rejected": [{"item": "source_4"}]},
     }
-    run([(labelled(), source)], folder, facts)
+    folder = write(tmp_path / "dataset", [0], facts=facts)
     (folder / "rooms").mkdir()
     np.savez(
-        folder / "rooms" / "home_room.npz",
+        folder / "rooms" / "room_1_camera_1.npz",
         walkable=np.ones((20, 20), bool),
         occupied=np.eye(20, dtype=bool),
-        name="home/room",
+        name="room_1/camera_1",
         grid_origin=np.zeros(3),
         grid_cell_m=0.1,
-        T_world_camera=labelled().camera.T_world_camera,
+        T_world_camera=labelled_clip().camera.T_world_camera,
     )
     summary = {
         "requested": 1,
@@ -96,52 +86,128 @@ def dataset(tmp_path):
     return folder
 
 
-def test_the_layout_is_complete_and_its_parts_agree(dataset):
-    lines = (dataset / "clips.csv").read_text().splitlines()
-    assert lines[0] == "path,label,start,end,subject,cam,dataset"
-    assert lines[2] == "clips/clip_00000.mp4,fall,0.267,0.467,clip_00000/person_0,home/room,careclips"
-    rows = pd.read_parquet(dataset / "frames.parquet")
-    assert len(rows) == T and list(rows["action"][3:5]) == ["walk", "fall"]
-    assert (
-        len(rows["smpl_poses"][0]) == 72 and len(rows["joints_world"][0]) == 72 and len(rows["keypoints_px"][0]) == 34
-    )
+def test_the_layout_is_complete_and_its_parts_agree(dataset, body):
+    rows, segments = pd.read_parquet(dataset / "frames.parquet"), pd.read_csv(dataset / "clips.csv")
+    facts = json.loads((dataset / "dataset.json").read_text())
+    assert len(rows) == 12 and rows["action"][3:5].tolist() == ["walk", "fall"]
+    said = [facts["classes"][str(label)] for label in segments["label"]]
+    assert said == list(dict.fromkeys(rows["action"])) == ["walk", "fall", "fallen"]
+    assert list(facts["classes"].values()) == list(ACTIONS)
+    assert {facts["cameras"][name] for name in rows["room"]} == set(segments["cam"]) == {1}
     coco = json.loads((dataset / "coco_keypoints.json").read_text())
-    assert len(coco["images"]) == T and len(coco["annotations"]) == T - 1  # the frame where nothing is visible has none
-    first = coco["annotations"][0]
-    assert first["bbox"] == [5.0, 6.0, 20.0, 34.0] and first["num_keypoints"] == 16
-    assert first["keypoints"][9:12] == [0.0, 0.0, 0] and first["keypoints"][:3] == [20.0, 30.0, 2]
-    with (dataset / "skeletons.pkl").open("rb") as handle:
-        skeletons = pickle.load(handle)
-    assert skeletons["annotations"][0]["keypoint"].shape == (1, T, 17, 2)
-    assert skeletons["annotations"][0]["label"] == ACTIONS.index("fall") and skeletons["split"]["train"] == [
-        "clip_00000"
+    assert len(coco["images"]) == 12 and len(coco["annotations"]) == 11
+    for names in (segments["path"] + ".mp4", [image["file_name"] for image in coco["images"]]):
+        assert all((dataset / name).is_file() for name in names)
+    found = skeletons.read(dataset / "skeletons.pkl")
+    assert found["annotations"][0]["frame_dir"] == "clip_00000" and found["split"]["train"] == ["clip_00000"]
+    assert facts["split"].startswith("by clip")
+    (motion,) = IMPORTERS["clip"](dataset / "clips", body, np.zeros(10), 15.0)
+    (take,) = IMPORTERS["amass"](dataset / "clips" / "clip_00000.npz", body, np.zeros(10), 15.0)
+    assert len(motion.timestamps_s) == len(take.timestamps_s) == 12 and motion.people[0].role == "resident"
+    assert (read_masks(dataset / "masks" / "clip_00000.mkv") == 1).any()
+
+
+def files(folder: Path) -> dict[str, bytes]:
+    return {str(file.relative_to(folder)): file.read_bytes() for file in sorted(folder.rglob("*")) if file.is_file()}
+
+
+def test_a_night_that_adds_clips_writes_the_new_ones_alone(write, tmp_path):
+    first = write(tmp_path / "first", [0, 1, 2])
+    both = write(tmp_path / "both", [0, 1, 2, 3, 4], first)
+    for name in (
+        "clips/clip_00001.mp4",
+        "clips/clip_00001.npz",
+        "masks/clip_00002.mkv",
+        "frames.parquet/part-00000.parquet",
+    ):
+        assert (both / name).stat().st_ino == (first / name).stat().st_ino, name  # the same file on disk
+    at_once = write(tmp_path / "at_once", [0, 1, 2, 3, 4])
+    differ = {name for name, content in files(at_once).items() if files(both).get(name) != content}
+    assert differ <= {"frames.parquet/part-00000.parquet", "dataset.json", "skeletons.pkl"}
+    pd.testing.assert_frame_equal(*(pd.read_parquet(one / "frames.parquet") for one in (both, at_once)))
+    assert json.loads((both / "dataset.json").read_text())["parts"] == [
+        ["clip_00000", "clip_00001", "clip_00002"],
+        ["clip_00003", "clip_00004"],
     ]
-    with np.load(dataset / "clips" / "clip_00000.npz") as motion:
-        assert motion["poses_0"].shape == (T, 72) and motion["trans_0"].shape == (T, 3)
-        assert float(motion["mocap_framerate"]) == pytest.approx(15.0)
-        np.testing.assert_allclose(motion["poses_0"][0, :4], [0.1, 0.1, 0.1, 0.2], atol=1e-6)
-    assert (read_masks(dataset / "masks" / "clip_00000.mkv") == 1).all()
+    one, other = (skeletons.read(folder / "skeletons.pkl") for folder in (both, at_once))
+    assert one["split"] == other["split"] and len(one["annotations"]) == 5
+    assert one["split"]["val"] == ["clip_00002"]  # of room_2, which no other clip is in
 
 
-def test_pycocotools_reads_the_keypoints(dataset):
-    from pycocotools.coco import COCO
+@pytest.mark.parametrize("change", ["other clips", "fewer clips", "a table", "a clip", "a format", "no dataset"])
+def test_what_would_be_written_otherwise_is_not_kept(write, tmp_path, change):
+    first = write(tmp_path / "first", [0, 1, 2])
+    clips = [(f"clip_{number:05d}", f"key_{number}") for number in range(4)]
+    assert stage.kept(first, clips, CAMERAS) == 3
+    cameras = CAMERAS
+    if change == "other clips":
+        clips[1] = ("clip_00001", "key_of_another_order")
+    elif change == "fewer clips":
+        clips = clips[:2]
+    elif change == "a table":
+        (first / "clips.csv").write_text("path\n")
+    elif change == "a clip":
+        (first / "masks" / "clip_00001.mkv").unlink()
+    elif change == "a format":
+        facts = json.loads((first / "dataset.json").read_text())
+        (first / "dataset.json").write_text(json.dumps(facts | {"format": 1}))
+    else:
+        shutil.rmtree(first)
+    assert stage.kept(first, clips, cameras) == 0
 
-    coco = COCO(str(dataset / "coco_keypoints.json"))
-    assert coco.getCatIds(catNms=["person"]) == [1] and len(coco.getAnnIds()) == T - 1
+
+PROGRAM = """
+import resource, sys
+from dataclasses import replace
+from pathlib import Path
+from models import codec
+from models.body.model import load_body
+from stages import dataset, dataset_report
+source, out, count, clips = Path(sys.argv[1]), Path(sys.argv[2]), int(sys.argv[3]), None
+body, clip = load_body(), codec.load(source, "value")
+def clips(number):
+    for index in range(number):
+        yield replace(codec.load(source, "value"), clip=f"clip_{index:05d}"), source
+for number in (1, count):
+    (out / str(number)).mkdir(parents=True)
+    facts = {"cameras": {clip.room: 1}, "clips": [str(index) for index in range(number)]}
+    dataset.run(clips(number), out / str(number), facts, body)
+    print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024)
+"""
 
 
-def test_segments_and_clip_label():
-    assert segments(np.array([1, 1, 3, 3, 3])) == [(1, 0, 2), (3, 2, 5)]
-    assert clip_label(labelled()) == "fall"
+def test_memory_does_not_grow_with_the_clips(labelled_clip, clip_files, tmp_path):
+    """150 clips, where all at once would take 150 times a clip of 4 s: 5 s at 15 Hz hold some 1 MB as rows of Python's
+    own numbers."""
+    from models import codec
+
+    source = tmp_path / "source"
+    shutil.copytree(clip_files, source)
+    codec.save(labelled_clip(), source, "value")
+    command = [sys.executable, "-c", PROGRAM, str(source), str(tmp_path / "out"), "150"]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=300, cwd=Path(__file__).parents[2])
+    assert done.returncode == 0, done.stderr[-2000:]
+    one, many = map(float, done.stdout.split())
+    assert many < one + 25.0, f"{one:.0f} MiB for one clip, {many:.0f} MiB for 150"
+    assert pd.read_parquet(tmp_path / "out" / "150" / "frames.parquet", columns=["clip"])["clip"].nunique() == 150
 
 
 def test_the_report_is_self_contained_and_escapes(dataset):
     page = report.run(dataset)
     assert page == report.run(dataset)  # same dataset, same bytes
-    for text in ("no fall happened", "home/room", "clip_00000", "Apache-2.0", "starter"):
+    for text in ("no fall happened", "room_1/camera_1", "clip_00000", "Apache-2.0", "starter", "source_4"):
         assert text in page
-    assert "is empty &lt;b&gt;" in page and "is empty <b>" not in page
+    assert "Apache-2.0 &lt;b&gt;" in page and "Apache-2.0 <b>" not in page
     assert page.count("data:image/") >= 3 and "http://" not in page and "https://" not in page
+
+
+def test_the_report_counts_seconds_of_all_clips(write, dataset, tmp_path):
+    page = report.run(dataset)
+    assert '<td>walk</td><td class="n">0.3</td>' in page and '<td>fallen</td><td class="n">0.3</td>' in page
+    more = write(tmp_path / "more", list(range(14)), facts=json.loads((dataset / "dataset.json").read_text()))
+    shutil.copy(dataset / "summary.json", more)
+    page = report.run(more)
+    assert '<td>walk</td><td class="n">3.7</td>' in page and "and 2 more in clips/" in page
 
 
 def test_a_folder_that_is_no_dataset(tmp_path):
@@ -154,9 +220,8 @@ def test_what_stood_in_is_said():
         "clips": [{"pose_backend": "sidecar"}, {"pose_backend": None}, {"pose_backend": "sidecar"}],
         "rooms": [{"calibration": "file"}, {"calibration": "people"}],
     }
-    lines = report.stand_ins(
-        {"metric": "starter", "relative": "some/folder"}, False, {"physics", "procedural"}, rebuilt
-    )
+    depth = {"metric": "starter", "relative": "some/folder"}
+    lines = report.stand_ins(depth, False, {"physics", "procedural"}, rebuilt)
     assert [line.split(":")[0] for line in lines] == ["Depth (metric)", "2D poses", "Camera", "Body", "Everyday motion"]
     nothing = {"clips": [], "rooms": []}
     assert report.stand_ins({"metric": "a", "relative": "b"}, True, {"physics", "mocap"}, nothing) == []

@@ -13,9 +13,9 @@ from models.body.model import BodyModel
 from models.body.tracks import track_joints
 from models.errors import InputError
 from models.geometry.transforms import matrix_from_axis_angle, yaw
+from models.mocap.clip_file import write_motion
 from models.mocap.importers import IMPORTERS
 from models.types import ACTIONS, Motion
-from stages.dataset import write_motion
 
 
 @pytest.fixture
@@ -61,7 +61,7 @@ def check(body: BodyModel, read: Motion, motion: Motion) -> None:
 
 def test_a_clip_comes_back(body: BodyModel, betas: np.ndarray, motion: Motion, tmp_path: Path) -> None:
     for name in ("a", "b"):
-        write_motion(motion, tmp_path / f"{name}.npz")
+        write_motion(motion, tmp_path / f"{name}.npz", body)
     (read,) = IMPORTERS["clip"](tmp_path / "a.npz", body, 2.0 * betas)
     check(body, read, motion)
     assert len(IMPORTERS["clip"](tmp_path, body, betas)) == 2 and read.details["texts"] == ()

@@ -1,0 +1,1 @@
+"""The files of a dataset, clip by clip: each format after its own readers, each to be added to."""
