@@ -10,13 +10,14 @@ prediction x (focal / width) / r. Checkpoints without that key are taken as they
 """
 
 import hashlib
-import json
-import re
+import math
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
 import numpy as np
 import torch
+from httpx import HTTPError
 from huggingface_hub import snapshot_download
 from huggingface_hub.errors import HfHubHTTPError
 from jaxtyping import Float, UInt8
@@ -26,7 +27,8 @@ from torch.nn.functional import interpolate
 
 from models.config import Config
 from models.errors import InputError
-from models.networks import STARTERS
+from models.networks import STARTERS, check_no_pointer, device_of, from_pretrained, is_hub_id
+from models.text_files import read_json
 
 IMAGENET_MEAN, IMAGENET_STD = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)
 
@@ -59,9 +61,53 @@ class DepthModelsConfig(Config):
     def _hub_models_are_pinned(self):
         for kind in ("metric", "relative"):
             name, revision = getattr(self, kind), getattr(self, f"{kind}_revision")
-            if _is_hub_id(name) and revision is None:
+            if is_hub_id(name) and revision is None:
                 raise ValueError(f"{kind}: the hub model {name!r} needs {kind}_revision, the commit to use")
         return self
+
+
+FETCH_AGAIN = "fetch the folder again"
+
+
+@dataclass(frozen=True)
+class Preset:
+    """How a checkpoint wants its images prepared."""
+
+    short_px: int = 518
+    """Shorter side of the network's input."""
+    mean: tuple[float, ...] = IMAGENET_MEAN
+    std: tuple[float, ...] = IMAGENET_STD
+
+    @classmethod
+    def read(cls, path: Path) -> "Preset":
+        """Read a preprocessor_config.json of the hub; what it does not name, or the whole file, is Depth Anything's.
+
+        InputError where it names what is no size, or no three numbers.
+        """
+        raw = _settings(path) if path.is_file() else {}
+        size = raw.get("size", {"height": cls.short_px})
+        short_px = size.get("height", cls.short_px) if isinstance(size, dict) else size
+        if type(short_px) is not int or not 1 <= short_px <= 10_000:
+            raise InputError(path, f"has the size {size!r:.60}, expected pixels", FETCH_AGAIN)
+        values = []
+        for name, default in (("image_mean", IMAGENET_MEAN), ("image_std", IMAGENET_STD)):
+            value = raw.get(name, default)
+            sound = isinstance(value, list | tuple) and len(value) == 3 and all(_is_number(one) for one in value)
+            if not sound or (name == "image_std" and min(value) <= 0.0):
+                raise InputError(path, f"has the {name} {value!r:.60}, expected three numbers", FETCH_AGAIN)
+            values.append(tuple(float(one) for one in value))
+        return cls(short_px, *values)
+
+
+def _settings(path: Path) -> dict[str, Any]:
+    raw = read_json(path)
+    if not isinstance(raw, dict):
+        raise InputError(path, f"holds no settings, but a {type(raw).__name__}", FETCH_AGAIN)
+    return raw
+
+
+def _is_number(value: Any) -> bool:
+    return isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value)
 
 
 class DepthNetwork:
@@ -69,38 +115,38 @@ class DepthNetwork:
 
     def __init__(self, kind: Kind, name: str, revision: str | None, short_px: int | None, device: str):
         """Load a checkpoint; InputError says which key names it and what to fetch."""
+        key = f"depth_models.{kind}"
         folder = checkpoint_folder(kind, name, revision)
-        self.kind, self.name, self.device = kind, name, torch.device(device)
+        self.kind, self.name, self.device = kind, name, device_of("depth_models.device", device)
         self.digest = digest(folder)
-        try:
-            settings = json.loads((folder / "config.json").read_text())
-        except json.JSONDecodeError as error:
-            raise InputError(
-                folder / "config.json", f"is not readable JSON ({error})", "fetch the folder again"
-            ) from error
+        settings = _settings(folder / "config.json")
         found = settings.get("model_type"), settings.get("depth_estimation_type", "relative")
         if found != ("depth_anything", kind):
             raise InputError(
                 folder / "config.json",
                 f"is a model of type {found[0]!r} for {found[1]!r} depth, expected 'depth_anything' for {kind!r}",
-                f"set depth.models.{kind} to a {kind} Depth Anything checkpoint",
+                f"set {key} to a {kind} Depth Anything checkpoint",
             )
         from transformers import DepthAnythingForDepthEstimation  # takes seconds, and many a command predicts no depth
 
         # Shipped weights are float16 to be small; arithmetic is float32 everywhere.
-        self.network = DepthAnythingForDepthEstimation.from_pretrained(
-            folder, use_safetensors=True, dtype=torch.float32
-        ).eval()
+        loaded = from_pretrained(
+            DepthAnythingForDepthEstimation, folder, key, use_safetensors=True, dtype=torch.float32
+        )
+        self.network = loaded.eval()
         torch.nn.Module.to(self.network, self.device)
-        patch = self.network.config.patch_size
-        assert isinstance(patch, int), f"square patches only, not {patch}"
+        patch, ratio = self.network.config.patch_size, settings.get("canonical_focal_ratio")
+        if type(patch) is not int or patch < 1:
+            raise InputError(folder / "config.json", f"has the patch {patch!r:.40}, expected one number", FETCH_AGAIN)
+        if ratio is not None and not (_is_number(ratio) and ratio > 0.0):
+            found = f"has the canonical_focal_ratio {ratio!r:.40}, expected a number above 0"
+            raise InputError(folder / "config.json", found, FETCH_AGAIN)
         self.patch = patch
-        self.canonical_focal_ratio: float | None = settings.get("canonical_focal_ratio")
-        processor = folder / "preprocessor_config.json"
-        preset = json.loads(processor.read_text()) if processor.is_file() else {}
-        self.short_px = short_px or int(preset.get("size", {}).get("height", 518))
-        self.mean = torch.tensor(preset.get("image_mean", IMAGENET_MEAN)).view(3, 1, 1)
-        self.std = torch.tensor(preset.get("image_std", IMAGENET_STD)).view(3, 1, 1)
+        self.canonical_focal_ratio: float | None = ratio
+        preset = Preset.read(folder / "preprocessor_config.json")
+        self.short_px = short_px or preset.short_px
+        self.mean = torch.tensor(preset.mean).view(3, 1, 1)
+        self.std = torch.tensor(preset.std).view(3, 1, 1)
 
     def input_size(self, height_px: int, width_px: int) -> tuple[int, int]:
         """Return height and width of the network's input: the shorter side as configured, each side a multiple of
@@ -192,14 +238,14 @@ def digest(folder: Path) -> str:
 
 def checkpoint_folder(kind: Kind, name: str, revision: str | None) -> Path:
     """Return the folder that holds a named checkpoint, fetched from the hub if it is a hub id."""
-    key = f"depth.models.{kind}"
+    key = f"depth_models.{kind}"
     if name == "starter":
         folder = STARTERS / f"depth_{kind}"
-    elif _is_hub_id(name):
+    elif is_hub_id(name):
         try:
             # safetensors and JSON only: a pickle is never fetched, let alone loaded.
             folder = Path(snapshot_download(name, revision=revision, allow_patterns=["*.json", "*.safetensors"]))
-        except (OSError, ValueError, HfHubHTTPError) as error:
+        except (OSError, ValueError, HfHubHTTPError, HTTPError) as error:
             raise InputError(
                 name,
                 f"cannot be fetched from the model hub ({type(error).__name__})",
@@ -215,8 +261,6 @@ def checkpoint_folder(kind: Kind, name: str, revision: str | None) -> Path:
             f"is not a checkpoint folder ({' and '.join(missing)} missing)",
             f"correct {key}, or set it to starter",
         )
+    for path in sorted([*folder.glob("*.safetensors"), *folder.glob("*.json")]):
+        check_no_pointer(path)
     return folder
-
-
-def _is_hub_id(name: str) -> bool:
-    return name != "starter" and re.fullmatch(r"[\w.-]+/[\w.-]+", name) is not None and not Path(name).is_dir()

@@ -8,11 +8,10 @@ What it is known by is the digest of both. Two things let names in the code chan
   again with today's names, and nothing else, `KNOWN_AS` says what they were known by before.
 """
 
-import json
 import re
 from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import TypeVar
+from typing import Any, TypeVar
 
 import torch
 from pydantic import ValidationError
@@ -22,11 +21,13 @@ from torch import Tensor, nn
 
 from models.errors import InputError
 from models.files import digest, file_digest
+from models.text_files import read_json
 
 STARTERS = Path(__file__).parent / "starter"
 """The small networks that ship."""
 
 Network = TypeVar("Network", bound=nn.Module)
+_POINTER = b"version https://git-lfs.github.com/spec/"
 WEIGHTS_DIGEST = "weights_sha256"
 """What config.json calls the digest of model.safetensors, beside the network's own settings."""
 KNOWN_AS = {
@@ -66,20 +67,75 @@ def load_network(folder: Path, kind: str, remedy: str, build: Callable[[dict], N
     missing, does not hold what `build` made, or is not the one whose digest the settings state.
     """
     settings, weights = _files(folder, kind, remedy)
+    for path in (settings, weights):
+        check_no_pointer(path)
+    values, again = read_json(settings), "train or fetch it again"
+    if not isinstance(values, dict):
+        raise InputError(settings, f"holds no settings of a {kind}, but a {type(values).__name__}", again)
+    stated, found = values.pop(WEIGHTS_DIGEST, None), file_digest(weights)
+    if stated not in (None, found):
+        raise InputError(
+            weights, f"has the digest {found[:12]}, {settings.name} states {stated!s:.12}", "fetch it again"
+        )
     try:
-        values = json.loads(settings.read_text())
-        stated, found = values.pop(WEIGHTS_DIGEST, None), file_digest(weights)
-        if stated not in (None, found):
-            raise InputError(
-                weights, f"has the digest {found[:12]}, {settings.name} states {stated[:12]}", "fetch it again"
-            )
         network = build(values)
         tensors = {name: value.to(torch.float32) for name, value in load_file(weights).items()}
         network.load_state_dict(current_keys(network, tensors))
-    except (json.JSONDecodeError, ValidationError, SafetensorError, RuntimeError) as error:
-        problem = str(error).splitlines()[0]
-        raise InputError(folder, f"is damaged, or no {kind} ({problem})", "train or fetch it again") from error
+    except ValidationError as error:
+        wrong = error.errors()[0]
+        words = f"{'.'.join(str(part) for part in wrong['loc'])}: {wrong['msg']}"
+        raise InputError(settings, f"holds no settings of a {kind} ({words})", again) from error
+    except (SafetensorError, RuntimeError) as error:
+        raise InputError(folder, f"is damaged, or no {kind} ({one_line(error)})", again) from error
+    spoiled = [name for name, value in network.state_dict().items() if not torch.isfinite(value).all()]
+    if spoiled:
+        raise InputError(weights, f"holds numbers that are not finite, in {spoiled[0]}", again)
     return network.eval().requires_grad_(False)
+
+
+def check_no_pointer(path: Path) -> None:
+    """Raise InputError where a file is what Git LFS leaves in the place of one that was not fetched."""
+    with path.open("rb") as handle:
+        if handle.read(len(_POINTER)) == _POINTER:
+            raise InputError(
+                path, "is a Git LFS pointer, not the file", "run `git lfs pull` in its repository, or download the file"
+            )
+
+
+def is_hub_id(name: str) -> bool:
+    """Tell whether a name is of a model hub, and of no folder here."""
+    return re.fullmatch(r"[\w.-]+/[\w.-]+", name) is not None and not Path(name).is_dir()
+
+
+def from_pretrained(kind: type, name: str | Path, key: str, **options: Any) -> Any:
+    """Return what `kind.from_pretrained` of transformers makes of a folder or hub id; networks with all their weights.
+
+    `key` is the config's that names it. InputError where it cannot be had, whatever is wrong with it.
+    """
+    folder = Path(name)
+    for path in sorted([*folder.glob("*.safetensors"), *folder.glob("*.json")]) if folder.is_dir() else ():
+        check_no_pointer(path)
+    network = hasattr(kind, "base_model_prefix")
+    try:
+        loaded = kind.from_pretrained(name, **options, **({"output_loading_info": True} if network else {}))
+    # Whatever a foreign folder makes of transformers, which validates little: it is the folder that is to be named.
+    except Exception as error:
+        remedy = f"give a hub id that can be reached or a local folder in {key}"
+        raise InputError(name, f"cannot be loaded as {kind.__name__} ({one_line(error)})", remedy) from error
+    if not network:
+        return loaded
+    loaded, info = loaded
+    lacking = sorted([*info["missing_keys"], *(str(one) for one in info["mismatched_keys"])])
+    if lacking:
+        problem = f"lacks {len(lacking)} of the weights of {kind.__name__}, such as {lacking[0]}"
+        raise InputError(name, problem, f"set {key} to a whole checkpoint of that kind")
+    return loaded
+
+
+def one_line(error: BaseException) -> str:
+    """Return the first line of what an exception says, or its name."""
+    lines = [line.strip() for line in str(error).splitlines() if line.strip()]
+    return lines[0][:200] if lines else type(error).__name__
 
 
 def _files(folder: Path, kind: str, remedy: str) -> tuple[Path, Path]:
@@ -105,6 +161,9 @@ def device_of(key: str, name: str) -> torch.device:
     InputError where it is not there; `key` is the config's.
     """
     try:
-        return torch.zeros(0, device=name).device
+        device = torch.zeros(0, device=name).device
     except (RuntimeError, AssertionError) as error:
         raise InputError(key, f"{name!r} is not there", "name a device that torch finds, or cpu") from error
+    if device.type == "meta":
+        raise InputError(key, f"{name!r} computes nothing", "name a device that torch finds, or cpu")
+    return device

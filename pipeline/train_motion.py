@@ -114,7 +114,7 @@ def train_motion(
     if missing:
         log.warning("%s not installed: no pictures are drawn", " and ".join(missing))
     facts["items"] = len(read.index.rows)
-    run = Run(settings.seed, out, device=torch.device(machine.device))
+    run = Run(settings.seed, out, device=device_of("--device", machine.device))
     look_on = None if missing else look
     curve = training.train(config, data, cache.encode, cache.digest, run, facts, look_on, begin)
     if not first:

@@ -77,7 +77,7 @@ def load_motion_model(name: Path | str = "starter", device: str = "cpu") -> Moti
     InputError where it is none, is damaged, or its features are laid out in another way, and for a device that is not
     there.
     """
-    return load_network(folder_of(name), *_KIND, _build).to(device_of("device", device))
+    return load_network(folder_of(name), *_KIND, _build).to(device_of("sample_motion.device", device))
 
 
 def check_text_encoder(model: MotionModel, digest: str) -> None:

@@ -12,6 +12,7 @@ import numpy as np
 from jaxtyping import UInt8
 
 from models.errors import InputError
+from models.networks import check_no_pointer
 from models.people2d.pose2d import Crop, Pose2D
 
 FETCH = (
@@ -32,18 +33,22 @@ class TflitePose:
             data = path.read_bytes()
         except OSError as error:
             raise InputError(path, f"is not a readable pose file ({error.strerror})", FETCH) from error
+        check_no_pointer(path)
         self.digest = hashlib.sha256(data).hexdigest()
+        if data[4:8] != b"TFL3":
+            raise InputError(path, "is not a TFLite model", FETCH)
         try:
             self.interpreter = Interpreter(model_content=data, num_threads=threads)
             self.interpreter.allocate_tensors()
         except (ValueError, RuntimeError) as error:
             raise InputError(path, "is not a TFLite model", FETCH) from error
-        self.input, outputs = self.interpreter.get_input_details()[0], self.interpreter.get_output_details()
-        shape = tuple(int(n) for n in self.input["shape"])
-        self.output = outputs[0]["index"]
-        if len(shape) != 4 or shape[1] != shape[2] or tuple(outputs[0]["shape"]) != (1, 1, 17, 3):
-            found = f"takes {shape} and gives {tuple(int(n) for n in outputs[0]['shape'])}"
-            raise InputError(path, f"{found}, expected (1, n, n, 3) and (1, 1, 17, 3)", FETCH)
+        inputs, outputs = self.interpreter.get_input_details(), self.interpreter.get_output_details()
+        shape, given = (tuple(int(n) for n in part[0]["shape"]) if part else () for part in (inputs, outputs))
+        if len(shape) != 4 or shape[1] != shape[2] or shape[3] != 3 or given != (1, 1, 17, 3):
+            raise InputError(path, f"takes {shape} and gives {given}, expected (1, n, n, 3) and (1, 1, 17, 3)", FETCH)
+        self.input, self.output = inputs[0], outputs[0]["index"]
+        if self.input["dtype"] not in (np.uint8, np.int32, np.float32):
+            raise InputError(path, f"takes {self.input['dtype'].__name__}, expected uint8, int32 or float32", FETCH)
         self.size = shape[1]
         self.calls = 0
 

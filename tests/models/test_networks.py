@@ -8,6 +8,7 @@ from typing import ClassVar
 
 import pytest
 import torch
+from safetensors.torch import load_file, save_file
 from torch import nn
 
 from models.errors import InputError
@@ -16,7 +17,7 @@ from models.motion.denoisers.layers import Sizes
 from models.motion.model import motion_model_digest
 from models.networks import current_keys, load_network
 from models.people3d.keypoint_lifter import pose_lift_digest
-from models.people3d.pose_prior import pose_prior_digest
+from models.people3d.pose_prior import load_pose_prior, pose_prior_digest
 from models.training.state import write_starter
 
 STARTERS = Path(__file__).parents[2] / "models" / "starter"
@@ -34,6 +35,48 @@ def test_weights_that_are_not_the_stated_ones_are_refused(tmp_path):
     weights.write_bytes(content)
     with pytest.raises(InputError, match=r"has the digest \w{12}, config.json states \w{12}; fetch it again"):
         load_network(tmp_path, "network", "train one", lambda _: nn.Linear(3, 2))
+
+
+@pytest.fixture
+def copy(tmp_path):
+    return shutil.copytree(STARTERS / "pose_prior", tmp_path / "pose_prior")
+
+
+@pytest.mark.parametrize(
+    ("settings", "problem"),
+    [
+        ("{", "is not readable JSON"),
+        ("", "is not readable JSON"),
+        ("[]", "holds no settings of a pose prior, but a list; train or fetch it again"),
+        ("null", "holds no settings of a pose prior, but a NoneType; train or fetch it again"),
+        ('{"weights_sha256": 3}', "has the digest"),
+        ('{"latent": "many"}', "holds no settings of a pose prior (latent: Input should be a valid integer"),
+        ('{"colour": 1}', "holds no settings of a pose prior (colour: Extra inputs are not permitted)"),
+    ],
+)
+def test_settings_that_are_none_are_one_line(copy, settings, problem):
+    (copy / "config.json").write_text(settings)
+    with pytest.raises(InputError) as caught:
+        load_pose_prior(copy)
+    assert problem in str(caught.value) and "\n" not in str(caught.value)
+
+
+def test_weights_that_are_none_are_one_line(copy):
+    settings, weights = copy / "config.json", copy / "model.safetensors"
+    whole = {name: value.clone() for name, value in load_file(weights).items()}
+    settings.write_text(json.dumps({k: v for k, v in json.loads(settings.read_text()).items() if "sha" not in k}))
+    content = weights.read_bytes()
+    for cut in (0, 5, 500, len(content) - 3):
+        weights.write_bytes(content[:cut])
+        with pytest.raises(InputError, match="pose_prior: is damaged, or no pose prior"):
+            load_pose_prior(copy)
+    weights.write_text(f"version https://git-lfs.github.com/spec/v1\noid sha256:{'0' * 64}\nsize 98973320\n")
+    with pytest.raises(InputError, match="model.safetensors: is a Git LFS pointer, not the file; run `git lfs pull`"):
+        load_pose_prior(copy)
+    name = next(iter(whole))
+    save_file(whole | {name: torch.full_like(whole[name], torch.nan)}, weights)
+    with pytest.raises(InputError, match=f"model.safetensors: holds numbers that are not finite, in {name}"):
+        load_pose_prior(copy)
 
 
 @pytest.mark.parametrize("name", ["motion", "motion_evaluator", "pose_lift", "pose_prior"])

@@ -37,7 +37,7 @@ class Fitter:
         stature_std_m: float = 0.09,
         prior: PosePrior | None = None,
     ):
-        self.config, self.device = config, device_of("fit.device", config.device)
+        self.config, self.device = config, device_of("people3d.fit.device", config.device)
         self.shape = ShapeSpace(body, stature_m, stature_std_m).to(self.device)
         self.objective = FitObjective(config, body, self.shape, prior, self.device)
         self.body = self.objective.body

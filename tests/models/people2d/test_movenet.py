@@ -5,6 +5,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from models.errors import InputError
 from models.types import Footage
 
 SHARED = Path(__file__).parents[3].parent / "shared"
@@ -30,6 +31,43 @@ def fall_frames():
     from models.footage.video import read_frames
 
     return [frame for i, frame in enumerate(read_frames(FALL)) if 30 <= i < 100 and i % 2 == 0]
+
+
+@pytest.mark.parametrize(
+    ("content", "problem"),
+    [
+        (b"", "is not a TFLite model"),
+        (b"no model", "is not a TFLite model"),
+        (b"\0\0\0\0TFL3" + b"\0" * 30, "is not a TFLite model"),
+        (b"version https://git-lfs.github.com/spec/v1\noid sha256:00\n", "is a Git LFS pointer, not the file"),
+    ],
+)
+def test_a_file_that_is_no_model_is_one_line(tmp_path, content, problem):
+    from models.people2d.movenet import TflitePose
+
+    (tmp_path / "a.tflite").write_bytes(content)
+    with pytest.raises(InputError, match=f"a.tflite: {problem}; "):
+        TflitePose(tmp_path / "a.tflite")
+
+
+@needs_shared
+@pytest.mark.parametrize("kept", [1_000, 1_000_000, 2_800_000])
+def test_a_file_that_is_cut_off_is_one_line(tmp_path, kept):
+    from models.people2d.movenet import TflitePose
+
+    (tmp_path / "a.tflite").write_bytes(MOVENET.read_bytes()[:kept])
+    with pytest.raises(InputError, match="a.tflite: is not a TFLite model; "):
+        TflitePose(tmp_path / "a.tflite")
+
+
+@needs_shared
+def test_another_model_is_named(tmp_path):
+    from models.people2d.movenet import TflitePose
+
+    with pytest.raises(
+        InputError, match=r"takes \(1, .*\) and gives \(1, .*\), expected \(1, n, n, 3\) and \(1, 1, 17, 3\)"
+    ):
+        TflitePose(SHARED / "weights" / "pose_detection.tflite")
 
 
 @needs_shared
