@@ -1,6 +1,7 @@
 """An image file read with Pillow, as it is to be shown: upright, in 8-bit RGB."""
 
 import struct
+import warnings
 import zlib
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -24,8 +25,11 @@ _BROKEN += (struct.error, zlib.error)
 def _opened(path: Path) -> Iterator[Image.Image]:
     """The image, loaded within; whatever Pillow has against it becomes an InputError."""
     try:
-        with Image.open(path) as image:
-            yield image
+        # Pillow warns of every odd tag; what matters is whether there is a picture.
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            with Image.open(path) as image:
+                yield image
     except Image.DecompressionBombError as error:
         limit = 2 * (Image.MAX_IMAGE_PIXELS or 0) // 1_000_000
         raise InputError(path, f"has more than {limit} million pixels", "remove it or save it smaller") from error

@@ -22,6 +22,7 @@ from models.errors import InputError
 from models.footage.frame_clock import FASTEST_HZ, FrameClock
 
 Frame = UInt8[np.ndarray, "height width 3"]
+Matrix = Float[np.ndarray, "2 2"]
 
 WIDEST_PIXEL = 4
 """Pixels said to be more times as wide as high, or as high as wide, are square: nobody builds such a camera."""
@@ -243,6 +244,7 @@ def read_video(
             declared_s = _declared_s(container, stream)
             period = 1 / float(known.rate or stream.average_rate or stream.guessed_rate or 25)
             clock = FrameClock(period)
+            turned: tuple[int, Matrix | None] | None = None
             for number, frame in enumerate(container.decode(stream)):
                 if frame.width * frame.height > LARGEST_PX:
                     size = f"{frame.width}x{frame.height}"
@@ -252,11 +254,11 @@ def read_video(
                 forward = clock.forward(_time_s(frame, number, known))
                 if forward is None:
                     continue
-                image = _shown(frame, known.pixel_aspect)
-                upright = (image.shape[1], image.shape[0])
-                if known.pixel_aspect != 1:
-                    turned = image.shape[0] != frame.height
-                    upright = (frame.height, frame.width) if turned else (frame.width, frame.height)
+                if turned is None or turned[0] != frame.rotation:
+                    turned = frame.rotation, _matrix(frame)
+                image = _shown(frame, known.pixel_aspect, turned[1])
+                on_its_side = _is_on_its_side(turned[1])
+                upright = (frame.height, frame.width) if on_its_side else (frame.width, frame.height)
                 time, count, damaged = forward, count + 1, damaged + frame.is_corrupt
                 yield forward, image, upright
     except InputError as error:
@@ -301,8 +303,11 @@ def _say_of_first(frame: Any, stream: Any, say: Callable[[str], None]) -> None:
         say(f"is HDR ({curve}): its colours are used as they are, so they look pale")
 
 
-def _matrix(frame: Any) -> Float[np.ndarray, "2 2"] | None:
-    """Directions that the file's display matrix gives to x and y of the stored picture; None where it has none."""
+def _matrix(frame: Any) -> Matrix | None:
+    """Directions that the file's display matrix gives to x and y of the stored picture; None where it has none.
+
+    A frame whose side data was looked at lives until Python collects cycles: look at few.
+    """
     for data in frame.side_data:
         if data.type.name == "DISPLAYMATRIX":
             values = np.frombuffer(bytes(data), dtype="<i4", count=9).reshape(3, 3)
@@ -315,19 +320,22 @@ def _is_mirrored(frame: Any) -> bool:
     return matrix is not None and bool(np.linalg.det(matrix) < 0)
 
 
-def _shown(frame: Any, pixel_aspect: Fraction) -> Frame:
-    """RGB array of a frame as it is to be shown: in square pixels, turned and mirrored by its display matrix."""
+def _is_on_its_side(matrix: Matrix | None) -> bool:
+    """Whether rows of the stored picture are columns of the one shown."""
+    return matrix is not None and bool(np.abs(np.diag(matrix)).sum() < np.abs(np.diag(matrix[::-1])).sum())
+
+
+def _shown(frame: Any, pixel_aspect: Fraction, matrix: Matrix | None) -> Frame:
+    """RGB array of a frame as it is to be shown: in square pixels, turned and mirrored by the display matrix."""
     if pixel_aspect == 1:
         image = frame.to_ndarray(format="rgb24")
     else:
         width = max(round(frame.width * pixel_aspect), 1)
         image = frame.to_ndarray(format="rgb24", width=width, height=frame.height)
-    matrix = _matrix(frame)
     if matrix is None:
         return np.ascontiguousarray(image)
     (x_to_x, x_to_y), (y_to_x, y_to_y) = matrix
-    if abs(x_to_x) + abs(y_to_y) >= abs(x_to_y) + abs(y_to_x):
-        across, down = x_to_x, y_to_y
-    else:
+    across, down = x_to_x, y_to_y
+    if _is_on_its_side(matrix):
         image, across, down = image.transpose(1, 0, 2), y_to_x, x_to_y
     return np.ascontiguousarray(image[:: -1 if down < 0 else 1, :: -1 if across < 0 else 1])
