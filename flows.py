@@ -25,7 +25,7 @@ from models.errors import InputError
 from pipeline.cli.main import main
 from pipeline.cli.options import Config, Count, Footage, Mocap, NewDataset, NewStore, Order, PoseFile, Seed, Store
 from pipeline.outcomes import FULL, Outcome, attempt, check_defects, failed
-from pipeline.runner import Runner, Work
+from pipeline.runner import Runner, Step, Work
 from pipeline.settings import read_settings
 
 Result = TypeVar("Result")
@@ -48,6 +48,7 @@ def task_runner(title: str, function: Callable[..., Any], work: Work) -> list[Ou
     named = steps.with_options(name=title)
     shards = [list(work[start : start + SHARD]) for start in range(0, len(work), SHARD)]
     outcomes: list[Outcome] = []
+    step = Step(title, len(work))
     for shard, future in [(shard, named.submit(function, shard)) for shard in shards]:
         found = future.result(raise_on_failure=False)
         if isinstance(found, OSError) and found.errno in FULL:
@@ -58,6 +59,7 @@ def task_runner(title: str, function: Callable[..., Any], work: Work) -> list[Ou
             outcomes += [outcome for one in shard for outcome in task_runner(title, function, [one])]
         else:
             outcomes.append(failed(shard[0][0], found))
+        step.advance(len(shard))
     return outcomes
 
 

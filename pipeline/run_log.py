@@ -16,7 +16,10 @@ from multiprocessing.queues import Queue
 from pathlib import Path
 from typing import Any
 
+from rich.console import Console
+
 from models.files import cache_folder
+from pipeline.progress import ProgressBars, tells_progress
 
 FORMAT = "%(asctime)s %(levelname)s %(process)d %(name)s: %(message)s"
 OURS = ("flows", "pipeline", "stages", "models")
@@ -44,10 +47,19 @@ def log_folder() -> Path:
 def run_log(verb: str) -> Iterator[Path | None]:
     """Log a run to a new file, which is given; None, and warnings on the terminal alone, where none can be written."""
     terminal = logging.StreamHandler(sys.stderr)
-    terminal.addFilter(lambda record: record.levelno >= logging.WARNING or record.name.startswith(TOLD))
+    bars = ProgressBars(Console(stderr=True)) if sys.stderr.isatty() else None
+
+    def is_for_terminal(record: logging.LogRecord) -> bool:
+        if bars is not None and tells_progress(record):
+            return False
+        return record.levelno >= logging.WARNING or record.name.startswith(TOLD)
+
+    terminal.addFilter(is_for_terminal)
     terminal.setFormatter(_Message("%(levelname)s %(name)s: %(message)s"))
     root = logging.getLogger()
     root.addHandler(terminal)
+    if bars is not None:
+        root.addHandler(bars)
     try:
         path = log_folder() / f"{time.strftime('%Y-%m-%dT%H-%M-%S')}_{verb}_{os.getpid()}.log"
         try:
@@ -70,6 +82,9 @@ def run_log(verb: str) -> Iterator[Path | None]:
             handler.stream.close()
     finally:
         root.removeHandler(terminal)
+        if bars is not None:
+            root.removeHandler(bars)
+            bars.close()
 
 
 @contextmanager

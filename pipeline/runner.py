@@ -3,14 +3,13 @@
 A step is a function of paths, keys and plain values that finds its finished artefact by content key or makes it.
 """
 
-import sys
+import logging
 import threading
 import time
 from collections.abc import Callable, Sequence
 from typing import Any
 
 import psutil
-from rich.progress import Progress
 
 from models import codec
 from models.config import Config
@@ -19,13 +18,33 @@ from pipeline.outcomes import Outcome, attempt
 from pipeline.store import Artefact, Store
 from pipeline.worker_pool import WorkerPool
 
+log = logging.getLogger(__name__)
+
 Work = Sequence[tuple[str, tuple]]
 """(item, arguments of the step) for every item."""
 Runner = Callable[[str, Callable[..., Any], Work], list[Outcome]]
 """Runs one step over many items; outcomes come in the order of the work."""
 
 
-def plain_runner(workers: int, show_progress: bool) -> Runner:
+class Step:
+    """Tells how far a step is (`pipeline.progress`)."""
+
+    def __init__(self, title: str, total: int):
+        self.title, self.done, self.total = title, 0, total
+        if total:
+            self._tell()
+
+    def advance(self, items: int = 1) -> None:
+        """So many more are done."""
+        self.done += items
+        self._tell()
+
+    def _tell(self) -> None:
+        progress = (self.title, self.done, self.total)
+        log.info("%s: %d of %d", *progress, extra={"progress": progress})
+
+
+def plain_runner(workers: int) -> Runner:
     """Run steps in a pool of processes, or, where one worker is asked for, in this process itself.
 
     In this process, an item that the system kills for its memory takes the run with it.
@@ -33,15 +52,14 @@ def plain_runner(workers: int, show_progress: bool) -> Runner:
     pool = WorkerPool(workers)
 
     def run(title: str, function: Callable[..., Any], work: Work) -> list[Outcome]:
-        with Progress(transient=True, disable=not (show_progress and sys.stderr.isatty())) as progress:
-            task = progress.add_task(title, total=len(work))
-            if workers > 1 and work:
-                return pool.run(function, work, lambda: progress.advance(task))
-            outcomes = []
-            for item, arguments in work:
-                outcomes.append(attempt(function, item, arguments))
-                progress.advance(task)
-            return outcomes
+        step = Step(title, len(work))
+        if workers > 1 and work:
+            return pool.run(function, work, step.advance)
+        outcomes = []
+        for item, arguments in work:
+            outcomes.append(attempt(function, item, arguments))
+            step.advance()
+        return outcomes
 
     return run
 

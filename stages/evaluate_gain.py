@@ -5,6 +5,7 @@ windows for the arms real, synthetic and real + synthetic, each with a bootstrap
 difference. Rooms are never in training and test at once. DESIGN §7 (thin: one classifier, one seed).
 """
 
+import logging
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -23,6 +24,8 @@ from models.config import Config, renamed
 from models.errors import InputError
 from models.footage.action_labels import frame_actions
 from models.types import ACTIONS, COCO_KEYPOINTS, Annotations, Person2D
+
+log = logging.getLogger(__name__)
 
 _FALL = ACTIONS.index("fall")
 _HIPS = [COCO_KEYPOINTS.index("left_hip"), COCO_KEYPOINTS.index("right_hip")]
@@ -198,9 +201,11 @@ def run(
         )
     seed = int(rng.integers(2**31))
     arms = {"real": (real_train,), "synthetic": (synthetic_train,), "real+synthetic": (real_train, synthetic_train)}
-    scores = {
-        arm: _scores(config, trained_on, real_train, tested, test is not None, seed) for arm, trained_on in arms.items()
-    }
+    scores = {}
+    for number, (arm, trained_on) in enumerate(arms.items(), start=1):
+        scores[arm] = _scores(config, trained_on, real_train, tested, test is not None, seed)
+        progress = ("training classifiers", number, len(arms))
+        log.info("%s: %d of %d", *progress, extra={"progress": progress})
     clips = np.array(tested.clip)
     clusters = clusters_of(clips, np.unique(clips))
     picks = [resample([clusters], rng) for _ in range(config.bootstraps)]

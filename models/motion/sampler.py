@@ -1,5 +1,6 @@
 """From requests to motion of bodies, once for all who ask: sample, clean up, read as SMPL parameters."""
 
+import logging
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Protocol, runtime_checkable
@@ -17,6 +18,8 @@ from models.motion.model import MotionModel, check_text_encoder
 from models.motion.request import MotionRequest, motion_of
 from models.motion.schedulers import SamplingConfig
 from models.types import Motion, Role
+
+logger = logging.getLogger(__name__)
 
 
 @runtime_checkable
@@ -70,6 +73,9 @@ class MotionSampler:
         """
         found = []
         for first in range(0, len(requests), self.batch_size):
+            if len(requests) > self.batch_size:
+                progress = ("sampling motion", first, len(requests))
+                logger.info("%s: %d of %d", *progress, extra={"progress": progress})
             batch = requests[first : first + self.batch_size]
             for request, sampled in zip(
                 batch, sample(self.model, self.texts.encode, batch, self.sampling), strict=True
@@ -78,6 +84,9 @@ class MotionSampler:
                     assert request.betas is not None, "cleaning up needs the shapes of the bodies"
                     sampled = clean_up(self.cleanup, self.body, request.betas, request.rest, sampled)
                 found.append(sampled)
+        if len(requests) > self.batch_size:
+            progress = ("sampling motion", len(requests), len(requests))
+            logger.info("%s: %d of %d", *progress, extra={"progress": progress})
         return found
 
     def motions(self, requests: Sequence[MotionRequest]) -> list[Motion]:

@@ -208,7 +208,8 @@ def _scheduler(optimiser: torch.optim.Optimizer, schedule: Schedule, step: int) 
 def _log(progress: Progress, last: int) -> None:
     progress.train.append({"step": progress.step, "seconds": progress.seconds} | progress.losses)
     shown = " ".join(f"{name} {value:.4f}" for name, value in progress.losses.items())
-    logger.info("step %d of %d, %.0f s: %s", progress.step, last, progress.seconds, shown)
+    told = {"progress": ("training", progress.step, last)}
+    logger.info("step %d of %d, %.0f s: %s", progress.step, last, progress.seconds, shown, extra=told)
 
 
 @torch.no_grad()

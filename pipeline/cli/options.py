@@ -45,7 +45,7 @@ def run_verb(
 ) -> Result:
     """Run a verb plainly, or as a Prefect flow: `as_flow` calls one of `flows.py` where the verb has one of its own."""
     if not prefect:
-        return plainly(plain_runner(workers, show_progress=True))
+        return plainly(plain_runner(workers))
     flows = importlib.import_module("flows")  # by name: importing Prefect takes seconds, and no import points up
     flows.check_api()
     return as_flow(flows) if as_flow else flows.run_as_flow(verb, plainly)

@@ -218,7 +218,7 @@ def main() -> None:
     folder = ROOT / "out" / "bench"
     shutil.rmtree(folder, ignore_errors=True)
     settings = Settings(SETTINGS)
-    runner = plain_runner(SETTINGS["run"]["workers"], show_progress=True)
+    runner = plain_runner(SETTINGS["run"]["workers"])
     footage, store, dataset = folder / "footage", folder / "store", folder / "dataset"
     figures: dict[str, float] = {}
     with PeakMemory() as memory:

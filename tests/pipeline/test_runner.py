@@ -23,7 +23,7 @@ def halve(number: int) -> int:
 
 @pytest.mark.parametrize("workers", [1, 2])
 def test_outcomes_come_in_the_order_of_the_work(workers):
-    outcomes = plain_runner(workers, show_progress=False)("halving", halve, [(str(n), (n,)) for n in (4, 3, -1, 2)])
+    outcomes = plain_runner(workers)("halving", halve, [(str(n), (n,)) for n in (4, 3, -1, 2)])
     assert outcomes == [
         Outcome("4", 2),
         Outcome("3", reason="odd: 3", kind="rejected"),
@@ -72,7 +72,7 @@ def process(number: int) -> int:
 
 
 def test_workers_serve_the_next_step_too():
-    runner = plain_runner(2, show_progress=False)
+    runner = plain_runner(2)
     work = [(f"{number}", (number,)) for number in (1, 2, 3)]
     first, second = ({outcome.value for outcome in runner("telling", process, work)} for _ in range(2))
     assert os.getpid() not in first and first & second and len(first | second) <= 2
