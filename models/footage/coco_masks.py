@@ -24,12 +24,12 @@ def run_lengths(segmentation: Any, annotated: tuple[int, int], shown: tuple[int,
     if isinstance(segmentation, list):
         return _from_polygons(segmentation, annotated, shown)
     if not isinstance(segmentation, dict):
-        raise Rejected("its segmentation is neither polygons nor run lengths")
+        raise Rejected("it is neither polygons nor run lengths")
     width, height = annotated
     size = segmentation.get("size")
     if size != [height, width]:
         came = "x".join(str(side) for side in reversed(size)) if isinstance(size, list) else repr(size)
-        raise Rejected(f"the run lengths of its mask are of {came:.40}, its image is {width}x{height}")
+        raise Rejected(f"the run lengths are of {came:.40}, its image is {width}x{height}")
     counts = segmentation.get("counts")
     if isinstance(counts, list):
         values = counts if all(isinstance(one, int) and one >= 0 for one in counts) else [-1]
@@ -40,7 +40,7 @@ def run_lengths(segmentation: Any, annotated: tuple[int, int], shown: tuple[int,
         values = _counts(counts).tolist() if isinstance(counts, str) else [-1]
         found = {"size": [height, width], "counts": counts.encode("latin-1", "replace") if values != [-1] else b""}
     if min(values, default=-1) < 0 or sum(values) != height * width:
-        raise Rejected(f"the run lengths of its mask do not add up to {width}x{height} pixels")
+        raise Rejected(f"the run lengths do not add up to {width}x{height} pixels")
     if annotated == shown:
         return found
     mask = cv2.resize(coco_mask.decode(found), shown, interpolation=cv2.INTER_NEAREST)
@@ -74,15 +74,15 @@ def _from_polygons(polygons: list, annotated: tuple[int, int], shown: tuple[int,
     corners = []
     for polygon in polygons:
         if not isinstance(polygon, list) or len(polygon) % 2 or not all(is_number(value) for value in polygon):
-            raise Rejected("a polygon of its mask is no list of x, y, x, y, ...")
+            raise Rejected("a polygon is no list of x, y, x, y, ...")
         if len(polygon) < 6:
-            raise Rejected(f"a polygon of its mask has {len(polygon) // 2} points, and 3 are needed")
+            raise Rejected(f"a polygon has {len(polygon) // 2} points, and 3 are needed")
         points = np.array(polygon, dtype=np.float64).reshape(-1, 2)
         if np.abs(points).max() > FAR * max(annotated):
-            raise Rejected("a polygon of its mask lies far outside the image")
+            raise Rejected("a polygon lies far outside the image")
         corners.append((points * scale).ravel().tolist())
     if not corners:
-        raise Rejected("its segmentation is empty")
+        raise Rejected("it is empty")
     return coco_mask.merge(coco_mask.frPyObjects(corners, shown[1], shown[0]))
 
 

@@ -59,7 +59,7 @@ def read_annotations(sidecar: Path, entries: Mapping[str, Any], footage: Footage
             if entry.get("segmentation"):
                 mask = run_lengths(entry["segmentation"], annotated, shown)
         except Rejected as error:
-            skipped.add(error.reason, entry.get("id"))
+            skipped.add(f"its mask is not used: {error.reason}", entry.get("id"))
         if category in ROLES:
             if mask is not None:
                 person_masks.setdefault(frame, []).append(mask)

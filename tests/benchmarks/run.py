@@ -213,6 +213,33 @@ def motion_costs() -> dict[str, float]:
     return figures
 
 
+def sidecar_costs(folder: Path) -> dict[str, float]:
+    """Milliseconds to read a person and frame of a sidecar, with masks at 1920x1080, of a thousand frames and of eight
+    thousand: the same where the work is linear."""
+    from models.footage.coco_file import clip_entries
+    from models.footage.coco_sidecar import read_annotations
+    from models.types import Footage
+
+    folder.mkdir(parents=True)
+    (folder / "a.mp4").touch()
+    around = np.linspace(0.0, 2.0 * np.pi, 40, endpoint=False)
+    outline = np.stack([960.0 + 150.0 * np.cos(around), 540.0 + 400.0 * np.sin(around)], axis=1).ravel().tolist()
+    drawn = {"category_id": 1, "bbox": [800, 100, 300, 800], "keypoints": [900, 500, 2] * 17, "segmentation": [outline]}
+    figures = {}
+    for count in (1000, 8000):
+        images = [{"id": n, "file_name": "a.mp4", "frame": n, "width": 1920, "height": 1080} for n in range(count)]
+        people = [drawn | {"id": 2 * n + k, "image_id": n, "person_id": k} for n in range(count) for k in range(2)]
+        content = {"images": images, "annotations": people, "categories": [{"id": 1, "name": "person"}]}
+        (folder / "annotations.json").write_text(json.dumps(content))
+        footage = Footage("a", "a.mp4", "", "", "", np.arange(count) / 15.0, 1920, 1080, "")
+        started = time.perf_counter()
+        entries = clip_entries(folder / "annotations.json", folder / "a.mp4")
+        assert entries is not None
+        read_annotations(folder / "annotations.json", entries, footage)
+        figures[f"sidecar.ms_per_annotation.frames_{count}"] = (time.perf_counter() - started) / len(people) * 1000.0
+    return figures
+
+
 def main() -> None:
     """Run the chain once from nothing and write the figures."""
     folder = ROOT / "out" / "bench"
@@ -238,6 +265,7 @@ def main() -> None:
     figures |= lifting_costs(footage)
     figures |= motion_costs()
     figures["import.realtime_factor"] = import_realtime_factor(folder / "import")
+    figures |= sidecar_costs(folder / "sidecar")
     pose = pose_ms_per_frame(footage)
     if pose is not None:
         figures["pose.ms_per_frame"] = pose

@@ -14,6 +14,10 @@ from models.mocap.export import track_bvh
 from models.mocap.importers.indexed_folder import index_takes
 from models.text.captions import captions
 from models.types import ACTIONS
+from pipeline.build_corpus import corpus_part
+from pipeline.runner import load_value
+from pipeline.settings import Settings
+from pipeline.store import Store
 from stages import corpus
 from stages.corpus import CorpusConfig
 
@@ -59,6 +63,29 @@ def test_captured_takes_are_kept_whole_and_pairs_are_cut_and_mirrored(body, capt
     assert all("left" in text for text in pairs[0].texts if "turn" in text)
     assert all("right" in text for text in pairs[1].texts if "turn" in text)
     assert sum(aside.values()) == 1 and "003_01" in next(iter(aside))
+
+
+def test_takes_that_cannot_be_read_never_end_the_build(body, tmp_path):
+    """A file that is missing, one that is cut off and one of another kind: each is counted with its reason."""
+    (tmp_path / "cmu").mkdir()
+    (tmp_path / "cmu" / "cut.bvh").write_text("HIERARCHY\nROOT Hips\n{\n")
+    (tmp_path / "cmu" / "other.txt").write_bytes(b"\x00\x01")
+    rows = ["cmu/none.bvh,bvh,,,walks", "cmu/cut.bvh,bvh,,,walks", "cmu/other.txt,deepmimic-json,,,walks"]
+    rows.append("cmu/none.amc,amc,120,,walks")
+    (tmp_path / "index.csv").write_text("\n".join(["file,format,fps,pair,description", *rows]))
+    items, aside = corpus.captured_part(CONFIG, body, index_takes(tmp_path), tmp_path, 0)
+    assert items == [] and sum(aside.values()) == 4
+    reasons = " ".join(aside)
+    for part in (
+        "none.bvh: cannot be opened",
+        "cut.bvh: has no MOTION",
+        "other.txt: holds NUL bytes",
+        "none.amc: has no skeleton",
+    ):
+        assert part in reasons
+    store, settings = Store(tmp_path / "store"), Settings({"corpus": {"mocap": str(tmp_path)}})
+    made = corpus_part(store, settings, "captured", [0, 1, 2, 3])
+    assert sum(load_value(store, "corpus_part", made["key"])["dropped"].values()) == 4
 
 
 def test_a_take_has_one_name_however_it_was_exported():
