@@ -11,7 +11,6 @@ from typing import Any
 import numpy as np
 
 from models import codec, types
-from models.body.model import BodyModel
 from models.body.placement import transform_motion
 from models.body.tracks import rest_root, standing_pelvis_height, track_joints
 from models.errors import InputError, Rejected
@@ -33,7 +32,7 @@ from pipeline.settings import RunConfig, Settings
 from pipeline.store import Store
 from stages import dataset, dataset_report, label, place_motion, render, sample_motion
 
-SHARED_SECTIONS = ("run", "physics", "generate", "label", "render", "sample_motion")
+SHARED_SECTIONS = ("run", "physics", "generate", "label", "render", "sample_motion", "dataset")
 """Sections of a config that made clips depend on, and that a dataset names."""
 FAILED = "failed, and was said where it ran"
 """What a dataset says of a clip whose failure it does not quote."""
@@ -215,7 +214,7 @@ def generate(root: str | Path, order: Path, count: int, out: Path, settings: Set
         "stand_ins": dataset_report.stand_ins(depth, run.body is not None, motion, reconstruction),
         "licences": dataset_report.licences(run.body is not None),
     }
-    _write_dataset(store, accepted, names, out, facts, body_model(run.body))
+    _write_dataset(store, settings, accepted, names, out, facts)
     return summary
 
 
@@ -229,10 +228,10 @@ def _shared_failures(rejected: Counter[str], set_aside: SetAside) -> dict[str, A
 
 
 def _write_dataset(
-    store: Store, clips: dict[str, str], names: Pseudonyms, out: Path, facts: dict, body: BodyModel
+    store: Store, settings: Settings, clips: dict[str, str], names: Pseudonyms, out: Path, facts: dict
 ) -> None:
     """Write the dataset beside its place and swap it in when it is whole; clips that it holds already are kept."""
-    kept = dataset.kept(out, list(clips.items()), facts["cameras"])
+    kept = dataset.kept(settings.dataset, out, list(clips.items()), facts["cameras"])
 
     def added() -> Iterator[tuple[types.LabelledClip, Path]]:
         for key in list(clips.values())[kept:]:
@@ -242,7 +241,8 @@ def _write_dataset(
 
     note_derived(store, out)
     with replaced(out) as folder:
-        dataset.run(added(), folder, facts, body, out if kept else None)
+        body = body_model(settings.run.body)
+        dataset.run(settings.dataset, added(), folder, facts, body, out if kept else None)
         (folder / "rooms").mkdir()
         for name, key in facts["rooms"].items():
             dataset.write_room_map(folder / "rooms", name, load_value(store, "room", key))

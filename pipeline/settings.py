@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from models.training.motion.train import MotionTrainConfig
     from stages.compare_falls import CompareFallsConfig
     from stages.corpus import CorpusConfig
+    from stages.dataset import DatasetConfig
     from stages.depth import DepthConfig
     from stages.evaluate_gain import EvaluateConfig
     from stages.evaluate_motion import EvaluateMotionConfig
@@ -160,6 +161,7 @@ class Settings:
     generate: Section["GenerateConfig"] = Section("stages.place_motion:GenerateConfig")
     label: Section["LabelConfig"] = Section("stages.label:LabelConfig")
     render: Section["RenderConfig"] = Section("stages.render:RenderConfig")
+    dataset: Section["DatasetConfig"] = Section("stages.dataset:DatasetConfig")
     evaluate: Section["EvaluateConfig"] = Section("stages.evaluate_gain:EvaluateConfig")
     train_motion: Section["MotionTrainConfig"] = Section("models.training.motion.train:MotionTrainConfig")
     finetuning_corpus: Section["FinetuningCorpusConfig"] = Section("stages.finetuning_corpus:FinetuningCorpusConfig")

@@ -56,12 +56,13 @@ class CocoWriter:
         self._lists[name].write((",\n" if self._counts[name] else "") + text)
         self._counts[name] += 1
 
-    def add(self, clip: LabelledClip, masks: UInt8[np.ndarray, "time height width"]) -> None:
-        """Add a clip's frames and who is seen in them; person k's pixels are k + 1 in the masks."""
+    def add(self, clip: LabelledClip, masks: UInt8[np.ndarray, "time height width"], images: bool = False) -> None:
+        """Add a clip's frames, images or its video's, and who is seen in them; person k's pixels are k + 1 in the
+        masks."""
         for frame, time in enumerate(clip.motion.timestamps_s):
             image = {
                 "id": self._counts["images"] + 1,
-                "file_name": f"clips/{clip.clip}.mp4",
+                "file_name": f"images/{clip.clip}/{frame:06d}.jpg" if images else f"clips/{clip.clip}.mp4",
                 "frame": frame,
                 "timestamp_s": round(float(time), 6),
                 "width": clip.camera.width_px,

@@ -20,6 +20,7 @@ from models.files import write_text
 from pipeline.generate import generate
 from pipeline.loaders import body_model
 from pipeline.reconstruct import reconstruct
+from pipeline.records import read_store_index
 from pipeline.runner import PeakMemory, load_value, plain_runner
 from pipeline.sample_footage import make_sample_footage
 from pipeline.settings import Settings
@@ -96,8 +97,7 @@ def render_frames_per_s(store: Path, dataset: Path) -> float:
 
     clip = next(folder for folder in sorted((store / "clip").iterdir()) if (folder / "value.json").exists())
     labelled = codec.load(clip, "value")
-    rooms = json.loads((dataset / "dataset.json").read_text())["rooms"]
-    room = load_value(Store(store), "room", rooms[labelled.room])
+    room = load_value(Store(store), "room", read_store_index(Store(store)).rooms[labelled.room])
     scene = Scene(room, labelled.motion, (BodyLook(0, 80.0),), render.light_direction(room))
     body = body_model(None)
     started = time.perf_counter()

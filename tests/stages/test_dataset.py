@@ -9,6 +9,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import pytest
+from PIL import Image
 
 from models.body.model import load_body
 from models.dataset import skeletons
@@ -31,14 +32,17 @@ def body():
 def write(labelled_clip, clip_files, body):
     """A function that writes a dataset of clips by their numbers, those in it `earlier` kept."""
 
-    def write(folder: Path, numbers: list[int], earlier: Path | None = None, facts: dict | None = None) -> Path:
+    def write(
+        folder: Path, numbers: list[int], earlier: Path | None = None, facts: dict | None = None, images: bool = False
+    ) -> Path:
         folder.mkdir()
+        config = stage.DatasetConfig(images=images)
         ids = {f"clip_{number:05d}": f"key_{number}" for number in numbers}
-        kept = stage.kept(earlier, list(ids.items()), CAMERAS) if earlier else 0
+        kept = stage.kept(config, earlier, list(ids.items()), CAMERAS) if earlier else 0
         rooms = list(CAMERAS)
         added = [(labelled_clip(name, rooms[int(name[-1]) % 3]), clip_files) for name in list(ids)[kept:]]
         facts = (facts or {}) | {"cameras": CAMERAS, "clips": list(ids.values())}
-        stage.run(iter(added), folder, facts, body, earlier if kept else None)
+        stage.run(config, iter(added), folder, facts, body, earlier if kept else None)
         return folder
 
     return write
@@ -134,12 +138,14 @@ def test_a_night_that_adds_clips_writes_the_new_ones_alone(write, tmp_path):
     assert one["split"]["val"] == ["clip_00002"]  # of room_2, which no other clip is in
 
 
-@pytest.mark.parametrize("change", ["other clips", "fewer clips", "a table", "a clip", "a format", "no dataset"])
+@pytest.mark.parametrize(
+    "change", ["other clips", "fewer clips", "a table", "a clip", "a format", "images", "no dataset"]
+)
 def test_what_would_be_written_otherwise_is_not_kept(write, tmp_path, change):
     first = write(tmp_path / "first", [0, 1, 2])
     clips = [(f"clip_{number:05d}", f"key_{number}") for number in range(4)]
-    assert stage.kept(first, clips, CAMERAS) == 3
-    cameras = CAMERAS
+    config = stage.DatasetConfig()
+    assert stage.kept(config, first, clips, CAMERAS) == 3
     if change == "other clips":
         clips[1] = ("clip_00001", "key_of_another_order")
     elif change == "fewer clips":
@@ -151,9 +157,11 @@ def test_what_would_be_written_otherwise_is_not_kept(write, tmp_path, change):
     elif change == "a format":
         facts = json.loads((first / "dataset.json").read_text())
         (first / "dataset.json").write_text(json.dumps(facts | {"format": 1}))
+    elif change == "images":
+        config = stage.DatasetConfig(images=True)
     else:
         shutil.rmtree(first)
-    assert stage.kept(first, clips, cameras) == 0
+    assert stage.kept(config, first, clips, CAMERAS) == 0
 
 
 PROGRAM = """
@@ -171,7 +179,7 @@ def clips(number):
 for number in (1, count):
     (out / str(number)).mkdir(parents=True)
     facts = {"cameras": {clip.room: 1}, "clips": [str(index) for index in range(number)]}
-    dataset.run(clips(number), out / str(number), facts, body)
+    dataset.run(dataset.DatasetConfig(), clips(number), out / str(number), facts, body)
     print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024)
 """
 
@@ -190,6 +198,20 @@ def test_memory_does_not_grow_with_the_clips(labelled_clip, clip_files, tmp_path
     one, many = map(float, done.stdout.split())
     assert many < one + 25.0, f"{one:.0f} MiB for one clip, {many:.0f} MiB for 150"
     assert pd.read_parquet(tmp_path / "out" / "150" / "frames.parquet", columns=["clip"])["clip"].nunique() == 150
+
+
+def test_frames_are_images_where_these_are_asked_for(write, tmp_path):
+    """COCO's `file_name` opens as an image, in clips that were kept, too."""
+    first = write(tmp_path / "first", [0], images=True)
+    both = write(tmp_path / "both", [0, 1], first, images=True)
+    images = json.loads((both / "coco_keypoints.json").read_text())["images"]
+    assert len({image["file_name"] for image in images}) == len(images) == 24
+    for image in images:
+        with Image.open(both / image["file_name"]) as opened:
+            assert opened.size == (image["width"], image["height"])
+    name = images[0]["file_name"]
+    assert (both / name).stat().st_ino == (first / name).stat().st_ino
+    assert not (write(tmp_path / "without", [0]) / "images").exists()
 
 
 def test_the_report_is_self_contained_and_escapes(dataset):
