@@ -272,6 +272,8 @@ def read_video(
             path, "holds no frame that can be decoded", "if a player shows a picture, convert it to mp4 (H.264)"
         )
     assert clock is not None
+    if known.clock == "decoding":
+        clock.untimed = 0  # frames that come out after the last packet have no such time in any file
     for note in clock.notes():
         say(note)
     if damaged:
