@@ -31,6 +31,10 @@ class LabelTable:
     """CSV with path,fall_onset_s,at_rest_s, which says more of each fall."""
 
 
+SHARED = ("average_precision_fall", "gain", "windows", "split", "note", "verdict", "labels", "seed")
+"""What a dataset's `evaluation.json` holds of a result."""
+
+
 @holds("out")
 def evaluate(
     real: str | Path,
@@ -64,7 +68,7 @@ def evaluate(
     out.mkdir(parents=True, exist_ok=True)
     write_text(out / "summary.json", json.dumps(result, indent=1))
     # A dataset is shared: it says how many rooms were tested on, not what they are called, nor where they lie.
-    shared = {key: value for key, value in result.items() if key not in ("real", "synthetic", "test")}
+    shared = {key: result[key] for key in SHARED if key in result}
     write_text(synthetic / "evaluation.json", json.dumps(shared | {"rooms": len(result["rooms"])}, indent=1))
     write_text(synthetic / "report.html", dataset_report.run(synthetic))
     return result
