@@ -214,8 +214,9 @@ def _in_our_words(content: CocoFile, entry: dict, image: dict) -> tuple[dict | N
         changes["category_id"] = key
     if content.categories[key] not in ROLES:
         return {**entry, **changes} if changes else entry, ""
-    attributes = entry.get("attributes") if isinstance(entry.get("attributes"), dict) else {}
-    who = [source.get(name) for source in (entry, attributes) for name in IDENTITIES]
+    attributes = entry.get("attributes")
+    sources = (entry, attributes) if isinstance(attributes, dict) else (entry,)
+    who = [source.get(name) for source in sources for name in IDENTITIES]
     named = next((one for one in who if id_text(one) is not None), None)
     if named is not None and entry.get("person_id") != named:
         changes["person_id"] = named

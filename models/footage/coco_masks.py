@@ -1,6 +1,6 @@
 """COCO segmentations: polygons and run lengths, checked before pycocotools sees them, which trusts what it is given."""
 
-from typing import Any
+from typing import Any, TypeGuard
 
 import cv2
 import numpy as np
@@ -9,8 +9,8 @@ from pycocotools import mask as coco_mask
 
 from models.errors import Rejected
 
-RunLengths = dict[str, Any]
-"""What pycocotools calls RLE: `size` [height, width] and `counts`, bytes."""
+RunLengths = Any
+"""What pycocotools calls RLE: a dict of `size` [height, width] and `counts`, bytes; its own type is private."""
 FAR = 10.0
 """Image sides beyond which a polygon's corner is no drawing any more."""
 
@@ -30,21 +30,19 @@ def run_lengths(segmentation: Any, annotated: tuple[int, int], shown: tuple[int,
     if size != [height, width]:
         came = "x".join(str(side) for side in reversed(size)) if isinstance(size, list) else repr(size)
         raise Rejected(f"the run lengths are of {came:.40}, its image is {width}x{height}")
-    counts = segmentation.get("counts")
-    if isinstance(counts, list):
-        values = counts if all(isinstance(one, int) and one >= 0 for one in counts) else [-1]
-        found: RunLengths = {"size": [height, width], "counts": b""}
-        if sum(values) == height * width and min(values) >= 0:
-            found = coco_mask.frPyObjects({"size": [height, width], "counts": values}, height, width)
-    else:
-        values = _counts(counts).tolist() if isinstance(counts, str) else [-1]
-        found = {"size": [height, width], "counts": counts.encode("latin-1", "replace") if values != [-1] else b""}
-    if min(values, default=-1) < 0 or sum(values) != height * width:
+    given, counts = segmentation.get("counts"), [-1]
+    if isinstance(given, str):
+        counts = _counts(given).tolist()
+    elif isinstance(given, list) and all(isinstance(one, int) for one in given):
+        counts = given
+    if min(counts, default=-1) < 0 or sum(counts) != height * width:
         raise Rejected(f"the run lengths do not add up to {width}x{height} pixels")
+    uncompressed: Any = {"size": [height, width], "counts": counts}
+    found = coco_mask.frPyObjects(uncompressed, height, width)
     if annotated == shown:
         return found
     mask = cv2.resize(coco_mask.decode(found), shown, interpolation=cv2.INTER_NEAREST)
-    return coco_mask.encode(np.asfortranarray(mask))
+    return coco_mask.encode(np.asfortranarray(mask.astype(np.uint8)))
 
 
 def _counts(text: str) -> Int[np.ndarray, "run"]:
@@ -86,6 +84,6 @@ def _from_polygons(polygons: list, annotated: tuple[int, int], shown: tuple[int,
     return coco_mask.merge(coco_mask.frPyObjects(corners, shown[1], shown[0]))
 
 
-def is_number(value: Any) -> bool:
+def is_number(value: Any) -> TypeGuard[float]:
     """Tell whether a value of a JSON file is a number that can be a place in an image."""
     return isinstance(value, int | float) and not isinstance(value, bool) and abs(value) < 1e6

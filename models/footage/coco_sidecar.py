@@ -127,7 +127,7 @@ def _placed(entries: Mapping[str, Any], footage: Footage) -> tuple[dict[Any, tup
         width, height = image.get("width"), image.get("height")
         if width is None and height is None:
             size = coded
-        elif not all(is_number(side) and side >= 1 for side in (width, height)):
+        elif not (is_number(width) and is_number(height)) or min(width, height) < 1:
             skipped.add(f"its width and height are {width!r:.20} and {height!r:.20}", image["id"])
             continue
         else:

@@ -22,7 +22,7 @@ class RunLengthMasks(Mapping[int, Bool[np.ndarray, "height width"]]):
     """COCO's compressed run lengths of all masks, one after the other."""
 
     @classmethod
-    def of(cls, encoded: Mapping[int, dict[str, Any]], height_px: int, width_px: int) -> "RunLengthMasks":
+    def of(cls, encoded: Mapping[int, Any], height_px: int, width_px: int) -> "RunLengthMasks":
         """Return the masks that pycocotools' run lengths say, by frame."""
         frames = sorted(encoded)
         counts = [encoded[frame]["counts"] for frame in frames]
