@@ -35,6 +35,12 @@ SHARED = ("average_precision_fall", "gain", "windows", "split", "note", "verdict
 """What a dataset's `evaluation.json` holds of a result."""
 
 
+def clip_labels(labels: LabelTable) -> ClipLabels:
+    """Read a table of labels."""
+    mapping = read_mapping(labels.names or CONFIGS / "labels" / "omnifall.yaml")
+    return ClipLabels(labels.table, read_segments(labels.table, mapping, labels.events))
+
+
 @holds("out")
 def evaluate(
     real: str | Path,
@@ -48,8 +54,7 @@ def evaluate(
     `out/summary.json`."""
     found = None
     if labels is not None:
-        mapping = read_mapping(labels.names or CONFIGS / "labels" / "omnifall.yaml")
-        found = ClipLabels(labels.table, read_segments(labels.table, mapping, labels.events))
+        found = clip_labels(labels)
     real_clips = real_pose_clips(real, found)
     test_clips = None if test is None else real_pose_clips(test, found)
     if found is not None and not found.counts()["matched"]:

@@ -8,7 +8,7 @@ from typing import Any
 
 from models.body.tracks import track_joints
 from models.errors import InputError
-from models.footage.listing import camera_file
+from models.footage.listing import FootageListing, camera_file
 from pipeline.loaders import body_model
 from pipeline.outcomes import TRACEBACKS, Outcome, SetAside, attempt
 from pipeline.output_folder import holds
@@ -30,16 +30,15 @@ def reconstruct(footage: Path, out: str | Path, settings: Settings, runner: Runn
     started = time.perf_counter()
     store = Store(out)
     set_aside = SetAside()
-    listing = ingest.list_footage(footage)
-    for one in listing.skipped:
-        set_aside.add(one.item, one.kind, one.reason)
-    work = [(one.clip, (store, settings, one.clip, one.path, one.row, footage)) for one in listing.clips]
-    read = set_aside.values("reading footage", runner("reading footage", ingest_clip, work))
-    clips = {name: record for name, (record, _) in read.items()}
-    # Of one file, every clip below it says the same.
-    for item, reason in dict.fromkeys(pair for _, pairs in read.values() for pair in pairs):
-        set_aside.add(item, "annotation", reason)
-    cameras, notes = _assign_cameras(store, settings, clips) if clips else ({}, [])
+    try:
+        listing, clips = read_clips(store, settings, footage, runner, set_aside)
+    except InputError as error:
+        # No night is green over rooms of the day before.
+        set_aside.add(str(footage), "input", f"{error.problem}; {error.remedy}")
+        _write(store, _summary({}, {}, [], {}, settings, set_aside, started), set_aside)
+        StoreIndex({}, {}, str(footage.resolve())).write(store)
+        raise
+    cameras, notes = assign_cameras(store, settings, clips) if clips else ({}, [])
 
     work = [(name, (store, settings, footage, record)) for name, record in clips.items()]
     found = set_aside.values("finding people", runner("finding people", find_people, work))
@@ -67,22 +66,15 @@ def reconstruct(footage: Path, out: str | Path, settings: Settings, runner: Runn
     ]
     clips |= set_aside.values("lifting people", _lift(store, settings, footage, ready, runner))
 
-    summary = {
-        "rooms": [{**room.row, "recomputed": room.recomputed} for room in rooms.values()],
-        "clips": [record.summary_row(name) for name, record in clips.items()],
-        "rejected": [{"item": one["item"], "reason": one["reason"]} for one in set_aside.skipped],
-        "notes": notes,
-        "passed_over": listing.passed_over,
-        "seed": settings.seed,
-    }
-    work = [(row["clip"], (footage, store, row["clip"], clips[row["clip"]], rooms)) for row in summary["clips"]]
-    truths = set_aside.values("comparing with the truth", [attempt(score_against_truth, *one) for one in work])
+    work = [(name, (footage, store, name, record, rooms)) for name, record in clips.items()]
+    truths = set_aside.values(
+        "comparing with the truth", [attempt(score_against_truth, name, arguments) for name, arguments in work]
+    )
+    summary = _summary(rooms, clips, notes, listing.passed_over, settings, set_aside, started)
     for row in summary["clips"]:
         if truths.get(row["clip"]) is not None:
             row["truth"] = truths[row["clip"]]
-    summary |= set_aside.summary() | {"total_seconds": time.perf_counter() - started}
-    store.write_text("summary.json", json.dumps(summary, indent=1))
-    store.write_text(TRACEBACKS, set_aside.tracebacks())
+    _write(store, summary, set_aside)
     StoreIndex({name: room.room for name, room in rooms.items()}, clips, str(footage.resolve())).write(store)
     if not rooms:
         raise InputError(
@@ -92,6 +84,47 @@ def reconstruct(footage: Path, out: str | Path, settings: Settings, runner: Runn
             f"see `skipped` in {store.root}/summary.json",
         )
     return summary
+
+
+def read_clips(
+    store: Store, settings: Settings, footage: Path, runner: Runner, set_aside: SetAside
+) -> tuple[FootageListing, dict[str, ClipRecord]]:
+    """Read every clip of a folder of footage: what lies there, and the clips that can be used, by name."""
+    listing = ingest.list_footage(footage)
+    for one in listing.skipped:
+        set_aside.add(one.item, one.kind, one.reason)
+    work = [(one.clip, (store, settings, one.clip, one.path, one.row, footage)) for one in listing.clips]
+    read = set_aside.values("reading footage", runner("reading footage", ingest_clip, work))
+    # Of one file, every clip below it says the same.
+    for item, reason in dict.fromkeys(pair for _, pairs in read.values() for pair in pairs):
+        set_aside.add(item, "annotation", reason)
+    return listing, {name: record for name, (record, _) in read.items()}
+
+
+def _summary(
+    rooms: dict[str, RoomRecord],
+    clips: dict[str, ClipRecord],
+    notes: list[str],
+    passed_over: dict[str, int],
+    settings: Settings,
+    set_aside: SetAside,
+    started: float,
+) -> dict[str, Any]:
+    return {
+        "rooms": [{**room.row, "recomputed": room.recomputed} for room in rooms.values()],
+        "clips": [record.summary_row(name) for name, record in clips.items()],
+        "rejected": [{"item": one["item"], "reason": one["reason"]} for one in set_aside.skipped],
+        **set_aside.summary(),
+        "notes": notes,
+        "passed_over": passed_over,
+        "seed": settings.seed,
+        "total_seconds": time.perf_counter() - started,
+    }
+
+
+def _write(store: Store, summary: dict[str, Any], set_aside: SetAside) -> None:
+    store.write_text("summary.json", json.dumps(summary, indent=1))
+    store.write_text(TRACEBACKS, set_aside.tracebacks())
 
 
 def _lift(
@@ -116,8 +149,8 @@ def _lift(
     return outcomes
 
 
-def _assign_cameras(store: Store, settings: Settings, clips: dict[str, ClipRecord]) -> tuple[dict[str, str], list[str]]:
-    """Each clip's camera, and what is to be said of that."""
+def assign_cameras(store: Store, settings: Settings, clips: dict[str, ClipRecord]) -> tuple[dict[str, str], list[str]]:
+    """Find each clip's camera, and what is to be said of that."""
 
     def compute() -> tuple[dict[str, str], dict[str, Any]]:
         read = [load_value(store, "ingest", record.ingest) for record in clips.values()]

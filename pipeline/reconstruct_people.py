@@ -85,12 +85,20 @@ def ingest_clip(
     return record, complaints + [(clip, reason) for reason in figures["set_aside"]]
 
 
+def _people2d_inputs(settings: Settings, record: ClipRecord) -> dict[str, Any]:
+    return {"ingest": record.ingest, "models": people2d.weight_digests(settings.people2d)}
+
+
+def people2d_key(store: Store, settings: Settings, record: ClipRecord) -> str:
+    """Return the key that the people of a clip are found by."""
+    return store.key("people2d", people2d.VERSION, settings.people2d, _people2d_inputs(settings, record))
+
+
 def find_people(store: Store, settings: Settings, root: Path, record: ClipRecord) -> tuple[ClipRecord, dict, list[str]]:
     """Find boxes, keypoints and tracks of one clip; also what they say of the keypoints' order, and what was passed
     over."""
     config = settings.people2d
     clip = load_value(store, "ingest", record.ingest)
-    inputs = {"ingest": record.ingest, "models": people2d.weight_digests(config)}
 
     def compute():
         footage = clip["footage"]
@@ -102,6 +110,7 @@ def find_people(store: Store, settings: Settings, root: Path, record: ClipRecord
             raise Rejected("nobody in view", "no person was found long enough to follow")
         return people, figures
 
+    inputs = _people2d_inputs(settings, record)
     value, artefact, new = cached(store, "people2d", people2d.VERSION, config, inputs, compute)
     figures = artefact.meta["figures"]
     record = replace(

@@ -11,6 +11,7 @@ from models.files import write_text
 from pipeline.cli.options import (
     Config,
     Count,
+    Events,
     Footage,
     NewDataset,
     NewStore,
@@ -35,6 +36,7 @@ def add_footage_commands(app: typer.Typer) -> None:
     """Add the commands of this file."""
     for name, command in (
         ("sample-footage", sample_footage),
+        ("check", check),
         ("reconstruct", reconstruct),
         ("generate", generate),
         ("report", report),
@@ -60,6 +62,30 @@ def sample_footage(
     print_summary(
         run_verb("sample-footage", prefect, lambda runner: make_sample_footage(out, settings, runner), workers)
     )
+
+
+def check(
+    footage: Footage,
+    store: Annotated[
+        str | None, typer.Option("--store", help="Store that `reconstruct` will write: what is read is kept there.")
+    ] = None,
+    labels: Annotated[Path | None, typer.Option(help="CSV with path,label,start,end.")] = None,
+    label_map: Annotated[Path | None, typer.Option(help="YAML from their names to ours.")] = None,
+    events: Events = None,
+    config: Config = None,
+    seed: Seed = 0,
+    pose_file: PoseFile = None,
+    prefect: Prefect = False,
+) -> None:
+    """Read a folder of footage and say what is there, what would be skipped and why, what is missing, and how long it
+    would take."""
+    from pipeline.check import check
+    from pipeline.evaluate import LabelTable
+
+    settings = read_settings(config, seed, pose_file)
+    table = None if labels is None else LabelTable(labels, label_map, events)
+    workers = settings.run.workers
+    print_summary(run_verb("check", prefect, lambda runner: check(footage, settings, runner, store, table), workers))
 
 
 def reconstruct(
