@@ -93,7 +93,8 @@ class SetAside:
 
     def add(self, item: str, kind: str, reason: str) -> None:
         """Note an item, or a part of one, that was not used."""
-        self.skipped.append({"item": item, "kind": kind, "reason": reason})
+        # A file's name may hold anything; a reason is one line.
+        self.skipped.append({"item": item, "kind": kind, "reason": " ".join(reason.split())})
 
     def values(self, step: str, outcomes: Iterable[Outcome]) -> dict[str, Any]:
         """Return what a step gave, by item; what gave nothing is noted."""

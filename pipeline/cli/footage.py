@@ -108,7 +108,7 @@ def reconstruct(
         lambda flows: flows.reconstruct(footage, out, config, seed, pose_file),
     )
     for one in summary["skipped"]:
-        typer.echo(f"set aside: {one['item']}: {one['reason']}", err=True)
+        typer.echo(f"set aside: {' '.join(one['item'].split())}: {one['reason']}", err=True)
     print_summary(summary)
 
 
