@@ -9,7 +9,7 @@ export OMP_NUM_THREADS ?= 1
 CORPUS ?= corpus
 DENOISERS := pairs_identity pairs_intergen singles_identity singles_mdm
 
-.PHONY: demo test check bench bench-gpu rare-falls compare setup system clean
+.PHONY: demo test check bench bench-gpu soak rare-falls compare setup system clean
 
 demo: setup
 	$(BIN)/careclips demo $(if $(FOOTAGE),--footage "$(FOOTAGE)") $(if $(POSE_FILE),--pose-file "$(POSE_FILE)")
@@ -25,6 +25,10 @@ check: setup
 
 bench: setup
 	$(BIN)/python tests/benchmarks/run.py
+
+# Kills a small chain at random moments, and compares what it leaves with an undisturbed run's: a quarter of an hour.
+soak: setup
+	$(BIN)/python tests/benchmarks/soak.py
 
 bench-gpu: setup
 	$(BIN)/python tests/benchmarks/gpu.py
