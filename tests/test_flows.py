@@ -111,6 +111,7 @@ def test_the_page_of_formats_reads_what_is_written(night):
 
 def test_the_second_run_recomputes_nothing(night):
     folder, config, order = night
+    files = {path: path.stat().st_ino for path in (folder / "dataset" / "clips").iterdir()}
     before = (
         artefacts(folder / "store"),
         {stage: stamps(folder / "store", stage) for stage in ("ingest", "room", "people3d", "clip")},
@@ -124,6 +125,7 @@ def test_the_second_run_recomputes_nothing(night):
     assert before == after
     assert not any(clip["recomputed"] for clip in json.loads((folder / "store" / "summary.json").read_text())["clips"])
     assert json.loads((folder / "dataset" / "summary.json").read_text())["recomputed"] == 0
+    assert files == {path: path.stat().st_ino for path in (folder / "dataset" / "clips").iterdir()}
 
 
 def test_without_the_truth_the_artefacts_are_the_same_bytes(night, tmp_path):
