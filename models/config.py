@@ -4,7 +4,7 @@ ones."""
 import functools
 import logging
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args, get_origin
 
 from pydantic import AliasChoices, BaseModel, ConfigDict, Field, ValidationError, model_validator
 from pydantic.fields import FieldInfo
@@ -33,6 +33,20 @@ class Config(BaseModel):
                     if old in values and old != name:
                         _warn_once(cls.__name__, old, name)
         return values
+
+    @model_validator(mode="after")
+    def _ranges_begin_low(self) -> Any:
+        """Two numbers are a range, everywhere."""
+        for name, field in type(self).model_fields.items():
+            value = getattr(self, name)
+            if _is_range(field) and value[0] > value[1]:
+                raise ValueError(f"{name}: is {list(value)}, expected the lower number first")
+        return self
+
+
+def _is_range(field: FieldInfo) -> bool:
+    arguments = get_args(field.annotation)
+    return get_origin(field.annotation) is tuple and len(arguments) == 2 and arguments[1] is not Ellipsis
 
 
 def _at_home(value: Any) -> Any:

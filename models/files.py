@@ -3,6 +3,7 @@
 import hashlib
 import json
 import os
+import re
 import shutil
 import struct
 import tokenize
@@ -42,6 +43,11 @@ def cache_folder() -> Path:
     if chosen := os.environ.get("CARECLIPS_CACHE"):
         return Path(chosen)
     return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "careclips"
+
+
+def without_passwords(text: str) -> str:
+    """Return a text with what stands before the @ of its URLs left out: keys and passwords are nobody's business."""
+    return re.sub(r"(\w+://)[^/\s@]+@", r"\1***@", text)
 
 
 def write_bytes(path: Path, content: bytes) -> None:

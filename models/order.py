@@ -4,7 +4,7 @@ from pathlib import Path
 from typing import Annotated, Literal
 
 import numpy as np
-from pydantic import Field, ValidationError, field_validator, model_validator
+from pydantic import Field, ValidationError, model_validator
 
 from models.config import Config, first_fault
 from models.errors import InputError
@@ -79,13 +79,6 @@ class PersonOrder(Config):
     """0 is slight, 1 is heavy."""
     sex: tuple[Share, Share] = (0.0, 1.0)
     """0 is female, 1 is male."""
-
-    @field_validator("age_years", "stature_m", "build", "sex")
-    @classmethod
-    def _low_comes_first(cls, value: tuple[float, float]) -> tuple[float, float]:
-        if value[0] > value[1]:
-            raise ValueError(f"is {list(value)}, expected the lower number first")
-        return value
 
 
 class EventOrder(Config):

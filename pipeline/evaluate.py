@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from models.errors import InputError
-from models.files import write_text
+from models.files import without_passwords, write_text
 from models.footage.action_labels import ClipLabels, read_mapping, read_segments
 from models.seeds import generator
 from pipeline.output_folder import holds
@@ -69,7 +69,8 @@ def evaluate(
     result["verdict"] = evaluate_gain.verdict(result["gain"])
     if found is not None:
         result["labels"] = found.counts()
-    result |= {"real": str(real), "synthetic": str(synthetic), "test": str(test or ""), "seed": settings.seed}
+    places = {"real": str(real), "synthetic": str(synthetic), "test": str(test or "")}
+    result |= {name: without_passwords(place) for name, place in places.items()} | {"seed": settings.seed}
     out.mkdir(parents=True, exist_ok=True)
     write_text(out / "summary.json", json.dumps(result, indent=1))
     # A dataset is shared: it says how many rooms were tested on, not what they are called, nor where they lie.

@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 from models.errors import InputError, Rejected
-from models.files import write_text
+from models.files import without_passwords, write_text
 
 Kind = Literal["input", "rejected", "resources", "defect"]
 """Why an item has no value: its file or values cannot be used, it was looked at and set aside, the machine was too
@@ -94,7 +94,7 @@ class SetAside:
     def add(self, item: str, kind: str, reason: str) -> None:
         """Note an item, or a part of one, that was not used."""
         # A file's name may hold anything; a reason is one line.
-        self.skipped.append({"item": item, "kind": kind, "reason": " ".join(reason.split())})
+        self.skipped.append({"item": item, "kind": kind, "reason": without_passwords(" ".join(reason.split()))})
 
     def values(self, step: str, outcomes: Iterable[Outcome]) -> dict[str, Any]:
         """Return what a step gave, by item; what gave nothing is noted."""

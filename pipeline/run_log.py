@@ -18,7 +18,7 @@ from typing import Any
 
 from rich.console import Console
 
-from models.files import cache_folder
+from models.files import cache_folder, without_passwords
 from pipeline.progress import ProgressBars, tells_progress
 
 FORMAT = "%(asctime)s %(levelname)s %(process)d %(name)s: %(message)s"
@@ -35,7 +35,14 @@ class _Message(logging.Formatter):
 
     def format(self, record: logging.LogRecord) -> str:
         record.message = record.getMessage()
-        return self.formatMessage(record)
+        return without_passwords(self.formatMessage(record))
+
+
+class _Whole(logging.Formatter):
+    """Everything, but for passwords."""
+
+    def format(self, record: logging.LogRecord) -> str:
+        return without_passwords(super().format(record))
 
 
 def log_folder() -> Path:
@@ -70,7 +77,7 @@ def run_log(verb: str) -> Iterator[Path | None]:
             yield None
             return
         handler = logging.StreamHandler(os.fdopen(log, "a", buffering=1, encoding="utf-8"))
-        handler.setFormatter(logging.Formatter(FORMAT))
+        handler.setFormatter(_Whole(FORMAT))
         root.addHandler(handler)
         for name in OURS:
             logging.getLogger(name).setLevel(logging.INFO)

@@ -53,9 +53,9 @@ Estimate = list[float] | None
 class EvaluateMotionConfig(Config):
     """How much is evaluated."""
 
-    splits: tuple[str, ...] = ("test",)
+    splits: tuple[str, ...] = Field(("test",), min_length=1)
     """Of the corpus; what the evaluator was trained on would be judged too kindly."""
-    people: tuple[int, ...] = (1, 2)
+    people: tuple[int, ...] = Field((1, 2), min_length=1)
     """Numbers of people whose scenes are evaluated."""
     frames: int | None = Field(None, ge=4)
     """Frames (20 a second) of the longest scene; if not said, what the evaluator learned with."""

@@ -13,6 +13,7 @@ import typer
 from typer.exceptions import TyperException
 
 from models.errors import InputError, Rejected
+from models.files import without_passwords
 from pipeline.cli.evaluation import evaluate_app
 from pipeline.cli.footage import add_footage_commands
 from pipeline.cli.measuring import measure_app
@@ -124,7 +125,7 @@ def _defect(error: Exception, where: str) -> int:
 
 
 def _say(words: object) -> None:
-    typer.echo(f"careclips: {words}", err=True)
+    typer.echo(f"careclips: {without_passwords(str(words))}", err=True)
 
 
 if __name__ == "__main__":

@@ -9,6 +9,7 @@ from typing import Annotated, Any, TypeVar
 import typer
 from pydantic import Field
 
+from models.files import without_passwords
 from pipeline.outcomes import check_defects
 from pipeline.runner import Runner, plain_runner
 
@@ -53,5 +54,5 @@ def run_verb(
 
 def print_summary(summary: dict) -> None:
     """Print what `summary.json` holds; DefectsMet where it tells of any."""
-    typer.echo(json.dumps(summary, indent=1))
+    typer.echo(without_passwords(json.dumps(summary, indent=1)))
     check_defects(summary)

@@ -50,7 +50,7 @@ def test_the_shipped_order_form_is_read():
         ),
         (
             "events: [{event: walk, people: [{age_years: [95, 65]}]}]",
-            r"people.0.age_years: is \[95.0, 65.0\], expected the lower number first",
+            r"people.0: age_years: is \[95.0, 65.0\], expected the lower number first",
         ),
         ("events: [{event: walk, people: [{stature_m: [0.2, 0.3]}]}]", "people.0.stature_m.0: Input should be greater"),
         ("events: [{event: walk, seconds: .nan}]", "events.0.seconds: Input should be a finite number"),

@@ -13,6 +13,7 @@ with run_log("test") as path:
     os.write(2, b"native chatter\\n")
     logging.getLogger("pipeline.x").info("a note")
     logging.getLogger("foreign").info("a foreign note")
+    logging.getLogger("pipeline.x").info("read %s", "s3://key:secret@bucket/store")
     logging.getLogger("stages.x").warning("a warning", exc_info=ValueError("why"))
     logging.getLogger("models.training.x").info("step 1")
     print("a message", file=sys.stderr)
@@ -29,6 +30,7 @@ def test_the_terminal_shows_warnings_and_messages_and_the_log_the_rest(tmp_path)
     log = path.read_text()
     assert path.parent == tmp_path / "logs" and path.stat().st_mode & 0o777 == 0o600
     assert "native chatter" in log and "a note" in log and "a warning" in log and "ValueError: why" in log
+    assert "secret" not in log and "read s3://***@bucket/store" in log
     assert "a foreign note" not in log and "a message" not in log
 
 

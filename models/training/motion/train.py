@@ -38,7 +38,7 @@ class MotionTrainConfig(TrainConfig):
 
     denoiser: DenoiserConfig = IdentityConfig()
     """Which network, and its sizes."""
-    people: tuple[int, ...] = (1, 2)
+    people: tuple[int, ...] = Field((1, 2), min_length=1)
     """Scenes of how many people are learned."""
     sampling_weights: dict[str, float] = renamed(
         "kinds", "sampling_weights", {"fall": 0.40, "look_alike": 0.25, "mocap": 0.20, "composed": 0.15, "own": 0.30}
