@@ -7,6 +7,7 @@ owner's, and stays; so that the next run does not take it in again, the store re
 
 import json
 import logging
+import os
 import shutil
 import time
 from collections import Counter
@@ -182,7 +183,12 @@ def _remove_logs(names: set[str]) -> int:
 
 def _tells(content: bytes, names: Iterable[str]) -> bool:
     """Whether a file's bytes hold one of the names."""
-    return any((name if len(name) >= SHORT else f'"{name}"').encode() in content for name in names)
+    for name in names:
+        # As it is, and as JSON has it, which writes in ASCII.
+        for spelled in (os.fsencode(name), json.dumps(name)[1:-1].encode()):
+            if (spelled if len(name) >= SHORT else b'"' + spelled + b'"') in content:
+                return True
+    return False
 
 
 def _search(store: Store, doomed: Doomed) -> tuple[int, list[str]]:

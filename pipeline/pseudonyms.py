@@ -51,7 +51,7 @@ class Pseudonyms:
 
     def write(self) -> None:
         """Write the key to them into the store."""
-        text = json.dumps({**self.given, "counts": self.counts}, indent=1, ensure_ascii=False)
+        text = json.dumps({**self.given, "counts": self.counts}, indent=1)
         if text != self.store.read_text(FILE):
             self.store.write_text(FILE, text)
 

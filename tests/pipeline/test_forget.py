@@ -13,7 +13,7 @@ import pytest
 
 from models.errors import InputError
 from pipeline.derived import DERIVED, FORGOTTEN, note_derived
-from pipeline.forget import forget
+from pipeline.forget import _tells, forget
 from pipeline.store import Store
 
 ARCHIVE = Path(__file__).parents[1] / "data" / "store_of_version_0_1.zip"
@@ -121,6 +121,12 @@ def test_a_bucket_and_its_cache_are_emptied_too(store, tmp_path):
         "a" * 32,
         "b" * 32,
     ]
+
+
+@pytest.mark.parametrize("name", ["Küche_Frau_Müller", "x", os.fsdecode(b"latin\xfc_name")])
+def test_a_name_is_found_in_whatever_spelling_a_file_has_it(name):
+    for content in (json.dumps([name]).encode(), b'"' + os.fsencode(name) + b'"'):
+        assert _tells(content, {name}) and not _tells(content, {"another_name", "y"})
 
 
 def test_what_is_not_there_is_named(store, tmp_path):
