@@ -309,7 +309,7 @@ def test_a_full_disk_is_one_line_and_leaves_nothing_half_written(night, tmp_path
         ("depthh: {}", "has an unknown section 'depthh'"),
         ("room: {cell_m: -1}", "room.cell_m: Input should be greater than or equal to"),
         ("run: {worker: 2}", "run.worker: Extra inputs are not permitted"),
-        ("[", "is not a readable YAML file"),
+        ("[", "is not readable YAML"),
     ],
 )
 def test_bad_configs_name_the_key(tmp_path, text, problem):
