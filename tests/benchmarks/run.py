@@ -240,6 +240,45 @@ def sidecar_costs(folder: Path) -> dict[str, float]:
     return figures
 
 
+def long_clip_costs() -> dict[str, float]:
+    """Microseconds a frame of what follows, merges and smooths people, in clips of a thousand frames and of eight
+    thousand: the same where the work is linear."""
+    from models.people2d.association import associate
+    from models.people2d.pose2d import Pose2D
+    from models.people2d.pose_nms import PoseNmsConfig
+    from models.types import Annotations, Footage, Person2D
+    from stages import label, people2d
+
+    figures = {}
+    figure = np.array([[k % 3 * 10.0, k * 6.0] for k in range(17)])
+    appearance = np.full(600, 600.0**-0.5)
+    for count in (1000, 8000):
+        times = np.arange(count) / 15.0
+        detected = [(t, [Pose2D(figure + [50.0 + x, 60.0], np.ones(17), 0) for x in (0.0, 200.0)]) for t in times]
+        started = time.perf_counter()
+        associate(((t, poses, [appearance, appearance]) for t, poses in detected), 1.0, PoseNmsConfig())
+        followed = time.perf_counter()
+        label._smooth(np.zeros((count, 3)), times, 0.5)
+        smoothed = time.perf_counter()
+        seen, boxes = np.ones(count, bool), np.tile([40.0, 50.0, 100.0, 170.0], (count, 1))
+        points, scores = np.tile(figure + [50.0, 60.0], (count, 1, 1)), np.ones((count, 17))
+        person = Person2D("person_1", "person", seen, boxes, points, scores)
+        listed = np.arange(count) % 2 == 0
+        given = Annotations((person,), np.full((1, count), -1), {}, {}, listed)
+        footage = Footage("bench", "bench", "", "", "", times, 640, 480, "")
+        config = people2d.People2DConfig()
+        began = time.perf_counter()
+        people2d._merge(config, given.people, listed, [person], footage)
+        merged = time.perf_counter()
+        for name, seconds in (
+            ("follow", followed - started),
+            ("smooth", smoothed - followed),
+            ("merge", merged - began),
+        ):
+            figures[f"long_clip.{name}_us_per_frame.frames_{count}"] = seconds / count * 1e6
+    return figures
+
+
 def main() -> None:
     """Run the chain once from nothing and write the figures."""
     folder = ROOT / "out" / "bench"
@@ -266,6 +305,7 @@ def main() -> None:
     figures |= motion_costs()
     figures["import.realtime_factor"] = import_realtime_factor(folder / "import")
     figures |= sidecar_costs(folder / "sidecar")
+    figures |= long_clip_costs()
     pose = pose_ms_per_frame(footage)
     if pose is not None:
         figures["pose.ms_per_frame"] = pose
