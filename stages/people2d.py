@@ -54,11 +54,11 @@ class Transformers(Config):
     detector: str = "PekingU/rtdetr_r50vd_coco_o365"
     """Hub id or local folder of the detector of people."""
     detector_revision: str | None = None
-    """Commit of the hub that the detector is pinned to."""
+    """Commit of the detector's hub repository; needed for a hub id."""
     pose: str = "usyd-community/vitpose-base-simple"
     """Hub id or local folder of the pose network."""
     pose_revision: str | None = None
-    """Commit of the hub that the pose network is pinned to."""
+    """Commit of the pose network's hub repository; needed for a hub id."""
     device: str = "cpu"
     """Where both run, as torch names it."""
     min_detection_score: float = renamed("least_detection", "min_detection_score", 0.5, ge=0.0, le=1.0)

@@ -9,6 +9,7 @@ from models.errors import InputError
 from models.footage.annotation_words import frame_name, slug
 from models.footage.image_folder import IMAGE_SUFFIXES, images_of
 from models.footage.image_times import image_times
+from models.footage.listing import TRUTH_FOLDER
 from models.footage.video import VIDEO_SUFFIXES, is_image_folder
 
 FRAMES = ("frame", "frame_id", "frame_index", "frame_number")
@@ -95,7 +96,9 @@ class ClipFinder:
 
     @functools.cached_property
     def _clips(self) -> list[Path]:
-        below = [path for path in sorted(self.folder.rglob("*")) if "truth" not in path.relative_to(self.folder).parts]
+        below = [
+            path for path in sorted(self.folder.rglob("*")) if TRUTH_FOLDER not in path.relative_to(self.folder).parts
+        ]
         return [
             path
             for path in ([self.folder] if is_image_folder(self.folder) else below)

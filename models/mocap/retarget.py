@@ -37,6 +37,8 @@ UPRIGHT = 0.85
 WRIST_LEEWAY_M = 0.02
 """How far wrists may stay from the source's paths: closing the last of it would turn forearms of other proportions too
 far."""
+FARTHEST_M = 1000.0
+"""Nobody is captured further from where they began."""
 SLOW_M_S = 0.3
 """A planted foot hardly moves."""
 
@@ -119,6 +121,9 @@ def retarget(
         planted = one.planted[np.searchsorted(timestamps, times - 1e-6).clip(max=len(timestamps) - 1)]
         local, transl = stand_on_floor(body, betas, local, pelvis, (left, right), planted, fps)
         vectors = axis_angle_from_matrix(local)
+        if not (np.isfinite(vectors).all() and np.ptp(transl, axis=0).max() < FARTHEST_M):
+            problem = "holds a number that cannot be meant: its body is bent to nothing, or moves for kilometres"
+            raise InputError(sources[number].path, problem, "export it again")
         tracks.append(
             PersonTrack(
                 f"person_{number}",

@@ -41,6 +41,16 @@ def walk(body: BodyModel, betas: np.ndarray) -> Motion:
     return procedural_walking(body, betas, 2.0, 30.0, np.random.default_rng(3))
 
 
+@pytest.mark.parametrize("metres", [1e6, 1e300])
+def test_who_is_captured_kilometres_away_is_refused(
+    body: BodyModel, betas: np.ndarray, walk: Motion, as_bvh: Export, metres: float
+) -> None:
+    source = as_bvh(body, walk)
+    source.translations[10:, 0, 0] += metres
+    with pytest.raises(InputError, match="holds a number that cannot be meant: .*; export it again"):
+        retarget([source], body, betas, 30.0)
+
+
 def joints_of(body: BodyModel, motion: Motion) -> np.ndarray:
     track = motion.people[0]
     return body_joints(body, track.betas, track.global_orient, track.body_pose, track.transl)
