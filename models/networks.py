@@ -107,10 +107,10 @@ def is_hub_id(name: str) -> bool:
     return re.fullmatch(r"[\w.-]+/[\w.-]+", name) is not None and not Path(name).is_dir()
 
 
-def from_pretrained(kind: type, name: str | Path, key: str, **options: Any) -> Any:
+def from_pretrained(kind: type, name: str | Path, key: str, what: str = "", **options: Any) -> Any:
     """Return what `kind.from_pretrained` of transformers makes of a folder or hub id; networks with all their weights.
 
-    `key` is the config's that names it. InputError where it cannot be had, whatever is wrong with it.
+    `key` is the config's that names it, `what` what it is in words. InputError where it cannot be had.
     """
     folder = Path(name)
     for path in sorted([*folder.glob("*.safetensors"), *folder.glob("*.json")]) if folder.is_dir() else ():
@@ -121,7 +121,7 @@ def from_pretrained(kind: type, name: str | Path, key: str, **options: Any) -> A
     # Whatever a foreign folder makes of transformers, which validates little: it is the folder that is to be named.
     except Exception as error:
         remedy = f"give a hub id that can be reached or a local folder in {key}"
-        raise InputError(name, f"cannot be loaded as {kind.__name__} ({one_line(error)})", remedy) from error
+        raise InputError(name, f"cannot be loaded as {what or kind.__name__} ({one_line(error)})", remedy) from error
     if not network:
         return loaded
     loaded, info = loaded

@@ -83,8 +83,8 @@ class TextEncoder:
         place, revision = _place(config)
         kind: Any = AutoModel if isinstance(config, SentenceConfig) else CLIPTextModelWithProjection
         key = "sample_motion.text.model"
-        self._tokenizer = from_pretrained(AutoTokenizer, place, key, revision=revision)
-        self._network = from_pretrained(kind, place, key, revision=revision, dtype=torch.float32)
+        self._tokenizer = from_pretrained(AutoTokenizer, place, key, "a text network", revision=revision)
+        self._network = from_pretrained(kind, place, key, "a text network", revision=revision, dtype=torch.float32)
         self._network = self._network.to(self.device).eval().requires_grad_(False)
         width = int(self._network.config.hidden_size)
         # QR of a seeded draw: orthonormal columns, the same on every machine to rounding.
