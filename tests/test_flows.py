@@ -454,7 +454,8 @@ def test_a_night_runs_at_once(night, prefect, tmp_path):
     serve |= {"dataset": tmp_path / "dataset"}
     (tmp_path / "c.yaml").write_text(f"{CONFIG}serve: {json.dumps(serve, default=str)}\n")
     done = careclips("nightly", "--config", tmp_path / "c.yaml", env=prefect)
-    assert json.loads(done.stdout) == {"rooms": 1, "accepted": 1} and "careclips-nightly" in done.stderr
+    assert json.loads(done.stdout) == {"rooms": 1, "accepted": 1, "skipped": [], "defects": []}
+    assert "careclips-nightly" in done.stderr
     assert not any(clip["recomputed"] for clip in json.loads((tmp_path / "store/summary.json").read_text())["clips"])
     assert (tmp_path / "dataset" / "report.html").exists()
 
