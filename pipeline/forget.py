@@ -118,7 +118,7 @@ def _doomed(artefacts: list[Artefact], clips: set[str], index: StoreIndex, item:
         fresh = {one.key for one in found}
         waiting = [one for one in waiting if one.key not in fresh]
     rooms = {name for name, key in index.rooms.items() if key in gone}
-    names = clips | (set(index.rooms) if whole else {item} & set(index.rooms))
+    names = clips | (set(index.rooms) if whole else {name for name in index.rooms if name == item})
     for one in of_clips:
         names |= {str(value) for key, value in one.meta["inputs"]["row"].items() if key == "path" and value}
     footage = {str(one.meta["inputs"]["video"]) for one in of_clips}

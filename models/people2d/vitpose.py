@@ -100,4 +100,6 @@ def _load(kind: type, name: str, revision: str | None, key: str):
     key = f"people2d.backend.{key}"
     if is_hub_id(name) and revision is None:
         raise InputError(name, f"is a hub model without {key}_revision", f"set {key}_revision to the commit to use")
-    return from_pretrained(kind, name, key, **({"revision": revision} if is_hub_id(name) else {}))
+    if is_hub_id(name):
+        return from_pretrained(kind, name, key, revision=revision)
+    return from_pretrained(kind, name, key)

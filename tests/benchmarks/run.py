@@ -266,7 +266,7 @@ def long_clip_costs() -> dict[str, float]:
         listed = np.arange(count) % 2 == 0
         given = Annotations((person,), np.full((1, count), -1), {}, {}, listed)
         footage = Footage("bench", "bench", "", "", "", times, 640, 480, "")
-        config = people2d.People2DConfig()
+        config = people2d.People2DConfig.model_validate({})
         began = time.perf_counter()
         people2d._merge(config, given.people, listed, [person], footage)
         merged = time.perf_counter()
