@@ -3,7 +3,7 @@ ones."""
 
 import functools
 import logging
-from pathlib import Path
+import os
 from typing import Any, get_args, get_origin
 
 from pydantic import AliasChoices, BaseModel, ConfigDict, Field, ValidationError, model_validator
@@ -50,7 +50,7 @@ def _is_range(field: FieldInfo) -> bool:
 
 
 def _at_home(value: Any) -> Any:
-    return str(Path(value).expanduser()) if isinstance(value, str) and value.startswith("~/") else value
+    return os.path.expanduser(value) if isinstance(value, str) and value.startswith("~/") else value
 
 
 @functools.cache

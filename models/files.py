@@ -39,15 +39,19 @@ def digest(value: Any) -> str:
 
 def cache_folder() -> Path:
     """Return where this machine keeps what can be made or fetched again: $CARECLIPS_CACHE, else careclips in the user's
-    cache."""
+    cache; InputError where the user has neither."""
     if chosen := os.environ.get("CARECLIPS_CACHE"):
         return Path(chosen)
-    return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "careclips"
+    place = os.environ.get("XDG_CACHE_HOME") or os.path.expanduser("~/.cache")
+    if place.startswith("~"):  # a user that the system does not know, as in many containers
+        raise InputError("HOME", "is not set, and this user has no home", "set CARECLIPS_CACHE to a folder")
+    return Path(place) / "careclips"
 
 
 def without_passwords(text: str) -> str:
     """Return a text with what stands before the @ of its URLs left out: keys and passwords are nobody's business."""
-    return re.sub(r"(\w+://)[^/\s@]+@", r"\1***@", text)
+    # To the last @ before a slash: a password may hold one itself.
+    return re.sub(r"(\w+://)[^/\s]+@", r"\1***@", text)
 
 
 def write_bytes(path: Path, content: bytes) -> None:

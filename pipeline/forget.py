@@ -79,10 +79,13 @@ def _clips_of(
     store: Store, index: StoreIndex, artefacts: list[Artefact], item: str | None, older_than_days: float | None
 ) -> set[str]:
     """Names of the clips that are meant."""
-    read = {str(one.meta["inputs"]["clip"]): one for one in artefacts if one.stage == "ingest" and "inputs" in one.meta}
+    taken_in = [one for one in artefacts if one.stage == "ingest" and "inputs" in one.meta]
     if older_than_days is not None:
         limit = time.time() - older_than_days * 86400.0
-        return {name for name, one in read.items() if (one.meta.get("created_s") or _modified(one)) < limit}
+        # By its first time: whoever reads a clip again, with another config, does not keep it for longer.
+        old = [one for one in taken_in if (one.meta.get("created_s") or _modified(one)) < limit]
+        return {str(one.meta["inputs"]["clip"]) for one in old}
+    read = {str(one.meta["inputs"]["clip"]): one for one in taken_in}
     if item is None:
         return set(read)
     paths = {str(one.meta["inputs"]["row"].get("path", "")): name for name, one in read.items()}

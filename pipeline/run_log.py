@@ -10,7 +10,7 @@ import os
 import sys
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from logging.handlers import QueueHandler
 from multiprocessing.queues import Queue
 from pathlib import Path
@@ -18,6 +18,7 @@ from typing import Any
 
 from rich.console import Console
 
+from models.errors import InputError
 from models.files import cache_folder, without_passwords
 from pipeline.progress import ProgressBars, tells_progress
 
@@ -36,6 +37,27 @@ class _Message(logging.Formatter):
     def format(self, record: logging.LogRecord) -> str:
         record.message = record.getMessage()
         return without_passwords(self.formatMessage(record))
+
+
+class _LogFile(logging.StreamHandler):
+    """A log's file; where it is full, that is said once, and the run goes on."""
+
+    told = False
+
+    def handleError(self, record: logging.LogRecord) -> None:
+        """Say why nothing more is logged."""
+        error = sys.exc_info()[1]
+        if not isinstance(error, OSError):
+            super().handleError(record)
+        elif not self.told:
+            self.told = True
+            logging.getLogger(__name__).warning("the log ends here: %s", error.strerror)
+
+    def close(self) -> None:
+        """Close the file, whatever is left unwritten."""
+        with suppress(OSError):
+            self.stream.close()
+        super().close()
 
 
 class _Whole(logging.Formatter):
@@ -68,15 +90,15 @@ def run_log(verb: str) -> Iterator[Path | None]:
     if bars is not None:
         root.addHandler(bars)
     try:
-        path = log_folder() / f"{time.strftime('%Y-%m-%dT%H-%M-%S')}_{verb}_{os.getpid()}.log"
         try:
+            path = log_folder() / f"{time.strftime('%Y-%m-%dT%H-%M-%S')}_{verb}_{os.getpid()}.log"
             path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
             log = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600)
-        except OSError as error:
-            root.warning("no log is kept: %s (%s)", path, error.strerror)
+        except (OSError, InputError) as error:
+            root.warning("no log is kept: %s", error)
             yield None
             return
-        handler = logging.StreamHandler(os.fdopen(log, "a", buffering=1, encoding="utf-8"))
+        handler = _LogFile(os.fdopen(log, "a", buffering=1, encoding="utf-8"))
         handler.setFormatter(_Whole(FORMAT))
         root.addHandler(handler)
         for name in OURS:
@@ -86,7 +108,7 @@ def run_log(verb: str) -> Iterator[Path | None]:
                 yield path
         finally:
             root.removeHandler(handler)
-            handler.stream.close()
+            handler.close()
     finally:
         root.removeHandler(terminal)
         if bars is not None:

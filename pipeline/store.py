@@ -65,7 +65,7 @@ class Store:
         self.root = str(root)
         self._objects: Objects | None = None
         if "://" not in self.root:
-            self.folder = Path(root).expanduser()
+            self.folder = Path(os.path.expanduser(root))
         elif self.root.startswith(("file://", "local://")):
             self.folder = Path(self.root.split("://", 1)[1])
         else:

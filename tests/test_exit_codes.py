@@ -104,3 +104,11 @@ def test_what_is_made_is_its_users_alone(here):
 def test_a_users_mistake_is_one_line(here, arguments, words):
     done = careclips(here, *arguments)
     assert done.returncode == 1 and words in done.stderr and len(done.stderr.splitlines()) == 1, done.stderr
+
+
+def test_no_log_is_called_after_anybody(here):
+    careclips(here, "forget", "Mueller", "--store", "store")
+    careclips(here, "Mueller")
+    careclips(here, "evaluate", "people")
+    names = sorted(path.name.split("_")[1] for path in (here / "cache" / "logs").iterdir())
+    assert names == ["careclips", "evaluate-people", "forget"]

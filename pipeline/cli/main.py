@@ -4,6 +4,7 @@ import pipeline.environment  # noqa: F401, I001  (before numpy)
 
 import importlib
 import logging
+import os
 import re
 import sys
 from pathlib import Path
@@ -68,10 +69,18 @@ def serve(config: Config = None, seed: Seed = 0) -> None:
 def main() -> None:
     """Run the command line: exit code 0 where all is done, 1 where nothing could be or a user's mistake ended it in one
     line, 3 where a defect of careclips was met."""
-    verb = "-".join(word for word in sys.argv[1:3] if word.replace("-", "").isalpha() and not word.startswith("-"))
-    with run_log(verb or "careclips") as log:
+    with run_log(_verb(sys.argv[1:])) as log:
         code = _run(log)
     sys.exit(code)
+
+
+def _verb(arguments: list[str]) -> str:
+    """The verb in words that are ours alone: an argument may be somebody's name, and a log is called after this."""
+    one, other = (*arguments, "", "")[:2]
+    groups = {group.name: group.typer_instance for group in app.registered_groups}
+    if one in groups and other in {command.name for command in groups[one].registered_commands}:
+        return f"{one}-{other}"
+    return one if one in {*groups, *(command.name for command in app.registered_commands)} else "careclips"
 
 
 def _run(log: Path | None) -> int:
@@ -113,8 +122,11 @@ def _run(log: Path | None) -> int:
 
 def _at_home(arguments: list[str]) -> list[str]:
     """Arguments with `~/` as the user's home in `--out=~/x`, too, where no shell sees to it."""
-    home = f"{Path.home()}/"
-    return [re.sub(r"^(--[a-z-]+=)?~/", lambda found: (found[1] or "") + home, argument) for argument in arguments]
+    home = os.path.expanduser("~/")
+    spelled = [re.sub(r"^(--[a-z-]+=)?~/", lambda found: (found[1] or "") + home, argument) for argument in arguments]
+    if home.startswith("~") and any(re.match(r"(--[a-z-]+=)?~/", argument) for argument in arguments):
+        raise InputError("~/", "stands for this user's home, and there is none", "set HOME, or spell the path out")
+    return spelled
 
 
 def _defect(error: Exception, where: str) -> int:

@@ -1,6 +1,7 @@
 """Arrays of foreign files: numbers, or one line that says what the file is."""
 
 import io
+import os
 import zipfile
 
 import numpy as np
@@ -9,7 +10,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from models.errors import InputError
-from models.files import finite, read_arrays
+from models.files import cache_folder, finite, read_arrays, without_passwords
 
 
 def npz(**arrays) -> bytes:
@@ -79,3 +80,16 @@ def test_numbers_are_finite_or_refused(tmp_path, values):
     assert finite(tmp_path, "poses", np.array([1, 2], dtype=np.uint8), "mend it").dtype == np.float64
     with pytest.raises(InputError, match=f"{tmp_path}: poses holds .*; mend it"):
         finite(tmp_path, "poses", values, "mend it")
+
+
+def test_a_password_that_holds_an_at_sign_is_left_out_whole():
+    assert without_passwords("s3://key:p@ss@host/store of a@b.org") == "s3://***@host/store of a@b.org"
+    assert without_passwords("file:///home/a@b/store") == "file:///home/a@b/store"
+
+
+def test_a_user_without_a_home_is_told_what_to_set(monkeypatch):
+    for name in ("HOME", "XDG_CACHE_HOME", "CARECLIPS_CACHE"):
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.setattr(os, "getuid", lambda: 4_000_000)
+    with pytest.raises(InputError, match="HOME: is not set, and this user has no home; set CARECLIPS_CACHE"):
+        cache_folder()

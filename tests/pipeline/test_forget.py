@@ -105,6 +105,15 @@ def test_what_was_read_long_ago_is_forgotten(store, tmp_path):
     assert (tmp_path / "store" / "ingest" / ("a" * 32)).exists()
 
 
+def test_a_clip_that_was_read_again_is_not_kept_for_longer(store, tmp_path):
+    inputs = {"video": "1" * 64, "clip": "another_clip", "row": {}, "sidecar": None}
+    for key, days in (("0" * 32, 1), ("c" * 32, 50), ("d" * 32, 1)):
+        with store.write("ingest", key, {"inputs": inputs, "created_s": time.time() - days * 86400}) as folder:
+            (folder / "value.json").write_text("{}")
+    assert "another_clip" in forget(tmp_path / "store", older_than_days=30)["forgotten"]
+    assert not list((tmp_path / "store" / "ingest").glob("[acd0]" + "?" * 31))
+
+
 def test_a_bucket_and_its_cache_are_emptied_too(store, tmp_path):
     url = f"memory://{uuid.uuid4().hex}/store"
     files, base = fsspec.url_to_fs(url)

@@ -39,3 +39,12 @@ def test_where_no_log_can_be_written_the_run_goes_on(tmp_path):
     environment = {**os.environ, "PYTHONPATH": str(ROOT), "CARECLIPS_CACHE": str(tmp_path / "file")}
     done = subprocess.run([sys.executable, "-c", PROGRAM], capture_output=True, text=True, env=environment, check=True)
     assert "no log is kept" in done.stderr and "a message" in done.stderr and done.stdout.strip() == "None"
+
+
+def test_a_log_that_cannot_grow_is_one_warning_and_the_run_goes_on(tmp_path):
+    environment = {**os.environ, "PYTHONPATH": str(ROOT), "CARECLIPS_CACHE": str(tmp_path)}
+    full = "import resource\nresource.setrlimit(resource.RLIMIT_FSIZE, (1, 1))\n"  # as a full disk
+    command = [sys.executable, "-c", full + PROGRAM]
+    done = subprocess.run(command, capture_output=True, text=True, env=environment, check=True)
+    assert done.stderr.count("the log ends here: File too large") == 1 and "Traceback" not in done.stderr
+    assert "WARNING stages.x: a warning" in done.stderr and "a message" in done.stderr
