@@ -135,8 +135,9 @@ def _scan_depth(
         value = depth.run(config, images, masks, networks, calibration.camera.focal_px)
         return value, {"residual": value.residual}
 
-    # The whole section, so that no value of it can be forgotten.
-    models = {**models_config.key_values(), **checkpoint_digests(models_config)}
+    # Of the whole section what is not as it always was: no value can be forgotten, and what stands is found.
+    changed = models_config.model_dump(mode="json", by_alias=True, exclude_defaults=True)
+    models = {**changed, **checkpoint_digests(models_config)}
     inputs = {**keys, "frames": wanted, "models": models}
     return cached(store, "depth", depth.VERSION, config, inputs, compute)
 

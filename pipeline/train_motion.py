@@ -17,6 +17,7 @@ from models.errors import InputError
 from models.files import file_digest, write_text
 from models.motion.dataset import MotionData
 from models.motion.model import load_motion_model, motion_model_digest
+from models.networks import device_of
 from models.rendering.stick_figures import stick_figures
 from models.text.encoder import TextCache, TextEncoder, write_texts
 from models.training.loop import Run
