@@ -6,11 +6,10 @@ import pytest
 
 from models.body.model import BodyShape, load_body, relaxed_pose
 from models.body.tracks import standing_pelvis_height
-from models.geometry.camera import Camera, intrinsics_from_focal, normal_from_angles, pose_over_floor
+from models.geometry.camera import Camera, image_projection, intrinsics_from_focal, normal_from_angles, pose_over_floor
 from models.geometry.lens import Lens
 from models.geometry.transforms import R_ZUP_YUP, axis_angle_from_matrix, invert
 from models.types import BodyLook, Motion, PersonTrack, Room, Scene
-from stages.dataset import image_projection
 from stages.render import RenderConfig, floor_depth, light_direction, room_light, run
 
 WIDTH, HEIGHT = 160, 120
