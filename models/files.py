@@ -104,11 +104,16 @@ def check_replaceable(folder: Path, mark: str) -> None:
         raise InputError(folder, f"is there already and holds no {mark}", "name a new folder, or remove it yourself")
 
 
+def unfinished(folder: Path) -> tuple[Path, Path]:
+    """Return where `replaced` writes what is not whole yet, and where it puts what was there before."""
+    return folder.with_name(f".{folder.name}.partial"), folder.with_name(f".{folder.name}.old")
+
+
 @contextmanager
 def replaced(folder: Path) -> Iterator[Path]:
     """Give an empty folder to write into; on leaving without an error it takes the place of `folder`, whole."""
     folder.parent.mkdir(parents=True, exist_ok=True)
-    partial, old = (folder.with_name(f".{folder.name}.{word}") for word in ("partial", "old"))
+    partial, old = unfinished(folder)
     shutil.rmtree(partial, ignore_errors=True)
     partial.mkdir()
     yield partial

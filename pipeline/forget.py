@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import Any
 
 from models.errors import InputError
+from models.files import unfinished
 from pipeline.derived import DERIVED, FORGOTTEN, derived_folders
 from pipeline.outcomes import TRACEBACKS
 from pipeline.output_folder import holds
@@ -51,13 +52,13 @@ def forget(root: str | Path, item: str | None = None, older_than_days: float | N
     """
     store = Store(root)
     index, artefacts = read_store_index(store), store.artefacts()
-    clips = _clips_of(store, index, artefacts, item, older_than_days)
+    clips = _with_copies(artefacts, _clips_of(store, index, artefacts, item, older_than_days))
     whole = item is None and older_than_days is None
     doomed = _doomed(artefacts, clips, index, item, whole)
     for artefact in doomed.artefacts:
         store.remove(artefact)
     store.remove_unfinished()
-    datasets, others = _remove_datasets(store, doomed, whole)
+    datasets, others, elsewhere = _remove_datasets(store, doomed, whole)
     _rewrite_texts(store, index, clips, doomed, whole)
     logs = _remove_logs(doomed.names)
     searched, found = _search(store, doomed)
@@ -69,6 +70,7 @@ def forget(root: str | Path, item: str | None = None, older_than_days: float | N
         "artefacts_removed": dict(Counter(artefact.stage for artefact in doomed.artefacts)),
         "datasets_removed": datasets,
         "made_from_it_and_left": others,
+        "not_there_now": elsewhere,
         "logs_removed": logs,
         "files_searched": searched,
         "found": found,
@@ -79,7 +81,7 @@ def _clips_of(
     store: Store, index: StoreIndex, artefacts: list[Artefact], item: str | None, older_than_days: float | None
 ) -> set[str]:
     """Names of the clips that are meant."""
-    taken_in = [one for one in artefacts if one.stage == "ingest" and "inputs" in one.meta]
+    taken_in = [one for one in artefacts if _was_read(one)]
     if older_than_days is not None:
         limit = time.time() - older_than_days * 86400.0
         # By its first time: whoever reads a clip again, with another config, does not keep it for longer.
@@ -101,6 +103,17 @@ def _clips_of(
         f"has neither clip nor room {item!r}",
         f"name one of its rooms ({', '.join(index.rooms) or 'none'}) or clips, as `careclips show` lists them",
     )
+
+
+def _with_copies(artefacts: list[Artefact], clips: set[str]) -> set[str]:
+    """The clips, and those that are the same film under another name."""
+    films = {str(one.meta["inputs"]["clip"]): one.meta["inputs"].get("video") for one in artefacts if _was_read(one)}
+    wanted = {film for name, film in films.items() if name in clips}
+    return clips | {name for name, film in films.items() if film in wanted}
+
+
+def _was_read(artefact: Artefact) -> bool:
+    return artefact.stage == "ingest" and "inputs" in artefact.meta
 
 
 def _modified(artefact: Artefact) -> float:
@@ -128,11 +141,16 @@ def _doomed(artefacts: list[Artefact], clips: set[str], index: StoreIndex, item:
     return Doomed(list(gone.values()), rooms, names, footage)
 
 
-def _remove_datasets(store: Store, doomed: Doomed, whole: bool) -> tuple[list[str], list[str]]:
+def _remove_datasets(store: Store, doomed: Doomed, whole: bool) -> tuple[list[str], list[str], list[str]]:
     """Datasets that hold a clip that is to go are removed whole: `generate` makes them again from what is left. What
-    else was made from the store (a model that learned from its people) is only named."""
+    else was made from the store (a model that learned from its people) is only named, as are folders that are not
+    there: on another machine, or not mounted."""
     keys = {one.key for one in doomed.artefacts if one.stage == "clip"}
     removed, kept, others = [], [], []
+    places = [Path(place) for place in json.loads(store.read_text(DERIVED) or "[]")]
+    for partial in (one for place in places for one in unfinished(place)):
+        shutil.rmtree(partial, ignore_errors=True)  # what a killed run left: it may hold anything
+    elsewhere = [str(place) for place in places if not place.is_dir()]
     for folder in derived_folders(store):
         facts = folder / "dataset.json"
         if not facts.is_file():
@@ -142,8 +160,9 @@ def _remove_datasets(store: Store, doomed: Doomed, whole: bool) -> tuple[list[st
             removed.append(str(folder))
         else:
             kept.append(str(folder))
-    store.write_text(DERIVED, json.dumps(kept + others, indent=1) if kept + others else "")
-    return removed, others
+    left = kept + others + elsewhere
+    store.write_text(DERIVED, json.dumps(left, indent=1) if left else "")
+    return removed, others, elsewhere
 
 
 def _rewrite_texts(store: Store, index: StoreIndex, clips: set[str], doomed: Doomed, whole: bool) -> None:

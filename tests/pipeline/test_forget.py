@@ -114,6 +114,27 @@ def test_a_clip_that_was_read_again_is_not_kept_for_longer(store, tmp_path):
     assert not list((tmp_path / "store" / "ingest").glob("[acd0]" + "?" * 31))
 
 
+def test_the_same_film_under_another_name_goes_too(store, tmp_path):
+    for path in (tmp_path / "store" / "ingest").glob("*/meta.json"):
+        meta = json.loads(path.read_text())
+        if meta["inputs"]["clip"] == CLIP:
+            meta["inputs"]["video"] = "1" * 64
+            path.write_text(json.dumps(meta))
+    assert forget(tmp_path / "store", CLIP)["forgotten"] == sorted([CLIP, "another_clip"])
+    assert not list((tmp_path / "store" / "ingest").iterdir())
+
+
+def test_what_a_killed_run_left_goes_and_what_is_not_there_is_named(store, tmp_path):
+    (made,) = [path.name for path in (tmp_path / "store" / "clip").iterdir()]
+    dataset(store, tmp_path / "with_it", made)
+    note_derived(store, tmp_path / "not_mounted")
+    for name in (".with_it.partial", ".with_it.old", ".not_mounted.partial"):
+        (tmp_path / name / "clips").mkdir(parents=True)
+    result = forget(tmp_path / "store", CLIP)
+    assert not list(tmp_path.glob(".*")) and result["not_there_now"] == [str(tmp_path / "not_mounted")]
+    assert json.loads(store.read_text(DERIVED) or "") == [str(tmp_path / "not_mounted")]
+
+
 def test_a_bucket_and_its_cache_are_emptied_too(store, tmp_path):
     url = f"memory://{uuid.uuid4().hex}/store"
     files, base = fsspec.url_to_fs(url)
