@@ -22,7 +22,7 @@ from models.motion_sources.sampled import SampledMotion
 from models.order import OrderForm, check_order, draw_clip_order, read_order_form, wants_model
 from models.seeds import generator
 from pipeline.derived import note_derived
-from pipeline.loaders import body_model, sampled_motion
+from pipeline.loaders import PeopleSearch, body_model, people_search, sampled_motion
 from pipeline.outcomes import TRACEBACKS, SetAside, check_defects
 from pipeline.output_folder import holds
 from pipeline.pseudonyms import Pseudonyms, number_of, shared_config
@@ -30,7 +30,7 @@ from pipeline.records import read_store_index, read_store_summary
 from pipeline.runner import PeakMemory, Runner, find_made, load_value
 from pipeline.settings import RunConfig, Settings
 from pipeline.store import Store
-from stages import dataset, dataset_report, label, place_motion, render, sample_motion
+from stages import dataset, dataset_report, find_people_left, label, place_motion, render, sample_motion
 
 SHARED_SECTIONS = ("run", "physics", "generate", "label", "render", "sample_motion", "dataset")
 """Sections of a config that made clips depend on, and that a dataset names."""
@@ -77,6 +77,9 @@ def make_clip(store: Store, settings: Settings, form_json: str, rooms: dict[str,
             *([sample_motion.VERSION] if sampled else []),
         ],
     }
+    search = people_search(settings)
+    if search is not None:
+        inputs["people_left"] = search.key
     if run.motion == "mixed" and len(by_model) == 2:  # else the clips are those of `model`, or of `simulated`
         inputs["motion"] = run.motion
     key = store.key("clip", 1, None, inputs)
@@ -89,7 +92,7 @@ def make_clip(store: Store, settings: Settings, form_json: str, rooms: dict[str,
     for attempt_index in range(form.attempts_per_clip):
         rng = generator(settings.seed, "generate", f"{clip}/{attempt_index}")
         try:
-            labelled, rendered, source = _try_clip(store, configs, form, rooms, clip, run, rng)
+            labelled, rendered, source = _try_clip(store, configs, form, rooms, clip, run, rng, search)
             break
         except Rejected as error:
             rejected[error.reason] += 1
@@ -103,7 +106,14 @@ def make_clip(store: Store, settings: Settings, form_json: str, rooms: dict[str,
 
 
 def _try_clip(
-    store: Store, configs: dict, form: Any, rooms: dict[str, str], clip: str, run: RunConfig, rng: np.random.Generator
+    store: Store,
+    configs: dict,
+    form: Any,
+    rooms: dict[str, str],
+    clip: str,
+    run: RunConfig,
+    rng: np.random.Generator,
+    search: PeopleSearch | None,
 ) -> tuple[types.LabelledClip, Any, str]:
     """Draw, place, audit and render one clip: with its pictures and the motion's source; Rejected with the reason."""
     body = body_model(run.body)
@@ -126,6 +136,12 @@ def _try_clip(
     rendered = render.run(configs["render"], types.Scene(room, motion, looks, render.light_direction(room)), body, rng)
     if float(rendered.visibility.mean()) < run.min_visibility:
         raise Rejected("hidden by the room or out of the picture", f"{float(rendered.visibility.mean()):.2f} visible")
+    if search is not None:
+        seen = find_people_left.count_in_clip(
+            search.config, search.in_clip, rendered.frames, rendered.masks, rendered.boxes_px
+        )
+        if seen:
+            raise Rejected(find_people_left.SOMEBODY, f"in {seen} of its frames")
     details = {"falls": [asdict(fall) if fall else None for fall in falls], "T_world_motion": T_world_motion.tolist()}
     labelled = types.LabelledClip(
         clip=clip,
@@ -213,9 +229,19 @@ def generate(root: str | Path, order: Path, count: int, out: Path, settings: Set
         "timings_s": {"reconstruction": reconstruction["total_seconds"], "generation": seconds},
         "stand_ins": dataset_report.stand_ins(depth, run.body is not None, motion, reconstruction),
         "licences": dataset_report.licences(run.body is not None),
+        "people_left": dataset_report.vouching(reconstruction, _clip_search(settings)),
     }
     _write_dataset(store, settings, accepted, names, out, facts)
     return summary
+
+
+def _clip_search(settings: Settings) -> str:
+    """How clips were searched for people of the footage, in words."""
+    search = people_search(settings)
+    if search is None:
+        return find_people_left.NOT_SEARCHED if settings.find_people_left.enabled else "not searched: it is turned off"
+    by = settings.people2d.backend.kind
+    return f"one frame in {search.config.every} was searched by {by} for people who are not ours"
 
 
 def _shared_failures(rejected: Counter[str], set_aside: SetAside) -> dict[str, Any]:

@@ -55,7 +55,12 @@ def reconstruct(footage: Path, out: str | Path, settings: Settings, runner: Runn
         members = [name for name in clips if cameras[name] == camera]
         files = [camera_file(one.path, footage) for one in listing.clips if one.clip in members]
         found_file = next((file for file in files if file.exists()), None)
-        work.append((camera, (store, settings, footage, camera, [clips[name] for name in members], found_file)))
+        others: dict[str, list[ClipRecord]] = {}
+        for name, other in cameras.items():
+            if other != camera and _same_room(camera, other):
+                others.setdefault(other, []).append(clips[name])
+        records = [clips[name] for name in members]
+        work.append((camera, (store, settings, footage, camera, records, found_file, others)))
     rooms: dict[str, RoomRecord] = set_aside.values("rebuilding rooms", runner("rebuilding rooms", build_room, work))
 
     clips = {name: replace(record, room=cameras[name]) for name, record in clips.items()}
@@ -161,6 +166,13 @@ def assign_cameras(store: Store, settings: Settings, clips: dict[str, ClipRecord
     inputs = {name: record.ingest for name, record in clips.items()}
     cameras, artefact, _ = cached(store, "cameras", ingest.VERSION, settings.ingest, inputs, compute)
     return cameras, artefact.meta["figures"]["notes"]
+
+
+def _same_room(camera: str, other: str) -> bool:
+    """Whether two cameras are of one room by their names, or one camera that was moved."""
+    of_camera, of_other = camera.partition("~")[0], other.partition("~")[0]
+    room, room_of_other = of_camera.rpartition("/")[0], of_other.rpartition("/")[0]
+    return of_camera == of_other or (room != "" and room == room_of_other)
 
 
 def score_against_truth(

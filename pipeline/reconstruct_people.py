@@ -28,6 +28,9 @@ from pipeline.settings import Settings
 from pipeline.store import Store
 from stages import ingest, people2d, people3d
 
+NOBODY = "nobody in view"
+"""Why a clip is rejected in which people were looked for."""
+
 
 def ingest_clip(
     store: Store, settings: Settings, clip: str, path: Path, row: dict, root: Path
@@ -107,7 +110,7 @@ def find_people(store: Store, settings: Settings, root: Path, record: ClipRecord
         words = f"has a sidecar without keypoints ({why_nothing(sidecar, path)})" if sidecar else ""
         people, figures = people2d.run(config, footage, frames(root, footage), clip["annotations"], words)
         if not people:
-            raise Rejected("nobody in view", "no person was found long enough to follow")
+            raise Rejected(NOBODY, "no person was found long enough to follow")
         return people, figures
 
     inputs = _people2d_inputs(settings, record)
@@ -128,6 +131,12 @@ def find_people(store: Store, settings: Settings, root: Path, record: ClipRecord
             f"{further_s[0]:.1f} s; raise people2d.max_people"
         )
     return record, figures["keypoint_order"], passed_over
+
+
+def nobody_in_view(store: Store, settings: Settings, record: ClipRecord) -> bool:
+    """Whether people were looked for in the whole clip, and nobody was found."""
+    found = store.find("people2d", people2d_key(store, settings, record))
+    return found is not None and found.meta.get("rejected", [None])[0] == NOBODY
 
 
 @dataclass(frozen=True)

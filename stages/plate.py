@@ -1,14 +1,11 @@
-"""The room without people: the median colour of a fixed camera over samples in which no person covers a pixel.
+"""The room without people: what samples of a fixed camera say of it in which no person covers a pixel.
 
 In: frames sampled over all clips of one camera and the masks of the people in them. Out: the clean background plate and
 which of its pixels were ever seen. Each sample's exposure is first brought to the others' by a gain per channel, so
-that clips taken by day and by lamp mix. Pixels that people cover in every sample (somebody who never leaves a chair)
-are in-painted; there the masks are first grown to the person's outline, for what sticks out of them would stay in the
-room. DESIGN §4, depth.
+that clips taken by day and by lamp mix, and the masks are grown to the people's outlines. Which samples vote where is
+`models.footage.room_votes`'s matter, how their votes are joined without seams `models.footage.gradient_blend`'s.
+DESIGN §4, depth.
 """
-
-from collections.abc import Callable, Iterator
-from dataclasses import replace
 
 import cv2
 import numpy as np
@@ -17,11 +14,10 @@ from pydantic import Field
 
 from models.config import Config
 from models.errors import InputError
-from models.footage.inpainting import fill
-from models.footage.person_masks import person_mask
-from models.types import Footage, Person2D
+from models.footage.gradient_blend import blend, colour_median
+from models.footage.room_votes import votes
 
-VERSION = 3
+VERSION = 4
 
 OUTLINE_PX = 160
 """Outlines are looked for in images of at most this size."""
@@ -45,28 +41,30 @@ def run(
     config: PlateConfig,
     frames: UInt8[np.ndarray, "sample height width 3"],
     person_masks: Bool[np.ndarray, "sample height width"],
+    clips: Int[np.ndarray, "sample"] | None = None,
 ) -> tuple[UInt8[np.ndarray, "height width 3"], Bool[np.ndarray, "height width"]]:
-    """Return the plate (RGB) and the pixels that at least one sample shows; the others are in-painted.
+    """Return the plate (RGB) and the pixels that at least one sample shows; the others are black (`fill` them).
 
-    Raises InputError without samples, or where people cover every pixel of every sample.
+    `clips` numbers the recording that each sample is of; None is all of one. Raises InputError without samples, or
+    where people cover every pixel of every sample.
     """
     if len(frames) == 0:
         raise InputError("plate", "no frame to make a background from", "give at least one frame of the camera")
     masks = _widened(person_masks, round(config.mask_margin_px * frames.shape[2] / 640))
-    valid = ~np.all(masks, axis=0)
-    if config.outline_reach > 0 and valid.any() and not valid.all():
+    if config.outline_reach > 0 and (~masks).any():
         masks = masks | np.stack([outline(f, m, config.outline_reach) for f, m in zip(frames, masks, strict=True)])
-        valid = ~np.all(masks, axis=0)
-    if not valid.any():
+    if masks.all():
         raise InputError("plate", "people cover the whole picture in every frame", "give frames that show the room")
     gains = exposure_gains(frames, masks, config.max_gain) if config.align_exposure else np.ones((len(frames), 3))
-    plate = np.zeros(frames.shape[1:], dtype=np.uint8)
-    # In strips, for sorting all samples at once would take several times the memory of the frames.
-    for rows in np.array_split(np.arange(frames.shape[1]), max(1, frames[..., 0].size // 2_000_000)):
-        scaled = frames[:, rows].astype(np.float32) * gains[:, None, None].astype(np.float32)
-        median = masked_median(scaled, np.broadcast_to(masks[:, rows, :, None], scaled.shape))
-        plate[rows] = np.clip(median + 0.5, 0.0, 255.0).astype(np.uint8)
-    return fill(plate, valid), valid
+    if masks.any():
+        said = votes(frames, gains, masks, np.zeros(len(frames), int) if clips is None else clips)
+        voters = said.voters
+        plate = blend(frames, gains, voters, said.shown, said.shadowed)
+    else:
+        voters = ~masks
+        plate = colour_median(frames, gains, voters)
+    valid = voters.any(axis=0)
+    return np.where(valid[..., None], np.clip(plate + 0.5, 0.0, 255.0), 0.0).astype(np.uint8), valid
 
 
 def outline(
@@ -104,38 +102,6 @@ def outline(
         person = cv2.dilate(person, np.ones((3, 3), np.uint8))
         found[window] |= cv2.resize(person, here.shape[::-1], interpolation=cv2.INTER_NEAREST) > 0
     return found
-
-
-def without_sitters(
-    plate: UInt8[np.ndarray, "height width 3"],
-    valid: Bool[np.ndarray, "height width"],
-    footage: Footage,
-    find: Callable[[Footage, Iterator[tuple[float, np.ndarray]]], list[Person2D]],
-) -> tuple[UInt8[np.ndarray, "height width 3"], Bool[np.ndarray, "height width"], int]:
-    """Paint the room over people in the plate itself: they sat still through every frame of the camera's `footage`.
-
-    `find` gives the people of a clip. Returns plate, valid and how many were found.
-    """
-    count = 12  # a still image is shown for a second or so: the tracker follows people over time
-    still = replace(footage, clip=f"{footage.clip} (plate)", timestamps_s=np.arange(count) / 10.0)
-    people = find(still, ((i / 10.0, plate) for i in range(count)))
-    if not people:
-        return plate, valid, 0
-    kept = valid & ~person_mask(people, count - 1, *valid.shape)
-    return fill(plate, kept), kept, len(people)
-
-
-def masked_median(
-    values: Float[np.ndarray, "sample *cell"], hidden: Bool[np.ndarray, "sample *cell"]
-) -> Float[np.ndarray, "*cell"]:
-    """Take the median over the samples that are not hidden; 0 where all are."""
-    ordered = np.sort(np.where(hidden, np.float32(np.inf), values), axis=0)
-    count = (~hidden).sum(axis=0)
-    low, high = np.maximum(count - 1, 0) // 2, np.minimum(count // 2, len(values) - 1)
-    middle = (
-        np.take_along_axis(ordered, low[None], axis=0)[0] / 2 + np.take_along_axis(ordered, high[None], axis=0)[0] / 2
-    )
-    return np.where(count > 0, middle, np.float32(0.0))
 
 
 def exposure_gains(

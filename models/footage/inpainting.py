@@ -4,6 +4,9 @@ import cv2
 import numpy as np
 from jaxtyping import Bool, Float, Int, UInt8
 
+MOST_PX = 50_000
+"""Holes of more pixels are not sharpened at full resolution."""
+
 
 def fill(
     plate: UInt8[np.ndarray, "height width 3"], valid: Bool[np.ndarray, "height width"], patch_px: int = 7
@@ -38,8 +41,13 @@ def fill(
         current = np.where(hole[..., None], enlarged, image)
         found = None if found is None else _enlarged_match(found, (height, width))
         # At full resolution two rounds sharpen; a hole of very many pixels keeps the enlarged image instead.
-        for _ in range(6 if level > 0 or levels == 0 else 2 if hole.sum() < 50_000 else 0):
+        for _ in range(6 if level > 0 or levels == 0 else 2 if hole.sum() < MOST_PX else 0):
             current, found = _patch_vote(current, hole, found, patch_px, rng)
+        if level == 0 and found is not None and hole.sum() < MOST_PX:
+            # Means of patches blur: at last every pixel is the one that fits best, in the light of the mean.
+            best = current[found[..., 0], found[..., 1]]
+            light = cv2.GaussianBlur(current, (0, 0), 4.0) - cv2.GaussianBlur(best, (0, 0), 4.0)
+            current = np.where(hole[..., None], best + light, current)
     return np.where(valid[..., None], plate, np.clip(current + 0.5, 0, 255).astype(np.uint8))
 
 

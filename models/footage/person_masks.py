@@ -5,14 +5,21 @@ alone is wanted: the plate, depth, and the floor that people's feet stand on.
 """
 
 from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import cv2
 import numpy as np
 from jaxtyping import Bool, Float, Int, UInt8
 
+from models.footage.frame_choice import candidates, chosen_frames
 from models.footage.undistorted import frames_at
 from models.types import COCO_KEYPOINTS, Footage, Person2D
+
+CANDIDATES = 400
+"""Frames of a camera among which those are chosen that show its room."""
+CHOICE_PX = 80
+"""Longer side of the images in which they are."""
 
 _LIMBS = ((5, 7), (7, 9), (6, 8), (8, 10), (11, 13), (13, 15), (12, 14), (14, 16))
 _LEGS = [
@@ -58,9 +65,13 @@ def _cover(
     face = [k for k in range(5) if scores[k] > 0.1]
     head = points[face].mean(0) if face else points[[5, 6]].mean(0)
     cv2.circle(mask, head.round().astype(int).tolist(), max(3, int(0.11 * scale)), 1, -1)
-    for ankle in (15, 16):
+    for knee, ankle in ((13, 15), (14, 16)):
         if scores[ankle] > 0.1:
-            cv2.circle(mask, points[ankle].tolist(), max(3, int(0.08 * scale)), 1, -1)
+            # A foot ends farther along the shin than the ankle, and farther still where the ankle was seen too high.
+            shin = keypoints_px[ankle] - keypoints_px[knee]
+            toes = keypoints_px[ankle] + 0.12 * scale * shin / max(float(np.linalg.norm(shin)), 1.0)
+            toes = np.clip(toes, -1e4, 1e4).round().astype(np.int32)
+            cv2.line(mask, points[ankle].tolist(), toes.tolist(), 1, max(3, int(0.16 * scale)))
 
 
 def nearest_sightings(person: Person2D, frame: int) -> list[int]:
@@ -75,27 +86,61 @@ def nearest_sightings(person: Person2D, frame: int) -> list[int]:
     return [*seen[seen < frame][-1:].tolist(), *seen[seen > frame][:1].tolist()]
 
 
-def sample_frames(
-    root: Path, clips: Sequence[tuple[Footage, Sequence[Person2D]]], wanted: int
-) -> tuple[UInt8[np.ndarray, "sample height width 3"], Bool[np.ndarray, "sample height width"]]:
-    """Read about `wanted` evenly spaced frames over all clips of one camera, and where people cover them.
+@dataclass(frozen=True)
+class RoomSamples:
+    """Frames of a fixed camera, chosen to show its room."""
 
-    Each clip gives two frames at least. A person who is lost is masked where they were last and next seen.
+    frames: UInt8[np.ndarray, "sample height width 3"]
+    """RGB."""
+    masks: Bool[np.ndarray, "sample height width"]
+    """Where people may be, generously."""
+    clips: Int[np.ndarray, "sample"]
+    """Number of the clip that each is of."""
+
+
+def sample_frames(
+    root: Path,
+    clips: Sequence[tuple[Footage, Sequence[Person2D], Bool[np.ndarray, "time"]]],
+    wanted: int,
+    max_clips: int = 12,
+) -> RoomSamples | None:
+    """Read at most `wanted` frames of one camera that together uncover the room best, and where people cover them.
+
+    Of each clip: its people, and in which of its frames people were looked for; others are not read. A person who is
+    lost is masked where they were last and next seen. None where people were looked for in no frame at all.
     """
-    each = max(2, -(-wanted // len(clips)))
-    frames, masks = [], []
-    for footage, people in clips:
-        count = len(footage.timestamps_s)
-        indices = np.unique(np.linspace(0, count - 1, min(each, count)).round().astype(int)).tolist()
-        images = frames_at(root, footage, indices)
+    tried = candidates([looked for _, _, looked in clips], CANDIDATES, max_clips)
+    if not tried:
+        return None
+    covered = []
+    for clip, frame in tried:
+        footage, people, _ = clips[clip]
+        scale = CHOICE_PX / max(footage.width_px, footage.height_px)
+        small = [replace(p, keypoints_px=p.keypoints_px * scale, boxes_px=p.boxes_px * scale) for p in people]
+        size = max(1, round(footage.height_px * scale)), max(1, round(footage.width_px * scale))
+        covered.append(_people_near_in_time(small, frame, *size))
+    numbers = np.array([clip for clip, _ in tried])
+    picked = [tried[index] for index in chosen_frames(np.stack(covered), numbers, wanted)]
+    frames, masks, numbers = [], [], []
+    for clip, (footage, people, _) in enumerate(clips):
+        indices = [frame for number, frame in picked if number == clip]
+        images = frames_at(root, footage, indices) if indices else {}
         for index in sorted(images):
             frames.append(images[index])
-            mask = np.zeros((footage.height_px, footage.width_px), dtype=bool)
-            for person in people:
-                for frame in nearest_sightings(person, index):
-                    mask |= person_mask([person], frame, footage.height_px, footage.width_px)
-            masks.append(mask)
-    return np.stack(frames), np.stack(masks)
+            masks.append(_people_near_in_time(people, index, footage.height_px, footage.width_px))
+            numbers.append(clip)
+    return RoomSamples(np.stack(frames), np.stack(masks), np.array(numbers))
+
+
+def _people_near_in_time(
+    people: Iterable[Person2D], index: int, height_px: int, width_px: int
+) -> Bool[np.ndarray, "height width"]:
+    """Mask of the people in a frame, and of those who are lost where they were last and next seen."""
+    mask = np.zeros((height_px, width_px), dtype=bool)
+    for person in people:
+        for frame in nearest_sightings(person, index):
+            mask |= person_mask([person], frame, height_px, width_px)
+    return mask
 
 
 def sample_key_frames(

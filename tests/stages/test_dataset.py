@@ -252,3 +252,32 @@ def test_what_stood_in_is_said():
     assert line.startswith("Motion: our small starter model")
     assert any("Anny" in line for line in report.licences(False))
     assert any("non-commercial" in line for line in report.licences(True))
+
+
+def test_what_was_looked_at_is_said_and_what_was_not():
+    """The report never says that rooms are shown without people whatever happened."""
+    figures = {
+        "plate_frames": 48, "frames_looked_at": 90, "frames": 300, "plate_other_view_share": 0.043,
+        "plate_painted_share": 0.012, "plate_searched": 1, "people_left_in_plate": 0, "people_removed_from_plate": 0,
+    }  # fmt: skip
+    rooms = [
+        {"room": "room_1/camera_1", **figures},
+        {"room": "room_2/camera_2", **figures, "people_removed_from_plate": 2},
+        {"room": "room_3/camera_3", **figures, "people_left_in_plate": 1},
+        {"room": "room_4/camera_4", **figures, "plate_searched": 0},
+        {"room": "room_5/camera_5"},
+    ]
+    rebuilt = {"clips": [{"pose_backend": "tflite:movenet"}, {"pose_backend": None}], "rooms": rooms}
+    lines = report.vouching(rebuilt, "not searched: no detector is configured")
+    assert lines[0] == (
+        "room_1/camera_1: its picture is made of 48 frames out of 90 (of 300) in which people were looked for; 4.3 % "
+        "of it is of another camera of the room and 1.2 % painted in; a search found nobody in it."
+    )
+    assert lines[1].endswith("a search found 2 person(s), painted over, in it.")
+    assert lines[2].endswith("1 person(s) are still seen in it.")
+    assert lines[3].endswith("it was not searched for people left in it: no detector is configured.")
+    assert lines[4].startswith("room_5/camera_5: its picture is of an older version, which did not keep where people")
+    assert lines[5] == (
+        "People in the footage were looked for by tflite:movenet; clips: not searched: no detector is configured."
+    )
+    assert not any("without the people" in line for line in [*lines, *report.licences(False)])

@@ -66,14 +66,31 @@ def test_who_is_lost_is_where_they_were_last_and_next_seen():
     assert nearest_sightings(replace(person, visible=np.zeros(6, bool)), 3) == []
 
 
-def test_samples_are_spread_over_the_clips_and_mask_who_is_lost(clips):
+def test_samples_are_of_all_clips_and_mask_who_is_lost(clips):
     root, first, second, person = clips
-    frames, masks = sample_frames(root, [(first, [person]), (second, [])], 6)
-    grey = frames.reshape(6, -1).mean(axis=1)
-    np.testing.assert_allclose(grey, [20, 100, 160, 60, 140, 200], atol=3)  # frames 0, 4 and 7 of each
-    assert np.array_equal(masks[1], person_mask([person], 2, 120, 160))  # lost in frame 4, and stands still
-    assert masks[:3].any(axis=(1, 2)).all() and not masks[3:].any()
-    assert len(sample_frames(root, [(first, []), (second, [])], 1)[0]) == 4  # two a clip at least
+    everywhere = np.ones(8, dtype=bool)
+    samples = sample_frames(root, [(first, [person], everywhere), (second, [], everywhere)], 6)
+    assert samples.clips.tolist() == [0, 0, 0, 1, 1, 1]
+    assert samples.masks[:3].any(axis=(1, 2)).all() and not samples.masks[3:].any()
+    everything = sample_frames(root, [(first, [person], everywhere), (second, [], everywhere)], 16)
+    grey = everything.frames.reshape(16, -1).mean(axis=1)
+    np.testing.assert_allclose(grey[:8], np.arange(20, 180, 20), atol=3)
+    assert np.array_equal(everything.masks[4], person_mask([person], 2, 120, 160))  # lost, and stands still
+
+
+def test_only_frames_in_which_people_were_looked_for_are_read(clips):
+    root, first, second, person = clips
+    looked = np.arange(8) >= 6
+    samples = sample_frames(root, [(first, [person], looked), (second, [], np.zeros(8, bool))], 16)
+    np.testing.assert_allclose(samples.frames.reshape(2, -1).mean(axis=1), [140, 160], atol=3)
+    assert sample_frames(root, [(first, [person], np.zeros(8, bool))], 16) is None
+
+
+def test_the_foot_beyond_the_ankle_is_covered():
+    person = someone()
+    mask = person_mask([person], 1, 120, 160)
+    # The ankles are at row 90, the box is 73 px across.
+    assert mask[97, 83:86].all() and mask[97, 75:78].all()
 
 
 def test_key_frames_come_after_the_plate_with_their_people_masked(clips):
