@@ -7,7 +7,7 @@ is a defect of ours, whose traceback is kept, and which the run's exit code tell
 import errno
 import signal
 import traceback
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Collection, Iterable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal
@@ -125,9 +125,12 @@ class SetAside:
         else:
             (folder / TRACEBACKS).unlink(missing_ok=True)
 
-    def first_reason(self) -> str:
-        """Return the first reason in words; empty where nothing was set aside."""
-        return f"{self.skipped[0]['item']}: {self.skipped[0]['reason']}" if self.skipped else ""
+    def first_reason(self, about: Collection[str] = ()) -> str:
+        """Return the first reason in words, of the items in question if they have one; empty where nothing was set
+        aside."""
+        for one in [*(one for one in self.skipped if one["item"] in about), *self.skipped]:
+            return f"{one['item']}: {one['reason']}"
+        return ""
 
 
 class DefectsMet(Exception):

@@ -8,6 +8,7 @@ from typing import Any
 
 from models.body.tracks import track_joints
 from models.errors import InputError
+from models.files import file_digest
 from models.footage.listing import FootageListing, camera_file
 from pipeline.loaders import body_model
 from pipeline.outcomes import TRACEBACKS, Outcome, SetAside, attempt
@@ -54,7 +55,11 @@ def reconstruct(footage: Path, out: str | Path, settings: Settings, runner: Runn
     for camera in set_aside.values("checking the keypoints' order", checks):
         members = [name for name in clips if cameras[name] == camera]
         files = [camera_file(one.path, footage) for one in listing.clips if one.clip in members]
-        found_file = next((file for file in files if file.exists()), None)
+        found_file, differing = chosen_file(files)
+        if found_file and differing:
+            names = ", ".join(str(file.relative_to(footage)) for file in differing)
+            used = found_file.relative_to(footage)
+            set_aside.add(camera, "camera_file", f"{used} is used; other camera files of its clips differ: {names}")
         others: dict[str, list[ClipRecord]] = {}
         for name, other in cameras.items():
             if other != camera and _same_room(camera, other):
@@ -85,10 +90,17 @@ def reconstruct(footage: Path, out: str | Path, settings: Settings, runner: Runn
         raise InputError(
             footage,
             f"gave no room at all: of {len(listing.clips)} clip(s), {len(clips)} could be read "
-            f"({set_aside.first_reason()})",
+            f"({set_aside.first_reason(set(cameras.values()))})",
             f"see `skipped` in {store.root}/summary.json",
         )
     return summary
+
+
+def chosen_file(files: list[Path]) -> tuple[Path | None, list[Path]]:
+    """Return the first file that is there, and those of other content."""
+    found = {file: file_digest(file) for file in files if file.exists()}
+    first = next(iter(found), None)
+    return first, [file for file in found if found[file] != found[first]]
 
 
 def read_clips(

@@ -93,3 +93,13 @@ def test_where_all_parts_are_needed_one_missing_is_an_error():
 def test_a_dead_process_says_how_it_died(code, kind, words):
     outcome = died("a", code)
     assert outcome.kind == kind and words in outcome.reason
+
+
+def test_the_reason_that_is_quoted_is_of_the_items_in_question():
+    set_aside = SetAside()
+    assert set_aside.first_reason({"camera_1"}) == ""
+    set_aside.add("a.mp4", "link", "is a link to nothing")
+    assert set_aside.first_reason({"camera_1"}) == "a.mp4: is a link to nothing"
+    set_aside.add("camera_1", "rejected", "no floor")
+    assert set_aside.first_reason({"camera_1"}) == "camera_1: no floor"
+    assert set_aside.first_reason() == "a.mp4: is a link to nothing"
