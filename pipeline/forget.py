@@ -44,7 +44,7 @@ class Doomed:
     """Digests of the clips' files."""
 
 
-@holds("root")
+@holds("root", stays=True)
 def forget(root: str | Path, item: str | None = None, older_than_days: float | None = None) -> dict[str, Any]:
     """Remove what was derived from a clip or room by its name, from clips read so many days ago, or from all clips.
 

@@ -1,7 +1,8 @@
 """The folder that a verb writes: there, writable, and held by one run at a time.
 
 A run holds its folder by a lock on `.<name>.lock` beside it, which ends with its process, however that ends; runs on
-other machines see it as far as their file system shares locks.
+other machines see it as far as their file system shares locks. Of a store that lies where only others may write (a
+mounted volume), the lock is in the store.
 """
 
 import fcntl
@@ -23,10 +24,13 @@ Parameters = ParamSpec("Parameters")
 Result = TypeVar("Result")
 
 
-def holds(parameter: str) -> Callable[[Callable[Parameters, Result]], Callable[Parameters, Result]]:
+def holds(
+    parameter: str, stays: bool = False
+) -> Callable[[Callable[Parameters, Result]], Callable[Parameters, Result]]:
     """Let a verb run only while nothing else writes the folder (or store's URL) that its parameter names.
 
-    `run.out` is an attribute of a parameter. Of processes that train together (RANK) the first alone writes, and holds.
+    `run.out` is an attribute of a parameter. A folder that stays is written into, never replaced as a whole. Of
+    processes that train together (RANK) the first alone writes, and holds.
     """
 
     def decorate(verb: Callable[Parameters, Result]) -> Callable[Parameters, Result]:
@@ -38,9 +42,8 @@ def holds(parameter: str) -> Callable[[Callable[Parameters, Result]], Callable[P
             value = functools.reduce(getattr, attributes, signature.bind(*arguments, **more).arguments[name])
             if os.environ.get("RANK", "0") != "0":
                 return verb(*arguments, **more)
-            with held_folder(
-                Store(str(value)).folder if "://" in str(value) else Path(value), verb.__name__.replace("_", " ")
-            ):
+            folder = Store(str(value)).folder if "://" in str(value) else Path(value)
+            with held_folder(folder, verb.__name__.replace("_", " "), stays):
                 return verb(*arguments, **more)
 
         return held
@@ -49,13 +52,15 @@ def holds(parameter: str) -> Callable[[Callable[Parameters, Result]], Callable[P
 
 
 @contextmanager
-def held_folder(folder: Path, verb: str) -> Iterator[None]:
+def held_folder(folder: Path, verb: str, stays: bool = False) -> Iterator[None]:
     """Hold a folder that is to be written; InputError where it cannot be, or says who holds it already."""
     if folder.exists() and not folder.is_dir():
         raise InputError(folder, "is a file, and a folder is to be written there", "name another folder, or remove it")
     # By its real place: two names of one folder are one lock.
     folder = folder.resolve()
     path = folder.with_name(f".{folder.name}.lock")
+    if stays and folder.is_dir() and not os.access(folder.parent, os.W_OK):
+        path = folder / path.name
     try:
         folder.parent.mkdir(parents=True, exist_ok=True)
         lock = _locked(path, folder)

@@ -22,7 +22,7 @@ from pipeline.store import Store
 from stages import evaluate_reconstruction, ingest, people2d
 
 
-@holds("out")
+@holds("out", stays=True)
 def reconstruct(footage: Path, out: str | Path, settings: Settings, runner: Runner) -> dict:
     """Bring rooms and people of a folder of footage into a store (folder or URL); returns what `summary.json` holds.
 

@@ -72,3 +72,20 @@ def test_of_processes_that_train_together_the_first_alone_holds(tmp_path, monkey
     monkeypatch.setenv("RANK", "1")
     with held_folder(tmp_path / "out", "train motion"):
         assert make_something(tmp_path / "out") == 1
+
+
+@pytest.mark.skipif(os.geteuid() == 0, reason="the superuser writes everywhere")
+def test_a_store_may_lie_where_only_others_may_write(tmp_path):
+    (tmp_path / "mounted" / "store").mkdir(parents=True)
+    (tmp_path / "mounted").chmod(0o500)
+    store = tmp_path / "mounted" / "store"
+    with pytest.raises(InputError, match=r"store: cannot be written \(Permission denied\)"):
+        make_something(store)
+    with held_folder(store, "reconstruct", stays=True):
+        with (
+            pytest.raises(InputError, match="is being written by `careclips reconstruct`"),
+            held_folder(store, "forget", stays=True),
+        ):
+            raise AssertionError
+        assert [path.name for path in store.iterdir()] == [".store.lock"]
+    assert not list(store.iterdir())
