@@ -44,17 +44,18 @@ class Step:
         log.info("%s: %d of %d", *progress, extra={"progress": progress})
 
 
-def plain_runner(workers: int) -> Runner:
-    """Run steps in a pool of processes, or, where one worker is asked for, in this process itself.
+def plain_runner(workers: int, pool: WorkerPool | None = None) -> Runner:
+    """Run steps in a pool of processes (one that its owner closes), or, where one worker is asked for, in this process
+    itself.
 
     In this process, an item that the system kills for its memory takes the run with it.
     """
-    pool = WorkerPool(workers)
+    processes = pool or WorkerPool(workers)
 
     def run(title: str, function: Callable[..., Any], work: Work) -> list[Outcome]:
         step = Step(title, len(work))
         if workers > 1 and work:
-            return pool.run(function, work, step.advance)
+            return processes.run(function, work, step.advance)
         outcomes = []
         for item, arguments in work:
             outcomes.append(attempt(function, item, arguments))

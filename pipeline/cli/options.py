@@ -3,6 +3,7 @@
 import importlib
 import json
 from collections.abc import Callable
+from contextlib import closing
 from pathlib import Path
 from typing import Annotated, Any, TypeVar
 
@@ -12,6 +13,7 @@ from pydantic import Field
 from models.files import without_passwords
 from pipeline.outcomes import check_defects
 from pipeline.runner import Runner, plain_runner
+from pipeline.worker_pool import WorkerPool
 
 Config = Annotated[
     Path | None, typer.Option("--config", help="YAML with values for the stages; see `careclips config`.")
@@ -46,7 +48,9 @@ def run_verb(
 ) -> Result:
     """Run a verb plainly, or as a Prefect flow: `as_flow` calls one of `flows.py` where the verb has one of its own."""
     if not prefect:
-        return plainly(plain_runner(workers))
+        # Closed here: left to the interpreter's exit, its threads race, and what workers logged last is lost.
+        with closing(WorkerPool(workers)) as pool:
+            return plainly(plain_runner(workers, pool))
     flows = importlib.import_module("flows")  # by name: importing Prefect takes seconds, and no import points up
     flows.check_api()
     return as_flow(flows) if as_flow else flows.run_as_flow(verb, plainly)

@@ -1,5 +1,7 @@
 """What became of each item, in order; what is done already is found again, also that it was rejected."""
 
+import logging
+import multiprocessing
 import os
 import time
 
@@ -7,6 +9,7 @@ import numpy as np
 import pytest
 
 from models.errors import InputError, Rejected
+from pipeline.cli.options import run_verb
 from pipeline.outcomes import Outcome
 from pipeline.runner import cached, find_made, load_value, plain_runner
 from pipeline.store import Store
@@ -30,6 +33,19 @@ def test_outcomes_come_in_the_order_of_the_work(workers):
         Outcome("-1", reason="-1.mp4 is negative; give a positive one", kind="input"),
         Outcome("2", 1),
     ]
+
+
+def note(number: int) -> None:
+    """A step that logs."""
+    logging.getLogger("pipeline.step").info("note %d", number)
+
+
+def test_a_verb_ends_its_processes_and_has_all_that_they_logged(caplog):
+    logging.getLogger("pipeline").setLevel(logging.INFO)
+    run_verb("x", False, lambda runner: runner("noting", note, [(str(n), (n,)) for n in range(6)]), workers=2)
+    assert multiprocessing.active_children() == []
+    noted = [record.message for record in caplog.records if record.name == "pipeline.step"]
+    assert sorted(noted) == [f"note {number}" for number in range(6)]
 
 
 def test_a_value_is_computed_once_and_loaded_after(tmp_path):
