@@ -50,8 +50,8 @@ def cache_folder() -> Path:
 
 def without_passwords(text: str) -> str:
     """Return a text with what stands before the @ of its URLs left out: keys and passwords are nobody's business."""
-    # To the last @ before a slash: a password may hold one itself.
-    return re.sub(r"(\w+://)[^/\s]+@", r"\1***@", text)
+    # To the last @ that may belong to it: a password may hold one itself, and, behind a user's name, a slash.
+    return re.sub(r"(\w+://)(?:[^/\s@:]*:[^\s\"']*|[^/\s]+)@", r"\1***@", text)
 
 
 def write_bytes(path: Path, content: bytes) -> None:

@@ -53,11 +53,11 @@ class _LogFile(logging.StreamHandler):
             self.told = True
             logging.getLogger(__name__).warning("the log ends here: %s", error.strerror)
 
-    def close(self) -> None:
-        """Close the file, whatever is left unwritten."""
+    def end(self) -> None:
+        """Close the file, whatever is left unwritten. Not `close`: Prefect's own setting up of logs closes every
+        handler, and this one goes on."""
         with suppress(OSError):
             self.stream.close()
-        super().close()
 
 
 class _Whole(logging.Formatter):
@@ -108,7 +108,7 @@ def run_log(verb: str) -> Iterator[Path | None]:
                 yield path
         finally:
             root.removeHandler(handler)
-            handler.close()
+            handler.end()
     finally:
         root.removeHandler(terminal)
         if bars is not None:

@@ -84,6 +84,7 @@ def test_numbers_are_finite_or_refused(tmp_path, values):
 
 def test_a_password_that_holds_an_at_sign_is_left_out_whole():
     assert without_passwords("s3://key:p@ss@host/store of a@b.org") == "s3://***@host/store of a@b.org"
+    assert without_passwords("s3://key:sec/ret@bucket/store") == "s3://***@bucket/store"
     assert without_passwords("file:///home/a@b/store") == "file:///home/a@b/store"
 
 

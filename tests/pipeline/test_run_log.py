@@ -7,7 +7,7 @@ from pathlib import Path
 
 ROOT = Path(__file__).parents[2]
 PROGRAM = """
-import logging, os, sys
+import logging, logging.config, os, sys
 from pipeline.run_log import run_log
 with run_log("test") as path:
     os.write(2, b"native chatter\\n")
@@ -16,6 +16,8 @@ with run_log("test") as path:
     logging.getLogger("pipeline.x").info("read %s", "s3://key:secret@bucket/store")
     logging.getLogger("stages.x").warning("a warning", exc_info=ValueError("why"))
     logging.getLogger("models.training.x").info("step 1")
+    logging.config.dictConfig({"version": 1, "disable_existing_loggers": False})  # as Prefect does
+    logging.getLogger("pipeline.x").info("a note after that")
     print("a message", file=sys.stderr)
 os.write(2, b"native afterwards\\n")
 print(path)
@@ -29,7 +31,7 @@ def test_the_terminal_shows_warnings_and_messages_and_the_log_the_rest(tmp_path)
     path = Path(done.stdout.strip())
     log = path.read_text()
     assert path.parent == tmp_path / "logs" and path.stat().st_mode & 0o777 == 0o600
-    assert "native chatter" in log and "a note" in log and "a warning" in log and "ValueError: why" in log
+    assert "native chatter" in log and "a note after that" in log and "a warning" in log and "ValueError: why" in log
     assert "secret" not in log and "read s3://***@bucket/store" in log
     assert "a foreign note" not in log and "a message" not in log
 
