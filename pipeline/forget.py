@@ -20,7 +20,7 @@ from models.errors import InputError
 from models.files import unfinished
 from pipeline.derived import DERIVED, FORGOTTEN, derived_folders
 from pipeline.outcomes import TRACEBACKS
-from pipeline.output_folder import holds
+from pipeline.output_folder import holds, used_store
 from pipeline.records import StoreIndex, read_store_index
 from pipeline.run_log import log_folder
 from pipeline.store import Artefact, Store
@@ -51,6 +51,11 @@ def forget(root: str | Path, item: str | None = None, older_than_days: float | N
     Returns what was removed and what was searched afterwards. InputError where there is no such clip or room.
     """
     store = Store(root)
+    with used_store(store.folder, "forget", alone=True):
+        return _forget(store, item, older_than_days)
+
+
+def _forget(store: Store, item: str | None, older_than_days: float | None) -> dict[str, Any]:
     index, artefacts = read_store_index(store), store.artefacts()
     clips = _with_copies(artefacts, _clips_of(store, index, artefacts, item, older_than_days))
     whole = item is None and older_than_days is None

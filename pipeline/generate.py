@@ -24,7 +24,7 @@ from models.seeds import generator
 from pipeline.derived import note_derived
 from pipeline.loaders import PeopleSearch, body_model, people_search, sampled_motion
 from pipeline.outcomes import TRACEBACKS, SetAside, check_defects
-from pipeline.output_folder import holds
+from pipeline.output_folder import holds, used_store
 from pipeline.pseudonyms import Pseudonyms, number_of, shared_config
 from pipeline.records import read_store_index, read_store_summary
 from pipeline.runner import PeakMemory, Runner, find_made, load_value
@@ -162,10 +162,14 @@ def _try_clip(
 @holds("out")
 def generate(root: str | Path, order: Path, count: int, out: Path, settings: Settings, runner: Runner) -> dict:
     """Make ordered clips in the rooms of a store, as a dataset folder; returns what `summary.json` holds."""
+    with used_store(Store(root).folder, "generate"):  # else `forget` could not remove what is being made
+        return _generate(Store(root), order, count, out, settings, runner)
+
+
+def _generate(store: Store, order: Path, count: int, out: Path, settings: Settings, runner: Runner) -> dict:
     started = time.perf_counter()
     form = read_order_form(order)
     check_replaceable(out, "dataset.json")
-    store = Store(root)
     index, reconstruction = read_store_index(store), read_store_summary(store)
     longest_s = np.inf
     if any(wants_model(event, settings.run.motion) for event in form.events):

@@ -13,7 +13,7 @@ import os
 import socket
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import ParamSpec, TypeVar
 
@@ -58,9 +58,7 @@ def held_folder(folder: Path, verb: str, stays: bool = False) -> Iterator[None]:
         raise InputError(folder, "is a file, and a folder is to be written there", "name another folder, or remove it")
     # By its real place: two names of one folder are one lock.
     folder = folder.resolve()
-    path = folder.with_name(f".{folder.name}.lock")
-    if stays and folder.is_dir() and not os.access(folder.parent, os.W_OK):
-        path = folder / path.name
+    path = _lock_place(folder, "lock", stays)
     try:
         folder.parent.mkdir(parents=True, exist_ok=True)
         lock = _locked(path, folder)
@@ -71,26 +69,63 @@ def held_folder(folder: Path, verb: str, stays: bool = False) -> Iterator[None]:
             folder, f"cannot be written ({error.strerror})", "name another folder, or change its permissions"
         ) from error
     try:
-        about = {
-            "verb": verb,
-            "process": os.getpid(),
-            "host": socket.gethostname(),
-            "user": os.environ.get("USER") or os.getuid(),
-        }
-        os.ftruncate(lock, 0)
-        os.write(lock, json.dumps(about | {"since": time.strftime("%Y-%m-%d %H:%M:%S")}).encode())
+        _sign(lock, verb)
         yield
     finally:
         path.unlink(missing_ok=True)
         os.close(lock)
 
 
-def _locked(path: Path, folder: Path) -> int:
+@contextmanager
+def used_store(folder: Path, verb: str, alone: bool = False) -> Iterator[None]:
+    """Use a store's folder beside others who do, or alone, as who removes what others are making must; InputError where
+    that is not to be had. A store that is not there is nobody's."""
+    folder = folder.resolve()
+    if not folder.parent.is_dir():
+        yield
+        return
+    path = _lock_place(folder, "use.lock", stays=True)
+    try:
+        lock = _locked(path, folder, fcntl.LOCK_EX if alone else fcntl.LOCK_SH)
+    except OSError as error:
+        remedy = "name another store, or change its permissions"
+        raise InputError(folder, f"cannot be written ({error.strerror})", remedy) from error
+    try:
+        _sign(lock, verb)
+        yield
+    finally:
+        with suppress(BlockingIOError):  # others still use it
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            path.unlink(missing_ok=True)
+        os.close(lock)
+
+
+def _lock_place(folder: Path, ending: str, stays: bool) -> Path:
+    path = folder.with_name(f".{folder.name}.{ending}")
+    if stays and folder.is_dir() and not os.access(folder.parent, os.W_OK):
+        return folder / path.name
+    return path
+
+
+def _sign(lock: int, verb: str) -> None:
+    """Write into a lock who has it."""
+    about = {
+        "verb": verb,
+        "process": os.getpid(),
+        "host": socket.gethostname(),
+        "user": os.environ.get("USER") or os.getuid(),
+        "since": time.strftime("%Y-%m-%d %H:%M:%S"),
+    }
+    os.ftruncate(lock, 0)
+    os.pwrite(lock, json.dumps(about).encode(), 0)
+
+
+def _locked(path: Path, folder: Path, how: int = fcntl.LOCK_EX) -> int:
     """An open, locked file at the path."""
     while True:
         lock = os.open(path, os.O_RDWR | os.O_CREAT, 0o600)
         try:
-            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            fcntl.flock(lock, how | fcntl.LOCK_NB)
         except BlockingIOError as error:
             holder = _holder(lock)
             os.close(lock)

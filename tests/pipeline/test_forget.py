@@ -14,6 +14,7 @@ import pytest
 from models.errors import InputError
 from pipeline.derived import DERIVED, FORGOTTEN, note_derived
 from pipeline.forget import _tells, forget
+from pipeline.output_folder import used_store
 from pipeline.store import Store
 
 ARCHIVE = Path(__file__).parents[1] / "data" / "store_of_version_0_1.zip"
@@ -157,6 +158,13 @@ def test_a_bucket_and_its_cache_are_emptied_too(store, tmp_path):
 def test_a_name_is_found_in_whatever_spelling_a_file_has_it(name):
     for content in (json.dumps([name]).encode(), b'"' + os.fsencode(name) + b'"'):
         assert _tells(content, {name}) and not _tells(content, {"another_name", "y"})
+
+
+def test_nothing_is_forgotten_while_clips_are_made_of_it(store, tmp_path):
+    before = everything(tmp_path / "store")
+    with used_store(tmp_path / "store", "generate"), pytest.raises(InputError, match="`careclips generate`"):
+        forget(tmp_path / "store", CLIP)
+    assert everything(tmp_path / "store") == before
 
 
 def test_what_is_not_there_is_named(store, tmp_path):

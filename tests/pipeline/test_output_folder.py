@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from models.errors import InputError
-from pipeline.output_folder import held_folder, holds
+from pipeline.output_folder import held_folder, holds, used_store
 
 ROOT = Path(__file__).parents[2]
 HOLDER = """
@@ -89,3 +89,22 @@ def test_a_store_may_lie_where_only_others_may_write(tmp_path):
             raise AssertionError
         assert [path.name for path in store.iterdir()] == [".store.lock"]
     assert not list(store.iterdir())
+
+
+def test_many_use_a_store_at_once_and_who_removes_from_it_is_alone(tmp_path):
+    store = tmp_path / "store"
+    store.mkdir()
+    with used_store(store, "generate"):
+        with used_store(store, "generate"):
+            pass
+        with (
+            pytest.raises(InputError, match="store: is being written by `careclips generate`"),
+            used_store(store, "forget", alone=True),
+        ):
+            raise AssertionError
+    refused = pytest.raises(InputError, match="is being written by `careclips forget`")
+    with used_store(store, "forget", alone=True), refused, used_store(store, "generate"):
+        raise AssertionError
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["store"]
+    with used_store(tmp_path / "nowhere" / "store", "generate"):
+        assert not (tmp_path / "nowhere").exists()
