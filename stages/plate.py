@@ -63,7 +63,7 @@ def run(
     else:
         voters = ~masks
         plate = colour_median(frames, gains, voters)
-    valid = voters.any(axis=0)
+    valid = np.any(voters, axis=0)
     return np.where(valid[..., None], np.clip(plate + 0.5, 0.0, 255.0), 0.0).astype(np.uint8), valid
 
 

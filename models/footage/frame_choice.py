@@ -45,7 +45,7 @@ def chosen_frames(
     return sorted(picked)
 
 
-def candidates(usable: Sequence[Bool[np.ndarray, "time"]], most: int, max_clips: int) -> list[tuple[int, int]]:
+def candidates(usable: Sequence[Bool[np.ndarray, "_"]], most: int, max_clips: int) -> list[tuple[int, int]]:
     """Return (clip, frame) of about `most` frames, evenly over those of at most `max_clips` clips that may be used."""
     clips = [clip for clip, frames in enumerate(usable) if frames.any()]
     if not clips:

@@ -58,7 +58,7 @@ def blend(
     median = colour_median(frames, gains, votes)
     if (hole := ~votes.any(axis=0)).any() and not hole.all():
         # What nothing is known of must not darken what lies around it.
-        nearest = ndimage.distance_transform_edt(hole, return_distances=False, return_indices=True)
+        nearest = np.asarray(ndimage.distance_transform_edt(hole, return_distances=False, return_indices=True))
         median = median[tuple(nearest)]
     right, down = np.diff(median, axis=1), np.diff(median, axis=0)
     seams = 0

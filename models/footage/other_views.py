@@ -29,7 +29,7 @@ def registered(
     other_valid: Bool[np.ndarray, "rows columns"],
 ) -> tuple[UInt8[np.ndarray, "height width 3"], Bool[np.ndarray, "height width"]] | None:
     """Return the other plate as this camera would see it, and where it says anything; None if they do not match."""
-    finder = cv2.SIFT_create(4000)
+    finder = cv2.SIFT.create(4000)
     points, features = zip(
         *(
             finder.detectAndCompute(cv2.cvtColor(image, cv2.COLOR_RGB2GRAY), mask.astype(np.uint8) * 255)

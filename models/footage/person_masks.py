@@ -100,7 +100,7 @@ class RoomSamples:
 
 def sample_frames(
     root: Path,
-    clips: Sequence[tuple[Footage, Sequence[Person2D], Bool[np.ndarray, "time"]]],
+    clips: Sequence[tuple[Footage, Sequence[Person2D], Bool[np.ndarray, "_"]]],
     wanted: int,
     max_clips: int = 12,
 ) -> RoomSamples | None:

@@ -71,12 +71,12 @@ def votes(
     strange = _spared(moved(small, covered | doubtful, room) & kept[:, None, None], covered | doubtful, kept)
     shape = hidden.shape[1:]
     shown = ~(hidden | _enlarged(strange | never_free | (alone & kept[:, None, None]), shape))
-    shown &= ~_islands(~shown.any(axis=0))
+    shown &= ~_islands(~np.any(shown, axis=0))
     voters = _tiers(~shown | _enlarged(doubtful, shape), _enlarged(near, shape), kept)
     return Votes(
         voters,
-        shown & (kept[:, None, None] | ~voters.any(axis=0)),
-        _enlarged((dark & ~doubtful)[kept], shape).any(axis=0),
+        shown & (kept[:, None, None] | ~np.any(voters, axis=0)),
+        np.any(_enlarged((dark & ~doubtful)[kept], shape), axis=0),
     )
 
 
