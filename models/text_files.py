@@ -140,6 +140,9 @@ def read_table(path: Path, required: Sequence[str]) -> list[Row]:
         rows = []
         for cells in reader:
             values = {name: (cells.get(name) or "").strip() for name in names if name}
+            if any(cell.strip() for cell in cells.get(None) or ()):
+                problem = f"it has more cells than the header's {len(names)}"
+                raise Row(path, reader.line_num, values).fail(problem, "put what holds commas in quotation marks")
             if any(values.values()):
                 rows.append(Row(path, reader.line_num, values))
         return rows

@@ -15,12 +15,12 @@ def test_a_table_reads_the_same_in_every_usual_encoding(tmp_path, encoding):
 
 @pytest.mark.parametrize("separator", [",", ";", "\t"])
 def test_blank_rows_are_left_out_and_short_ones_have_empty_cells(tmp_path, separator):
-    lines = ["camera,path", "k,c.mp4", ",,,", "", "k", ' m , "d, e.mp4" ']
+    lines = ["camera,path", "k,c.mp4", ",,,", "", "k", ' m ,"d, e.mp4"']
     (tmp_path / "t.csv").write_text("\n".join(lines).replace(",", separator) + "\n")
     rows = read_table(tmp_path / "t.csv", ["path"])
     assert [row.line for row in rows] == [2, 5, 6]
     assert rows[1].cells == {"camera": "k", "path": ""}
-    assert rows[2].cells["camera"] == "m"
+    assert rows[2].cells == {"camera": "m", "path": f"d{separator} e.mp4"}
     with pytest.raises(InputError, match=r"t\.csv: line 5: path is empty; fill in path, or remove the line"):
         rows[1].text("path")
 
@@ -79,3 +79,11 @@ def test_json_and_yaml_read_what_windows_writes(tmp_path):
     (tmp_path / "a.json").write_bytes('{"room": "Küche"}'.encode("utf-8-sig"))
     (tmp_path / "a.yaml").write_bytes("room: Küche\r\n".encode("utf-16"))
     assert read_json(tmp_path / "a.json") == read_yaml(tmp_path / "a.yaml") == {"room": "Küche"}
+
+
+def test_a_row_with_more_cells_than_columns_is_refused_for_its_values_stand_under_the_wrong_names(tmp_path):
+    (tmp_path / "t.csv").write_text("path,label\na.mp4,walk,,\nfalls, kitchen.mp4,fall\n")
+    with pytest.raises(
+        InputError, match=r"t.csv: line 3: it has more cells than the header's 2; put what holds commas"
+    ):
+        read_table(tmp_path / "t.csv", ("path",))
