@@ -99,7 +99,9 @@ def reconstruct(footage: Path, out: str | Path, settings: Settings, runner: Runn
 def chosen_file(files: list[Path]) -> tuple[Path | None, list[Path]]:
     """Return the first file that is there, and those of other content."""
     found = {file: file_digest(file) for file in files if file.exists()}
-    first = next(iter(found), None)
+    if not found:
+        return None, []
+    first = next(iter(found))
     return first, [file for file in found if found[file] != found[first]]
 
 

@@ -77,7 +77,7 @@ def main() -> None:
 def _verb(arguments: list[str]) -> str:
     """The verb in words that are ours alone: an argument may be somebody's name, and a log is called after this."""
     one, other = (*arguments, "", "")[:2]
-    groups = {group.name: group.typer_instance for group in app.registered_groups}
+    groups = {group.name: group.typer_instance for group in app.registered_groups if group.typer_instance}
     if one in groups and other in {command.name for command in groups[one].registered_commands}:
         return f"{one}-{other}"
     return one if one in {*groups, *(command.name for command in app.registered_commands)} else "careclips"
