@@ -127,8 +127,10 @@ def read_table(path: Path, required: Sequence[str]) -> list[Row]:
 
     Raises InputError where it is no table, or lacks a column of `required`.
     """
-    text = read_text(path)
-    header = text.split("\n", 1)[0]
+    lines = read_text(path).split("\n")
+    # Excel may say first what separates cells, and people leave a line free.
+    begin = next((n for n, line in enumerate(lines) if line.strip() and not line.lower().startswith("sep=")), 0)
+    header, text = lines[begin], "\n".join(lines[begin:])
     separator = max(",;\t", key=header.count)
     try:
         reader = csv.DictReader(io.StringIO(text, newline=""), delimiter=separator, strict=True)
@@ -142,9 +144,11 @@ def read_table(path: Path, required: Sequence[str]) -> list[Row]:
             values = {name: (cells.get(name) or "").strip() for name in names if name}
             if any(cell.strip() for cell in cells.get(None) or ()):
                 problem = f"it has more cells than the header's {len(names)}"
-                raise Row(path, reader.line_num, values).fail(problem, "put what holds commas in quotation marks")
+                raise Row(path, begin + reader.line_num, values).fail(
+                    problem, "put what holds commas in quotation marks"
+                )
             if any(values.values()):
-                rows.append(Row(path, reader.line_num, values))
+                rows.append(Row(path, begin + reader.line_num, values))
         return rows
     except csv.Error as error:
         raise InputError(path, f"is no readable table ({error})", "write it as CSV again") from error

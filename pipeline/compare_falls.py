@@ -11,6 +11,7 @@ from models.files import write_text
 from models.mocap.importers.indexed_folder import index_takes, read_take
 from models.motion_sources.captured import UNUSUAL_WORDS
 from models.seeds import generator
+from pipeline.derived import note_derived
 from pipeline.evaluate_people import lifted_clips
 from pipeline.loaders import body_model
 from pipeline.outcomes import SetAside
@@ -65,6 +66,7 @@ def compare_falls(
     work, dropped = [], []
     for root in stores:
         store = Store(root)
+        note_derived(store, out)
         footage = Path(read_store_index(store).footage)
         # The table may name the footage's own folder first.
         falls = {path.removeprefix(f"{footage.name}/"): fall for path, fall in table.items()}

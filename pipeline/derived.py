@@ -21,6 +21,14 @@ def note_derived(store: Store, folder: Path) -> None:
         store.write_text(DERIVED, json.dumps([*known, place], indent=1))
 
 
+def note_derived_of(item: str, place: Path) -> None:
+    """Add a place that holds a motion of `STORE/<stage>/<key>`; of a file elsewhere nobody keeps a list."""
+    root, _, key = item.rstrip("/").rpartition("/")
+    root, _, stage = root.rpartition("/")
+    if root and stage in ("people3d", "clip") and Store(root).find(stage, key) is not None:
+        note_derived(Store(root), place)
+
+
 def derived_folders(store: Store) -> list[Path]:
-    """Return the folders that hold something of a store, as far as they are still there."""
-    return [Path(place) for place in json.loads(store.read_text(DERIVED) or "[]") if Path(place).is_dir()]
+    """Return the places that hold something of a store, as far as they are still there."""
+    return [Path(place) for place in json.loads(store.read_text(DERIVED) or "[]") if Path(place).exists()]

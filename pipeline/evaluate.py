@@ -9,6 +9,7 @@ from models.errors import InputError
 from models.files import without_passwords, write_text
 from models.footage.action_labels import ClipLabels, read_mapping, read_segments
 from models.seeds import generator
+from pipeline.derived import note_derived
 from pipeline.output_folder import holds
 from pipeline.records import read_store_index
 from pipeline.runner import load_value
@@ -71,6 +72,9 @@ def evaluate(
         result["labels"] = found.counts()
     places = {"real": str(real), "synthetic": str(synthetic), "test": str(test or "")}
     result |= {name: without_passwords(place) for name, place in places.items()} | {"seed": settings.seed}
+    for root in (real, test):
+        if root is not None:
+            note_derived(Store(root), out)
     out.mkdir(parents=True, exist_ok=True)
     write_text(out / "summary.json", json.dumps(result, indent=1))
     # A dataset is shared: it says how many rooms were tested on, not what they are called, nor where they lie.

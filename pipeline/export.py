@@ -10,6 +10,7 @@ from models.mocap import clip_file
 from models.mocap.bvh import write_bvh
 from models.mocap.export import motion_glb, track_bvh
 from models.mocap.importers.artefact import read_artefact
+from pipeline.derived import note_derived_of
 from pipeline.loaders import body_model
 from pipeline.settings import Settings
 from pipeline.store import artefact_folder
@@ -35,6 +36,7 @@ def export(item: str, out: Path, kind: str, person: str | None, mesh: bool, sett
             raise InputError("--person", f"{person!r} is not there", f"choose from {', '.join(names)}")
         index = names.index(person)
         motion = replace(motion, people=(motion.people[index],), actions=motion.actions[index : index + 1])
+    note_derived_of(item, out)
     if kind == "npz":
         clip_file.write_motion(motion, out, body)
     elif kind == "bvh":

@@ -63,7 +63,7 @@ def _forget(store: Store, item: str | None, older_than_days: float | None) -> di
     for artefact in doomed.artefacts:
         store.remove(artefact)
     store.remove_unfinished()
-    datasets, others, elsewhere = _remove_datasets(store, doomed, whole)
+    datasets, others, elsewhere = _remove_datasets(store, doomed)
     _rewrite_texts(store, index, clips, doomed, whole)
     logs = _remove_logs(doomed.names)
     searched, found = _search(store, doomed)
@@ -97,12 +97,22 @@ def _clips_of(
         return set(read)
     paths = {str(one.meta["inputs"]["row"].get("path", "")): name for name, one in read.items()}
     of_room = {name for name, record in index.clips.items() if record.room == item}
+    # After a night that could read nothing, the artefacts alone know which room is which.
+    of_room |= {
+        name
+        for room in artefacts
+        if room.stage == "room" and room.meta.get("inputs", {}).get("camera") == item
+        for name, one in read.items()
+        if one.key in room.meta["inputs"]["ingest"]
+    }
     if item in read or item in index.clips:
         return {item}
     if item in paths:
         return {paths[item]}
     if item in index.rooms or of_room:
         return of_room
+    if item in {one["item"] for one in json.loads(store.read_text("summary.json") or "{}").get("skipped", [])}:
+        return {item}  # nothing was made of it, but it is told of
     raise InputError(
         store.root,
         f"has neither clip nor room {item!r}",
@@ -139,28 +149,29 @@ def _doomed(artefacts: list[Artefact], clips: set[str], index: StoreIndex, item:
         fresh = {one.key for one in found}
         waiting = [one for one in waiting if one.key not in fresh]
     rooms = {name for name, key in index.rooms.items() if key in gone}
-    names = clips | (set(index.rooms) if whole else {name for name in index.rooms if name == item})
+    rooms |= {str(one.meta["inputs"]["camera"]) for one in gone.values() if one.stage == "room" and one.meta}
+    names = clips | (set(index.rooms) | rooms if whole else {name for name in rooms if name == item})
     for one in of_clips:
         names |= {str(value) for key, value in one.meta["inputs"]["row"].items() if key == "path" and value}
     footage = {str(one.meta["inputs"]["video"]) for one in of_clips}
     return Doomed(list(gone.values()), rooms, names, footage)
 
 
-def _remove_datasets(store: Store, doomed: Doomed, whole: bool) -> tuple[list[str], list[str], list[str]]:
+def _remove_datasets(store: Store, doomed: Doomed) -> tuple[list[str], list[str], list[str]]:
     """Datasets that hold a clip that is to go are removed whole: `generate` makes them again from what is left. What
-    else was made from the store (a model that learned from its people) is only named, as are folders that are not
-    there: on another machine, or not mounted."""
+    else was made from the store (a motion that was exported, an evaluation, a model that learned from its people) is
+    only named, as are folders that are not there: on another machine, or not mounted."""
     keys = {one.key for one in doomed.artefacts if one.stage == "clip"}
     removed, kept, others = [], [], []
     places = [Path(place) for place in json.loads(store.read_text(DERIVED) or "[]")]
     for partial in (one for place in places for one in unfinished(place)):
         shutil.rmtree(partial, ignore_errors=True)  # what a killed run left: it may hold anything
-    elsewhere = [str(place) for place in places if not place.is_dir()]
+    elsewhere = [str(place) for place in places if not place.exists()]
     for folder in derived_folders(store):
         facts = folder / "dataset.json"
         if not facts.is_file():
             others.append(str(folder))
-        elif whole or keys & set(json.loads(facts.read_text()).get("clips", [])):
+        elif keys & set(json.loads(facts.read_text()).get("clips", [])):
             shutil.rmtree(folder)
             removed.append(str(folder))
         else:
@@ -196,6 +207,9 @@ def _rewrite_texts(store: Store, index: StoreIndex, clips: set[str], doomed: Doo
     pseudonyms = json.loads(store.read_text("pseudonyms.json") or "{}")
     for kind, table in pseudonyms.items():
         pseudonyms[kind] = {name: alias for name, alias in table.items() if name not in doomed.names}
+    in_use = {alias.partition("/")[0] for alias in pseudonyms.get("camera", {}).values()}
+    if "room" in pseudonyms:
+        pseudonyms["room"] = {name: alias for name, alias in pseudonyms["room"].items() if alias in in_use}
     store.write_text("pseudonyms.json", json.dumps(pseudonyms, indent=1) if pseudonyms else "")
     if _tells((store.read_text(TRACEBACKS) or "").encode(), doomed.names):
         store.write_text(TRACEBACKS, "")
@@ -222,7 +236,8 @@ def _search(store: Store, doomed: Doomed) -> tuple[int, list[str]]:
     """How many files of the store, its cache and its datasets were searched, and which still tell of what is gone."""
     keys = {one.key for one in doomed.artefacts}
     searched, found = 0, []
-    paths = (path for folder in derived_folders(store) for path in folder.rglob("*") if path.is_file())
+    folders = [folder for folder in derived_folders(store) if (folder / "dataset.json").is_file()]
+    paths = (path for folder in folders for path in folder.rglob("*") if path.is_file())
     datasets = ((str(path), path.read_bytes()) for path in paths)
     for name, content in (*store.contents(), *datasets):
         searched += 1

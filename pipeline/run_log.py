@@ -67,9 +67,21 @@ class _Whole(logging.Formatter):
         return without_passwords(super().format(record))
 
 
+KEPT_DAYS = 90
+"""After so many days a log goes when another run begins."""
+
+
 def log_folder() -> Path:
     """Return where the logs of runs lie."""
     return cache_folder() / "logs"
+
+
+def _remove_old_logs() -> None:
+    """Logs name clips: they are not kept for ever."""
+    for path in log_folder().glob("*.log"):
+        with suppress(OSError):
+            if time.time() - path.stat().st_mtime > KEPT_DAYS * 86400.0:
+                path.unlink()
 
 
 @contextmanager
@@ -91,6 +103,7 @@ def run_log(verb: str) -> Iterator[Path | None]:
         root.addHandler(bars)
     try:
         try:
+            _remove_old_logs()
             path = log_folder() / f"{time.strftime('%Y-%m-%dT%H-%M-%S')}_{verb}_{os.getpid()}.log"
             path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
             log = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600)

@@ -8,6 +8,7 @@ from PIL import Image
 
 from models.files import write_text
 from models.mocap import clip_file
+from pipeline.derived import note_derived_of
 from pipeline.export import read_motion
 from pipeline.loaders import body_model
 from pipeline.output_folder import holds
@@ -24,6 +25,7 @@ def smooth(item: str, out: Path, settings: Settings) -> dict:
     config, body = settings.smooth, body_model(settings.run.body)
     motion, weights = read_motion(item, body), [config.weight * factor for factor in LADDER]
     tracks, figures = stage.run(config, motion.people, motion.timestamps_s, body)
+    note_derived_of(item, out)
     out.mkdir(parents=True, exist_ok=True)
     clip_file.write_motion(replace(motion, people=tuple(tracks)), out / "motion.npz", body)
     figures["ladder"] = {}

@@ -25,6 +25,13 @@ def test_blank_rows_are_left_out_and_short_ones_have_empty_cells(tmp_path, separ
         rows[1].text("path")
 
 
+@pytest.mark.parametrize("before", ["sep=;\n", "\n", "\n\nsep=;\n"])
+def test_what_stands_before_the_header_is_no_header(tmp_path, before):
+    (tmp_path / "t.csv").write_text(f"{before}path;room\na.mp4;k\n")
+    (row,) = read_table(tmp_path / "t.csv", ["path", "room"])
+    assert row.line == 2 + before.count("\n") and row.cells == {"path": "a.mp4", "room": "k"}
+
+
 @pytest.mark.parametrize("value", ["nan", "inf", "ten", "1e999"])
 def test_a_number_is_finite_or_refused_by_line(tmp_path, value):
     (tmp_path / "t.csv").write_text(f"file,timestamp_s\na.jpg,0.5\nb.jpg,{value}\n")

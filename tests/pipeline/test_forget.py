@@ -12,7 +12,7 @@ import fsspec
 import pytest
 
 from models.errors import InputError
-from pipeline.derived import DERIVED, FORGOTTEN, note_derived
+from pipeline.derived import DERIVED, FORGOTTEN, note_derived, note_derived_of
 from pipeline.forget import _tells, forget
 from pipeline.output_folder import used_store
 from pipeline.store import Store
@@ -165,6 +165,22 @@ def test_nothing_is_forgotten_while_clips_are_made_of_it(store, tmp_path):
     with used_store(tmp_path / "store", "generate"), pytest.raises(InputError, match="`careclips generate`"):
         forget(tmp_path / "store", CLIP)
     assert everything(tmp_path / "store") == before
+
+
+def test_after_a_night_that_read_nothing_a_room_is_still_forgotten_by_its_name(store, tmp_path):
+    store.write_text("index.json", json.dumps({"rooms": {}, "clips": {}, "footage": "f"}))
+    assert forget(tmp_path / "store", ROOM)["forgotten"] == [CLIP]
+    store.write_text("summary.json", json.dumps({"skipped": [{"item": "odd_clip", "kind": "input", "reason": "r"}]}))
+    assert forget(tmp_path / "store", "odd_clip")["forgotten"] == ["odd_clip"]
+    assert "odd_clip" not in (store.read_text("summary.json") or "")
+
+
+def test_what_was_exported_is_named(store, tmp_path):
+    motion = next((tmp_path / "store" / "people3d").iterdir())
+    (tmp_path / "motion.bvh").write_text("HIERARCHY")
+    note_derived_of(str(motion), tmp_path / "motion.bvh")
+    note_derived_of(str(tmp_path / "motion.bvh"), tmp_path / "other.bvh")
+    assert forget(tmp_path / "store", CLIP)["made_from_it_and_left"] == [str(tmp_path / "motion.bvh")]
 
 
 def test_what_is_not_there_is_named(store, tmp_path):
