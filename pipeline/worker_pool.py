@@ -1,13 +1,16 @@
 """Processes that run steps. One that dies costs the item that it was at, and nothing else."""
 
 import logging
+import os
+import threading
 from collections import deque
 from collections.abc import Callable, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
 from concurrent.futures.process import BrokenProcessPool
 from logging.handlers import QueueListener
-from multiprocessing import get_context
+from multiprocessing import get_context, parent_process
 from multiprocessing.connection import Connection
+from multiprocessing.connection import wait as wait_for
 from typing import Any
 
 from pipeline.outcomes import FULL, Outcome, attempt, died, failed
@@ -78,7 +81,7 @@ class WorkerPool:
             self._records = context.Queue()
             self._listener = QueueListener(self._records, *logging.getLogger().handlers, respect_handler_level=True)
             self._listener.start()
-            self._executor = ProcessPoolExecutor(self.workers, context, log_to, (self._records,))
+            self._executor = ProcessPoolExecutor(self.workers, context, start_worker, (self._records,))
         return self._executor
 
 
@@ -94,6 +97,22 @@ def _result(future: Future, item: str) -> Outcome | None:
         return failed(item, error)
     except Exception as error:  # noqa: BLE001  (what a step gave cannot travel between processes)
         return failed(item, error)
+
+
+def start_worker(records: Any) -> None:
+    """Let a new process log to its parent through a queue, and end when its parent ends, however that ends.
+
+    Workers of a parent that was killed would wait for work for ever, with all that they have loaded.
+    """
+    log_to(records)
+    parent = parent_process()
+    assert parent is not None, "a worker has a parent"
+
+    def end_with_parent() -> None:
+        wait_for([parent.sentinel])
+        os._exit(1)
+
+    threading.Thread(target=end_with_parent, daemon=True).start()
 
 
 def run_alone(function: Callable[..., Any], item: str, arguments: tuple) -> Outcome:
@@ -116,7 +135,7 @@ def run_alone(function: Callable[..., Any], item: str, arguments: tuple) -> Outc
 
 
 def _answer(sender: Connection, function: Callable[..., Any], item: str, arguments: tuple) -> None:
-    log_to(None)
+    start_worker(None)
     try:
         sender.send(attempt(function, item, arguments))
     except OSError as error:

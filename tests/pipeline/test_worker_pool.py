@@ -4,8 +4,12 @@ import errno
 import logging
 import os
 import signal
+import subprocess
+import sys
 import time
+from pathlib import Path
 
+import psutil
 import pytest
 
 from pipeline.worker_pool import WorkerPool
@@ -70,3 +74,31 @@ def test_a_full_disk_ends_the_step(pool):
     with pytest.raises(OSError, match="No space left"):
         run(pool, ["a", "full", "b"])
     assert run(pool, ["b"])["b"].kind is None
+
+
+PROGRAM = """
+import os, sys, time
+from pipeline.worker_pool import WorkerPool, run_alone
+def tell(seconds):
+    print(os.getpid(), flush=True)
+    time.sleep(seconds)
+if __name__ == "__main__":
+    if sys.argv[1] == "alone":
+        run_alone(tell, "a", (60,))
+    else:
+        WorkerPool(2).run(tell, [("a", (60,)), ("b", (60,))], lambda: None)
+"""
+
+
+@pytest.mark.parametrize(("how", "workers"), [("pool", 2), ("alone", 1)])
+def test_no_worker_outlives_a_parent_that_is_killed(tmp_path, how, workers):
+    (tmp_path / "program.py").write_text(PROGRAM)
+    environment = {**os.environ, "PYTHONPATH": str(Path(__file__).parents[2])}
+    command = [sys.executable, str(tmp_path / "program.py"), how]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True, env=environment) as parent:
+        assert parent.stdout is not None
+        found = [psutil.Process(int(parent.stdout.readline())) for _ in range(workers)]
+        assert all(process.is_running() for process in found)
+        parent.kill()
+        gone, alive = psutil.wait_procs(found, timeout=30)
+    assert len(gone) == workers and not alive
