@@ -19,6 +19,7 @@ from safetensors import SafetensorError
 from safetensors.torch import load_file
 from torch import Tensor, nn
 
+from models.config import first_fault
 from models.errors import InputError
 from models.files import digest, file_digest
 from models.text_files import read_json
@@ -82,8 +83,7 @@ def load_network(folder: Path, kind: str, remedy: str, build: Callable[[dict], N
         tensors = {name: value.to(torch.float32) for name, value in load_file(weights).items()}
         network.load_state_dict(current_keys(network, tensors))
     except ValidationError as error:
-        wrong = error.errors()[0]
-        words = f"{'.'.join(str(part) for part in wrong['loc'])}: {wrong['msg']}"
+        words = first_fault(error, "as a whole")
         raise InputError(settings, f"holds no settings of a {kind} ({words})", again) from error
     except (SafetensorError, RuntimeError) as error:
         raise InputError(folder, f"is damaged, or no {kind} ({one_line(error)})", again) from error

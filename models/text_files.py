@@ -5,6 +5,7 @@ Every reader of CSV, JSON, YAML, BVH and AMC reads its bytes here, so what one o
 
 import codecs
 import csv
+import functools
 import io
 import json
 import math
@@ -12,8 +13,6 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
-
-import yaml
 
 from models.errors import InputError
 
@@ -64,24 +63,31 @@ def read_json(path: Path, constants: bool = False) -> Any:
         raise InputError(path, f"is not readable JSON ({error})", "correct it, or write it again") from error
 
 
-class _UniqueKeys(yaml.SafeLoader):
+@functools.cache
+def _yaml_loader() -> Any:
     """Safe values only; a key that stands twice is an error, for one of the two would be passed over."""
+    import yaml  # here, for machines that only read a corpus have none
 
-    def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Any, Any]:
-        keys = []
-        for key_node, _ in node.value:
-            key = None if key_node.tag == "tag:yaml.org,2002:merge" else self.construct_object(key_node, deep=True)
-            keys.append(key)
-            if key is not None and keys.count(key) > 1:
-                problem = f"the key {key!r} stands twice"
-                raise yaml.constructor.ConstructorError(None, None, problem, key_node.start_mark)
-        return super().construct_mapping(node, deep)
+    class UniqueKeys(yaml.SafeLoader):
+        def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Any, Any]:
+            keys = []
+            for key_node, _ in node.value:
+                key = None if key_node.tag == "tag:yaml.org,2002:merge" else self.construct_object(key_node, deep=True)
+                keys.append(key)
+                if key is not None and keys.count(key) > 1:
+                    problem = f"the key {key!r} stands twice"
+                    raise yaml.constructor.ConstructorError(None, None, problem, key_node.start_mark)
+            return super().construct_mapping(node, deep)
+
+    return UniqueKeys
 
 
 def read_yaml(path: Path) -> Any:
     """Read a YAML value; InputError names the line where it is none."""
+    import yaml
+
     try:
-        return yaml.load(read_text(path), _UniqueKeys)
+        return yaml.load(read_text(path), _yaml_loader())
     except (yaml.YAMLError, ValueError, TypeError, RecursionError) as error:
         words = " ".join(str(error).split())
         if isinstance(error, yaml.MarkedYAMLError) and error.problem_mark is not None:

@@ -113,7 +113,7 @@ def test_bad_folders_are_named(tmp_path, random_network, tiny):
     with pytest.raises(InputError, match="is damaged, or no hmr network"):
         load_hmr(tmp_path)
     (tmp_path / "config.json").write_text("{")
-    with pytest.raises(InputError, match="is damaged, or no hmr network"):
+    with pytest.raises(InputError, match="config.json: is not readable JSON"):
         load_hmr(tmp_path)
 
 
