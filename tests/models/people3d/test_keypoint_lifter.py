@@ -122,9 +122,7 @@ def test_what_is_no_regressor(tmp_path):
         load_pose_lift(tmp_path)
     (tmp_path / "config.json").write_text('{"width": 24, "layers": 1, "heads": 5}')
     (tmp_path / "model.safetensors").write_bytes(b"no")
-    with pytest.raises(
-        InputError, match=r"holds no settings of a keypoint regressor \(as a whole: width \(24\)"
-    ):
+    with pytest.raises(InputError, match=r"holds no settings of a keypoint regressor \(as a whole: width \(24\)"):
         load_pose_lift(tmp_path)
     with pytest.raises(ValueError, match=r"width \(24\) must be a multiple of twice heads \(5\)"):
         PoseLiftConfig(width=24, heads=5)
