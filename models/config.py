@@ -24,7 +24,7 @@ class Config(BaseModel):
 
     @model_validator(mode="before")
     @classmethod
-    def _warn_of_old_names(cls, values: Any) -> Any:
+    def _read_old_names_and_home(cls, values: Any) -> Any:
         if isinstance(values, dict):
             # `~/` at the beginning of a path is the user's home, as it is in a shell.
             values = {key: _at_home(value) for key, value in values.items()}

@@ -180,7 +180,7 @@ def _generate(store: Store, order: Path, count: int, out: Path, settings: Settin
         raise InputError(order, f"asks for room {missing[0]!r}, which the store lacks", f"use {', '.join(index.rooms)}")
     rooms = {name: key for name, key in index.rooms.items() if not form.rooms or name in form.rooms}
     if not rooms:
-        raise InputError(store.root, "holds no room", "see `rejected` in its summary.json")
+        raise InputError(store.root, "holds no room", "see `skipped` in its summary.json")
     with PeakMemory() as memory:
         work = [(f"clip_{i:05d}", (store, settings, form.model_dump_json(), rooms, i)) for i in range(count)]
         outcomes = runner("making clips", make_clip, work)

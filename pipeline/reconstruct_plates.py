@@ -20,7 +20,7 @@ from models.people2d.movenet import FETCH
 from pipeline.loaders import people_search
 from pipeline.reconstruct_people import nobody_in_view
 from pipeline.records import ClipRecord
-from pipeline.runner import cached, load_value
+from pipeline.runner import cached, find_made, load_value
 from pipeline.settings import Settings
 from pipeline.store import Artefact, Store
 from stages import find_people_left, people2d, plate
@@ -49,12 +49,25 @@ def load_clips(store: Store, settings: Settings, root: Path, camera: str, record
         detected = settings.people2d.backend.kind != "sidecar" and (
             record.people2d is not None or nobody_in_view(store, settings, record)
         )
-        looked.append(np.ones(len(clip["footage"].timestamps_s), bool) if detected else annotated_frames(clip))
+        looked.append(followed_frames(store, settings, clip, record) if detected else annotated_frames(clip))
     keys: dict[str, list] = {
         "ingest": [record.ingest for record in records],
         "people2d": [record.people2d for record in records],
     }
     return CameraClips(root, camera, clips, tracks, looked, keys)
+
+
+def followed_frames(store: Store, settings: Settings, clip: dict, record: ClipRecord) -> Bool[np.ndarray, "time"]:
+    """Return the frames in which a detector followed everybody whom it saw: not those around a time at which it saw
+    more people than it follows (`people2d.max_people`), of whom nobody knows where they are."""
+    times_s = clip["footage"].timestamps_s
+    if record.people2d is None:
+        return np.ones(len(times_s), dtype=bool)
+    figures = find_made(store, "people2d", record.people2d).meta["figures"]
+    followed = np.ones(len(times_s), dtype=bool)
+    for seen_s in figures.get("unfollowed_s", ()):
+        followed &= np.abs(times_s - seen_s) > settings.people2d.search_every_s
+    return followed
 
 
 def annotated_frames(clip: dict) -> Bool[np.ndarray, "time"]:

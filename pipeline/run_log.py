@@ -25,10 +25,10 @@ from pipeline.progress import ProgressBars, tells_progress
 FORMAT = "%(asctime)s %(levelname)s %(process)d %(name)s: %(message)s"
 OURS = ("flows", "pipeline", "stages", "models")
 """Loggers whose notes (INFO) the log holds, too; of others it holds warnings."""
-
-
 TOLD = ("models.training", "prefect")
 """Loggers whose notes the terminal shows, too: how a training goes, and what Prefect does."""
+KEPT_DAYS = 90
+"""After so many days a log goes when another run begins."""
 
 
 class _Message(logging.Formatter):
@@ -65,10 +65,6 @@ class _Whole(logging.Formatter):
 
     def format(self, record: logging.LogRecord) -> str:
         return without_passwords(super().format(record))
-
-
-KEPT_DAYS = 90
-"""After so many days a log goes when another run begins."""
 
 
 def log_folder() -> Path:

@@ -1,5 +1,6 @@
 """No frame enters a plate unless people were looked for in it; what cannot be vouched for gives no room."""
 
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -135,3 +136,21 @@ def test_who_is_annotated_by_a_box_alone_is_masked(filmed):
     record = film("a", 120, there, Annotations((person(there),), np.full((1, COUNT), -1), listed=always))
     plate, _ = plate_of(store, Settings({}), root, [record])
     assert red(plate["image"]) == 0
+
+
+def test_where_more_people_were_seen_than_are_followed_no_frame_is_used(filmed, tmp_path):
+    """Somebody beyond those who are followed stands there in the first half: they would become the background."""
+    store, root, film = filmed
+    there = np.arange(COUNT) < COUNT // 2
+    weights = tmp_path / "pose.tflite"
+    weights.write_bytes(b"anything")
+    backend = {"kind": "tflite", "path": str(weights)}
+    values = {"people2d": {"backend": backend, "search_every_s": 0.1}, "find_people_left": {"enabled": False}}
+    settings, record = Settings(values), film("a", 120, there, None)
+    unfollowed_s = [0.0, 0.2, 0.4]
+    _, found, _ = cached(store, "people2d", 1, None, {}, lambda: ([], {"unfollowed_s": unfollowed_s}))
+    record = replace(record, people2d=found.key)
+    (looked,) = load_clips(store, settings, root, "s/r/c", [record]).looked
+    assert looked.tolist() == (~there).tolist()
+    plate, figures = plate_of(store, settings, root, [record])
+    assert red(plate["image"]) == 0 and figures["frames_looked_at"] == COUNT // 2
