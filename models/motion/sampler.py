@@ -73,9 +73,6 @@ class MotionSampler:
         """
         found = []
         for first in range(0, len(requests), self.batch_size):
-            if len(requests) > self.batch_size:
-                progress = ("sampling motion", first, len(requests))
-                logger.info("%s: %d of %d", *progress, extra={"progress": progress})
             batch = requests[first : first + self.batch_size]
             for request, sampled in zip(
                 batch, sample(self.model, self.texts.encode, batch, self.sampling), strict=True
@@ -84,9 +81,9 @@ class MotionSampler:
                     assert request.betas is not None, "cleaning up needs the shapes of the bodies"
                     sampled = clean_up(self.cleanup, self.body, request.betas, request.rest, sampled)
                 found.append(sampled)
-        if len(requests) > self.batch_size:
-            progress = ("sampling motion", len(requests), len(requests))
-            logger.info("%s: %d of %d", *progress, extra={"progress": progress})
+            if len(requests) > self.batch_size:
+                progress = ("sampling motion", len(found), len(requests))
+                logger.info("%s: %d of %d", *progress, extra={"progress": progress})
         return found
 
     def motions(self, requests: Sequence[MotionRequest]) -> list[Motion]:
