@@ -23,8 +23,8 @@ from models.errors import InputError, Rejected
 from models.falls.causes import SIMULATED_HZ
 from models.falls.look_alikes import LOOK_ALIKES, look_alike
 from models.falls.sampling import FallsConfig, draw_kind, simulated
-from models.interactions.acts import INTERACTION_KINDS
 from models.interactions.composition import compose_interaction
+from models.interactions.kinds import INTERACTION_KINDS
 from models.mocap.importers.indexed_folder import IndexedTake, read_take
 from models.order import Direction
 from models.seeds import generator

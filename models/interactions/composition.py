@@ -1,7 +1,7 @@
 """Two people together where nothing was captured: composed by time and place, performed by physics, and marked as
 composed.
 
-The acts (`models.interactions.acts`) say who does what and which hand of the carer holds what; arms reach for it
+The acts (`models/interactions/acts`) say who does what and which hand of the carer holds what; arms reach for it
 (`models.interactions.hand_holds`). Then both are humanoids in one simulation: they follow their motions by their own
 joints, cannot pass through each other, and hands that hold on are drawn to where they hold.
 """
@@ -13,8 +13,9 @@ from models.body.model import BodyModel
 from models.body.subject import Subject
 from models.errors import Rejected
 from models.falls.causes import SIMULATED_HZ
-from models.interactions.acts import ACTS, Interaction, InteractionKind, draw_subject
 from models.interactions.hand_holds import Hold, hold_on
+from models.interactions.interaction import Interaction, draw_subject
+from models.interactions.kinds import ACTS, InteractionKind
 from models.interactions.palm_contact import palm_distance
 from models.physics.humanoid import Grip, build_humanoids
 from models.physics.tracking import TrackingConfig, substeps_of, track_together

@@ -9,8 +9,8 @@ from models.body.tracks import body_joints, track_parameters
 from models.corpus.mirror import mirrored_item
 from models.corpus.writer import Item
 from models.errors import Rejected
-from models.interactions.acts import INTERACTION_KINDS
 from models.interactions.composition import INSIDE_M, TOUCH_M, compose_interaction, deepest_between
+from models.interactions.kinds import INTERACTION_KINDS
 from models.text.captions import Facts, captions
 from models.types import ACTIONS, SMPL_JOINTS, Motion, take
 
