@@ -56,7 +56,7 @@ class Interaction:
 
 
 def followed_by(person: Subject, before: Acted, after: Acted, heading: float, fps: float) -> Acted:
-    """One act after the other, the second placed on the feet of the first's end and eased into over CHANGE_S."""
+    """Return one act after the other, the second placed on the feet of the first's end and eased into over CHANGE_S."""
     root = rest_root(person.body, person.betas)
     ankles = [SMPL_JOINTS.index(f"{side}_ankle") for side in ("left", "right")]
     last = take(before[0], np.array([len(before[1]) - 1]))
