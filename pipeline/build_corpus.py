@@ -17,6 +17,7 @@ from models.corpus.statistics import index_rows, summary
 from models.corpus.writer import join_corpora, write_corpus, write_pack
 from models.errors import InputError
 from models.files import file_digest, write_text
+from models.interactions.kinds import INTERACTION_KINDS, InteractionKind
 from models.mocap.importers.indexed_folder import index_takes
 from pipeline.loaders import body_model
 from pipeline.outcomes import require_all
@@ -27,9 +28,15 @@ from pipeline.settings import Settings
 from pipeline.store import Store
 from stages import corpus, corpus_report, finetuning_corpus, label
 
+INTERACTION_PARTS: dict[str, InteractionKind] = {f"composed/{kind}": kind for kind in INTERACTION_KINDS}
+"""The parts of each kind of interaction."""
+
 
 def corpus_part(store: Store, settings: Settings, kind: str, numbers: list[int]) -> dict[str, Any]:
-    """Make one part of the corpus as an artefact: a small corpus file, and what was skipped."""
+    """Make one part of the corpus as an artefact: a small corpus file, and what was skipped.
+
+    `kind`: captured, falls, look_alikes, or composed/ and a kind of interaction; `numbers` are of that kind.
+    """
     config, body = settings.corpus, body_model(settings.run.body)
     inputs: dict[str, Any] = {"kind": kind, "numbers": numbers, "seed": settings.seed, "body": body.digest}
     takes, mocap = [], config.mocap or Path()
@@ -38,9 +45,11 @@ def corpus_part(store: Store, settings: Settings, kind: str, numbers: list[int])
         inputs["files"] = [[file_digest(path) if path.is_file() else None for path in take.paths] for take in takes]
 
     def compute() -> tuple[dict[str, Any], dict[str, Any]]:
-        make = {"falls": corpus.fall_part, "look_alikes": corpus.look_alike_part, "composed": corpus.interaction_part}
+        make = {"falls": corpus.fall_part, "look_alikes": corpus.look_alike_part}
         if kind == "captured":
             items, skipped = corpus.captured_part(config, body, takes, mocap, settings.seed)
+        elif kind in INTERACTION_PARTS:
+            items, skipped = corpus.interaction_part(config, body, INTERACTION_PARTS[kind], numbers, settings.seed)
         else:
             items, skipped = make[kind](config, body, numbers, settings.seed)
         with tempfile.TemporaryDirectory() as folder:
@@ -52,7 +61,7 @@ def corpus_part(store: Store, settings: Settings, kind: str, numbers: list[int])
 
     # How many parts there are, and how large, says nothing of what is in one.
     stamp = config.model_copy(update={"falls": 0, "look_alikes": 0, "interactions": 0, "part": 1, "mocap": None})
-    _, artefact, new = cached(store, "corpus_part", corpus.VERSIONS[kind], stamp, inputs, compute)
+    _, artefact, new = cached(store, "corpus_part", corpus.VERSIONS[kind.partition("/")[0]], stamp, inputs, compute)
     return {"key": artefact.key, "recomputed": new}
 
 
@@ -63,7 +72,9 @@ def build_corpus(out: Path, settings: Settings, runner: Runner) -> dict:
     config, body = settings.corpus, body_model(settings.run.body)
     out.mkdir(parents=True, exist_ok=True)
     store = Store(out / "parts")
-    counts = {"falls": config.falls, "look_alikes": config.look_alikes, "composed": config.interactions}
+    counts = {"falls": config.falls, "look_alikes": config.look_alikes}
+    composed = corpus.interactions_by_kind(config.interactions, list(INTERACTION_PARTS.values()))
+    counts |= {part: composed[kind] for part, kind in INTERACTION_PARTS.items()}
     if config.mocap is not None:
         counts = {"captured": len(index_takes(config.mocap))} | counts
     work = []

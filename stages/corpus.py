@@ -24,7 +24,7 @@ from models.falls.causes import SIMULATED_HZ
 from models.falls.look_alikes import LOOK_ALIKES, look_alike
 from models.falls.sampling import FallsConfig, draw_kind, simulated
 from models.interactions.composition import compose_interaction
-from models.interactions.kinds import INTERACTION_KINDS
+from models.interactions.kinds import InteractionKind
 from models.mocap.importers.indexed_folder import IndexedTake, read_take
 from models.order import Direction
 from models.seeds import generator
@@ -34,7 +34,7 @@ from models.text.locomotion import locomotion_of
 from models.text.vocabulary import SAYABLE, Event, Surface
 from models.types import FPS, Motion, Role, take
 
-VERSIONS = {"captured": 4, "falls": 4, "look_alikes": 3, "composed": 4}
+VERSIONS = {"captured": 4, "falls": 4, "look_alikes": 3, "composed": 5}
 """Of each kind of part: a change in how one is made leaves the others standing."""
 CAPTURED = BodyShape(age_years=40.0, sex=0.5, stature_m=1.72, build=0.5)
 """Whose body captured people are given: files do not say how heavy or old they were."""
@@ -59,7 +59,7 @@ class CorpusConfig(Config):
     look_alikes: int = Field(1050, ge=0)
     """Movements made on purpose that look like a fall for a moment, each kind in turn."""
     interactions: int = renamed("composed", "interactions", 240, ge=0)
-    """Interactions of two people composed by physics."""
+    """Interactions of two people that are composed, over all their kinds evenly."""
     pair_window_s: float = Field(8.0, gt=1.0)
     """Seconds of the windows that captured pairs are cut into; each is mirrored too."""
     pair_stride_s: float = Field(4.0, gt=0.5)
@@ -239,17 +239,25 @@ def _look_alike_facts(motion: Motion, kind: str, furniture: list[dict], role: Ro
     return Facts(event, role=role, sex=sex_of(sex), age=age_of(age), **known)
 
 
-def interaction_part(config: CorpusConfig, body: BodyModel, numbers: Sequence[int], seed: int) -> Part:
-    """Return two people together, each kind of composition in turn."""
+def interaction_part(
+    config: CorpusConfig, body: BodyModel, kind: InteractionKind, numbers: Sequence[int], seed: int
+) -> Part:
+    """Return two people together in one kind of interaction: of each kind the numbers begin at 0, so that another kind
+    leaves its items as they are."""
     items: list[Item] = []
     skipped: Counter[str] = Counter()
     for number in numbers:
-        name = f"composed/{number:05d}"
+        name = f"composed/{kind}/{number:05d}"
         rng = generator(seed, "corpus", name)
         try:
-            motion, facts = compose_interaction(body, INTERACTION_KINDS[number % len(INTERACTION_KINDS)], FPS, rng)
+            motion, facts = compose_interaction(body, kind, FPS, rng)
         except Rejected as rejected:
-            skipped[str(rejected).split(":")[0]] += 1
+            skipped[f"{kind} {str(rejected).split(':')[0]}"] += 1
             continue
         items.append(Item(name, motion, captions(facts, rng, config.captions), "composed", OURS, name, "composed"))
     return items, skipped
+
+
+def interactions_by_kind(count: int, kinds: Sequence[InteractionKind]) -> dict[InteractionKind, int]:
+    """Return how many of each kind make so many evenly: what is left over is of the first kinds."""
+    return {kind: (count + len(kinds) - 1 - place) // len(kinds) for place, kind in enumerate(kinds)}

@@ -143,7 +143,7 @@ DEFAULT_KEYS = {
     "corpus_part/captured": "060fafac37ce1500224605700d7587a3",
     "corpus_part/falls": "85b5ff2d6c74ffe3cc65662582747014",
     "corpus_part/look_alikes": "a1060d71b2915e91f3bdb61215598bb6",
-    "corpus_part/composed": "23934d5a54322e8c65da4a7905b79b39",
+    "corpus_part/composed": "9c394fe5b0a1cb957060e27a2e1ffb3a",
     "clip": "b10ed03da57e1907270f29c54fa30a12",
     "sample_footage": "f01ed5e2a4a0d001331767aefe5c2f63",
 }
@@ -160,7 +160,7 @@ KEYS = {
     "corpus_part/captured": "b07f62d555a98ed5763f1146a0188c56",
     "corpus_part/falls": "2cd12d8f8c130b7118a1b3c31dcfef4f",
     "corpus_part/look_alikes": "7bc81537e936db24f97ca99f1569d129",
-    "corpus_part/composed": "696e0778f2cc5bf1228a4b446a852fb8",
+    "corpus_part/composed": "8596370c2f2ba30359ff5a1eaf516bba",
     "clip": "7b3834e5d50d7e1db8d301d94081da08",
     "sample_footage": "a98be5749f2b2fc7bf10891f4d0776b8",
 }

@@ -9,6 +9,7 @@ from models.animation.gait_curves import procedural_walking
 from models.body.model import load_body
 from models.corpus.writer import split_of
 from models.falls.sampling import FallsConfig, simulated
+from models.interactions.kinds import INTERACTION_KINDS
 from models.mocap.bvh import write_bvh
 from models.mocap.export import track_bvh
 from models.mocap.importers.indexed_folder import index_takes
@@ -142,7 +143,23 @@ def test_look_alikes_are_no_falls(body):
     assert len(kinds) == len(items), "each kind in turn"
 
 
-def test_compositions_are_marked(body):
-    items, _ = corpus.interaction_part(CONFIG, body, range(4), 0)
-    assert items and all(item.kind == "composed" and item.motion.details["composed"] for item in items)
-    assert all(len(item.motion.people) == 2 for item in items)
+def test_compositions_are_marked_and_named_by_kind(body):
+    items, skipped = corpus.interaction_part(CONFIG, body, "walk_beside", range(4), 0)
+    assert len(items) + sum(skipped.values()) == 4 and len(items) >= 2
+    assert all(reason.startswith("walk_beside composed_") for reason in skipped)
+    for item in items:
+        kind, folder, number = item.name.split("/")
+        assert (kind, folder, item.motion.details["composition"]) == ("composed", "walk_beside", "walk_beside")
+        assert item.kind == "composed" and item.motion.details["composed"] and len(item.motion.people) == 2
+        alone = corpus.interaction_part(CONFIG, body, "walk_beside", [int(number)], 0)[0][0]
+        assert alone.motion.people[1].transl.tobytes() == item.motion.people[1].transl.tobytes()
+        assert alone.texts == item.texts
+
+
+def test_interactions_are_shared_out_evenly_and_another_kind_takes_from_the_end_of_each():
+    kinds = list(INTERACTION_KINDS)
+    shared = corpus.interactions_by_kind(len(kinds) * 7 + 2, kinds)
+    assert sum(shared.values()) == len(kinds) * 7 + 2 and set(shared.values()) == {7, 8} and shared[kinds[0]] == 8
+    fewer = corpus.interactions_by_kind(len(kinds) * 7, kinds[:-1])
+    assert sum(fewer.values()) == len(kinds) * 7 and min(fewer.values()) >= 7
+    assert corpus.interactions_by_kind(1, kinds) == {kind: int(kind == kinds[0]) for kind in kinds}
