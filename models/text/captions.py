@@ -13,6 +13,7 @@ from models.order import Cause, Direction
 from models.text.vocabulary import (
     AFTER_VERBS,
     AGE_WORDS,
+    AID_WORDS,
     CAUSES,
     CAUSES_OF_A_SIDE,
     COUNTS,
@@ -21,6 +22,7 @@ from models.text.vocabulary import (
     FALL_VERBS,
     ING_FORMS,
     NEAR_FALLS,
+    OUTCOME_WORDS,
     OWN_WORDS,
     PACE_WORDS,
     RECOVERIES,
@@ -32,17 +34,22 @@ from models.text.vocabulary import (
     SURFACE_PREPOSITIONS,
     SURFACE_WORDS,
     TOUCH_WORDS,
+    TOWARD_WORDS,
+    TRIED_VERBS,
     TURN_VERBS,
     USUAL_S,
     VERBS,
     After,
     Age,
+    Aid,
     Event,
+    Outcome,
     Pace,
     Sex,
     Side,
     Surface,
     Touch,
+    Toward,
 )
 from models.types import Role
 
@@ -72,7 +79,7 @@ class Facts:
     pace: Pace | None = None
     side: Side | None = None
     """Of the foot or hand that fails, the knee, the side lain on, the hand that picks up, where the other is walked
-    beside."""
+    beside, where of the other who helps is, the side that the other is turned onto."""
     turns: Side | None = None
     """To which side somebody who walks or crawls turns."""
     distance_m: float | None = None
@@ -81,6 +88,12 @@ class Facts:
     """The second person."""
     touch: Touch | None = None
     """How that person is held."""
+    aid: Aid | None = None
+    """What that person walks with."""
+    toward: Toward | None = None
+    """Whether that person is turned towards who acts, or away."""
+    outcome: Outcome | None = None
+    """How it ended where it was tried in vain."""
 
     def __post_init__(self) -> None:
         """ValueError for facts that no caption of the event could state."""
@@ -179,7 +192,9 @@ def _pick(rng: np.random.Generator, options: Sequence[str]) -> str:
 
 def _caption(facts: Facts, rng: np.random.Generator) -> str:
     text = _fall(facts, rng) if facts.event == "fall" else _action(facts, rng)
-    filled = text.format(whom=_whom(facts, rng), **OWN_WORDS[facts.sex])
+    whom = _whom(facts, rng)
+    aid = _pick(rng, AID_WORDS[facts.aid]) if "aid" in SAYABLE[facts.event] else ""
+    filled = text.format(whom=whom, aid=aid, **OWN_WORDS[facts.sex])
     return filled[0].upper() + filled[1:] + "."
 
 
@@ -237,22 +252,24 @@ def _fall(facts: Facts, rng: np.random.Generator) -> str:
 
 def _action(facts: Facts, rng: np.random.Generator) -> str:
     """Everything but falls."""
-    verb = _pick(rng, VERBS[facts.event])
+    verb = _pick(rng, (TRIED_VERBS if facts.outcome else VERBS)[facts.event])
     pace = _pick(rng, PACE_WORDS[facts.pace]) if facts.pace else ""
     direction = f" {_pick(rng, DIRECTION_WORDS[facts.direction])}" if facts.direction else ""
     where = ""
     if facts.surface:
         where = f" {SURFACE_PREPOSITIONS[facts.event]} {_pick(rng, SURFACE_WORDS[facts.surface])}"
     side = f" {_pick(rng, SIDE_WORDS[facts.event])}".replace("{side}", facts.side) if facts.side else ""
+    toward = f" {_pick(rng, TOWARD_WORDS[facts.toward])}" if facts.toward else ""
     far = f" for {distance_words(facts.distance_m)}" if facts.distance_m is not None else ""
     turn = _pick(rng, TURN_VERBS).replace("{side}", facts.turns) if facts.turns else ""
     touch = f", {_pick(rng, TOUCH_WORDS[facts.touch])}" if facts.touch else ""
-    who, rest = _who(facts, rng), f"{direction}{where}{side}{far}"
+    ending = f"{touch}, {_pick(rng, OUTCOME_WORDS[facts.outcome])}" if facts.outcome else touch
+    who, rest = _who(facts, rng), f"{direction}{where}{side}{toward}{far}"
     # An adverb follows a short verb and goes before a long one.
     short = pace and " " not in verb
     before, behind = ("" if short or not pace else f"{pace} "), (f" {pace}" if short else "")
-    present = f"{before}{verb}{behind}{rest}" + (f" and {turn}" if turn else "") + touch
-    participle = f"{before}{ing_form(verb)}{behind}{rest}" + (f", {ing_form(turn)}" if turn else "") + touch
+    present = f"{before}{verb}{behind}{rest}" + (f" and {turn}" if turn else "") + ending
+    participle = f"{before}{ing_form(verb)}{behind}{rest}" + (f", {ing_form(turn)}" if turn else "") + ending
     return _pick(
         rng,
         (

@@ -1,8 +1,8 @@
 """The words of captions: who, what, how and where, in everyday English, third person, present tense.
 
-{their} and {themself} become the person's own words, {side} left or right, {whom} the other person; nothing else is
-filled in. Words here must be true of every motion of their kind: no wet floors, no pain. The first word of a verb
-phrase, and the word after an "and" in it, is a verb whose -ing form `ING_FORMS` holds.
+{their} and {themself} become the person's own words, {side} left or right, {whom} the other person, {aid} what that
+person walks with; nothing else is filled in. Words here must be true of every motion of their kind: no wet floors, no
+pain. The first word of a verb phrase, and the word after an "and" in it, is a verb whose -ing form `ING_FORMS` holds.
 """
 
 from typing import Literal
@@ -12,6 +12,7 @@ from models.order import Cause, Direction
 Event = Literal[
     "fall", "walk", "crawl", "sit_down", "lie_down", "stand_up", "kneel", "squat", "pick_up", "sitting", "lying",
     "standing", "bed_exercises", "approach_fallen", "walk_beside", "catch", "help_up",
+    "help_from_bed", "help_from_floor", "steady_at_frame", "push_wheelchair", "turn_in_bed",
 ]  # fmt: skip
 Surface = Literal["floor", "bed", "mattress", "furniture_edge", "chair", "sofa"]
 After = Literal["lies_still", "tries_to_get_up", "crawls", "gets_up"]
@@ -20,7 +21,10 @@ Side = Literal["left", "right"]
 Age = Literal["young", "middle_aged", "elderly"]
 Sex = Literal["woman", "man"]
 
-Touch = Literal["arm", "both_arms", "back", "shoulder", "both_hands"]
+Touch = Literal["arm", "both_arms", "back", "shoulder", "both_hands", "back_and_arm", "shoulder_and_hip"]
+Aid = Literal["frame", "cane"]
+Toward = Literal["towards", "away"]
+Outcome = Literal["sinks_back", "stays"]
 
 SAYABLE: dict[Event, frozenset[str]] = {
     "fall": frozenset({"cause", "direction", "surface", "recovers", "after", "pace", "side"}),
@@ -39,7 +43,12 @@ SAYABLE: dict[Event, frozenset[str]] = {
     "approach_fallen": frozenset({"other", "pace", "touch"}),
     "walk_beside": frozenset({"other", "pace", "side", "turns", "touch"}),
     "catch": frozenset({"other", "direction", "touch"}),
-    "help_up": frozenset({"other", "pace", "touch"}),
+    "help_up": frozenset({"other", "pace", "touch", "side", "outcome"}),
+    "help_from_bed": frozenset({"other", "touch", "side", "outcome"}),
+    "help_from_floor": frozenset({"other", "touch", "side", "outcome"}),
+    "steady_at_frame": frozenset({"other", "touch", "side", "aid", "turns"}),
+    "push_wheelchair": frozenset({"other", "turns"}),
+    "turn_in_bed": frozenset({"other", "touch", "side", "toward"}),
 }
 """Which facts, besides who, a caption of the event can state."""
 
@@ -86,7 +95,40 @@ VERBS: dict[Event, tuple[str, ...]] = {
         "helps {whom} to stand up from a chair",
         "supports {whom} in getting up from a chair",
     ),
+    "help_from_bed": (
+        "helps {whom} up from bed",
+        "helps {whom} to get up from a bed",
+        "supports {whom} in getting up from the bed",
+    ),
+    "help_from_floor": (
+        "helps {whom} up from the floor",
+        "helps {whom} to get up from the floor",
+        "supports {whom} in getting up from the ground",
+    ),
+    "steady_at_frame": (
+        "accompanies {whom} who walks with {aid}",
+        "walks close by {whom} who walks with {aid}",
+        "walks slowly along with {whom} who has {aid}",
+    ),
+    "push_wheelchair": (
+        "pushes {whom} in a wheelchair",
+        "pushes a wheelchair with {whom} in it",
+        "takes {whom} along in a wheelchair",
+    ),
+    "turn_in_bed": ("turns {whom} over in bed", "rolls {whom} over in bed", "turns {whom} who lies in bed"),
 }
+
+TRIED_VERBS: dict[Event, tuple[str, ...]] = {
+    "help_up": ("tries to help {whom} up from a chair", "tries to get {whom} up from a chair"),
+    "help_from_bed": ("tries to help {whom} up from bed", "tries to get {whom} up from the bed"),
+    "help_from_floor": ("tries to help {whom} up from the floor", "tries to get {whom} up from the floor"),
+}
+"""Of events that did not come to their end."""
+OUTCOME_WORDS: dict[Outcome, tuple[str, ...]] = {
+    "sinks_back": ("but the other sinks back", "but the other sinks down again", "but has to let the other down again"),
+    "stays": ("but the other does not get up", "but the other stays down"),
+}
+"""How it ended instead."""
 
 CAUSES: dict[Cause, tuple[str, ...]] = {
     "slip": ("slips", "slips and loses {their} footing"),
@@ -156,6 +198,8 @@ SURFACE_PREPOSITIONS: dict[Event, str] = {
     "sitting": "on",
     "lying": "on",
 }  # fmt: skip
+OF_OTHER = ("on the other's {side}", "at the other's {side} side")
+"""Where who helps is, as who is helped sees it."""
 SIDE_WORDS: dict[Event, tuple[str, ...]] = {
     "lie_down": ("on the {side} side", "on {their} {side} side"),
     "kneel": ("on the {side} knee", "on {their} {side} knee"),
@@ -163,6 +207,11 @@ SIDE_WORDS: dict[Event, tuple[str, ...]] = {
     "lying": ("on the {side} side", "on {their} {side} side"),
     "bed_exercises": ("with the {side} leg", "with {their} {side} leg"),
     "walk_beside": ("on the {side}", "keeping to the {side}"),
+    "help_up": OF_OTHER,
+    "help_from_bed": OF_OTHER,
+    "help_from_floor": OF_OTHER,
+    "steady_at_frame": OF_OTHER,
+    "turn_in_bed": ("onto the {side} side", "to the {side} side"),
 }
 TOUCH_WORDS: dict[Touch, tuple[str, ...]] = {
     "arm": ("with a hand on the other's arm", "holding the other by the arm"),
@@ -170,8 +219,19 @@ TOUCH_WORDS: dict[Touch, tuple[str, ...]] = {
     "back": ("with a hand on the other's back", "one hand on the other's back"),
     "shoulder": ("one hand on the other's shoulder", "with a hand on the other's shoulder"),
     "both_hands": ("with both hands", "using both hands"),
+    "back_and_arm": ("holding the other's back and arm", "one hand on the other's back and one on the arm"),
+    "shoulder_and_hip": ("with hands on the other's shoulder and hip", "holding the other's shoulder and hip"),
 }
 """Which hand of who acts is where on the other."""
+TOWARD_WORDS: dict[Toward, tuple[str, ...]] = {
+    "towards": ("towards {themself}",),
+    "away": ("away from {themself}",),
+}
+AID_WORDS: dict[Aid | None, tuple[str, ...]] = {
+    "frame": ("a walking frame", "a walker"),
+    "cane": ("a cane", "a walking stick"),
+    None: ("a walking aid",),
+}
 TURN_VERBS = ("turns {side}", "turns to the {side}")
 AFTER_VERBS: dict[After, tuple[str, ...]] = {
     "lies_still": ("lies still", "stays down without moving", "remains lying there"),
@@ -187,6 +247,7 @@ ING_FORMS = {
     "gets": "getting", "goes": "going", "helps": "helping", "holds": "holding", "is": "being", "kneels": "kneeling",
     "leans": "leaning", "lies": "lying", "loses": "losing", "lowers": "lowering", "misses": "missing",
     "missteps": "misstepping", "moves": "moving", "overreaches": "overreaching", "passes": "passing",
+    "pushes": "pushing",
     "picks": "picking",
     "reaches": "reaching", "rises": "rising", "rolls": "rolling",
     "settles": "settling", "sits": "sitting", "slides": "sliding", "slips": "slipping", "squats": "squatting",

@@ -18,7 +18,20 @@ from models.text.captions import (
     pace_of,
     with_article,
 )
-from models.text.vocabulary import CAUSES_OF_A_SIDE, SAYABLE, After, Age, Event, Pace, Sex, Surface, Touch
+from models.text.vocabulary import (
+    CAUSES_OF_A_SIDE,
+    SAYABLE,
+    After,
+    Age,
+    Aid,
+    Event,
+    Outcome,
+    Pace,
+    Sex,
+    Surface,
+    Touch,
+    Toward,
+)
 
 SAID: dict[str, dict[object, str]] = {
     "role": {"resident": r"\bresident\b", "carer": r"carer|care worker|caregiver", "visitor": r"visitor"},
@@ -53,6 +66,13 @@ SAID: dict[str, dict[object, str]] = {
     "touch": {
         "arm": "other's arm|by the arm", "both_arms": "both .*(arms|forearms)", "back": "other's back",
         "shoulder": "other's shoulder", "both_hands": "both hands",
+        "back_and_arm": "back and .*arm", "shoulder_and_hip": "shoulder and hip",
+    },
+    "aid": {"frame": "walking frame|walker", "cane": "cane|walking stick"},
+    "toward": {"towards": r"\btowards \w+sel", "away": r"\baway from \w+sel"},
+    "outcome": {
+        "sinks_back": "tr(ies|ying) to .*but .*(sinks (back|down again)|let .* down again)",
+        "stays": "tr(ies|ying) to .*but .*(does not get up|stays down)",
     },
     "other": {"resident": r"\bresident\b", "carer": r"carer|care worker|caregiver", "visitor": "visitor",
     "person": "person"},
@@ -66,6 +86,9 @@ HAPPENS = {
     "sitting": r"\bs[i]t", "lying": r"\bl(ies|ying)\b", "standing": r"\bstand",
     "bed_exercises": r"(exercis|gymnastics).* bed", "approach_fallen": "fallen|after a fall",
     "walk_beside": "beside|accompan|along with", "catch": "stumbles", "help_up": "up from a chair",
+    "help_from_bed": "up from .*bed", "help_from_floor": "up from the (floor|ground)",
+    "steady_at_frame": "who (walks with|has) a ",
+    "push_wheelchair": "in a wheelchair|wheelchair with .* in it", "turn_in_bed": "in bed",
 }  # fmt: skip
 
 
@@ -87,6 +110,9 @@ def all_facts(count: int, seed: int = 0) -> list[Facts]:
         "distance_m": (0.4, 1.2, 3.1, 40.0),
         "other": ("resident", "carer", "visitor"),
         "touch": get_args(Touch),
+        "aid": get_args(Aid),
+        "toward": get_args(Toward),
+        "outcome": get_args(Outcome),
     }
     draw, made = rng(seed), []
     events = itertools.cycle(get_args(Event))
@@ -138,7 +164,7 @@ def test_no_caption_says_what_is_not_so() -> None:
                 assert side in true or not re.search(rf"\b{side}\b", text), (facts, text)
             for way in ("forward", "backward"):
                 assert way == facts.direction or way not in text, (facts, text)
-            assert ("but" in text.split()) == facts.recovers
+            assert ("but" in text.split()) == (facts.recovers or facts.outcome is not None)
             assert re.search(HAPPENS[facts.event], text, re.IGNORECASE), (facts, text)
             if facts.direction:
                 assert re.search(SAID["direction"][facts.direction], text), (facts, text)
