@@ -13,10 +13,16 @@ from pydantic import Field
 from models.motion.denoisers.identity import IdentityConfig, IdentityDenoiser
 from models.motion.denoisers.intergen import InterGenConfig, InterGenDenoiser
 from models.motion.denoisers.mdm import MdmConfig, MdmDenoiser
+from models.motion.denoisers.timotion import TimotionConfig, TimotionDenoiser
 
-DenoiserConfig = Annotated[IdentityConfig | InterGenConfig | MdmConfig, Field(discriminator="name")]
-Denoiser = IdentityDenoiser | InterGenDenoiser | MdmDenoiser
-DENOISERS = {"identity": IdentityDenoiser, "intergen": InterGenDenoiser, "mdm": MdmDenoiser}
+DenoiserConfig = Annotated[IdentityConfig | InterGenConfig | MdmConfig | TimotionConfig, Field(discriminator="name")]
+Denoiser = IdentityDenoiser | InterGenDenoiser | MdmDenoiser | TimotionDenoiser
+DENOISERS = {
+    "identity": IdentityDenoiser,
+    "intergen": InterGenDenoiser,
+    "mdm": MdmDenoiser,
+    "timotion": TimotionDenoiser,
+}
 
 
 def build_denoiser(config: DenoiserConfig) -> Denoiser:

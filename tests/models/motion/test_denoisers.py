@@ -1,4 +1,6 @@
-"""Three architectures, one signature: sizes, masks, people who can be exchanged, batch = singles."""
+"""All architectures, one signature: sizes, masks, people who can be exchanged, batch = singles."""
+
+from functools import partial
 
 import pytest
 import torch
@@ -8,10 +10,19 @@ from models.motion.denoisers import DENOISERS, build_denoiser
 from models.motion.denoisers.identity import IdentityConfig
 from models.motion.denoisers.intergen import InterGenConfig
 from models.motion.denoisers.mdm import MdmConfig
+from models.motion.denoisers.timotion import MIXERS, TimotionConfig
 
 SMALL = {"width": 32, "layers": 2, "heads": 4, "patch": 4, "text": 12}
-CONFIGS = {"identity": IdentityConfig, "intergen": InterGenConfig, "mdm": MdmConfig}
-PEOPLE = {"identity": 3, "intergen": 2, "mdm": 1}
+TIMOTION = tuple(f"timotion_{mixer}" for mixer in MIXERS)
+CONFIGS = {
+    "identity": IdentityConfig,
+    "intergen": InterGenConfig,
+    "mdm": MdmConfig,
+    "timotion_transformer": partial(TimotionConfig, mixer="transformer"),
+    "timotion_mamba": partial(TimotionConfig, mixer="mamba"),
+    "timotion_rwkv": partial(TimotionConfig, mixer="rwkv"),
+}
+PEOPLE = {"identity": 3, "intergen": 2, "mdm": 1} | dict.fromkeys(TIMOTION, 3)
 
 
 def trained(name):
@@ -41,13 +52,27 @@ def at(condition, rows):
     return Condition(**{name: value[rows] for name, value in vars(condition).items()})
 
 
-@pytest.mark.parametrize(("name", "count"), [("identity", 6_782_768), ("intergen", 6_718_256), ("mdm", 6_383_408)])
+WEIGHTS = {
+    "identity": 6_782_768,
+    "intergen": 6_718_256,
+    "mdm": 6_383_408,
+    "timotion_transformer": 6_312_240,
+    "timotion_mamba": 7_078_480,
+    "timotion_rwkv": 6_733_520,
+}
+
+
+def test_every_architecture_is_tested():
+    assert {config().name for config in CONFIGS.values()} == set(DENOISERS) and set(TIMOTION) < set(CONFIGS)
+
+
+@pytest.mark.parametrize(("name", "count"), WEIGHTS.items())
 def test_numbers_of_weights(name, count):
-    """At the sizes they are compared at: within a tenth of each other."""
+    """At the sizes they are compared at: within an eighth of each other."""
     assert sum(value.numel() for value in build_denoiser(CONFIGS[name]()).parameters()) == count
 
 
-@pytest.mark.parametrize("name", sorted(DENOISERS))
+@pytest.mark.parametrize("name", sorted(CONFIGS))
 def test_a_batch_is_its_singles(name):
     network, (x, step, condition, mask) = trained(name), scenes(PEOPLE[name])
     with torch.no_grad():
@@ -59,7 +84,7 @@ def test_a_batch_is_its_singles(name):
     assert both.std() > 0.01
 
 
-@pytest.mark.parametrize("name", sorted(DENOISERS))
+@pytest.mark.parametrize("name", sorted(CONFIGS))
 def test_what_is_not_there_changes_nothing_and_is_zero(name):
     network, (x, step, condition, mask) = trained(name), scenes(PEOPLE[name], frames=20)
     with torch.no_grad():
@@ -71,8 +96,9 @@ def test_what_is_not_there_changes_nothing_and_is_zero(name):
     assert (padded[:, :, 13:] == 0.0).all()
 
 
-def test_an_empty_slot_changes_nothing():
-    network, (x, step, condition, mask) = trained("identity"), scenes(3)
+@pytest.mark.parametrize("name", ["identity", *TIMOTION])
+def test_an_empty_slot_changes_nothing(name):
+    network, (x, step, condition, mask) = trained(name), scenes(3)
     with torch.no_grad():
         two = Condition(**{n: v[:, :2] if v.ndim > 1 and n != "text" else v for n, v in vars(condition).items()})
         alone = network(x[:, :2], step, two, mask[:, :2])
@@ -81,7 +107,7 @@ def test_an_empty_slot_changes_nothing():
     torch.testing.assert_close(padded[:, :2], alone, atol=1e-4, rtol=0.0)
 
 
-@pytest.mark.parametrize("name", ["identity", "intergen"])
+@pytest.mark.parametrize("name", ["identity", "intergen", *TIMOTION])
 def test_people_and_their_identities_can_be_exchanged_together(name):
     network, (x, step, condition, mask) = trained(name), scenes(2)
     with torch.no_grad():
@@ -91,8 +117,9 @@ def test_people_and_their_identities_can_be_exchanged_together(name):
     torch.testing.assert_close(found, other.flip(1), atol=1e-4, rtol=0.0)
 
 
-def test_identity_tells_equal_people_apart_by_their_identities():
-    network, (x, step, condition, mask) = trained("identity"), scenes(2)
+@pytest.mark.parametrize("name", ["identity", *TIMOTION])
+def test_equal_people_are_told_apart_by_their_identities(name):
+    network, (x, step, condition, mask) = trained(name), scenes(2)
     same = Condition(
         condition.text,
         condition.text_dropped,
@@ -106,7 +133,7 @@ def test_identity_tells_equal_people_apart_by_their_identities():
     assert (found[:, 0] - found[:, 1]).abs().max() > 0.01
 
 
-@pytest.mark.parametrize("name", ["identity", "intergen"])
+@pytest.mark.parametrize("name", ["identity", "intergen", *TIMOTION])
 def test_each_person_knows_of_the_other(name):
     network, (x, step, condition, mask) = trained(name), scenes(2)
     with torch.no_grad():
@@ -116,7 +143,7 @@ def test_each_person_knows_of_the_other(name):
     assert (found[:, 0] - moved[:, 0]).abs().max() > 1e-3
 
 
-@pytest.mark.parametrize("name", sorted(DENOISERS))
+@pytest.mark.parametrize("name", sorted(CONFIGS))
 def test_text_step_role_and_bones_are_heard(name):
     network, (x, step, condition, mask) = trained(name), scenes(PEOPLE[name])
     with torch.no_grad():
