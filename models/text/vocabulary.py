@@ -1,8 +1,8 @@
 """The words of captions: who, what, how and where, in everyday English, third person, present tense.
 
-{their} and {themself} become the person's own words, {side} left or right, {whom} the other person, {aid} what that
-person walks with; nothing else is filled in. Words here must be true of every motion of their kind: no wet floors, no
-pain. The first word of a verb phrase, and the word after an "and" in it, is a verb whose -ing form `ING_FORMS` holds.
+{their} and {themself} become the person's own words, {side} left or right, {whom} the other person; nothing else is
+filled in. Words here must be true of every motion of their kind: no wet floors, no pain. The first word of a verb
+phrase, and the word after an "and" in it, is a verb whose -ing form `ING_FORMS` holds.
 """
 
 from typing import Literal
@@ -12,23 +12,15 @@ from models.order import Cause, Direction
 Event = Literal[
     "fall", "walk", "crawl", "sit_down", "lie_down", "stand_up", "kneel", "squat", "pick_up", "sitting", "lying",
     "standing", "bed_exercises", "approach_fallen", "walk_beside", "catch", "help_up",
-    "help_from_bed", "help_from_floor", "steady_at_frame", "push_wheelchair", "turn_in_bed",
-    "converse", "pass_by", "hand_over", "comfort", "sit_down_beside", "push_away", "take_arm",
 ]  # fmt: skip
-Surface = Literal["floor", "bed", "mattress", "furniture_edge", "chair", "sofa", "bench"]
+Surface = Literal["floor", "bed", "mattress", "furniture_edge", "chair", "sofa"]
 After = Literal["lies_still", "tries_to_get_up", "crawls", "gets_up"]
 Pace = Literal["slow", "normal", "quick"]
 Side = Literal["left", "right"]
 Age = Literal["young", "middle_aged", "elderly"]
 Sex = Literal["woman", "man"]
 
-Touch = Literal["arm", "both_arms", "back", "shoulder", "both_hands", "back_and_arm", "shoulder_and_hip", "chest"]
-Aid = Literal["frame", "cane"]
-Toward = Literal["towards", "away"]
-Outcome = Literal["sinks_back", "stays", "refused"]
-OtherIs = Literal["sits", "stands", "walks"]
-Before = Literal["walks_up", "bends_down", "argues"]
-Then = Literal["walks_off"]
+Touch = Literal["arm", "both_arms", "back", "shoulder", "both_hands"]
 
 SAYABLE: dict[Event, frozenset[str]] = {
     "fall": frozenset({"cause", "direction", "surface", "recovers", "after", "pace", "side"}),
@@ -47,19 +39,7 @@ SAYABLE: dict[Event, frozenset[str]] = {
     "approach_fallen": frozenset({"other", "pace", "touch"}),
     "walk_beside": frozenset({"other", "pace", "side", "turns", "touch"}),
     "catch": frozenset({"other", "direction", "touch"}),
-    "help_up": frozenset({"other", "pace", "touch", "side", "outcome"}),
-    "help_from_bed": frozenset({"other", "touch", "side", "outcome"}),
-    "help_from_floor": frozenset({"other", "touch", "side", "outcome"}),
-    "steady_at_frame": frozenset({"other", "touch", "side", "aid", "turns"}),
-    "push_wheelchair": frozenset({"other", "turns"}),
-    "turn_in_bed": frozenset({"other", "touch", "side", "toward"}),
-    "converse": frozenset({"other", "other_is", "before", "then"}),
-    "pass_by": frozenset({"other", "other_is", "side"}),
-    "hand_over": frozenset({"other", "other_is", "side", "before", "then"}),
-    "comfort": frozenset({"other", "other_is", "side", "touch", "before", "then"}),
-    "sit_down_beside": frozenset({"other", "side", "surface", "touch", "before"}),
-    "push_away": frozenset({"other", "touch", "before", "then"}),
-    "take_arm": frozenset({"other", "side", "outcome", "before", "then"}),
+    "help_up": frozenset({"other", "pace", "touch"}),
 }
 """Which facts, besides who, a caption of the event can state."""
 
@@ -106,49 +86,7 @@ VERBS: dict[Event, tuple[str, ...]] = {
         "helps {whom} to stand up from a chair",
         "supports {whom} in getting up from a chair",
     ),
-    "help_from_bed": (
-        "helps {whom} up from bed",
-        "helps {whom} to get up from a bed",
-        "supports {whom} in getting up from the bed",
-    ),
-    "help_from_floor": (
-        "helps {whom} up from the floor",
-        "helps {whom} to get up from the floor",
-        "supports {whom} in getting up from the ground",
-    ),
-    "steady_at_frame": (
-        "accompanies {whom} who walks with {aid}",
-        "walks close by {whom} who walks with {aid}",
-        "walks slowly along with {whom} who has {aid}",
-    ),
-    "push_wheelchair": (
-        "pushes {whom} in a wheelchair",
-        "pushes a wheelchair with {whom} in it",
-        "takes {whom} along in a wheelchair",
-    ),
-    "turn_in_bed": ("turns {whom} over in bed", "rolls {whom} over in bed", "turns {whom} who lies in bed"),
-    "converse": ("talks with {whom}", "chats with {whom}", "has a conversation with {whom}", "speaks with {whom}"),
-    "pass_by": ("walks past {whom}", "passes {whom} on foot", "goes past {whom}"),
-    "hand_over": ("hands something to {whom}", "gives something to {whom}", "passes something over to {whom}"),
-    "comfort": ("comforts {whom}", "consoles {whom}", "reassures {whom}"),
-    "sit_down_beside": ("sits down beside {whom}", "takes a seat next to {whom}", "sits down next to {whom}"),
-    "push_away": ("pushes {whom} away", "shoves {whom} away"),
-    "take_arm": ("takes {whom} by the arm", "takes hold of {whom} by the arm"),
 }
-
-TRIED_VERBS: dict[Event, tuple[str, ...]] = {
-    "help_up": ("tries to help {whom} up from a chair", "tries to get {whom} up from a chair"),
-    "help_from_bed": ("tries to help {whom} up from bed", "tries to get {whom} up from the bed"),
-    "help_from_floor": ("tries to help {whom} up from the floor", "tries to get {whom} up from the floor"),
-    "take_arm": ("tries to take {whom} by the arm", "tries to take hold of {whom} by the arm"),
-}
-"""Of events that did not come to their end."""
-OUTCOME_WORDS: dict[Outcome, tuple[str, ...]] = {
-    "sinks_back": ("but the other sinks back", "but the other sinks down again", "but has to let the other down again"),
-    "stays": ("but the other does not get up", "but the other stays down"),
-    "refused": ("but the other pulls away", "but the other pulls the arm away and steps back"),
-}
-"""How it ended instead."""
 
 CAUSES: dict[Cause, tuple[str, ...]] = {
     "slip": ("slips", "slips and loses {their} footing"),
@@ -212,15 +150,12 @@ SURFACE_WORDS: dict[Surface, tuple[str, ...]] = {
     "furniture_edge": ("the edge of a piece of furniture", "the edge of the furniture"),
     "chair": ("a chair", "the chair"),
     "sofa": ("a sofa", "the sofa"),
-    "bench": ("a bench", "the bench"),
 }
 SURFACE_PREPOSITIONS: dict[Event, str] = {
     "fall": "onto", "sit_down": "on", "lie_down": "on", "stand_up": "from", "kneel": "on", "pick_up": "from",
     "sitting": "on",
-    "lying": "on", "sit_down_beside": "on",
+    "lying": "on",
 }  # fmt: skip
-OF_OTHER = ("on the other's {side}", "at the other's {side} side")
-"""Where who helps is, as who is helped sees it."""
 SIDE_WORDS: dict[Event, tuple[str, ...]] = {
     "lie_down": ("on the {side} side", "on {their} {side} side"),
     "kneel": ("on the {side} knee", "on {their} {side} knee"),
@@ -228,16 +163,6 @@ SIDE_WORDS: dict[Event, tuple[str, ...]] = {
     "lying": ("on the {side} side", "on {their} {side} side"),
     "bed_exercises": ("with the {side} leg", "with {their} {side} leg"),
     "walk_beside": ("on the {side}", "keeping to the {side}"),
-    "help_up": OF_OTHER,
-    "help_from_bed": OF_OTHER,
-    "help_from_floor": OF_OTHER,
-    "steady_at_frame": OF_OTHER,
-    "turn_in_bed": ("onto the {side} side", "to the {side} side"),
-    "pass_by": ("with the other on the {side}", "with the other on {their} {side}"),
-    "hand_over": ("with the {side} hand", "with {their} {side} hand"),
-    "comfort": OF_OTHER,
-    "sit_down_beside": OF_OTHER,
-    "take_arm": OF_OTHER,
 }
 TOUCH_WORDS: dict[Touch, tuple[str, ...]] = {
     "arm": ("with a hand on the other's arm", "holding the other by the arm"),
@@ -245,33 +170,8 @@ TOUCH_WORDS: dict[Touch, tuple[str, ...]] = {
     "back": ("with a hand on the other's back", "one hand on the other's back"),
     "shoulder": ("one hand on the other's shoulder", "with a hand on the other's shoulder"),
     "both_hands": ("with both hands", "using both hands"),
-    "back_and_arm": ("holding the other's back and arm", "one hand on the other's back and one on the arm"),
-    "chest": ("with both hands on the other's chest", "both hands on the other's chest"),
-    "shoulder_and_hip": ("with hands on the other's shoulder and hip", "holding the other's shoulder and hip"),
 }
 """Which hand of who acts is where on the other."""
-TOWARD_WORDS: dict[Toward, tuple[str, ...]] = {
-    "towards": ("towards {themself}",),
-    "away": ("away from {themself}",),
-}
-AID_WORDS: dict[Aid | None, tuple[str, ...]] = {
-    "frame": ("a walking frame", "a walker"),
-    "cane": ("a cane", "a walking stick"),
-    None: ("a walking aid",),
-}
-OTHER_IS_WORDS: dict[OtherIs, tuple[str, ...]] = {
-    "sits": ("who sits", "who is sitting"),
-    "stands": ("who stands", "who is standing there"),
-    "walks": ("who comes the other way", "who walks the other way"),
-}
-"""What the other does meanwhile."""
-BEFORE_VERBS: dict[Before, tuple[str, ...]] = {
-    "walks_up": ("walks up and", "comes up and"),
-    "bends_down": ("bends down and",),
-    "argues": ("argues and",),
-}
-THEN_WORDS: dict[Then, tuple[str, ...]] = {"walks_off": ("then walks off", "then walks away")}
-"""What who acts does before and afterwards."""
 TURN_VERBS = ("turns {side}", "turns to the {side}")
 AFTER_VERBS: dict[After, tuple[str, ...]] = {
     "lies_still": ("lies still", "stays down without moving", "remains lying there"),
@@ -281,15 +181,13 @@ AFTER_VERBS: dict[After, tuple[str, ...]] = {
 }
 COUNTS = ("one", "two", "three", "four", "five", "six", "seven", "eight", "nine", "ten")
 ING_FORMS = {
-    "accompanies": "accompanying", "approaches": "approaching", "argues": "arguing", "bends": "bending",
-    "catches": "catching", "chats": "chatting", "comes": "coming", "comforts": "comforting", "consoles": "consoling",
+    "accompanies": "accompanying", "approaches": "approaching", "bends": "bending", "catches": "catching",
+    "comes": "coming",
     "crawls": "crawling", "crouches": "crouching", "does": "doing", "exercises": "exercising", "faints": "fainting",
-    "gets": "getting", "gives": "giving", "goes": "going", "hands": "handing", "has": "having",
-    "helps": "helping", "holds": "holding", "is": "being", "kneels": "kneeling",
+    "gets": "getting", "goes": "going", "helps": "helping", "holds": "holding", "is": "being", "kneels": "kneeling",
     "leans": "leaning", "lies": "lying", "loses": "losing", "lowers": "lowering", "misses": "missing",
     "missteps": "misstepping", "moves": "moving", "overreaches": "overreaching", "passes": "passing",
-    "pushes": "pushing",
-    "picks": "picking", "reassures": "reassuring", "shoves": "shoving", "speaks": "speaking", "talks": "talking",
+    "picks": "picking",
     "reaches": "reaching", "rises": "rising", "rolls": "rolling",
     "settles": "settling", "sits": "sitting", "slides": "sliding", "slips": "slipping", "squats": "squatting",
     "stands": "standing", "steadies": "steadying", "supports": "supporting", "takes": "taking",

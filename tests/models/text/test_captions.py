@@ -18,23 +18,7 @@ from models.text.captions import (
     pace_of,
     with_article,
 )
-from models.text.vocabulary import (
-    CAUSES_OF_A_SIDE,
-    SAYABLE,
-    After,
-    Age,
-    Aid,
-    Before,
-    Event,
-    OtherIs,
-    Outcome,
-    Pace,
-    Sex,
-    Surface,
-    Then,
-    Touch,
-    Toward,
-)
+from models.text.vocabulary import CAUSES_OF_A_SIDE, SAYABLE, After, Age, Event, Pace, Sex, Surface, Touch
 
 SAID: dict[str, dict[object, str]] = {
     "role": {"resident": r"\bresident\b", "carer": r"carer|care worker|caregiver", "visitor": r"visitor"},
@@ -52,7 +36,7 @@ SAID: dict[str, dict[object, str]] = {
     },
     "surface": {
         "floor": r"the (floor|ground)", "bed": r"\b(the|a) bed\b", "mattress": "mattress", "chair": "chair",
-        "sofa": "sofa", "bench": "bench",
+        "sofa": "sofa",
         "furniture_edge": "edge of .*furniture",
     },
     "recovers": {True: r"\bbut (catches|gets .* balance back|stays on .* feet|recovers)"},
@@ -69,24 +53,7 @@ SAID: dict[str, dict[object, str]] = {
     "touch": {
         "arm": "other's arm|by the arm", "both_arms": "both .*(arms|forearms)", "back": "other's back",
         "shoulder": "other's shoulder", "both_hands": "both hands",
-        "back_and_arm": "back and .*arm", "shoulder_and_hip": "shoulder and hip",
-        "chest": "both hands on the other's chest",
     },
-    "aid": {"frame": "walking frame|walker", "cane": "cane|walking stick"},
-    "toward": {"towards": r"\btowards \w+sel", "away": r"\baway from \w+sel"},
-    "outcome": {
-        "sinks_back": "tr(ies|ying) to .*but .*(sinks (back|down again)|let .* down again)",
-        "stays": "tr(ies|ying) to .*but .*(does not get up|stays down)",
-        "refused": "tr(ies|ying) to .*but .*pulls (the arm )?away",
-    },
-    "other_is": {
-        "sits": "who (sits|is sitting)", "stands": "who (stands|is standing)",
-        "walks": "who (comes|walks) the other way",
-    },
-    "before": {
-        "walks_up": "(walk|com)(es|s|ing) up and", "bends_down": "bend(s|ing) down and", "argues": "argu(es|ing) and",
-    },
-    "then": {"walks_off": "then walks (off|away)"},
     "other": {"resident": r"\bresident\b", "carer": r"carer|care worker|caregiver", "visitor": "visitor",
     "person": "person"},
 }  # fmt: skip
@@ -99,12 +66,6 @@ HAPPENS = {
     "sitting": r"\bs[i]t", "lying": r"\bl(ies|ying)\b", "standing": r"\bstand",
     "bed_exercises": r"(exercis|gymnastics).* bed", "approach_fallen": "fallen|after a fall",
     "walk_beside": "beside|accompan|along with", "catch": "stumbles", "help_up": "up from a chair",
-    "help_from_bed": "up from .*bed", "help_from_floor": "up from the (floor|ground)",
-    "steady_at_frame": "who (walks with|has) a ",
-    "push_wheelchair": "in a wheelchair|wheelchair with .* in it", "turn_in_bed": "in bed",
-    "converse": "talk|chat|conversation|speak", "pass_by": "(walk|go)(es|s|ing) past|pass.* on foot",
-    "hand_over": "something", "comfort": "comfort|consol|reassur", "sit_down_beside": "(beside|next to) a",
-    "push_away": "(push|shov).* away", "take_arm": "by the arm",
 }  # fmt: skip
 
 
@@ -126,12 +87,6 @@ def all_facts(count: int, seed: int = 0) -> list[Facts]:
         "distance_m": (0.4, 1.2, 3.1, 40.0),
         "other": ("resident", "carer", "visitor"),
         "touch": get_args(Touch),
-        "aid": get_args(Aid),
-        "toward": get_args(Toward),
-        "outcome": get_args(Outcome),
-        "other_is": get_args(OtherIs),
-        "before": get_args(Before),
-        "then": get_args(Then),
     }
     draw, made = rng(seed), []
     events = itertools.cycle(get_args(Event))
@@ -162,7 +117,7 @@ def stated(facts: Facts) -> dict[str, object]:
 
 def test_the_first_caption_states_every_fact() -> None:
     seen = set()
-    for number, facts in enumerate(all_facts(2500)):
+    for number, facts in enumerate(all_facts(1500)):
         first = captions(facts, rng(number))[0]
         assert re.search(HAPPENS[facts.event], first, re.IGNORECASE), (facts, first)
         for name, value in stated(facts).items():
@@ -183,7 +138,7 @@ def test_no_caption_says_what_is_not_so() -> None:
                 assert side in true or not re.search(rf"\b{side}\b", text), (facts, text)
             for way in ("forward", "backward"):
                 assert way == facts.direction or way not in text, (facts, text)
-            assert ("but" in text.split()) == (facts.recovers or facts.outcome is not None)
+            assert ("but" in text.split()) == facts.recovers
             assert re.search(HAPPENS[facts.event], text, re.IGNORECASE), (facts, text)
             if facts.direction:
                 assert re.search(SAID["direction"][facts.direction], text), (facts, text)
