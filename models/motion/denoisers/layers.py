@@ -122,14 +122,24 @@ class Attention(nn.Module):
         """Attend; one head after the other is split off the width."""
         query = self.query(x).unflatten(-1, (self.heads, -1)).transpose(1, 2)
         key, value = self.key_value(y).unflatten(-1, (2, self.heads, -1)).permute(2, 0, 3, 1, 4)
-        if x.device.type == "cpu" and torch.is_grad_enabled():
-            # Torch's kernel for processors is four times as slow to learn with in bfloat16 as in float32.
-            with torch.autocast("cpu", enabled=False):
-                query, key, value = query.float(), key.float(), value.float()
-                attended = F.scaled_dot_product_attention(query, key, value, attn_mask=token_mask[:, None, None])
-        else:
-            attended = F.scaled_dot_product_attention(query, key, value, attn_mask=token_mask[:, None, None])
-        return self.proj_out(attended.transpose(1, 2).flatten(-2))
+        return self.proj_out(attend(query, key, value, token_mask))
+
+
+def attend(
+    query: Float[Tensor, "batch heads query dim"],
+    key: Float[Tensor, "batch heads key dim"],
+    value: Float[Tensor, "batch heads key dim"],
+    token_mask: Bool[Tensor, "batch key"],
+) -> Float[Tensor, "batch query width"]:
+    """Return what each query finds among the keys inside the mask, heads one after the other."""
+    seen = token_mask[:, None, None]
+    if query.device.type == "cpu" and torch.is_grad_enabled():
+        # Torch's kernel for processors is four times as slow to learn with in bfloat16 as in float32.
+        with torch.autocast("cpu", enabled=False):
+            attended = F.scaled_dot_product_attention(query.float(), key.float(), value.float(), attn_mask=seen)
+    else:
+        attended = F.scaled_dot_product_attention(query, key, value, attn_mask=seen)
+    return attended.transpose(1, 2).flatten(-2)
 
 
 def mlp(width: int) -> nn.Sequential:

@@ -4,8 +4,8 @@
 import torch
 from jaxtyping import Float, Int
 from torch import Tensor, nn
-from torch.nn import functional as F
 
+from models.motion.denoisers.layers import attend
 from models.motion.denoisers.role_scans import RoleScans
 
 
@@ -37,13 +37,6 @@ class RotaryAttention(nn.Module):
         query, key, value = per_head.repeat_interleave(number, dim=1)
         place = scans.place.flatten(0, 1)
         query, key = rotated(query, place), rotated(key, place)
-        seen = scans.token_mask[:, None, None].repeat_interleave(number, dim=0)
-        if x.device.type == "cpu" and torch.is_grad_enabled():
-            # As in `models.motion.denoisers.layers.Attention`: slow to learn with in bfloat16.
-            with torch.autocast("cpu", enabled=False):
-                query, key, value = query.float(), key.float(), value.float()
-                attended = F.scaled_dot_product_attention(query, key, value, attn_mask=seen)
-        else:
-            attended = F.scaled_dot_product_attention(query, key, value, attn_mask=seen)
-        attended = attended.transpose(1, 2).flatten(-2).unflatten(0, (-1, number))
+        seen = scans.token_mask.repeat_interleave(number, dim=0)
+        attended = attend(query, key, value, seen).unflatten(0, (-1, number))
         return self.proj_out((attended * scans.weight[..., None, None].to(attended)).sum(1))

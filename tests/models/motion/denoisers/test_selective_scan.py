@@ -3,8 +3,7 @@
 import pytest
 import torch
 
-from models.motion.denoisers.role_scans import role_scans
-from models.motion.denoisers.selective_scan import SelectiveScan, selective_scan
+from models.motion.denoisers.selective_scan import selective_scan
 
 
 def naive(x, log_decay, B, C):
@@ -40,17 +39,3 @@ def test_its_gradients_are_those_of_the_recurrence():
     for name, found, expected in zip(("x", "log_decay", "B", "C"), *both, strict=True):
         torch.testing.assert_close(found, expected, atol=1e-5, rtol=1e-5, msg=lambda text, n=name: f"{n}: {text}")
         assert expected.abs().max() > 0.01, name
-
-
-def test_the_mixer_is_causal_along_the_scan():
-    torch.manual_seed(0)
-    mixer, scans = SelectiveScan(16, 2), role_scans(torch.ones(1, 1, 40, dtype=torch.bool), torch.zeros(1, 1).long())
-    x = torch.randn(1, 40, 16)
-    other = x.clone()
-    other[:, 20] += 1.0
-    for which, changed in zip(scans, (slice(20, None), slice(0, 21)), strict=True):
-        with torch.no_grad():
-            moved = (mixer(x, which) - mixer(other, which)).abs().amax((0, 2))
-        assert (moved[changed] > 1e-6).all(), "what follows knows of it"
-        moved[changed] = 0.0
-        assert (moved == 0.0).all(), "what comes before does not"

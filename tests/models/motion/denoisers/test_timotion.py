@@ -10,6 +10,7 @@ from torch.utils.flop_counter import FlopCounterMode
 
 from models.motion.condition import Condition
 from models.motion.denoisers import build_denoiser
+from models.motion.denoisers.role_scans import role_scans
 from models.motion.denoisers.selective_scan import selective_scan
 from models.motion.denoisers.timotion import MIXERS, LocalPatterns, TimotionConfig
 from models.motion.denoising import sample
@@ -198,3 +199,18 @@ def test_known_ends_stay_while_the_middle_is_sampled(mixer, embed):
         model, embed, [MotionRequest(request.text, request.roles, request.rest, 30, 7, known=moved)], sampling
     )[0]
     assert (found - other)[~where].abs().max() > 1e-2 and found[~where].isfinite().all()
+
+
+@pytest.mark.parametrize("mixer", ["mamba", "rwkv"])
+def test_linear_mixers_are_causal_along_the_scan(mixer):
+    torch.manual_seed(0)
+    mix, scans = MIXERS[mixer](16, 2), role_scans(torch.ones(1, 1, 40, dtype=torch.bool), torch.zeros(1, 1).long())
+    x = torch.randn(1, 40, 16)
+    other = x.clone()
+    other[:, 20] += 1.0
+    for which, changed in zip(scans, (slice(20, None), slice(0, 21)), strict=True):
+        with torch.no_grad():
+            moved = (mix(x, which) - mix(other, which)).abs().amax((0, 2))
+        assert (moved[changed] > 1e-6).all(), "what follows knows of it"
+        moved[changed] = 0.0
+        assert (moved == 0.0).all(), "what comes before does not"
