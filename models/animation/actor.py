@@ -33,11 +33,13 @@ class Actor:
     heading: float
     """World angle of the direction faced."""
     age_years: float = 50.0
+    frailty: float = 0.0
+    """In [0, 1], beyond what age does: stoop, short low steps, slow."""
 
     def __post_init__(self) -> None:
         self.old = float(np.clip((self.age_years - 50.0) / 40.0, 0.0, 1.0))
-        self.base = 0.16 + 0.05 * self.old
-        self.stoop = 0.05 + 0.3 * self.old
+        self.base = 0.16 + 0.05 * self.old + 0.03 * self.frailty
+        self.stoop = 0.05 + 0.3 * self.old + 0.25 * self.frailty
         self.recording = Recording(self.rig, self.fps)
         self.elbow_rest = self.rng.uniform(0.2, 0.45, 2)
 
@@ -46,21 +48,24 @@ class Actor:
         """How many have been performed."""
         return self.recording.frames
 
-    def walk(self, path: Float[np.ndarray, "point 2"], seconds: float | None = None) -> None:
+    def walk(
+        self, path: Float[np.ndarray, "point 2"], seconds: float | None = None, step_m: float | None = None
+    ) -> None:
         """Walk along a path from where the person stands; the first stretch should lead in the direction faced.
 
-        At the person's own pace, or in so many seconds.
+        At the person's own pace, or in so many seconds; by the person's own steps, or by steps of about `step_m`.
         """
         steps = np.linalg.norm(np.diff(path, axis=0), axis=1)
         along = np.concatenate([[0.0], np.cumsum(steps)])
         total = along[-1]
-        speed = (1.1 - 0.5 * self.old) * self.rng.uniform(0.9, 1.1)
+        speed = (1.1 - 0.5 * self.old) * self.rng.uniform(0.9, 1.1) * (1.0 - 0.45 * self.frailty)
         ease = 0.7
         count = max(3, round((total / speed + ease if seconds is None else seconds) * self.fps))
         velocity = np.clip(np.minimum(np.arange(count) + 0.5, count - np.arange(count) - 0.5) / (ease * self.fps), 0, 1)
         s = np.cumsum(velocity)
         s = np.concatenate([[0.0], s * total / s[-1]])[:count]
-        strides = max(2, round(total / ((0.62 - 0.22 * self.old) * self.rng.uniform(0.95, 1.05))))
+        own_step = (0.62 - 0.22 * self.old) * self.rng.uniform(0.95, 1.05) * (1.0 - 0.4 * self.frailty)
+        strides = max(2, round(total / (own_step if step_m is None else step_m)))
         step = total / strides
         dense = np.linspace(0.0, total, max(8, int(total / 0.05)))
         points = np.stack([np.interp(dense, along, path[:, i]) for i in (0, 1)], axis=1)
@@ -86,7 +91,9 @@ class Actor:
             across = np.stack([-np.sin(angle), np.cos(angle)], axis=-1)
             contact[:, foot] = point_at(place) + side * self.base / 2 * across
             foot_yaw[:, foot, 0] = angle + side * 0.1
-            pitch[:, foot, 0], lift[:, foot, 0] = at * (1.0 - 0.45 * self.old), up * (0.09 - 0.05 * self.old)
+            # Who shuffles hardly lifts the foot, and sets it down flat.
+            pitch[:, foot, 0] = at * (1.0 - 0.45 * self.old) * (1.0 - 0.6 * self.frailty)
+            lift[:, foot, 0] = up * (0.09 - 0.05 * self.old) * (1.0 - 0.5 * self.frailty)
         signal = np.stack([along_path(contact[:, i], point_at(s), heading_at(s)) for i in (0, 1)], axis=1) / step
         stride = np.clip(gaussian_filter1d(signal[:, 0] - signal[:, 1], 0.05 * self.fps, axis=0), -1.3, 1.3)
         loaded = gaussian_filter1d(
@@ -328,10 +335,11 @@ def actor_of(
     rng: np.random.Generator,
     xy: Float[np.ndarray, "2"] | None = None,
     heading: float = 0.0,
+    frailty: float = 0.0,
 ) -> Actor:
     """Return somebody standing at `xy` (the origin) and facing a world angle, to be told what to do."""
     place = np.zeros(2) if xy is None else xy
-    return Actor(rig_of(subject.body, subject.betas), fps, rng, place, heading, subject.age_years)
+    return Actor(rig_of(subject.body, subject.betas), fps, rng, place, heading, subject.age_years, frailty)
 
 
 def _slow(rng: np.random.Generator, count: int, channels: int, fps: float) -> np.ndarray:

@@ -1,9 +1,10 @@
-"""Two people together where nothing was captured: composed by time and place, performed by physics, and marked as
-composed.
+"""Two people together where nothing was captured: composed by time and place, performed by physics where one bears the
+other's weight, and marked as composed.
 
 The acts (`models/interactions/acts`) say who does what and which hand of the carer holds what; arms reach for it
 (`models.interactions.hand_holds`). Then both are humanoids in one simulation: they follow their motions by their own
-joints, cannot pass through each other, and hands that hold on are drawn to where they hold.
+joints, cannot pass through each other, and hands that hold on are drawn to where they hold. Kinds that need none of
+that (`kinds.KINEMATIC`) stay as they were planned; they, too, are refused where the two share space.
 """
 
 import numpy as np
@@ -15,7 +16,7 @@ from models.errors import Rejected
 from models.falls.causes import SIMULATED_HZ
 from models.interactions.hand_holds import Hold, hold_on
 from models.interactions.interaction import Interaction, draw_subject
-from models.interactions.kinds import ACTS, InteractionKind
+from models.interactions.kinds import ACTS, KINEMATIC, InteractionKind
 from models.interactions.palm_contact import palm_distance
 from models.physics.humanoid import Grip, build_humanoids
 from models.physics.tracking import TrackingConfig, substeps_of, track_together
@@ -37,27 +38,33 @@ def compose_interaction(
     """Return two people (resident, carer) at `fps`, and what a caption may say.
 
     Details: composition, composed, `touches` (hand and part of whom, from_s, until_s), and of some kinds cause,
-    direction, onset and boxes. Rejected where physics will not have it, or they share space, or a hand does not get
-    there.
+    direction, onset, side, boxes, and `handles`, the same as touches of what moves with the resident. Rejected where
+    physics will not have it, or they share space, or a hand does not get there.
     """
     resident = draw_subject(body, "person_0", "resident", (68.0, 95.0), rng)
     carer = draw_subject(body, "person_1", "carer", (22.0, 62.0), rng)
-    every = int(np.ceil(SIMULATED_HZ / fps))
+    every = 1 if kind in KINEMATIC else int(np.ceil(SIMULATED_HZ / fps))
     rate = fps * every
     act = ACTS[kind](resident, carer, rate, rng)
     frames = min(len(act.resident[1]), len(act.carer[1])) // every * every
     kept = np.arange(frames)
     first, second = (take(track, kept) for track, _ in (act.resident, act.carer))
     second, grips = hold_on(body, second, first, act.holds, rate)
-    tracks = _performed(body, (resident, carer), (first, second), act, grips, rate)
+    tracks = (first, second)
+    if kind not in KINEMATIC:
+        tracks = _performed(body, (resident, carer), tracks, act, grips, rate)
     shown = np.arange(0, frames, every)
     tracks = tuple(take(track, shown) for track in tracks)
     inside = deepest_between(body, tracks[0], tracks[1])
     if inside > INSIDE_M:
         raise Rejected("composed_people_share_space", f"{100.0 * inside:.1f} cm")
-    touches = [_touch(hold, grip, tracks, body, fps) for hold, grip in zip(act.holds, grips, strict=True)]
+    held = [_touch(hold, grip, tracks, body, fps) for hold, grip in zip(act.holds, grips, strict=True)]
+    touches = [one for one, hold in zip(held, act.holds, strict=True) if hold.handle is None]
+    handles = [one for one, hold in zip(held, act.holds, strict=True) if hold.handle is not None]
     actions = np.stack([labels[:frames][::every] for _, labels in (act.resident, act.carer)])
     details = {"composition": kind, "composed": True, "touches": touches} | act.details
+    if handles:
+        details["handles"] = handles
     return Motion(np.arange(len(shown)) / fps, tracks, actions, "composed", details), act.facts
 
 
@@ -93,7 +100,7 @@ def _touch(
     Rejected where that is short, or not until the hand lets go.
     """
     skin, place = palm_distance(body, tracks[grip.holder], tracks[grip.held], grip)
-    away = np.maximum(skin, place - (PLACE_M - TOUCH_M))
+    away = np.maximum(skin, place - (PLACE_M - TOUCH_M)) if hold.handle is None else place
     first = max(0, int(np.ceil(hold.from_s * fps)))
     last = min(len(away) - 1, int(hold.until_s * fps))
     off = np.flatnonzero(away[first : last + 1] > TOUCH_M)

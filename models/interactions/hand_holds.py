@@ -7,24 +7,21 @@ jerk.
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from typing import Literal
 
 import numpy as np
 from jaxtyping import Float
 from scipy.ndimage import gaussian_filter1d
-from scipy.spatial.transform import Rotation
 
 from models.animation.postures import Posture
 from models.body.kinematics import forward_kinematics_numpy
 from models.body.model import BodyModel
-from models.body.two_bone_ik import LEGS, LIMBS, Limb, reach, reach_ankles
+from models.body.two_bone_ik import LEGS, LIMBS, reach_ankles
 from models.geometry.easing import minimum_jerk
-from models.geometry.transforms import axis_angle_from_matrix, matrix_from_axis_angle
+from models.geometry.transforms import axis_angle_from_matrix, matrix_from_axis_angle, yaw
+from models.interactions.palm_reach import PRESSED_M, Side, between, reach_palm
 from models.physics.humanoid import Grip, segment_points
-from models.physics.joint_specs import joint_spec
 from models.types import SMPL_JOINTS, SMPL_PARENTS, PersonTrack
 
-Side = Literal["left", "right"]
 SPINE = tuple(SMPL_JOINTS.index(name) for name in ("spine1", "spine2", "spine3"))
 LEAN_M = 0.45
 """Height of the shoulders over the joints that lean."""
@@ -35,12 +32,6 @@ HIPS_BACK_M = 0.25
 """How far the hips of who leans go back, per radian."""
 STRETCH = 0.94
 """Share of an arm's length that a reach uses: nobody holds on with a locked elbow."""
-OUTSIDE_M = 0.15
-"""How far off the skin a hand comes from."""
-SWIVELS = tuple(np.radians(np.arange(-90.0, 91.0, 15.0)))
-"""Tried for the elbow, about the line from shoulder to wrist."""
-PRESSED_M = 0.006
-"""How deep a palm presses into clothes and skin."""
 
 BONES: dict[str, tuple[str, str, float]] = {
     "upper_arm": ("shoulder", "elbow", 0.62),
@@ -56,12 +47,22 @@ TRUNK_PLACES: dict[str, tuple[str, tuple[float, float, float], tuple[float, floa
 
 
 @dataclass(frozen=True)
+class Handle:
+    """A place off the skin that moves with somebody's pelvis, such as that of the chair somebody is wheeled in."""
+
+    point: Float[np.ndarray, "3"]
+    """World, seen from the pelvis while it faces +x."""
+    normal: Float[np.ndarray, "3"]
+    """Out of the handle, to the palm."""
+
+
+@dataclass(frozen=True)
 class Hold:
     """One hand on one place, seconds."""
 
     hand: Side
     part: str
-    """`back`, `chest`, or of BONES with a side: left_forearm."""
+    """`back`, `chest`, or of BONES with a side: left_forearm; of a handle, what it belongs to."""
     begin_s: float
     """When the hand leaves what it does else."""
     from_s: float
@@ -72,6 +73,8 @@ class Hold:
     """When it does again what it would."""
     outwards: tuple[float, float, float] = (0.0, 0.0, 0.0)
     """World direction in which the place lies on the limb, added to that of the carer's shoulder."""
+    handle: Handle | None = None
+    """What moves with the other and is held instead of the other's skin."""
 
 
 @dataclass(frozen=True)
@@ -102,7 +105,7 @@ def offer_arms(
             goal = matrix_from_axis_angle(wanted[joint - 1])
             if name == "shoulder":
                 goal = matrix_from_axis_angle(-lean[:, None] * np.array([1.0, 0.0, 0.0])) @ goal
-            local[:, joint] = _between(local[:, joint], np.broadcast_to(goal, (len(local), 3, 3)), share)
+            local[:, joint] = between(local[:, joint], np.broadcast_to(goal, (len(local), 3, 3)), share)
     return replace(track, body_pose=axis_angle_from_matrix(local[:, 1:]).reshape(-1, 69))
 
 
@@ -141,7 +144,7 @@ def hold_on(
     shares = [held_share(hold, len(local), fps) for hold in holds]
     local, pelvis = _lean(rest, local, pelvis, holds, goals, shares, fps)
     for hold, grip, (points, normals), share in zip(holds, grips, goals, shares, strict=True):
-        _reach(rest, local, pelvis, hold.hand, grip.palm, points, normals, share)
+        reach_palm(rest, local, pelvis, hold.hand, grip.palm, points, normals, share)
     vectors = axis_angle_from_matrix(local)
     pose = vectors[:, 1:].reshape(-1, 69)
     return replace(carer, global_orient=vectors[:, 0], body_pose=pose, transl=pelvis - rest[0]), tuple(grips)
@@ -156,6 +159,10 @@ def _place(
     positions: Float[np.ndarray, "24 3"],
 ) -> Place:
     """The place of a hold on the skin; on a limb it is on the side of the shoulder of who holds."""
+    if hold.handle is not None:
+        front = rotations[0] @ np.array([0.0, 0.0, 1.0])
+        turned = rotations[0].T @ yaw(float(np.arctan2(front[1], front[0])))
+        return Place(0, turned @ hold.handle.point, turned @ hold.handle.normal)
     if hold.part in TRUNK_PLACES:
         name, at, out = TRUNK_PLACES[hold.part]
         joint = SMPL_JOINTS.index(name)
@@ -259,133 +266,23 @@ def _lean(
     return local, pelvis
 
 
-def _reach(
-    rest: Float[np.ndarray, "24 3"],
-    local: Float[np.ndarray, "time 24 3 3"],
-    pelvis: Float[np.ndarray, "time 3"],
-    side: Side,
-    palm: Float[np.ndarray, "3"],
-    points: Float[np.ndarray, "time 3"],
-    normals: Float[np.ndarray, "time 3"],
-    share: Float[np.ndarray, "time"],
-) -> None:
-    """Bring one palm onto the points, as far as `share` says, in place; the elbow is where shoulder and wrist like
-    it."""
-    limb = LIMBS[f"{side}_hand"]
-    held = np.flatnonzero(share > 0.5)
-    some = held[np.linspace(0, len(held) - 1, 9).astype(int)]
-    costs = []
-    for swivel in SWIVELS:
-        tried = local[some].copy()
-        rotated, wanted = _on_skin(rest, tried, pelvis[some], side, palm, points[some], normals[some], swivel)
-        costs.append(_strain(tried, limb, rotated, wanted, swivel))
-    reached = local.copy()
-    outside = points + OUTSIDE_M * (1.0 - share[:, None]) * normals
-    _on_skin(rest, reached, pelvis, side, palm, outside, normals, SWIVELS[int(np.argmin(costs))])
-    for joint in limb.joints:
-        local[:, joint] = _between(local[:, joint], reached[:, joint], share)
-
-
-def _on_skin(
-    rest: Float[np.ndarray, "24 3"],
-    local: Float[np.ndarray, "time 24 3 3"],
-    pelvis: Float[np.ndarray, "time 3"],
-    side: Side,
-    palm: Float[np.ndarray, "3"],
-    points: Float[np.ndarray, "time 3"],
-    normals: Float[np.ndarray, "time 3"],
-    swivel: float,
-) -> tuple[Float[np.ndarray, "time 3 3"], Float[np.ndarray, "time 3 3"]]:
-    """Turn an arm, in place, so that its palm lies on the points; the hand's rotation in the world, and the one that it
-    would have if its wrist let it.
-    """
-    limb, sign = LIMBS[f"{side}_hand"], 1.0 if side == "left" else -1.0
-    world = forward_kinematics_numpy(rest, local, pelvis)
-    free = local.copy()
-    rotated = wanted = world[0][:, limb.end].copy()
-    target = points + 0.1 * normals
-    # Palms face -y in the rest pose, fingers along x.
-    hand = np.stack([[sign, 0.0, 0.0], [0.0, -1.0, 0.0], np.cross([sign, 0.0, 0.0], [0.0, -1.0, 0.0])], axis=1)
-    for _ in range(6):
-        local[:] = free
-        reach(rest, local, world, limb, target, rotated)
-        _swivel(rest, local, pelvis, limb, swivel)
-        now, places = forward_kinematics_numpy(rest, local, pelvis)
-        # Fingers go on as the forearm does, and up where it points straight at the skin.
-        fore = places[:, limb.end] - places[:, limb.middle]
-        fore = fore / np.linalg.norm(fore, axis=-1, keepdims=True) + np.array([0.0, 0.0, 0.25])
-        fingers = fore - np.sum(fore * normals, axis=-1, keepdims=True) * normals
-        fingers /= np.maximum(np.linalg.norm(fingers, axis=-1, keepdims=True), 1e-6)
-        wanted = np.stack([fingers, -normals, np.cross(fingers, -normals)], axis=-1) @ hand.T
-        _turn_hand(local, now, limb.middle, limb.end, wanted)
-        rotated = forward_kinematics_numpy(rest, local, pelvis)[0][:, limb.end]
-        target = points - PRESSED_M * normals - rotated @ palm
-    return rotated, wanted
-
-
-def _strain(
-    local: Float[np.ndarray, "time 24 3 3"],
-    limb: Limb,
-    rotated: Float[np.ndarray, "time 3 3"],
-    wanted: Float[np.ndarray, "time 3 3"],
-    swivel: float,
-) -> float:
-    """How much an arm is against its joints: shoulder near its limit, hand not as it should lie, elbow lifted."""
-    shoulder = Rotation.from_matrix(local[:, limb.upper]).magnitude()
-    limit = np.radians(joint_spec(SMPL_JOINTS[limb.upper]).ranges_deg[0][1] - 12.0)
-    off = Rotation.from_matrix(np.swapaxes(rotated, -1, -2) @ wanted).magnitude()
-    return float(20.0 * np.square(np.maximum(0.0, shoulder - limit)).mean() + np.square(off).mean() + 0.3 * swivel**2)
-
-
-def _swivel(
-    rest: Float[np.ndarray, "24 3"],
-    local: Float[np.ndarray, "time 24 3 3"],
-    pelvis: Float[np.ndarray, "time 3"],
-    limb: Limb,
-    angle: float,
-) -> None:
-    """Turn a whole limb about the line between its ends, in place."""
-    rotations, positions = forward_kinematics_numpy(rest, local, pelvis)
-    line = positions[:, limb.end] - positions[:, limb.upper]
-    line /= np.linalg.norm(line, axis=-1, keepdims=True)
-    above = rotations[:, SMPL_PARENTS[limb.upper]]
-    swung = matrix_from_axis_angle(angle * line) @ rotations[:, limb.upper]
-    local[:, limb.upper] = np.swapaxes(above, -1, -2) @ swung
-
-
-def _turn_hand(
-    local: Float[np.ndarray, "time 24 3 3"],
-    rotations: Float[np.ndarray, "time 24 3 3"],
-    elbow: int,
-    wrist: int,
-    wanted: Float[np.ndarray, "time 3 3"],
-) -> None:
-    """Turn a hand as wanted in the world as far as forearm (about its length) and wrist can, in place."""
-    asked = Rotation.from_matrix(np.swapaxes(rotations[:, elbow], -1, -2) @ wanted)
-    spec = joint_spec(SMPL_JOINTS[elbow])
-    now = Rotation.from_matrix(local[:, elbow]).as_euler(spec.axes.upper())
-    quaternion = asked.as_quat()
-    twist = 2.0 * np.arctan2(quaternion[:, 0], quaternion[:, 3])
-    twist = (twist + np.pi) % (2.0 * np.pi) - np.pi
-    low, high = np.radians(spec.ranges_deg[2])
-    rotated = np.clip(now[:, 2] + twist, low, high) - now[:, 2]
-    about = Rotation.from_rotvec(rotated[:, None] * np.array([1.0, 0.0, 0.0]))
-    local[:, elbow] = local[:, elbow] @ about.as_matrix()
-    spec = joint_spec(SMPL_JOINTS[wrist])
-    angles = (about.inv() * asked).as_euler(spec.axes.upper())
-    limits = np.radians(np.array(spec.ranges_deg))
-    local[:, wrist] = Rotation.from_euler(spec.axes.upper(), np.clip(angles, limits[:, 0], limits[:, 1])).as_matrix()
-
-
-def _between(
-    a: Float[np.ndarray, "time 3 3"], b: Float[np.ndarray, "time 3 3"], share: Float[np.ndarray, "time"]
-) -> Float[np.ndarray, "time 3 3"]:
-    """Rotations on the shortest path from each a to its b."""
-    turn = Rotation.from_matrix(np.swapaxes(a, -1, -2) @ b).as_rotvec()
-    return a @ matrix_from_axis_angle(share[:, None] * turn)
-
-
 def local_rotations_of(track: PersonTrack) -> Float[np.ndarray, "time 24 3 3"]:
     """Return rotations of the root to the world and of the other joints to their parents."""
     vectors = np.concatenate([track.global_orient[:, None], track.body_pose.reshape(-1, 23, 3)], axis=1)
     return matrix_from_axis_angle(vectors)
+
+
+def reach_for(
+    body: BodyModel,
+    track: PersonTrack,
+    hand: Side,
+    points: Float[np.ndarray, "time 3"],
+    normals: Float[np.ndarray, "time 3"],
+    share: Float[np.ndarray, "time"],
+) -> PersonTrack:
+    """Return the track with one palm on places of the world whose skin faces along the normals, as far as `share`
+    says."""
+    rest, skins = segment_points(body, track.betas)
+    local = local_rotations_of(track)
+    reach_palm(rest, local, track.transl + rest[0], hand, _palm(rest, skins, hand), points, normals, share)
+    return replace(track, body_pose=axis_angle_from_matrix(local[:, 1:]).reshape(-1, 69))

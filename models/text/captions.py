@@ -13,6 +13,7 @@ from models.order import Cause, Direction
 from models.text.vocabulary import (
     AFTER_VERBS,
     AGE_WORDS,
+    AID_WORDS,
     CAUSES,
     CAUSES_OF_A_SIDE,
     COUNTS,
@@ -37,6 +38,7 @@ from models.text.vocabulary import (
     VERBS,
     After,
     Age,
+    Aid,
     Event,
     Pace,
     Sex,
@@ -72,7 +74,7 @@ class Facts:
     pace: Pace | None = None
     side: Side | None = None
     """Of the foot or hand that fails, the knee, the side lain on, the hand that picks up, where the other is walked
-    beside."""
+    beside, where of the other who helps is."""
     turns: Side | None = None
     """To which side somebody who walks or crawls turns."""
     distance_m: float | None = None
@@ -81,6 +83,8 @@ class Facts:
     """The second person."""
     touch: Touch | None = None
     """How that person is held."""
+    aid: Aid | None = None
+    """What that person walks with."""
 
     def __post_init__(self) -> None:
         """ValueError for facts that no caption of the event could state."""
@@ -179,7 +183,9 @@ def _pick(rng: np.random.Generator, options: Sequence[str]) -> str:
 
 def _caption(facts: Facts, rng: np.random.Generator) -> str:
     text = _fall(facts, rng) if facts.event == "fall" else _action(facts, rng)
-    filled = text.format(whom=_whom(facts, rng), **OWN_WORDS[facts.sex])
+    whom = _whom(facts, rng)
+    aid = _pick(rng, AID_WORDS[facts.aid]) if "aid" in SAYABLE[facts.event] else ""
+    filled = text.format(whom=whom, aid=aid, **OWN_WORDS[facts.sex])
     return filled[0].upper() + filled[1:] + "."
 
 

@@ -1,8 +1,8 @@
 """The words of captions: who, what, how and where, in everyday English, third person, present tense.
 
-{their} and {themself} become the person's own words, {side} left or right, {whom} the other person; nothing else is
-filled in. Words here must be true of every motion of their kind: no wet floors, no pain. The first word of a verb
-phrase, and the word after an "and" in it, is a verb whose -ing form `ING_FORMS` holds.
+{their} and {themself} become the person's own words, {side} left or right, {whom} the other person, {aid} what that
+person walks with; nothing else is filled in. Words here must be true of every motion of their kind: no wet floors, no
+pain. The first word of a verb phrase, and the word after an "and" in it, is a verb whose -ing form `ING_FORMS` holds.
 """
 
 from typing import Literal
@@ -12,6 +12,7 @@ from models.order import Cause, Direction
 Event = Literal[
     "fall", "walk", "crawl", "sit_down", "lie_down", "stand_up", "kneel", "squat", "pick_up", "sitting", "lying",
     "standing", "bed_exercises", "approach_fallen", "walk_beside", "catch", "help_up",
+    "steady_at_frame", "push_wheelchair",
 ]  # fmt: skip
 Surface = Literal["floor", "bed", "mattress", "furniture_edge", "chair", "sofa"]
 After = Literal["lies_still", "tries_to_get_up", "crawls", "gets_up"]
@@ -21,6 +22,7 @@ Age = Literal["young", "middle_aged", "elderly"]
 Sex = Literal["woman", "man"]
 
 Touch = Literal["arm", "both_arms", "back", "shoulder", "both_hands"]
+Aid = Literal["frame", "cane"]
 
 SAYABLE: dict[Event, frozenset[str]] = {
     "fall": frozenset({"cause", "direction", "surface", "recovers", "after", "pace", "side"}),
@@ -40,6 +42,8 @@ SAYABLE: dict[Event, frozenset[str]] = {
     "walk_beside": frozenset({"other", "pace", "side", "turns", "touch"}),
     "catch": frozenset({"other", "direction", "touch"}),
     "help_up": frozenset({"other", "pace", "touch"}),
+    "steady_at_frame": frozenset({"other", "touch", "side", "aid", "turns"}),
+    "push_wheelchair": frozenset({"other", "turns"}),
 }
 """Which facts, besides who, a caption of the event can state."""
 
@@ -85,6 +89,16 @@ VERBS: dict[Event, tuple[str, ...]] = {
         "helps {whom} up from a chair",
         "helps {whom} to stand up from a chair",
         "supports {whom} in getting up from a chair",
+    ),
+    "steady_at_frame": (
+        "accompanies {whom} who walks with {aid}",
+        "walks close by {whom} who walks with {aid}",
+        "walks slowly along with {whom} who has {aid}",
+    ),
+    "push_wheelchair": (
+        "pushes {whom} in a wheelchair",
+        "pushes a wheelchair with {whom} in it",
+        "takes {whom} along in a wheelchair",
     ),
 }
 
@@ -156,6 +170,8 @@ SURFACE_PREPOSITIONS: dict[Event, str] = {
     "sitting": "on",
     "lying": "on",
 }  # fmt: skip
+OF_OTHER = ("on the other's {side}", "at the other's {side} side")
+"""Where who helps is, as who is helped sees it."""
 SIDE_WORDS: dict[Event, tuple[str, ...]] = {
     "lie_down": ("on the {side} side", "on {their} {side} side"),
     "kneel": ("on the {side} knee", "on {their} {side} knee"),
@@ -163,6 +179,7 @@ SIDE_WORDS: dict[Event, tuple[str, ...]] = {
     "lying": ("on the {side} side", "on {their} {side} side"),
     "bed_exercises": ("with the {side} leg", "with {their} {side} leg"),
     "walk_beside": ("on the {side}", "keeping to the {side}"),
+    "steady_at_frame": OF_OTHER,
 }
 TOUCH_WORDS: dict[Touch, tuple[str, ...]] = {
     "arm": ("with a hand on the other's arm", "holding the other by the arm"),
@@ -172,6 +189,11 @@ TOUCH_WORDS: dict[Touch, tuple[str, ...]] = {
     "both_hands": ("with both hands", "using both hands"),
 }
 """Which hand of who acts is where on the other."""
+AID_WORDS: dict[Aid | None, tuple[str, ...]] = {
+    "frame": ("a walking frame", "a walker"),
+    "cane": ("a cane", "a walking stick"),
+    None: ("a walking aid",),
+}
 TURN_VERBS = ("turns {side}", "turns to the {side}")
 AFTER_VERBS: dict[After, tuple[str, ...]] = {
     "lies_still": ("lies still", "stays down without moving", "remains lying there"),
@@ -187,7 +209,7 @@ ING_FORMS = {
     "gets": "getting", "goes": "going", "helps": "helping", "holds": "holding", "is": "being", "kneels": "kneeling",
     "leans": "leaning", "lies": "lying", "loses": "losing", "lowers": "lowering", "misses": "missing",
     "missteps": "misstepping", "moves": "moving", "overreaches": "overreaching", "passes": "passing",
-    "picks": "picking",
+    "picks": "picking", "pushes": "pushing",
     "reaches": "reaching", "rises": "rising", "rolls": "rolling",
     "settles": "settling", "sits": "sitting", "slides": "sliding", "slips": "slipping", "squats": "squatting",
     "stands": "standing", "steadies": "steadying", "supports": "supporting", "takes": "taking",

@@ -4,13 +4,17 @@ import numpy as np
 import pytest
 from scipy.spatial import KDTree
 
+from models.animation.actor import actor_of
 from models.body.model import BodyModel, load_body
+from models.body.subject import Subject
 from models.body.tracks import body_joints, track_parameters
 from models.corpus.mirror import mirrored_item
 from models.corpus.writer import Item
 from models.errors import Rejected
 from models.interactions.composition import INSIDE_M, TOUCH_M, compose_interaction, deepest_between
-from models.interactions.kinds import INTERACTION_KINDS
+from models.interactions.hand_holds import Hold
+from models.interactions.interaction import Interaction
+from models.interactions.kinds import ACTS, INTERACTION_KINDS, InteractionKind
 from models.text.captions import Facts, captions
 from models.types import ACTIONS, SMPL_JOINTS, Motion, take
 
@@ -24,7 +28,7 @@ def body() -> BodyModel:
 
 @pytest.fixture(scope="module")
 def made(body: BodyModel) -> dict[str, tuple[Motion, Facts]]:
-    """One of each kind, in which somebody is held."""
+    """One of each kind, in which somebody, or what somebody sits in, is held."""
     found = {}
     for kind in INTERACTION_KINDS:
         for seed in range(8):
@@ -32,7 +36,7 @@ def made(body: BodyModel) -> dict[str, tuple[Motion, Facts]]:
                 motion, facts = compose_interaction(body, kind, FPS, np.random.default_rng(seed))
             except Rejected:
                 continue
-            if motion.details["touches"]:
+            if motion.details["touches"] or "handles" in motion.details:
                 found[kind] = motion, facts
                 break
     assert set(found) == set(INTERACTION_KINDS), "one in eight tries"
@@ -79,7 +83,7 @@ def test_hands_are_on_skin_while_they_hold_and_away_before(body: BodyModel, made
         assert palm_gap(body, motion, touch, held) < TOUCH_M
         if touch["from_s"] > 1.2:
             assert palm_gap(body, motion, touch, held[:1] - round(1.2 * FPS)) > 0.08
-    assert facts.touch is not None
+    assert (facts.touch is not None) == bool(motion.details["touches"])
 
 
 @pytest.mark.parametrize("kind", INTERACTION_KINDS)
@@ -132,3 +136,28 @@ def test_same_seed_same_motion(body: BodyModel) -> None:
         assert first.body_pose.tobytes() == second.body_pose.tobytes()
         assert first.transl.tobytes() == second.transl.tobytes()
     assert one.details == two.details
+
+
+@pytest.mark.parametrize(
+    ("kind", "apart_m", "reason"),
+    [
+        ("steady_at_frame", 2.5, "composed_hand_off: left hand up to .* from back"),
+        ("steady_at_frame", 0.02, "composed_people_share_space: .* cm"),
+        ("walk_beside", 2.5, "simulation_strays: .* cm from the motion"),
+    ],
+)
+def test_who_does_not_get_there_or_stands_in_the_other_is_rejected(
+    body: BodyModel, monkeypatch: pytest.MonkeyPatch, kind: InteractionKind, apart_m: float, reason: str
+) -> None:
+    def stand_apart(resident: Subject, carer: Subject, fps: float, rng: np.random.Generator) -> Interaction:
+        tracks = []
+        for person, y in ((resident, 0.0), (carer, -apart_m)):
+            actor = actor_of(person, fps, rng, np.array([-0.1, y]))
+            actor.stand(3.5)
+            tracks.append(actor.track(person, actor.frames))
+        facts = Facts("walk_beside", role="carer", other="resident")
+        return Interaction(tracks[0], tracks[1], facts, (Hold("left", "back", 0.2, 1.0, 99.0, 99.0),))
+
+    monkeypatch.setitem(ACTS, kind, stand_apart)
+    with pytest.raises(Rejected, match=reason):
+        compose_interaction(body, kind, FPS, np.random.default_rng(0))
