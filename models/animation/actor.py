@@ -275,6 +275,16 @@ class Actor:
         self.recording.store("lie_down", pelvis, spin, moved, feet, angles)
         self.recording.actions[-rest:] = [ACTIONS.index("lying")] * rest
 
+    def sit_up(self, support: Support, seconds: float, rest_seconds: float) -> None:
+        """Lie on the back, then sit up on the edge of the bed: `lie_down` backwards, from its end.
+
+        Who does it should have sat there before: that lying has not been come to is not seen.
+        """
+        first, rest = self.frames, max(1, round(rest_seconds * self.fps))
+        self.lie_down(support, seconds, rest_seconds)
+        self.recording.reverse(first)
+        self.recording.actions[first + rest :] = [ACTIONS.index("stand_up")] * (self.frames - first - rest)
+
     def _seat(self, support: Support) -> np.ndarray:
         reach = self.rig.leg[0] + 0.02
         spot = self.xy - reach * np.array([np.cos(self.heading), np.sin(self.heading)])

@@ -86,6 +86,11 @@ class Recording:
             self.angles[name] += list(np.broadcast_to(angles.get(name, 0.0), (count,)))
         self.actions += [ACTIONS.index(action)] * count
 
+    def reverse(self, first: int) -> None:
+        """Turn round what was done from a frame on: its end comes first."""
+        for frames in (self.pelvis, self.root, self.ankles, self.feet, *self.angles.values(), self.actions):
+            frames[first:] = frames[first:][::-1]
+
     def track(self, subject: Subject, frames: int) -> tuple[PersonTrack, Int[np.ndarray, "time"]]:
         """Return the first `frames` frames as SMPL parameters in the world, and the action of each (index into
         ACTIONS)."""

@@ -12,7 +12,7 @@ from models.order import Cause, Direction
 Event = Literal[
     "fall", "walk", "crawl", "sit_down", "lie_down", "stand_up", "kneel", "squat", "pick_up", "sitting", "lying",
     "standing", "bed_exercises", "approach_fallen", "walk_beside", "catch", "help_up",
-    "steady_at_frame", "push_wheelchair",
+    "steady_at_frame", "push_wheelchair", "help_from_bed",
 ]  # fmt: skip
 Surface = Literal["floor", "bed", "mattress", "furniture_edge", "chair", "sofa"]
 After = Literal["lies_still", "tries_to_get_up", "crawls", "gets_up"]
@@ -21,7 +21,7 @@ Side = Literal["left", "right"]
 Age = Literal["young", "middle_aged", "elderly"]
 Sex = Literal["woman", "man"]
 
-Touch = Literal["arm", "both_arms", "back", "shoulder", "both_hands"]
+Touch = Literal["arm", "both_arms", "back", "shoulder", "both_hands", "back_and_arm"]
 Aid = Literal["frame", "cane"]
 
 SAYABLE: dict[Event, frozenset[str]] = {
@@ -44,6 +44,7 @@ SAYABLE: dict[Event, frozenset[str]] = {
     "help_up": frozenset({"other", "pace", "touch"}),
     "steady_at_frame": frozenset({"other", "touch", "side", "aid", "turns"}),
     "push_wheelchair": frozenset({"other", "turns"}),
+    "help_from_bed": frozenset({"other", "touch", "side"}),
 }
 """Which facts, besides who, a caption of the event can state."""
 
@@ -99,6 +100,11 @@ VERBS: dict[Event, tuple[str, ...]] = {
         "pushes {whom} in a wheelchair",
         "pushes a wheelchair with {whom} in it",
         "takes {whom} along in a wheelchair",
+    ),
+    "help_from_bed": (
+        "helps {whom} up from bed",
+        "helps {whom} to get up from a bed",
+        "supports {whom} in getting up from the bed",
     ),
 }
 
@@ -180,6 +186,7 @@ SIDE_WORDS: dict[Event, tuple[str, ...]] = {
     "bed_exercises": ("with the {side} leg", "with {their} {side} leg"),
     "walk_beside": ("on the {side}", "keeping to the {side}"),
     "steady_at_frame": OF_OTHER,
+    "help_from_bed": OF_OTHER,
 }
 TOUCH_WORDS: dict[Touch, tuple[str, ...]] = {
     "arm": ("with a hand on the other's arm", "holding the other by the arm"),
@@ -187,6 +194,7 @@ TOUCH_WORDS: dict[Touch, tuple[str, ...]] = {
     "back": ("with a hand on the other's back", "one hand on the other's back"),
     "shoulder": ("one hand on the other's shoulder", "with a hand on the other's shoulder"),
     "both_hands": ("with both hands", "using both hands"),
+    "back_and_arm": ("holding the other's back and arm", "one hand on the other's back and one on the arm"),
 }
 """Which hand of who acts is where on the other."""
 AID_WORDS: dict[Aid | None, tuple[str, ...]] = {

@@ -53,6 +53,7 @@ SAID: dict[str, dict[object, str]] = {
     "touch": {
         "arm": "other's arm|by the arm", "both_arms": "both .*(arms|forearms)", "back": "other's back",
         "shoulder": "other's shoulder", "both_hands": "both hands",
+        "back_and_arm": "back and .*arm",
     },
     "aid": {"frame": "walking frame|walker", "cane": "cane|walking stick"},
     "other": {"resident": r"\bresident\b", "carer": r"carer|care worker|caregiver", "visitor": "visitor",
@@ -69,6 +70,7 @@ HAPPENS = {
     "walk_beside": "beside|accompan|along with", "catch": "stumbles", "help_up": "up from a chair",
     "steady_at_frame": "who (walks with|has) a ",
     "push_wheelchair": "in a wheelchair|wheelchair with .* in it",
+    "help_from_bed": "up from .*bed",
 }  # fmt: skip
 
 

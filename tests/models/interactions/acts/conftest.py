@@ -4,14 +4,15 @@ from collections.abc import Callable
 
 import numpy as np
 import pytest
+from scipy.spatial import KDTree
 
 from models.body.model import BodyModel, load_body
-from models.body.tracks import body_joints
+from models.body.tracks import body_joints, track_parameters
 from models.errors import Rejected
 from models.interactions.composition import compose_interaction
 from models.interactions.kinds import InteractionKind
 from models.text.captions import Facts
-from models.types import SMPL_JOINTS, Motion
+from models.types import SMPL_JOINTS, Motion, take
 
 FPS = 20.0
 Accepted = list[tuple[Motion, Facts]]
@@ -78,3 +79,23 @@ def same_again(body: BodyModel) -> Callable[[InteractionKind, int], bool]:
         )
 
     return same
+
+
+@pytest.fixture(scope="session")
+def palm_gaps(body: BodyModel) -> Callable[[Motion], list[float]]:
+    """For every hand that is said to hold: from its skin to the other's, at the worst moment of the hold, metres."""
+
+    def skin(motion: Motion, person: int, frames: np.ndarray) -> np.ndarray:
+        return body.posed(*track_parameters(take(motion.people[person], frames))).vertices.double().numpy()
+
+    def gaps(motion: Motion) -> list[float]:
+        found = []
+        for touch in motion.details["touches"]:
+            frames = np.arange(round(touch["from_s"] * FPS), round(touch["until_s"] * FPS) + 1, 3)
+            joint = SMPL_JOINTS.index(f"{touch['hand'].split()[0]}_hand")
+            hands = skin(motion, 1, frames)[:, body.weights.numpy()[:, joint] > 0.3]
+            others = skin(motion, 0, frames)
+            found.append(max(KDTree(o).query(h)[0].min() for h, o in zip(hands, others, strict=True)))
+        return found
+
+    return gaps
