@@ -12,7 +12,7 @@ from models.order import Cause, Direction
 Event = Literal[
     "fall", "walk", "crawl", "sit_down", "lie_down", "stand_up", "kneel", "squat", "pick_up", "sitting", "lying",
     "standing", "bed_exercises", "approach_fallen", "walk_beside", "catch", "help_up",
-    "steady_at_frame", "push_wheelchair", "help_from_bed",
+    "steady_at_frame", "push_wheelchair", "help_from_bed", "help_from_floor",
 ]  # fmt: skip
 Surface = Literal["floor", "bed", "mattress", "furniture_edge", "chair", "sofa"]
 After = Literal["lies_still", "tries_to_get_up", "crawls", "gets_up"]
@@ -45,6 +45,7 @@ SAYABLE: dict[Event, frozenset[str]] = {
     "steady_at_frame": frozenset({"other", "touch", "side", "aid", "turns"}),
     "push_wheelchair": frozenset({"other", "turns"}),
     "help_from_bed": frozenset({"other", "touch", "side"}),
+    "help_from_floor": frozenset({"other", "touch", "side"}),
 }
 """Which facts, besides who, a caption of the event can state."""
 
@@ -105,6 +106,11 @@ VERBS: dict[Event, tuple[str, ...]] = {
         "helps {whom} up from bed",
         "helps {whom} to get up from a bed",
         "supports {whom} in getting up from the bed",
+    ),
+    "help_from_floor": (
+        "helps {whom} up from the floor",
+        "helps {whom} to get up from the floor",
+        "supports {whom} in getting up from the ground",
     ),
 }
 
@@ -187,6 +193,7 @@ SIDE_WORDS: dict[Event, tuple[str, ...]] = {
     "walk_beside": ("on the {side}", "keeping to the {side}"),
     "steady_at_frame": OF_OTHER,
     "help_from_bed": OF_OTHER,
+    "help_from_floor": OF_OTHER,
 }
 TOUCH_WORDS: dict[Touch, tuple[str, ...]] = {
     "arm": ("with a hand on the other's arm", "holding the other by the arm"),

@@ -4,10 +4,11 @@ from dataclasses import replace
 
 import numpy as np
 
-from models.animation.actor import Actor, actor_of
+from models.animation.actor import actor_of
 from models.animation.props import bed_behind, lowered
 from models.body.subject import Subject
 from models.falls.look_alikes import HULL_M
+from models.interactions.approach import coming
 from models.interactions.hand_holds import Hold, Side, held_share, offer_arms
 from models.interactions.interaction import OFFERED, OTHER, Interaction
 from models.text.captions import Facts
@@ -58,7 +59,10 @@ def help_from_bed(resident: Subject, carer: Subject, fps: float, rng: np.random.
         )
         offered = (side,)
     track = offer_arms(track, OFFERED, offered, held_share(replace(holds[-1], begin_s=grab - 0.2), len(labels), fps))
-    helper = _coming(carer, spot, float(np.pi if front else -sign * np.pi / 2.0), grab, fps, rng)
+    heading = float(np.pi if front else -sign * np.pi / 2.0)
+    # Nobody walks through the bed.
+    aside = float(rng.uniform(-0.5, 0.5) if front else -sign * rng.uniform(0.0, 0.5))
+    helper = coming(carer, spot, heading, aside, grab, fps, rng)
     while helper.frames < len(labels):
         helper.stand(len(labels) / fps)
     performed, actions = helper.track(carer, helper.frames)
@@ -67,24 +71,3 @@ def help_from_bed(resident: Subject, carer: Subject, fps: float, rng: np.random.
     facts = Facts("help_from_bed", role="carer", other="resident", touch=touch, side=None if front else side)
     details = {"boxes": [[bed.centre.tolist(), bed.half_sizes.tolist(), bed.yaw]]}
     return Interaction((track, labels), (performed, actions), facts, holds, (bed,), 0.0, details)
-
-
-def _coming(
-    carer: Subject, spot: np.ndarray, heading: float, arrives_s: float, fps: float, rng: np.random.Generator
-) -> Actor:
-    """Somebody who walks up to a spot, on a way that ends in the direction faced there, or stands there already."""
-    if rng.random() < 0.25:
-        return actor_of(carer, fps, rng, spot, heading)
-    ahead = np.array([np.cos(heading), np.sin(heading)])
-    # Nobody walks through the bed, which is where x is negative.
-    aside = float(rng.uniform(-0.5, 0.5))
-    aside = aside if np.isclose(abs(heading), np.pi) else abs(aside) * np.sign(heading)
-    angle = heading + aside
-    near = spot - 0.3 * ahead
-    start = near - float(rng.uniform(0.5, 1.4)) * np.array([np.cos(angle), np.sin(angle)])
-    actor = actor_of(carer, fps, rng, start, angle)
-    way = np.stack([start, near, spot])
-    seconds = float(np.linalg.norm(np.diff(way, axis=0), axis=1).sum() / rng.uniform(0.8, 1.1) + 0.7)
-    actor.stand(max(0.1, arrives_s - seconds - float(rng.uniform(0.1, 0.5))))
-    actor.walk(way, min(seconds, arrives_s))
-    return actor
