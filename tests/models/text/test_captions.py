@@ -79,7 +79,7 @@ def rng(seed: int = 0) -> np.random.Generator:
 
 
 def all_facts(count: int, seed: int = 0) -> list[Facts]:
-    """Draws from all that can be stated, every event about as often."""
+    """Draws from all that can be stated, every event about as often; falls, of which there is most to say, oftener."""
     options = {
         "cause": get_args(Cause),
         "direction": get_args(Direction),
@@ -95,7 +95,7 @@ def all_facts(count: int, seed: int = 0) -> list[Facts]:
         "aid": get_args(Aid),
     }
     draw, made = rng(seed), []
-    events = itertools.cycle(get_args(Event))
+    events = itertools.cycle([*get_args(Event), "fall", "fall", "fall"])
     while len(made) < count:
         event = next(events)
         who = {
