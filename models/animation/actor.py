@@ -155,7 +155,7 @@ class Actor:
             foot_yaw,
             np.zeros((count, 2)),
             lift,
-            **self._at_ease(count),
+            **self.at_ease(count),
             head_yaw=0.35 * np.sign(angle) * np.sin(np.pi * phase),
         )
         self.heading += angle
@@ -167,7 +167,7 @@ class Actor:
         noise = _slow(self.rng, count, 6, self.fps)
         pelvis = np.tile([*self.xy, self.rig.standing], (count, 1))
         pelvis[:, :2] += 0.012 * noise[:, :2]
-        angles = self._at_ease(count)
+        angles = self.at_ease(count)
         pitch = np.full(count, 0.35 * self.stoop)
         bell = np.sin(np.pi * np.clip(phase * 1.15, 0, 1)) ** 1.5
         action = "standing"
@@ -207,7 +207,7 @@ class Actor:
         pelvis = np.tile([*self.xy, self.rig.standing], (count, 1))
         pelvis[:, :2] += metres * over[:, None] * np.array([np.cos(world), np.sin(world)])
         lean = over * (0.5 if reaching else 0.2)
-        angles = self._at_ease(count)
+        angles = self.at_ease(count)
         angles["spine_pitch"] = angles["spine_pitch"] + (0.7 if reaching else 0.1) * ahead * lean
         angles["spine_roll"] = -0.6 * left * lean
         for side, sign in (("l", 1.0), ("r", -1.0)):
@@ -302,7 +302,7 @@ class Actor:
         root = _root(
             np.full(count, self.heading), 0.35 * self.stoop * (1 - down) + 0.6 * lean - 0.12 * down, np.zeros(count)
         )
-        ease, seated = self._at_ease(count), self._seated(count)
+        ease, seated = self.at_ease(count), self._seated(count)
         angles = {name: ease[name] * (1 - down) + seated[name] * down for name in seated}
         angles["spine_pitch"] = angles["spine_pitch"] + 0.35 * lean
         self.recording.append(action, pelvis, root, *self._feet_here(count), **angles)
@@ -313,7 +313,7 @@ class Actor:
         yaws = np.array([self.heading + 0.1, self.heading - 0.1])
         return np.tile(contact, (count, 1, 1)), np.tile(yaws, (count, 1)), np.zeros((count, 2)), np.zeros((count, 2))
 
-    def _at_ease(self, count: int) -> dict[str, np.ndarray]:
+    def at_ease(self, count: int) -> dict[str, np.ndarray]:
         noise = _slow(self.rng, count, 4, self.fps)
         return {
             "spine_pitch": 0.65 * self.stoop + 0.02 * noise[:, 0],

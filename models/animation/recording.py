@@ -91,6 +91,11 @@ class Recording:
         for frames in (self.pelvis, self.root, self.ankles, self.feet, *self.angles.values(), self.actions):
             frames[first:] = frames[first:][::-1]
 
+    def cut(self, frames: int) -> None:
+        """Forget all but the first frames."""
+        for values in (self.pelvis, self.root, self.ankles, self.feet, self.actions, *self.angles.values()):
+            del values[frames:]
+
     def track(self, subject: Subject, frames: int) -> tuple[PersonTrack, Int[np.ndarray, "time"]]:
         """Return the first `frames` frames as SMPL parameters in the world, and the action of each (index into
         ACTIONS)."""

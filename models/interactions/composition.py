@@ -16,33 +16,43 @@ from models.errors import Rejected
 from models.falls.causes import SIMULATED_HZ
 from models.interactions.hand_holds import Hold, hold_on
 from models.interactions.interaction import Interaction, draw_subject
-from models.interactions.kinds import ACTS, KINEMATIC, InteractionKind
+from models.interactions.kinds import ACTS, KINEMATIC, PAIRS, RESIDENT_AND_CARER, InteractionKind
 from models.interactions.palm_contact import palm_distance
 from models.physics.humanoid import Grip, build_humanoids
 from models.physics.tracking import TrackingConfig, substeps_of, track_together
 from models.text.captions import Facts
-from models.types import Motion, PersonTrack, take
+from models.types import Motion, PersonTrack, Role, take
 
 INSIDE_M = 0.03
 """Deepest that one person may be in another."""
 TOUCH_M = 0.03
 PLACE_M = 0.07
 """Furthest that a palm which holds may be from the skin of what it holds, and from the very place."""
-LATE_S, MIN_HOLD_S = 1.0, 1.0
-"""How much later than planned a hand may come to hold, and the shortest that it holds."""
+AGES: dict[Role, tuple[float, float]] = {
+    "resident": (68.0, 95.0),
+    "carer": (22.0, 62.0),
+    "visitor": (20.0, 80.0),
+    "person": (20.0, 90.0),
+}
+"""Years."""
+LATE_S = 1.0
+"""How much later than planned a hand may come to hold."""
 
 
 def compose_interaction(
     body: BodyModel, kind: InteractionKind, fps: float, rng: np.random.Generator
 ) -> tuple[Motion, Facts]:
-    """Return two people (resident, carer) at `fps`, and what a caption may say.
+    """Return two people (who acts is the second: a resident and a carer, or others of `kinds.PAIRS`) at `fps`, and what
+    a caption may say.
 
     Details: composition, composed, `touches` (hand and part of whom, from_s, until_s), and of some kinds cause,
     direction, onset, side, boxes, and `handles`, the same as touches of what moves with the resident. Rejected where
     physics will not have it, or they share space, or a hand does not get there.
     """
-    resident = draw_subject(body, "person_0", "resident", (68.0, 95.0), rng)
-    carer = draw_subject(body, "person_1", "carer", (22.0, 62.0), rng)
+    pairs = PAIRS.get(kind, RESIDENT_AND_CARER)
+    # One pair needs no draw: what was made of these kinds before stays as it was.
+    roles = pairs[int(rng.integers(len(pairs))) if len(pairs) > 1 else 0]
+    resident, carer = (draw_subject(body, f"person_{place}", role, AGES[role], rng) for place, role in enumerate(roles))
     every = 1 if kind in KINEMATIC else int(np.ceil(SIMULATED_HZ / fps))
     rate = fps * every
     act = ACTS[kind](resident, carer, rate, rng)
@@ -106,7 +116,7 @@ def _touch(
     off = np.flatnonzero(away[first : last + 1] > TOUCH_M)
     # It comes near for a moment before it is said to hold, and is drawn the last bit of the way.
     begins = first + (int(off[-1]) + 1 if len(off) else 0)
-    if begins - first > LATE_S * fps or last - begins < MIN_HOLD_S * fps:
+    if begins - first > LATE_S * fps or last - begins < hold.shortest_s * fps:
         worst = 100.0 * float(away[first : last + 1].max())
         raise Rejected("composed_hand_off", f"{hold.hand} hand up to {worst:.1f} cm from {hold.part}")
     return {

@@ -75,6 +75,8 @@ class Hold:
     """World direction in which the place lies on the limb, added to that of the carer's shoulder."""
     handle: Handle | None = None
     """What moves with the other and is held instead of the other's skin."""
+    shortest_s: float = 1.0
+    """How long it must last to have been a hold."""
 
 
 @dataclass(frozen=True)

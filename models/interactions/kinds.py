@@ -1,4 +1,4 @@
-"""Every kind of interaction that is composed: the act that makes it, and whether by physics."""
+"""Every kind of interaction that is composed: the act that makes it, who takes part, and whether by physics."""
 
 from collections.abc import Callable
 from typing import Literal, get_args
@@ -8,13 +8,21 @@ import numpy as np
 from models.body.subject import Subject
 from models.interactions.acts.approach_fallen import approach_fallen
 from models.interactions.acts.catch import catch
+from models.interactions.acts.comfort import comfort
+from models.interactions.acts.converse import converse
+from models.interactions.acts.hand_over import hand_over
 from models.interactions.acts.help_from_bed import help_from_bed
 from models.interactions.acts.help_from_floor import help_from_floor
 from models.interactions.acts.help_up import help_up
+from models.interactions.acts.pass_by import pass_by
+from models.interactions.acts.push_away import push_away
 from models.interactions.acts.push_wheelchair import push_wheelchair
+from models.interactions.acts.refuse_help import refuse_help
+from models.interactions.acts.sit_down_beside import sit_down_beside
 from models.interactions.acts.steady_at_frame import steady_at_frame
 from models.interactions.acts.walk_beside import walk_beside
 from models.interactions.interaction import Interaction
+from models.types import Role
 
 InteractionKind = Literal[
     "walk_beside",
@@ -25,6 +33,13 @@ InteractionKind = Literal[
     "push_wheelchair",
     "help_from_bed",
     "help_from_floor",
+    "converse",
+    "pass_by",
+    "hand_over",
+    "comfort",
+    "sit_down_beside",
+    "push_away",
+    "refuse_help",
 ]
 INTERACTION_KINDS: tuple[InteractionKind, ...] = get_args(InteractionKind)
 ACTS: dict[InteractionKind, Callable[[Subject, Subject, float, np.random.Generator], Interaction]] = {
@@ -36,6 +51,43 @@ ACTS: dict[InteractionKind, Callable[[Subject, Subject, float, np.random.Generat
     "push_wheelchair": push_wheelchair,
     "help_from_bed": help_from_bed,
     "help_from_floor": help_from_floor,
+    "converse": converse,
+    "pass_by": pass_by,
+    "hand_over": hand_over,
+    "comfort": comfort,
+    "sit_down_beside": sit_down_beside,
+    "push_away": push_away,
+    "refuse_help": refuse_help,
 }
-KINEMATIC: frozenset[InteractionKind] = frozenset({"steady_at_frame", "push_wheelchair"})
+RESIDENT_AND_CARER: tuple[tuple[Role, Role], ...] = (("resident", "carer"),)
+ANY_TWO: tuple[tuple[Role, Role], ...] = (
+    ("resident", "carer"),
+    ("resident", "carer"),
+    ("resident", "resident"),
+    ("resident", "visitor"),
+    ("carer", "resident"),
+    ("visitor", "resident"),
+)
+PAIRS: dict[InteractionKind, tuple[tuple[Role, Role], ...]] = {
+    "converse": ANY_TWO,
+    "pass_by": ANY_TWO,
+    "hand_over": ANY_TWO,
+    "comfort": (("resident", "carer"), ("resident", "carer"), ("resident", "visitor"), ("resident", "resident")),
+    "sit_down_beside": ANY_TWO[:4],
+    "push_away": (("carer", "resident"), ("carer", "resident"), ("resident", "resident"), ("visitor", "resident")),
+}
+"""Roles of both, of who acts last, each about as often; where there are none, a resident and a carer."""
+KINEMATIC: frozenset[InteractionKind] = frozenset(
+    {
+        "steady_at_frame",
+        "push_wheelchair",
+        "converse",
+        "pass_by",
+        "hand_over",
+        "comfort",
+        "sit_down_beside",
+        "push_away",
+        "refuse_help",
+    }
+)
 """Where nobody's weight is borne by another: motion as it was planned, contact by inverse kinematics, no physics."""

@@ -17,6 +17,11 @@ OUTSIDE_M = 0.15
 """How far off the skin a hand comes from."""
 SWIVELS = tuple(np.radians(np.arange(-90.0, 91.0, 15.0)))
 """Tried for the elbow, about the line from shoulder to wrist."""
+STRAIGHT = (0.0, 0.5, 0.9)
+"""Tried for the fingers: how far they lie as the line from shoulder to skin does, and not as the forearm. Near its own
+shoulder a hand that follows the forearm, which follows the hand, comes to no rest."""
+MISSED_M, WORTH = 0.015, 60.0
+"""What it costs that a palm stays further than this from its place, a metre."""
 PRESSED_M = 0.006
 """How deep a palm presses into clothes and skin."""
 
@@ -37,13 +42,17 @@ def reach_palm(
     held = np.flatnonzero(share > 0.5)
     some = held[np.linspace(0, len(held) - 1, 9).astype(int)]
     costs = []
-    for swivel in SWIVELS:
+    manners = [(swivel, straight) for straight in STRAIGHT for swivel in SWIVELS]
+    for manner in manners:
         tried = local[some].copy()
-        rotated, wanted = _on_skin(rest, tried, pelvis[some], side, palm, points[some], normals[some], swivel)
-        costs.append(_strain(tried, limb, rotated, wanted, swivel))
+        rotated, wanted = _on_skin(rest, tried, pelvis[some], side, palm, points[some], normals[some], manner)
+        wrists = forward_kinematics_numpy(rest, tried, pelvis[some])[1][:, limb.end]
+        off = np.linalg.norm(points[some] - PRESSED_M * normals[some] - wrists - rotated @ palm, axis=-1).max()
+        missed = WORTH * max(0.0, float(off) - MISSED_M)
+        costs.append(_strain(tried, limb, rotated, wanted, manner[0]) + missed + 0.2 * manner[1])
     reached = local.copy()
     outside = points + OUTSIDE_M * (1.0 - share[:, None]) * normals
-    _on_skin(rest, reached, pelvis, side, palm, outside, normals, SWIVELS[int(np.argmin(costs))])
+    _on_skin(rest, reached, pelvis, side, palm, outside, normals, manners[int(np.argmin(costs))])
     for joint in limb.joints:
         local[:, joint] = between(local[:, joint], reached[:, joint], share)
 
@@ -56,16 +65,21 @@ def _on_skin(
     palm: Float[np.ndarray, "3"],
     points: Float[np.ndarray, "time 3"],
     normals: Float[np.ndarray, "time 3"],
-    swivel: float,
+    manner: tuple[float, float],
 ) -> tuple[Float[np.ndarray, "time 3 3"], Float[np.ndarray, "time 3 3"]]:
     """Turn an arm, in place, so that its palm lies on the points; the hand's rotation in the world, and the one that it
     would have if its wrist let it.
+
+    The manner is the elbow's swivel, radians, and how far the fingers lie as the line from the shoulder does.
     """
+    swivel, straight = manner
     limb, sign = LIMBS[f"{side}_hand"], 1.0 if side == "left" else -1.0
     world = forward_kinematics_numpy(rest, local, pelvis)
     free = local.copy()
     rotated = wanted = world[0][:, limb.end].copy()
     target = points + 0.1 * normals
+    line = points - world[1][:, limb.upper]
+    line /= np.linalg.norm(line, axis=-1, keepdims=True)
     # Palms face -y in the rest pose, fingers along x.
     hand = np.stack([[sign, 0.0, 0.0], [0.0, -1.0, 0.0], np.cross([sign, 0.0, 0.0], [0.0, -1.0, 0.0])], axis=1)
     for _ in range(6):
@@ -75,7 +89,8 @@ def _on_skin(
         now, places = forward_kinematics_numpy(rest, local, pelvis)
         # Fingers go on as the forearm does, and up where it points straight at the skin.
         fore = places[:, limb.end] - places[:, limb.middle]
-        fore = fore / np.linalg.norm(fore, axis=-1, keepdims=True) + np.array([0.0, 0.0, 0.25])
+        fore = (1.0 - straight) * fore / np.linalg.norm(fore, axis=-1, keepdims=True) + straight * line
+        fore = fore + np.array([0.0, 0.0, 0.25])
         fingers = fore - np.sum(fore * normals, axis=-1, keepdims=True) * normals
         fingers /= np.maximum(np.linalg.norm(fingers, axis=-1, keepdims=True), 1e-6)
         wanted = np.stack([fingers, -normals, np.cross(fingers, -normals)], axis=-1) @ hand.T

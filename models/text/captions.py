@@ -14,6 +14,7 @@ from models.text.vocabulary import (
     AFTER_VERBS,
     AGE_WORDS,
     AID_WORDS,
+    BEFORE_VERBS,
     CAUSES,
     CAUSES_OF_A_SIDE,
     COUNTS,
@@ -22,6 +23,8 @@ from models.text.vocabulary import (
     FALL_VERBS,
     ING_FORMS,
     NEAR_FALLS,
+    OTHER_IS_WORDS,
+    OUTCOME_WORDS,
     OWN_WORDS,
     PACE_WORDS,
     RECOVERIES,
@@ -32,18 +35,24 @@ from models.text.vocabulary import (
     SINK_VERBS,
     SURFACE_PREPOSITIONS,
     SURFACE_WORDS,
+    THEN_WORDS,
     TOUCH_WORDS,
+    TRIED_VERBS,
     TURN_VERBS,
     USUAL_S,
     VERBS,
     After,
     Age,
     Aid,
+    Before,
     Event,
+    OtherIs,
+    Outcome,
     Pace,
     Sex,
     Side,
     Surface,
+    Then,
     Touch,
 )
 from models.types import Role
@@ -74,7 +83,7 @@ class Facts:
     pace: Pace | None = None
     side: Side | None = None
     """Of the foot or hand that fails, the knee, the side lain on, the hand that picks up, where the other is walked
-    beside, where of the other who helps is."""
+    beside or passed, where of the other who acts is, the hand that gives."""
     turns: Side | None = None
     """To which side somebody who walks or crawls turns."""
     distance_m: float | None = None
@@ -85,6 +94,14 @@ class Facts:
     """How that person is held."""
     aid: Aid | None = None
     """What that person walks with."""
+    outcome: Outcome | None = None
+    """How it ended where it was tried in vain."""
+    other_is: OtherIs | None = None
+    """What the second person does meanwhile."""
+    before: Before | None = None
+    """What who acts does first."""
+    then: Then | None = None
+    """What who acts does afterwards."""
 
     def __post_init__(self) -> None:
         """ValueError for facts that no caption of the event could state."""
@@ -113,8 +130,10 @@ def mirrored(facts: Facts) -> Facts:
     )
 
 
-def sex_of(sex: float) -> Sex | None:
-    """Return the word for a body's sex (0 female, 1 male); none for bodies in between."""
+def sex_of(sex: float | None) -> Sex | None:
+    """Return the word for a body's sex (0 female, 1 male); none for bodies in between, or where it is not known."""
+    if sex is None:
+        return None
     return "man" if sex > 0.7 else "woman" if sex < 0.3 else None
 
 
@@ -170,7 +189,9 @@ def pace_of(event: Event, seconds: float) -> Pace | None:
 def _fewer(facts: Facts, rng: np.random.Generator) -> Facts:
     """The facts without some that need not be told."""
     left_out = {
-        name: None for name in ("sex", "age", "surface", "after", "pace", "distance_m", "touch") if rng.random() < 0.35
+        name: None
+        for name in ("sex", "age", "surface", "after", "pace", "distance_m", "touch", "other_is", "before", "then")
+        if rng.random() < 0.35
     }
     if facts.event == "fall" and not facts.recovers and rng.random() < 0.3:
         left_out |= {"cause": None, "side": None}
@@ -205,7 +226,8 @@ def _whom(facts: Facts, rng: np.random.Generator) -> str:
     if facts.other is None:
         return ""
     noun = _pick(rng, ROLE_WORDS[facts.other])
-    return f"another {noun}" if facts.other == facts.role else with_article(noun)
+    whom = f"another {noun}" if facts.other == facts.role else with_article(noun)
+    return f"{whom} {_pick(rng, OTHER_IS_WORDS[facts.other_is])}" if facts.other_is else whom
 
 
 def _cause(facts: Facts, rng: np.random.Generator) -> str:
@@ -243,22 +265,28 @@ def _fall(facts: Facts, rng: np.random.Generator) -> str:
 
 def _action(facts: Facts, rng: np.random.Generator) -> str:
     """Everything but falls."""
-    verb = _pick(rng, VERBS[facts.event])
+    verb = _pick(rng, (TRIED_VERBS if facts.outcome else VERBS)[facts.event])
+    if facts.before:
+        verb = f"{_pick(rng, BEFORE_VERBS[facts.before])} {verb}"
     pace = _pick(rng, PACE_WORDS[facts.pace]) if facts.pace else ""
     direction = f" {_pick(rng, DIRECTION_WORDS[facts.direction])}" if facts.direction else ""
     where = ""
     if facts.surface:
         where = f" {SURFACE_PREPOSITIONS[facts.event]} {_pick(rng, SURFACE_WORDS[facts.surface])}"
-    side = f" {_pick(rng, SIDE_WORDS[facts.event])}".replace("{side}", facts.side) if facts.side else ""
+    # A comma, lest it be thought of the other's doing.
+    comma = "," if facts.other_is else ""
+    side = f"{comma} {_pick(rng, SIDE_WORDS[facts.event])}".replace("{side}", facts.side) if facts.side else ""
     far = f" for {distance_words(facts.distance_m)}" if facts.distance_m is not None else ""
     turn = _pick(rng, TURN_VERBS).replace("{side}", facts.turns) if facts.turns else ""
     touch = f", {_pick(rng, TOUCH_WORDS[facts.touch])}" if facts.touch else ""
+    ending = f"{touch}, {_pick(rng, OUTCOME_WORDS[facts.outcome])}" if facts.outcome else touch
+    ending += f", {_pick(rng, THEN_WORDS[facts.then])}" if facts.then else ""
     who, rest = _who(facts, rng), f"{direction}{where}{side}{far}"
     # An adverb follows a short verb and goes before a long one.
     short = pace and " " not in verb
     before, behind = ("" if short or not pace else f"{pace} "), (f" {pace}" if short else "")
-    present = f"{before}{verb}{behind}{rest}" + (f" and {turn}" if turn else "") + touch
-    participle = f"{before}{ing_form(verb)}{behind}{rest}" + (f", {ing_form(turn)}" if turn else "") + touch
+    present = f"{before}{verb}{behind}{rest}" + (f" and {turn}" if turn else "") + ending
+    participle = f"{before}{ing_form(verb)}{behind}{rest}" + (f", {ing_form(turn)}" if turn else "") + ending
     return _pick(
         rng,
         (

@@ -13,16 +13,21 @@ Event = Literal[
     "fall", "walk", "crawl", "sit_down", "lie_down", "stand_up", "kneel", "squat", "pick_up", "sitting", "lying",
     "standing", "bed_exercises", "approach_fallen", "walk_beside", "catch", "help_up",
     "steady_at_frame", "push_wheelchair", "help_from_bed", "help_from_floor",
+    "converse", "pass_by", "hand_over", "comfort", "sit_down_beside", "push_away", "take_arm",
 ]  # fmt: skip
-Surface = Literal["floor", "bed", "mattress", "furniture_edge", "chair", "sofa"]
+Surface = Literal["floor", "bed", "mattress", "furniture_edge", "chair", "sofa", "bench"]
 After = Literal["lies_still", "tries_to_get_up", "crawls", "gets_up"]
 Pace = Literal["slow", "normal", "quick"]
 Side = Literal["left", "right"]
 Age = Literal["young", "middle_aged", "elderly"]
 Sex = Literal["woman", "man"]
 
-Touch = Literal["arm", "both_arms", "back", "shoulder", "both_hands", "back_and_arm"]
 Aid = Literal["frame", "cane"]
+Touch = Literal["arm", "both_arms", "back", "shoulder", "both_hands", "back_and_arm", "chest"]
+Outcome = Literal["refused"]
+OtherIs = Literal["sits", "stands", "walks"]
+Before = Literal["walks_up", "bends_down", "argues"]
+Then = Literal["walks_off"]
 
 SAYABLE: dict[Event, frozenset[str]] = {
     "fall": frozenset({"cause", "direction", "surface", "recovers", "after", "pace", "side"}),
@@ -46,6 +51,13 @@ SAYABLE: dict[Event, frozenset[str]] = {
     "push_wheelchair": frozenset({"other", "turns"}),
     "help_from_bed": frozenset({"other", "touch", "side"}),
     "help_from_floor": frozenset({"other", "touch", "side"}),
+    "converse": frozenset({"other", "other_is", "before", "then"}),
+    "pass_by": frozenset({"other", "other_is", "side"}),
+    "hand_over": frozenset({"other", "other_is", "side", "before", "then"}),
+    "comfort": frozenset({"other", "other_is", "side", "touch", "before", "then"}),
+    "sit_down_beside": frozenset({"other", "side", "surface", "touch", "before"}),
+    "push_away": frozenset({"other", "touch", "before", "then"}),
+    "take_arm": frozenset({"other", "side", "outcome", "before"}),
 }
 """Which facts, besides who, a caption of the event can state."""
 
@@ -112,7 +124,23 @@ VERBS: dict[Event, tuple[str, ...]] = {
         "helps {whom} to get up from the floor",
         "supports {whom} in getting up from the ground",
     ),
+    "converse": ("talks with {whom}", "chats with {whom}", "has a conversation with {whom}", "speaks with {whom}"),
+    "pass_by": ("walks past {whom}", "passes {whom} on foot", "goes past {whom}"),
+    "hand_over": ("hands something to {whom}", "gives something to {whom}", "passes something over to {whom}"),
+    "comfort": ("comforts {whom}", "consoles {whom}", "reassures {whom}"),
+    "sit_down_beside": ("sits down beside {whom}", "takes a seat next to {whom}", "sits down next to {whom}"),
+    "push_away": ("pushes {whom} away", "shoves {whom} away"),
+    "take_arm": ("takes {whom} by the arm", "takes hold of {whom} by the arm"),
 }
+
+TRIED_VERBS: dict[Event, tuple[str, ...]] = {
+    "take_arm": ("tries to take {whom} by the arm", "tries to take hold of {whom} by the arm"),
+}
+"""Of events that did not come to their end."""
+OUTCOME_WORDS: dict[Outcome, tuple[str, ...]] = {
+    "refused": ("but the other pulls away", "but the other pulls the arm away and steps back"),
+}
+"""How it ended instead."""
 
 CAUSES: dict[Cause, tuple[str, ...]] = {
     "slip": ("slips", "slips and loses {their} footing"),
@@ -176,11 +204,12 @@ SURFACE_WORDS: dict[Surface, tuple[str, ...]] = {
     "furniture_edge": ("the edge of a piece of furniture", "the edge of the furniture"),
     "chair": ("a chair", "the chair"),
     "sofa": ("a sofa", "the sofa"),
+    "bench": ("a bench", "the bench"),
 }
 SURFACE_PREPOSITIONS: dict[Event, str] = {
     "fall": "onto", "sit_down": "on", "lie_down": "on", "stand_up": "from", "kneel": "on", "pick_up": "from",
     "sitting": "on",
-    "lying": "on",
+    "lying": "on", "sit_down_beside": "on",
 }  # fmt: skip
 OF_OTHER = ("on the other's {side}", "at the other's {side} side")
 """Where who helps is, as who is helped sees it."""
@@ -194,6 +223,11 @@ SIDE_WORDS: dict[Event, tuple[str, ...]] = {
     "steady_at_frame": OF_OTHER,
     "help_from_bed": OF_OTHER,
     "help_from_floor": OF_OTHER,
+    "pass_by": ("with the other on the {side}", "with the other on {their} {side}"),
+    "hand_over": ("with the {side} hand", "with {their} {side} hand"),
+    "comfort": OF_OTHER,
+    "sit_down_beside": OF_OTHER,
+    "take_arm": OF_OTHER,
 }
 TOUCH_WORDS: dict[Touch, tuple[str, ...]] = {
     "arm": ("with a hand on the other's arm", "holding the other by the arm"),
@@ -202,6 +236,7 @@ TOUCH_WORDS: dict[Touch, tuple[str, ...]] = {
     "shoulder": ("one hand on the other's shoulder", "with a hand on the other's shoulder"),
     "both_hands": ("with both hands", "using both hands"),
     "back_and_arm": ("holding the other's back and arm", "one hand on the other's back and one on the arm"),
+    "chest": ("with both hands on the other's chest", "both hands on the other's chest"),
 }
 """Which hand of who acts is where on the other."""
 AID_WORDS: dict[Aid | None, tuple[str, ...]] = {
@@ -209,6 +244,19 @@ AID_WORDS: dict[Aid | None, tuple[str, ...]] = {
     "cane": ("a cane", "a walking stick"),
     None: ("a walking aid",),
 }
+OTHER_IS_WORDS: dict[OtherIs, tuple[str, ...]] = {
+    "sits": ("who sits", "who is sitting"),
+    "stands": ("who stands", "who is standing there"),
+    "walks": ("who comes the other way", "who walks the other way"),
+}
+"""What the other does meanwhile."""
+BEFORE_VERBS: dict[Before, tuple[str, ...]] = {
+    "walks_up": ("walks up and", "comes up and"),
+    "bends_down": ("bends down and",),
+    "argues": ("argues and",),
+}
+THEN_WORDS: dict[Then, tuple[str, ...]] = {"walks_off": ("then walks off", "then walks away")}
+"""What who acts does before and afterwards."""
 TURN_VERBS = ("turns {side}", "turns to the {side}")
 AFTER_VERBS: dict[After, tuple[str, ...]] = {
     "lies_still": ("lies still", "stays down without moving", "remains lying there"),
@@ -218,13 +266,15 @@ AFTER_VERBS: dict[After, tuple[str, ...]] = {
 }
 COUNTS = ("one", "two", "three", "four", "five", "six", "seven", "eight", "nine", "ten")
 ING_FORMS = {
-    "accompanies": "accompanying", "approaches": "approaching", "bends": "bending", "catches": "catching",
-    "comes": "coming",
+    "accompanies": "accompanying", "approaches": "approaching", "argues": "arguing", "bends": "bending",
+    "catches": "catching", "chats": "chatting", "comes": "coming", "comforts": "comforting", "consoles": "consoling",
     "crawls": "crawling", "crouches": "crouching", "does": "doing", "exercises": "exercising", "faints": "fainting",
-    "gets": "getting", "goes": "going", "helps": "helping", "holds": "holding", "is": "being", "kneels": "kneeling",
+    "gets": "getting", "gives": "giving", "goes": "going", "hands": "handing", "has": "having",
+    "helps": "helping", "holds": "holding", "is": "being", "kneels": "kneeling",
     "leans": "leaning", "lies": "lying", "loses": "losing", "lowers": "lowering", "misses": "missing",
     "missteps": "misstepping", "moves": "moving", "overreaches": "overreaching", "passes": "passing",
-    "picks": "picking", "pushes": "pushing",
+    "picks": "picking", "pushes": "pushing", "reassures": "reassuring",
+    "shoves": "shoving", "speaks": "speaking", "talks": "talking",
     "reaches": "reaching", "rises": "rising", "rolls": "rolling",
     "settles": "settling", "sits": "sitting", "slides": "sliding", "slips": "slipping", "squats": "squatting",
     "stands": "standing", "steadies": "steadying", "supports": "supporting", "takes": "taking",

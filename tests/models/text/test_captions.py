@@ -18,7 +18,22 @@ from models.text.captions import (
     pace_of,
     with_article,
 )
-from models.text.vocabulary import CAUSES_OF_A_SIDE, SAYABLE, After, Age, Aid, Event, Pace, Sex, Surface, Touch
+from models.text.vocabulary import (
+    CAUSES_OF_A_SIDE,
+    SAYABLE,
+    After,
+    Age,
+    Aid,
+    Before,
+    Event,
+    OtherIs,
+    Outcome,
+    Pace,
+    Sex,
+    Surface,
+    Then,
+    Touch,
+)
 
 SAID: dict[str, dict[object, str]] = {
     "role": {"resident": r"\bresident\b", "carer": r"carer|care worker|caregiver", "visitor": r"visitor"},
@@ -36,7 +51,7 @@ SAID: dict[str, dict[object, str]] = {
     },
     "surface": {
         "floor": r"the (floor|ground)", "bed": r"\b(the|a) bed\b", "mattress": "mattress", "chair": "chair",
-        "sofa": "sofa",
+        "sofa": "sofa", "bench": "bench",
         "furniture_edge": "edge of .*furniture",
     },
     "recovers": {True: r"\bbut (catches|gets .* balance back|stays on .* feet|recovers)"},
@@ -54,8 +69,20 @@ SAID: dict[str, dict[object, str]] = {
         "arm": "other's arm|by the arm", "both_arms": "both .*(arms|forearms)", "back": "other's back",
         "shoulder": "other's shoulder", "both_hands": "both hands",
         "back_and_arm": "back and .*arm",
+        "chest": "both hands on the other's chest",
     },
     "aid": {"frame": "walking frame|walker", "cane": "cane|walking stick"},
+    "outcome": {
+        "refused": "tr(ies|ying) to .*but .*pulls (the arm )?away",
+    },
+    "other_is": {
+        "sits": "who (sits|is sitting)", "stands": "who (stands|is standing)",
+        "walks": "who (comes|walks) the other way",
+    },
+    "before": {
+        "walks_up": "(walk|com)(es|s|ing) up and", "bends_down": "bend(s|ing) down and", "argues": "argu(es|ing) and",
+    },
+    "then": {"walks_off": "then walks (off|away)"},
     "other": {"resident": r"\bresident\b", "carer": r"carer|care worker|caregiver", "visitor": "visitor",
     "person": "person"},
 }  # fmt: skip
@@ -71,6 +98,9 @@ HAPPENS = {
     "steady_at_frame": "who (walks with|has) a ",
     "push_wheelchair": "in a wheelchair|wheelchair with .* in it",
     "help_from_bed": "up from .*bed", "help_from_floor": "up from the (floor|ground)",
+    "converse": "talk|chat|conversation|speak", "pass_by": "(walk|go)(es|s|ing) past|pass.* on foot",
+    "hand_over": "something", "comfort": "comfort|consol|reassur", "sit_down_beside": "(beside|next to) a",
+    "push_away": "(push|shov).* away", "take_arm": "by the arm",
 }  # fmt: skip
 
 
@@ -93,6 +123,10 @@ def all_facts(count: int, seed: int = 0) -> list[Facts]:
         "other": ("resident", "carer", "visitor"),
         "touch": get_args(Touch),
         "aid": get_args(Aid),
+        "outcome": get_args(Outcome),
+        "other_is": get_args(OtherIs),
+        "before": get_args(Before),
+        "then": get_args(Then),
     }
     draw, made = rng(seed), []
     events = itertools.cycle([*get_args(Event), "fall", "fall", "fall"])
@@ -144,7 +178,7 @@ def test_no_caption_says_what_is_not_so() -> None:
                 assert side in true or not re.search(rf"\b{side}\b", text), (facts, text)
             for way in ("forward", "backward"):
                 assert way == facts.direction or way not in text, (facts, text)
-            assert ("but" in text.split()) == facts.recovers
+            assert ("but" in text.split()) == (facts.recovers or facts.outcome is not None)
             assert re.search(HAPPENS[facts.event], text, re.IGNORECASE), (facts, text)
             if facts.direction:
                 assert re.search(SAID["direction"][facts.direction], text), (facts, text)

@@ -1,4 +1,4 @@
-"""Interactions that physics accepts, and how one person sees where another is."""
+"""Interactions that are accepted, how one person sees where another is, and how near hands are to skin."""
 
 from collections.abc import Callable
 
