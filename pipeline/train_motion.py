@@ -89,6 +89,8 @@ def train_motion(
                 "train_motion.denoiser", f"is {config.denoiser}, that of {start} is {theirs}", "leave it out"
             )
         config = config.model_copy(update={"denoiser": begin.config.denoiser})
+        if begin.config.plan is None:
+            config = config.model_copy(update={"plan": None})
         facts["start"] = motion_model_digest(start)
     read = read_corpus(corpus)
     learned = {row.kind for row in read.index.rows if row.split == "train" and len(row.people) in config.people}
@@ -103,7 +105,7 @@ def train_motion(
     training.wait_for_everyone(machine.device)
     # Machines that only train have no text network; where one is named, it has to be the file's.
     cache = TextCache(texts, encoder() if "text" in (settings.values.get("sample_motion") or {}) else None)
-    config = config.model_copy(update={"denoiser": config.denoiser.model_copy(update={"text": cache.dim})})
+    config = config.told_by(cache.dim)
 
     def look(done: int, model: Any) -> None:
         from models.training.motion.preview import samples_of_held_out  # machines that only train may lack diffusers

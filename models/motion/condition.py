@@ -4,7 +4,7 @@ A typed set: architectures use what they know, and more can join it.
 """
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import torch
 from jaxtyping import Bool, Float, Int
@@ -27,19 +27,26 @@ class Condition:
     """Lengths at rest, metres."""
     identity_ids: Int[Tensor, "batch person"]
     """Which identity each person is given; different within a scene."""
+    plan: Float[Tensor, "batch person time 10"] | None = None
+    """What everybody is to do (`models.motion.plan`), at every frame; networks that make plans are told none."""
+
+    def map(self, change: Callable[[Tensor], Tensor]) -> "Condition":
+        """Return it with every tensor changed."""
+        return Condition(**{name: change(value) for name, value in vars(self).items() if value is not None})
 
 
 def stack_conditional_unconditional(condition: Condition) -> Condition:
     """Stack the same scenes twice: first with their captions, then without."""
-    twice = {name: torch.cat([value, value]) for name, value in vars(condition).items()}
     dropped = torch.cat([condition.text_dropped, torch.ones_like(condition.text_dropped)])
-    return Condition(**(twice | {"text_dropped": dropped}))
+    return replace(condition.map(lambda value: torch.cat([value, value])), text_dropped=dropped)
 
 
 Embed = Callable[[Sequence[str]], Float[Tensor, "text dim"]]
 
 
-def condition_of(batch: MotionBatch, embed: Embed, identity_ids: Tensor, text_dropped: Tensor) -> Condition:
+def condition_of(
+    batch: MotionBatch, embed: Embed, identity_ids: Tensor, text_dropped: Tensor, plan: Tensor | None = None
+) -> Condition:
     """Collect what the network knows of a batch."""
     text = embed(batch.texts).to(batch.features.device)
-    return Condition(text, text_dropped, batch.roles, batch.bones, identity_ids)
+    return Condition(text, text_dropped, batch.roles, batch.bones, identity_ids, plan)

@@ -95,16 +95,16 @@ class MotionData:
             raise InputError("corpus", f"none of its {len(self.rows)} items is of the kind asked for", "ask for less")
         return kept
 
-    def batch(self, pieces: Sequence[Piece]) -> MotionBatch:
-        """Collect windows, padded to the most people and frames among them."""
-        people, frames = max(len(p.order) for p in pieces), max(p.frames for p in pieces)
+    def batch(self, pieces: Sequence[Piece], stride: int = 1) -> MotionBatch:
+        """Collect windows, padded to the most people and frames among them; with a stride, every so many frames."""
+        people, frames = max(len(p.order) for p in pieces), max(-(-p.frames // stride) for p in pieces)
         features = torch.zeros(len(pieces), people, frames, FEATURES)
         mask = torch.zeros(len(pieces), people, frames, dtype=torch.bool)
         roles = torch.full((len(pieces), people), -1)
         rest = torch.zeros(len(pieces), people, 22, 3)
         for at, piece in enumerate(pieces):
             order, row = list(piece.order), self.rows[piece.item]
-            values = self._features[piece.item][order, piece.start : piece.start + piece.frames]
+            values = self._features[piece.item][order, piece.start : piece.start + piece.frames : stride]
             count, length = len(order), values.shape[1]
             features[at, :count, :length] = canonicalise(values[None])[0][0]
             mask[at, :count, :length] = True
@@ -141,9 +141,15 @@ class MotionData:
         return min(max(rest + LEAD_FRAMES - self.max_frames, 0), latest), latest
 
     def draw(
-        self, items: Int[np.ndarray, "item"], weights: Float[np.ndarray, "item"], size: int, step: int, seed: int
+        self,
+        items: Int[np.ndarray, "item"],
+        weights: Float[np.ndarray, "item"],
+        size: int,
+        step: int,
+        seed: int,
+        stride: int = 1,
     ) -> MotionBatch:
-        """Draw the batch of one step: `size` scenes, people permuted, captions drawn."""
+        """Draw the batch of one step: `size` scenes, people permuted, captions drawn; every `stride` frames."""
         pool, place = divmod(step, POOL)
         rng = np.random.default_rng([seed, pool])
         picked = rng.choice(items, size * POOL, p=weights / weights.sum())
@@ -161,7 +167,12 @@ class MotionData:
             pieces.append(piece)
         pieces.sort(key=lambda piece: (len(piece.order), piece.frames))
         place = int(rng.permutation(POOL)[place])
-        return self.batch(pieces[place * size : (place + 1) * size])
+        return self.batch(pieces[place * size : (place + 1) * size], stride)
+
+
+def at_moments(batch: MotionBatch, stride: int) -> MotionBatch:
+    """Take every `stride`th frame of a batch."""
+    return replace(batch, features=batch.features[:, :, ::stride], mask=batch.mask[:, :, ::stride])
 
 
 def draw_identity_ids(batch: MotionBatch, max_people: int, generator: torch.Generator) -> Int[Tensor, "batch person"]:

@@ -25,6 +25,8 @@ ROTATIONS = slice(132, 264)
 """Root to the world, 21 joints to their parents; first column, then second."""
 CONTACTS = slice(264, 268)
 """1 where FEET stand on the floor, else 0."""
+VECTORS = slice(0, ROTATIONS.start + 6)
+"""What turns with the frame that features are told in: three numbers each, x, y, z."""
 FEATURES = 268
 LAYOUT = "positions 66, velocities 66, rotations 132, contacts 4; 20 Hz"
 """Checkpoints name what they were trained on."""
@@ -126,29 +128,42 @@ def inverse_transformed(
     features: Float[Tensor, "batch person time 268"], pose: Float[Tensor, "batch 3"]
 ) -> Float[Tensor, "batch person time 268"]:
     """Move a scene by minus pose's x and y, then rotate it about the origin by minus its yaw: undoes `transformed`."""
-    return _rotated(_translated(features, -pose[:, None, None, :2]), -pose[:, 2])
+    return to_frames(features, pose[:, None, None])
 
 
 def transformed(
     features: Float[Tensor, "batch person time 268"], pose: Float[Tensor, "batch 3"]
 ) -> Float[Tensor, "batch person time 268"]:
     """Rotate a scene about the origin by pose's yaw, then move it by its x and y: undoes `inverse_transformed`."""
-    return _translated(_rotated(features, pose[:, 2]), pose[:, None, None, :2])
+    return from_frames(features, pose[:, None, None])
 
 
-def _translated(features: Tensor, by: Tensor) -> Tensor:
-    joints = positions(features) + nn.functional.pad(by, (0, 1))[..., None, :]
-    return torch.cat([joints.flatten(-2), features[..., 66:]], dim=-1)
+def to_frames(
+    features: Float[Tensor, "batch person time 268"], poses: Float[Tensor, "batch #person #time 3"]
+) -> Float[Tensor, "batch person time 268"]:
+    """Tell features in frames that stand on the floor at x and y, turned by yaw; one for each person and frame, or one
+    for many. Undoes `from_frames`."""
+    joints = positions(features) - nn.functional.pad(poses[..., :2], (0, 1))[..., None, :]
+    return _rotated(torch.cat([joints.flatten(-2), features[..., 66:]], dim=-1), -poses[..., 2])
 
 
-def _rotated(features: Tensor, yaw: Float[Tensor, "batch"]) -> Tensor:
+def from_frames(
+    features: Float[Tensor, "batch person time 268"], poses: Float[Tensor, "batch #person #time 3"]
+) -> Float[Tensor, "batch person time 268"]:
+    """Tell features that are told in frames at x, y and yaw in the world of the frames: undoes `to_frames`."""
+    rotated = _rotated(features, poses[..., 2])
+    joints = positions(rotated) + nn.functional.pad(poses[..., :2], (0, 1))[..., None, :]
+    return torch.cat([joints.flatten(-2), rotated[..., 66:]], dim=-1)
+
+
+def _rotated(
+    features: Float[Tensor, "batch person time 268"], yaw: Float[Tensor, "batch #person #time"]
+) -> Float[Tensor, "batch person time 268"]:
     """Every vector to the world rotated about the vertical: positions, velocities and the root's columns."""
-    c, s, zero = yaw.cos(), yaw.sin(), torch.zeros_like(yaw)
-    R = torch.stack([c, -s, zero, s, c, zero, zero, zero, zero + 1.0], dim=-1).unflatten(-1, (3, 3))
-    vectors = features[..., : ROTATIONS.start + 6].unflatten(-1, (-1, 3))
-    return torch.cat(
-        [torch.einsum("bij,bptvj->bptvi", R, vectors).flatten(-2), features[..., ROTATIONS.start + 6 :]], dim=-1
-    )
+    c, s = yaw.cos()[..., None], yaw.sin()[..., None]
+    x, y, z = features[..., VECTORS].unflatten(-1, (-1, 3)).unbind(-1)
+    vectors = torch.stack([c * x - s * y, s * x + c * y, z], dim=-1)
+    return torch.cat([vectors.flatten(-2), features[..., VECTORS.stop :]], dim=-1)
 
 
 class Normaliser(nn.Module):

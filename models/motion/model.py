@@ -9,6 +9,7 @@ from models.config import Config, renamed
 from models.errors import InputError
 from models.motion.denoisers import DenoiserConfig, build_denoiser
 from models.motion.features import LAYOUT, Normaliser
+from models.motion.plan import PLAN_FEATURES, PLAN_LAYOUT
 from models.networks import STARTERS, device_of, load_network, network_digest
 
 STARTER = STARTERS / "motion"
@@ -19,6 +20,11 @@ class MotionModelConfig(Config):
     """What a checkpoint is."""
 
     denoiser: DenoiserConfig
+    """Of bodies."""
+    plan: DenoiserConfig | None = None
+    """Of what plans where everybody goes before bodies are sampled; None samples bodies in the world at once."""
+    plan_layout: str = PLAN_LAYOUT
+    """Of a plan's numbers; another layout's weights mean nothing here."""
     layout: str = LAYOUT
     """Of the features; another layout's weights mean nothing here."""
     text_encoder_digest: str = renamed("text_encoder", "text_encoder_digest", "")
@@ -30,7 +36,7 @@ class MotionModelConfig(Config):
 
 
 class MotionModel(nn.Module):
-    """Denoiser and normaliser under one name, so that one file holds both."""
+    """Networks of plan and bodies and the normaliser under one name, so that one file holds them all."""
 
     renamed_keys: ClassVar[dict[str, str]] = {
         "normaliser.spread": "normaliser.std",
@@ -53,8 +59,10 @@ class MotionModel(nn.Module):
     def __init__(self, config: MotionModelConfig):
         super().__init__()
         self.config = config
-        self.denoiser = build_denoiser(config.denoiser)
+        self.denoiser = build_denoiser(config.denoiser, planned=config.plan is not None)
+        self.planner = build_denoiser(config.plan, PLAN_FEATURES) if config.plan is not None else None
         self.normaliser = Normaliser()
+        """Of bodies' features: in the world, or where there is a plan, in the frames that it gives."""
 
 
 def _build(settings: dict) -> MotionModel:
@@ -62,6 +70,12 @@ def _build(settings: dict) -> MotionModel:
     if config.layout != LAYOUT:
         raise InputError(
             "motion model", f"its features are laid out as {config.layout!r}, ours as {LAYOUT!r}", "train it again"
+        )
+    if config.plan_layout != PLAN_LAYOUT:
+        raise InputError(
+            "motion model",
+            f"its plans are laid out as {config.plan_layout!r}, ours as {PLAN_LAYOUT!r}",
+            "train it again",
         )
     return MotionModel(config)
 

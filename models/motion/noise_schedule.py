@@ -1,6 +1,6 @@
 """The noise schedule that motion models are trained with: cosine, 1,000 steps (Nichol and Dhariwal 2021). Torch alone.
 
-Samplers take the same schedule from diffusers (`models/motion/denoising.py`); a test shows both equal.
+Samplers take the same schedule from diffusers (`models/motion/schedulers.py`); a test shows both equal.
 """
 
 import math

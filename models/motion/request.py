@@ -3,16 +3,23 @@
 from dataclasses import dataclass
 
 import numpy as np
+import torch
 from jaxtyping import Bool, Float
 from torch import Tensor
 
 from models.errors import InputError
 from models.motion.features import smpl_parameters
 from models.motion.model import MotionModel
+from models.motion.plan import MEAN, PLAN_FEATURES, PLAN_STRIDE, moments_of
 from models.types import FPS, Motion, PersonTrack, Role
 
 MIN_FRAMES, MAX_FRAMES = 4, 1200
 """From a fifth of a second to a minute."""
+REACH = torch.tensor((8.0, 8.0, 0.85, 1.01, 1.01, 1.01, 1.01, 1.71, 1.0, 1.0))
+"""How far from `models.motion.plan.MEAN` the numbers of a plan may be: metres from where the first person begins and
+from the height of a pelvis, unit vectors, hands."""
+FASTEST_M_S = 6.0
+"""Nobody in a care home moves faster over the floor."""
 
 
 @dataclass(frozen=True)
@@ -22,6 +29,16 @@ class KnownFrames:
     features: Float[Tensor, "person time 268"]
     where: Bool[Tensor, "person time 268"]
     """Which of them are known."""
+
+
+@dataclass(frozen=True)
+class KnownPlan:
+    """Numbers that the plan of sampled motion must have (`models.motion.plan`), in the canonical frame."""
+
+    plan: Float[Tensor, "person moment 10"]
+    """A moment every `PLAN_STRIDE` frames, the first at frame 0."""
+    where: Bool[Tensor, "person moment 10"]
+    """Which of them are known; x and y together, and the two of the heading."""
 
 
 @dataclass(frozen=True)
@@ -37,6 +54,8 @@ class MotionRequest:
     """At 20 Hz."""
     seed: int
     known: KnownFrames | None = None
+    plan: KnownPlan | None = None
+    """What everybody is to do, as far as it is known; for models that plan."""
     betas: Float[np.ndarray, "person 10"] | None = None
     """Shapes of the bodies that a `Motion` is made of; features alone can be sampled without."""
 
@@ -57,6 +76,46 @@ def check_request(request: MotionRequest, model: MotionModel) -> None:
     if request.known is not None and request.frames > longest:
         raise InputError(
             "known frames", f"need a motion of at most {longest} frames, got {request.frames}", "ask for less"
+        )
+    _check_plan(request, model)
+
+
+def _check_plan(request: MotionRequest, model: MotionModel) -> None:
+    """Raise InputError for a plan that no model can follow."""
+    if request.plan is None:
+        return
+    if model.planner is None:
+        raise InputError("plan", "is given to a motion model without one", "name a model that was trained with a plan")
+    people, moments = len(request.roles), moments_of(request.frames)
+    plan, where = request.plan.plan, request.plan.where
+    if plan.shape != (people, moments, PLAN_FEATURES) or where.shape != plan.shape:
+        raise InputError(
+            "plan",
+            f"must be {people} people x {moments} moments x {PLAN_FEATURES} numbers, got {tuple(plan.shape)}",
+            f"give a moment every {PLAN_STRIDE} frames",
+        )
+    longest = model.config.max_frames
+    if request.frames > longest:
+        raise InputError("plan", f"needs a motion of at most {longest} frames, got {request.frames}", "ask for less")
+    numbers = plan.where(where, torch.tensor(MEAN))
+    if not torch.isfinite(numbers).all():
+        raise InputError("plan", "holds numbers that are not finite", "leave unknown what is not known")
+    beyond = (numbers - torch.tensor(MEAN)).abs() > REACH
+    if beyond.any():
+        person, moment, number = (int(value) for value in beyond.nonzero()[0])
+        low, high = MEAN[number] - REACH[number].item(), MEAN[number] + REACH[number].item()
+        raise InputError(
+            "plan",
+            f"person {person} at moment {moment}: number {number} must be {low:g} to {high:g}, "
+            f"got {numbers[person, moment, number]:g}",
+            "plan what the model has seen: a room, and people on its floor",
+        )
+    both = where[:, 1:, :2].all(-1) & where[:, :-1, :2].all(-1)
+    speed = (plan[:, 1:, :2] - plan[:, :-1, :2]).norm(dim=-1) * FPS / PLAN_STRIDE
+    if (both & (speed > FASTEST_M_S)).any():
+        fastest = speed.where(both, torch.zeros(())).max()
+        raise InputError(
+            "plan", f"moves at up to {fastest:.1f} m/s, people in it at most at {FASTEST_M_S:g}", "give it more time"
         )
 
 

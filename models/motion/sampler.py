@@ -13,9 +13,9 @@ from torch import Tensor
 from models.body.model import BodyModel
 from models.body.rest_skeleton import skeleton_of
 from models.motion.cleanup import CleanupConfig, clean_up
-from models.motion.denoising import sample
 from models.motion.model import MotionModel, check_text_encoder
 from models.motion.request import MotionRequest, motion_of
+from models.motion.sample_windows import sample
 from models.motion.schedulers import SamplingConfig
 from models.types import Motion, Role
 

@@ -10,8 +10,8 @@ from models.config import Config, renamed
 from models.motion.noise_schedule import TRAIN_TIMESTEPS, inference_timesteps
 
 
-class SamplingConfig(Config):
-    """How motion is sampled."""
+class DenoisingConfig(Config):
+    """How noise becomes what a network was trained on."""
 
     scheduler: Literal["ddpm", "ddim", "dpm++", "sde-dpm++"] = "sde-dpm++"
     """The last adds noise at every step, as ddpm does (Lu et al. 2022, "DPM-Solver++", §5), which mends what the steps
@@ -26,6 +26,14 @@ class SamplingConfig(Config):
     guidance_interval: float = renamed("guided", "guidance_interval", 0.6, ge=0.0, le=1.0)
     """Share of the steps, the noisiest, in which the caption is guided by; the others cost half (Kynkäänniemi et al.
     2024, "Applying guidance in a limited interval improves sample and distribution quality in diffusion models")."""
+
+
+class SamplingConfig(DenoisingConfig):
+    """How motion is sampled; what is said at its top is said of bodies."""
+
+    plan: DenoisingConfig = DenoisingConfig(scheduler="ddim", classifier_free_guidance_scale=1.0)
+    """How a plan is sampled, of models that plan before they move: guided beyond what captions do to it, people
+    crowd."""
     precision: Literal["auto", "float32", "bfloat16"] = "auto"
     """`auto` is bfloat16 where the device multiplies it in hardware."""
     compile: bool = False
@@ -34,7 +42,7 @@ class SamplingConfig(Config):
     """Frames (20 a second) that neighbouring windows share, where a motion is longer than the model's longest."""
 
 
-def scheduler_of(config: SamplingConfig) -> DDPMScheduler | DDIMScheduler | DPMSolverMultistepScheduler:
+def scheduler_of(config: DenoisingConfig) -> DDPMScheduler | DDIMScheduler | DPMSolverMultistepScheduler:
     """Build diffusers' scheduler for networks that predict x_0 of features that know no bounds, its steps set."""
     common = {
         "num_train_timesteps": TRAIN_TIMESTEPS,
@@ -55,6 +63,6 @@ def scheduler_of(config: SamplingConfig) -> DDPMScheduler | DDIMScheduler | DPMS
     return scheduler
 
 
-def guided_step_count(config: SamplingConfig) -> int:
+def guided_step_count(config: DenoisingConfig) -> int:
     """Count the steps in which the network runs with and without the caption."""
     return math.ceil(config.guidance_interval * config.steps)

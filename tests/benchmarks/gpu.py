@@ -21,9 +21,9 @@ from torch.utils.flop_counter import FlopCounterMode
 
 from models.motion.denoisers import DenoiserConfig
 from models.motion.denoisers.intergen import InterGenConfig
-from models.motion.denoising import sample
 from models.motion.model import MotionModel, MotionModelConfig, load_motion_model
 from models.motion.request import MotionRequest
+from models.motion.sample_windows import sample
 from models.motion.schedulers import SamplingConfig, guided_step_count
 
 PEOPLE, FRAMES = 2, 210

@@ -2,8 +2,8 @@
 
     denoiser(x_t, step, condition, mask) -> x_0
 
-`x_t`: normalised features [batch, person, time, 268]; `step`: diffusion step [batch]; `mask`: frames that are there
-[batch, person, time]. What comes out where nobody is, is zero.
+`x_t`: normalised features [batch, person, time, n], of bodies (268) or of a plan (10); `step`: diffusion step [batch];
+`mask`: frames that are there [batch, person, time]. What comes out where nobody is, is zero.
 """
 
 from typing import Annotated
@@ -14,6 +14,7 @@ from models.motion.denoisers.identity import IdentityConfig, IdentityDenoiser
 from models.motion.denoisers.intergen import InterGenConfig, InterGenDenoiser
 from models.motion.denoisers.mdm import MdmConfig, MdmDenoiser
 from models.motion.denoisers.timotion import TimotionConfig, TimotionDenoiser
+from models.motion.features import FEATURES
 
 DenoiserConfig = Annotated[IdentityConfig | InterGenConfig | MdmConfig | TimotionConfig, Field(discriminator="name")]
 Denoiser = IdentityDenoiser | InterGenDenoiser | MdmDenoiser | TimotionDenoiser
@@ -25,6 +26,7 @@ DENOISERS = {
 }
 
 
-def build_denoiser(config: DenoiserConfig) -> Denoiser:
-    """Build an untrained network of the config's kind and sizes."""
-    return DENOISERS[config.name](config)
+def build_denoiser(config: DenoiserConfig, features: int = FEATURES, planned: bool = False) -> Denoiser:
+    """Build an untrained network of the config's kind and sizes, for so many numbers of a person in a frame; `planned`
+    ones are told a plan."""
+    return DENOISERS[config.name](config, features, planned)

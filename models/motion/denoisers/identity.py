@@ -13,6 +13,7 @@ from torch import Tensor, nn
 from models.config import renamed
 from models.motion.condition import Condition
 from models.motion.denoisers.layers import AdaptiveNorm, Attention, ConditionEmbedding, PatchEmbedding, Sizes, mlp
+from models.motion.features import FEATURES
 
 
 class IdentityConfig(Sizes):
@@ -50,10 +51,10 @@ class _Block(nn.Module):
 class IdentityDenoiser(nn.Module):
     """See the module; `models/motion/denoisers/__init__.py` says what goes in and comes out."""
 
-    def __init__(self, config: IdentityConfig):
+    def __init__(self, config: IdentityConfig, features: int = FEATURES, planned: bool = False):
         super().__init__()
         self.config = config
-        self.patches, self.condition_embedding = PatchEmbedding(config), ConditionEmbedding(config)
+        self.patches, self.condition_embedding = PatchEmbedding(config, features, planned), ConditionEmbedding(config)
         self.identity = nn.Embedding(config.max_people, config.width)
         nn.init.normal_(self.identity.weight, std=0.5)
         self.modulation = nn.Sequential(nn.SiLU(), nn.Linear(config.width, 6 * config.width))
@@ -61,11 +62,11 @@ class IdentityDenoiser(nn.Module):
 
     def forward(
         self,
-        x_t: Float[Tensor, "batch person time 268"],
+        x_t: Float[Tensor, "batch person time n"],
         step: Int[Tensor, "batch"],
         condition: Condition,
         mask: Bool[Tensor, "batch person time"],
-    ) -> Float[Tensor, "batch person time 268"]:
+    ) -> Float[Tensor, "batch person time n"]:
         """Predict clean features from noisy ones."""
         embedded = self.condition_embedding(step, condition)
         tokens, token_mask = self.patches.patchify(x_t, condition, mask)

@@ -13,6 +13,7 @@ from torch import Tensor, nn
 
 from models.motion.condition import Condition
 from models.motion.denoisers.layers import AdaptiveNorm, Attention, ConditionEmbedding, PatchEmbedding, Sizes, mlp
+from models.motion.features import FEATURES
 
 
 class InterGenConfig(Sizes):
@@ -57,20 +58,20 @@ def _exchanged(values: Tensor) -> Tensor:
 class InterGenDenoiser(nn.Module):
     """See the module; for scenes of two people, an assertion fails for others."""
 
-    def __init__(self, config: InterGenConfig):
+    def __init__(self, config: InterGenConfig, features: int = FEATURES, planned: bool = False):
         super().__init__()
         self.config = config
-        self.patches, self.condition_embedding = PatchEmbedding(config), ConditionEmbedding(config)
+        self.patches, self.condition_embedding = PatchEmbedding(config, features, planned), ConditionEmbedding(config)
         self.modulation = nn.Sequential(nn.SiLU(), nn.Linear(config.width, 9 * config.width))
         self.blocks = nn.ModuleList([_Block(config.width, config.heads) for _ in range(config.layers)])
 
     def forward(
         self,
-        x_t: Float[Tensor, "batch person time 268"],
+        x_t: Float[Tensor, "batch person time n"],
         step: Int[Tensor, "batch"],
         condition: Condition,
         mask: Bool[Tensor, "batch person time"],
-    ) -> Float[Tensor, "batch person time 268"]:
+    ) -> Float[Tensor, "batch person time n"]:
         """Predict clean features from noisy ones."""
         assert x_t.shape[1] == 2, f"intergen is for two people, got {x_t.shape[1]}"
         modulation = self.modulation(self.condition_embedding(step, condition)).unflatten(-1, (9, -1)).flatten(0, 1)

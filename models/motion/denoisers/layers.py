@@ -12,7 +12,7 @@ from torch.nn import functional as F
 from models.config import Config
 from models.motion.condition import Condition
 from models.motion.dataset import ROLES
-from models.motion.features import FEATURES
+from models.motion.denoisers.plan_embedding import PlanEmbedding
 
 
 class Sizes(Config):
@@ -44,22 +44,24 @@ def sinusoid(places: Float[Tensor, "*batch"], width: int) -> Float[Tensor, "*bat
 
 
 class PatchEmbedding(nn.Module):
-    """Frames of each person to tokens and back; who they are and when is added to each token."""
+    """Frames of each person, so many numbers each, to tokens and back; who they are, when, and what they are to do
+    where they are `planned`, is added to each token."""
 
-    def __init__(self, sizes: Sizes):
+    def __init__(self, sizes: Sizes, features: int, planned: bool):
         super().__init__()
         self.sizes = sizes
-        self.proj_in = nn.Linear(sizes.patch * FEATURES, sizes.width)
+        self.proj_in = nn.Linear(sizes.patch * features, sizes.width)
         self.bones = nn.Linear(21, sizes.width)
         self.roles = nn.Embedding(len(ROLES) + 1, sizes.width)
         self.norm_out = nn.LayerNorm(sizes.width)
-        self.proj_out = nn.Linear(sizes.width, sizes.patch * FEATURES)
+        self.proj_out = nn.Linear(sizes.width, sizes.patch * features)
+        self.plan = PlanEmbedding(sizes.width) if planned else None
         nn.init.zeros_(self.proj_out.weight)
         nn.init.zeros_(self.proj_out.bias)
         nn.init.normal_(self.roles.weight, std=0.02)
 
     def patchify(
-        self, x: Float[Tensor, "batch person time 268"], condition: Condition, mask: Bool[Tensor, "batch person time"]
+        self, x: Float[Tensor, "batch person time n"], condition: Condition, mask: Bool[Tensor, "batch person time"]
     ) -> tuple[Float[Tensor, "batch person token width"], Bool[Tensor, "batch person token"]]:
         """Make tokens of frames; the mask says which of them hold a frame."""
         patch = self.sizes.patch
@@ -69,13 +71,17 @@ class PatchEmbedding(nn.Module):
         places = torch.arange(x.shape[2], device=x.device, dtype=torch.float32) * patch
         # Bones are around 0.3 m and differ by centimetres.
         person = self.bones((condition.bones - 0.25) * 10.0) + self.roles(condition.roles + 1)
-        return self.proj_in(x) + sinusoid(places, self.sizes.width).to(x) + person[:, :, None], token_mask
+        tokens = self.proj_in(x) + sinusoid(places, self.sizes.width).to(x) + person[:, :, None]
+        if self.plan is not None:
+            assert condition.plan is not None, "a network that is told a plan needs one"
+            tokens = tokens + self.plan(condition.plan[:, :, ::patch], mask[:, :, ::patch])
+        return tokens, token_mask
 
     def unpatchify(
         self, tokens: Float[Tensor, "batch person token width"], mask: Bool[Tensor, "batch person time"]
-    ) -> Float[Tensor, "batch person time 268"]:
+    ) -> Float[Tensor, "batch person time n"]:
         """Make features of tokens; zero where nobody is."""
-        x = self.proj_out(self.norm_out(tokens)).unflatten(-1, (self.sizes.patch, FEATURES)).flatten(2, 3)
+        x = self.proj_out(self.norm_out(tokens)).unflatten(-1, (self.sizes.patch, -1)).flatten(2, 3)
         return x[:, :, : mask.shape[2]] * mask[..., None]
 
 

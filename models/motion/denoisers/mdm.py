@@ -11,6 +11,7 @@ from torch import Tensor, nn
 
 from models.motion.condition import Condition
 from models.motion.denoisers.layers import Attention, ConditionEmbedding, PatchEmbedding, Sizes, mlp
+from models.motion.features import FEATURES
 
 
 class MdmConfig(Sizes):
@@ -40,19 +41,19 @@ class _Layer(nn.Module):
 class MdmDenoiser(nn.Module):
     """See the module; for scenes of one person, an assertion fails for others."""
 
-    def __init__(self, config: MdmConfig):
+    def __init__(self, config: MdmConfig, features: int = FEATURES, planned: bool = False):
         super().__init__()
         self.config = config
-        self.patches, self.condition_embedding = PatchEmbedding(config), ConditionEmbedding(config)
+        self.patches, self.condition_embedding = PatchEmbedding(config, features, planned), ConditionEmbedding(config)
         self.layers = nn.ModuleList([_Layer(config.width, config.heads) for _ in range(config.layers)])
 
     def forward(
         self,
-        x_t: Float[Tensor, "batch person time 268"],
+        x_t: Float[Tensor, "batch person time n"],
         step: Int[Tensor, "batch"],
         condition: Condition,
         mask: Bool[Tensor, "batch person time"],
-    ) -> Float[Tensor, "batch person time 268"]:
+    ) -> Float[Tensor, "batch person time n"]:
         """Predict clean features from noisy ones."""
         assert x_t.shape[1] == 1, f"mdm is for one person, got {x_t.shape[1]}"
         tokens, token_mask = self.patches.patchify(x_t, condition, mask)

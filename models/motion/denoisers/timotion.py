@@ -23,6 +23,7 @@ from models.motion.denoisers.linear_attention import LinearAttention
 from models.motion.denoisers.role_scans import RoleScans, role_scans
 from models.motion.denoisers.rotary_attention import RotaryAttention
 from models.motion.denoisers.selective_scan import SelectiveScan
+from models.motion.features import FEATURES
 
 MIXERS = {"transformer": RotaryAttention, "mamba": SelectiveScan, "rwkv": LinearAttention}
 
@@ -86,10 +87,10 @@ class _Block(nn.Module):
 class TimotionDenoiser(nn.Module):
     """See the module; `models/motion/denoisers/__init__.py` says what goes in and comes out."""
 
-    def __init__(self, config: TimotionConfig):
+    def __init__(self, config: TimotionConfig, features: int = FEATURES, planned: bool = False):
         super().__init__()
         self.config = config
-        self.patches, self.condition_embedding = PatchEmbedding(config), ConditionEmbedding(config)
+        self.patches, self.condition_embedding = PatchEmbedding(config, features, planned), ConditionEmbedding(config)
         self.identity = nn.Embedding(config.max_people, config.width)
         nn.init.normal_(self.identity.weight, std=0.5)
         self.modulation = nn.Sequential(nn.SiLU(), nn.Linear(config.width, 6 * config.width))
@@ -97,11 +98,11 @@ class TimotionDenoiser(nn.Module):
 
     def forward(
         self,
-        x_t: Float[Tensor, "batch person time 268"],
+        x_t: Float[Tensor, "batch person time n"],
         step: Int[Tensor, "batch"],
         condition: Condition,
         mask: Bool[Tensor, "batch person time"],
-    ) -> Float[Tensor, "batch person time 268"]:
+    ) -> Float[Tensor, "batch person time n"]:
         """Predict clean features from noisy ones."""
         modulation = self.modulation(self.condition_embedding(step, condition)).unflatten(-1, (6, -1))
         tokens, token_mask = self.patches.patchify(x_t, condition, mask)

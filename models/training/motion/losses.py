@@ -11,7 +11,7 @@ from torch import Tensor
 from models.body.kinematics import bone_lengths, forward_kinematics
 from models.config import Config
 from models.motion.dataset import MotionBatch
-from models.motion.features import CONTACTS, FEET, VELOCITIES, Normaliser, heading, matrices, positions, root_matrices
+from models.motion.features import CONTACTS, FEET, VELOCITIES, heading, matrices, positions, root_matrices
 from models.types import FPS
 
 UNDER_M = 0.02
@@ -49,15 +49,16 @@ class LossWeights(Config):
 
 def losses(
     predicted: Float[Tensor, "batch person time 268"],
+    clean: Float[Tensor, "batch person time 268"],
+    found: Float[Tensor, "batch person time 268"],
     batch: MotionBatch,
     step: Int[Tensor, "batch"],
-    normaliser: Normaliser,
     weights: LossWeights,
 ) -> dict[str, Tensor]:
-    """Return each loss, weighted; their sum is minimised. `predicted` is normalised, the batch is not."""
+    """Return each loss, weighted; their sum is minimised. `predicted` and `clean` are as the network sees them, `found`
+    is what was predicted in the batch's own world and units."""
     mask = batch.mask
-    off = (predicted - normaliser(batch.features)).square().mean(-1)
-    found = normaliser.denormalise(predicted)
+    off = (predicted - clean).square().mean(-1)
     rotations = matrices(found)
     joints = forward_kinematics(batch.rest[:, :, None], rotations, found[..., :3])
     true = positions(batch.features)
@@ -71,7 +72,7 @@ def losses(
     bones = (bone_lengths(stored) - bone_lengths(batch.rest)[:, :, None]).square().mean(-1)
     weighted = {
         "simple": _mean(off, mask),
-        "root": weights.root * _mean((predicted - normaliser(batch.features))[..., :3].square().mean(-1), mask),
+        "root": weights.root * _mean((predicted - clean)[..., :3].square().mean(-1), mask),
         "joints": weights.joints * _mean((joints - true).square().sum(-1).mean(-1), calm),
         "velocity": weights.velocity * _mean((velocity - true_velocity).square().sum(-1).mean(-1), ahead),
         "foot": weights.foot * _mean(slip, ahead),

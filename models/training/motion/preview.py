@@ -8,10 +8,10 @@ from jaxtyping import Float
 from models.body.kinematics import forward_kinematics
 from models.motion.condition import Embed
 from models.motion.dataset import ROLES, MotionData
-from models.motion.denoising import sample
 from models.motion.features import matrices
 from models.motion.model import MotionModel
 from models.motion.request import MotionRequest
+from models.motion.sample_windows import sample
 from models.motion.schedulers import SamplingConfig
 from models.types import Role
 

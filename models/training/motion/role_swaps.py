@@ -21,10 +21,10 @@ from models.corpus.reader import Corpus, read_corpus
 from models.errors import InputError
 from models.motion.condition import Embed
 from models.motion.dataset import ROLES, MotionData
-from models.motion.denoising import sample
 from models.motion.evaluation.physical_metrics import joints_of
 from models.motion.model import MotionModel, check_text_encoder
 from models.motion.request import MotionRequest
+from models.motion.sample_windows import sample
 from models.motion.schedulers import SamplingConfig
 from models.text.encoder import SentenceConfig, TextEncoder
 from models.types import FPS

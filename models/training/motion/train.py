@@ -22,14 +22,17 @@ from models.config import renamed
 from models.corpus.reader import Row
 from models.errors import InputError
 from models.motion.condition import Embed, condition_of
-from models.motion.dataset import POOL, ROLES, MotionBatch, MotionData, draw_identity_ids, to_device
+from models.motion.dataset import POOL, ROLES, MotionBatch, MotionData, at_moments, draw_identity_ids, to_device
 from models.motion.denoisers import DenoiserConfig
 from models.motion.denoisers.identity import IdentityConfig
+from models.motion.features import from_frames, to_frames
 from models.motion.model import MotionModel, MotionModelConfig
 from models.motion.noise_schedule import TRAIN_TIMESTEPS, add_noise, sample_timesteps
+from models.motion.plan import PLAN_STRIDE, frames_of_bodies, plan_at_frames, plan_of, shaken
 from models.networks import half_precision
 from models.training.loop import Run, Schedule, TrainConfig, Validation, fit
 from models.training.motion.losses import LossWeights, losses
+from models.training.motion.plan_losses import PlanTrainConfig, plan_losses
 from models.training.state import Checkpoint, Progress, write_starter
 
 
@@ -37,7 +40,9 @@ class MotionTrainConfig(TrainConfig):
     """How a motion model is trained."""
 
     denoiser: DenoiserConfig = IdentityConfig()
-    """Which network, and its sizes."""
+    """Which network makes bodies, and its sizes."""
+    plan: PlanTrainConfig | None = PlanTrainConfig()
+    """How what plans them is trained beside it; null: no plan, bodies in the world at once."""
     people: tuple[int, ...] = Field((1, 2), min_length=1)
     """Scenes of how many people are learned."""
     sampling_weights: dict[str, float] = renamed(
@@ -68,6 +73,14 @@ class MotionTrainConfig(TrainConfig):
     """Steps between two validations."""
     validation: int = Field(default=192, ge=1)
     """Held-out scenes that the curve is drawn from."""
+
+    def told_by(self, dim: int) -> "MotionTrainConfig":
+        """Return it with networks that read captions' embeddings of so many numbers."""
+        changed: dict[str, Any] = {"denoiser": self.denoiser.model_copy(update={"text": dim})}
+        if self.plan is not None:
+            denoiser = self.plan.denoiser.model_copy(update={"text": dim})
+            changed["plan"] = self.plan.model_copy(update={"denoiser": denoiser})
+        return self.model_copy(update=changed)
 
     @model_validator(mode="after")
     def _people_that_the_denoiser_can(self) -> "MotionTrainConfig":
@@ -137,6 +150,7 @@ def train(
     model = MotionModel(
         MotionModelConfig(
             denoiser=config.denoiser,
+            plan=config.plan.denoiser if config.plan is not None else None,
             text_encoder_digest=text_encoder_digest,
             max_frames=config.max_frames,
             people=config.people,
@@ -147,14 +161,21 @@ def train(
     else:
         # A whole pool: batches by themselves are of one length, so of few kinds.
         pool = [data.draw(learned, weights, 64, step, run.seed + 1) for step in range(POOL)]
-        model.normaliser.fit(torch.cat([batch.features[batch.mask] for batch in pool]))
-    world, rank, denoise, device = _devices(model, run.device)
+        model.normaliser.fit(torch.cat([_to_plan(batch, model, None)[0][batch.mask] for batch in pool]))
+    world, rank, denoise, plan, device = _devices(model, run.device)
 
     def losses_at(step: int) -> dict[str, Tensor]:
         place = step * world + rank
         generator = torch.Generator().manual_seed(int(np.random.default_rng([run.seed, place, 1]).integers(2**62)))
         batch = to_device(data.draw(learned, weights, config.batch_size, place, run.seed), device)
-        return _losses(config, model, denoise, batch, embed, generator, training=True)
+        found = _losses(config, model, denoise, batch, embed, generator, training=True)
+        if config.plan is not None:
+            # Another seed, or both would learn from the same scenes at every step.
+            size, own = config.plan.batch_size, run.seed + 2
+            batch = data.draw(learned, weights, size, place, own, PLAN_STRIDE)
+            batch = to_device(_other_roles(config, batch, generator), device)
+            found |= plan_losses(config.plan, plan, batch, embed, generator, training=True)
+        return found
 
     optimiser = torch.optim.AdamW(
         model.parameters(), lr=config.learning_rate, weight_decay=config.weight_decay, betas=(0.9, 0.99)
@@ -199,23 +220,28 @@ def wait_for_everyone(device: str) -> None:
         PartialState(cpu=device == "cpu").wait_for_everyone()
 
 
-def _devices(model: MotionModel, device: torch.device) -> tuple[int, int, Callable[..., Tensor], torch.device]:
-    """How many processes train together, which one this is, the denoiser to call (its gradients are shared), and
-    where."""
+Denoise = Callable[..., Tensor]
+
+
+def _devices(model: MotionModel, device: torch.device) -> tuple[int, int, Denoise, Denoise, torch.device]:
+    """How many processes train together, which one this is, the denoisers of bodies and of plans to call (their
+    gradients are shared), and where. Without a plan, the latter is the former."""
     world = int(os.environ.get("WORLD_SIZE", "1"))
     if world == 1:
         model.to(device)
-        return 1, 0, model.denoiser, device
+        return 1, 0, model.denoiser, model.planner or model.denoiser, device
     from accelerate import Accelerator
 
     accelerator = Accelerator(cpu=device.type == "cpu")
     model.to(accelerator.device)
-    return world, accelerator.process_index, accelerator.prepare(model.denoiser), accelerator.device
+    bodies = accelerator.prepare(model.denoiser)
+    plan = accelerator.prepare(model.planner) if model.planner is not None else bodies
+    return world, accelerator.process_index, bodies, plan, accelerator.device
 
 
 def _begin_with(start: MotionModel, model: MotionModel) -> None:
     """The weights of one model into another of the same sizes, trained with the same text network."""
-    for name in ("denoiser", "text_encoder_digest"):
+    for name in ("denoiser", "plan", "text_encoder_digest"):
         theirs, ours = getattr(start.config, name), getattr(model.config, name)
         if theirs != ours:
             raise InputError("start", f"has as {name} {theirs}, the config {ours}", "make the config the model's own")
@@ -242,18 +268,47 @@ def _losses(
     noise = torch.randn(batch.features.shape, generator=generator).to(device)
     text_dropped = (torch.rand(count, generator=generator) < (config.text_dropout if training else 0.0)).to(device)
     identity_ids = draw_identity_ids(batch, max(config.denoiser.people), generator).to(device)
-    if training and config.role_dropout > 0.0:
-        batch = replace(batch, roles=drop_roles(batch.roles, config.role_dropout, generator))
-    clean = model.normaliser(batch.features) * batch.mask[..., None]
+    if training:
+        batch = _other_roles(config, batch, generator)
+    told, plan, frames = _to_plan(batch, model, generator if training else None)
+    clean = model.normaliser(told) * batch.mask[..., None]
     with torch.autocast(device.type, torch.bfloat16, enabled=half_precision(config.precision, device)):
-        condition = condition_of(batch, embed, identity_ids, text_dropped)
+        condition = condition_of(batch, embed, identity_ids, text_dropped, plan)
         predicted = denoise(add_noise(clean, noise, step), step, condition, batch.mask)
         last = torch.full_like(step, TRAIN_TIMESTEPS - 1)
         guessed = None if training else denoise(add_noise(clean, noise, last), last, condition, batch.mask)
-    found = losses(predicted.float(), batch, step, model.normaliser, config.loss)
+
+    def of(predicted: Tensor, step: Tensor) -> dict[str, Tensor]:
+        features = model.normaliser.denormalise(predicted)
+        world = features if frames is None else from_frames(features, frames)
+        return losses(predicted, clean, world, batch, step, config.loss)
+
+    found = of(predicted.float(), step)
     if guessed is not None:
-        found["from_text"] = losses(guessed.float(), batch, last, model.normaliser, config.loss)["simple"]
+        found["from_text"] = of(guessed.float(), last)["simple"]
     return found
+
+
+def _to_plan(
+    batch: MotionBatch, model: MotionModel, shake: torch.Generator | None
+) -> tuple[Float[Tensor, "batch person time 268"], Tensor | None, Tensor | None]:
+    """Features as the network of bodies is told them: in frames that the plan gives, with the plan at every frame, and
+    the frames. Without a plan, in the world. `shake` makes the plan as imperfect as sampled ones."""
+    if model.planner is None:
+        return batch.features, None, None
+    moments = batch.mask[:, :, ::PLAN_STRIDE]
+    plan = plan_of(batch.features[:, :, ::PLAN_STRIDE], moments)
+    if shake is not None:
+        plan = shaken(plan, shake)
+    plan = plan_at_frames(plan, moments, batch.features.shape[2])
+    frames = frames_of_bodies(plan)
+    return to_frames(batch.features, frames), plan, frames
+
+
+def _other_roles(config: MotionTrainConfig, batch: MotionBatch, generator: torch.Generator) -> MotionBatch:
+    if config.role_dropout == 0.0:
+        return batch
+    return replace(batch, roles=drop_roles(batch.roles, config.role_dropout, generator))
 
 
 def _validation(config: MotionTrainConfig, data: MotionData, held: np.ndarray) -> list[MotionBatch]:
@@ -278,6 +333,9 @@ def _validate(
     for number, batch in enumerate(batches):
         generator = torch.Generator().manual_seed(number)
         found = _losses(config, model, model.denoiser, to_device(batch, device), embed, generator, training=False)
+        if config.plan is not None and model.planner is not None:
+            seen = at_moments(to_device(batch, device), PLAN_STRIDE)
+            found |= plan_losses(config.plan, model.planner, seen, embed, generator, training=False)
         for name, value in found.items():
             totals.setdefault(name, []).append(float(value))
     return {name: float(np.mean(values)) for name, values in totals.items()}

@@ -1,5 +1,6 @@
 """All architectures, one signature: sizes, masks, people who can be exchanged, batch = singles."""
 
+from dataclasses import replace
 from functools import partial
 
 import pytest
@@ -49,7 +50,7 @@ def scenes(people, frames=19, batch=2, seed=0):
 
 
 def at(condition, rows):
-    return Condition(**{name: value[rows] for name, value in vars(condition).items()})
+    return condition.map(lambda value: value[rows])
 
 
 WEIGHTS = {
@@ -100,7 +101,7 @@ def test_what_is_not_there_changes_nothing_and_is_zero(name):
 def test_an_empty_slot_changes_nothing(name):
     network, (x, step, condition, mask) = trained(name), scenes(3)
     with torch.no_grad():
-        two = Condition(**{n: v[:, :2] if v.ndim > 1 and n != "text" else v for n, v in vars(condition).items()})
+        two = condition.map(lambda v: v[:, :2] if v.ndim > 1 and v is not condition.text else v)
         alone = network(x[:, :2], step, two, mask[:, :2])
         mask[:, 2] = False
         padded = network(x, step, condition, mask)
@@ -112,8 +113,8 @@ def test_people_and_their_identities_can_be_exchanged_together(name):
     network, (x, step, condition, mask) = trained(name), scenes(2)
     with torch.no_grad():
         found = network(x, step, condition, mask)
-        fields = {n: v.flip(1) if v.ndim > 1 and n != "text" else v for n, v in vars(condition).items()}
-        other = network(x.flip(1), step, Condition(**fields), mask)
+        turned = condition.map(lambda v: v.flip(1) if v.ndim > 1 and v is not condition.text else v)
+        other = network(x.flip(1), step, turned, mask)
     torch.testing.assert_close(found, other.flip(1), atol=1e-4, rtol=0.0)
 
 
@@ -162,12 +163,12 @@ def test_text_step_role_and_bones_are_heard(name):
 def test_a_caption_tells_each_role_something_of_its_own():
     """Also in what it adds: the difference between two captions is not the same for a carer and a resident."""
     network, (_, step, condition, _) = trained("identity"), scenes(2)
-    of = {name: value[:1].repeat(2, *[1] * (value.ndim - 1)) for name, value in vars(condition).items()}
-    of |= {"text": condition.text, "roles": torch.tensor([[0, 1], [0, 1]])}
+    twice = condition.map(lambda value: value[:1].repeat(2, *[1] * (value.ndim - 1)))
+    of = replace(twice, text=condition.text, roles=torch.tensor([[0, 1], [0, 1]]))
     with torch.no_grad():
-        told = network.condition_embedding(step[:1].repeat(2), Condition(**of))
+        told = network.condition_embedding(step[:1].repeat(2), of)
         withheld = network.condition_embedding(
-            step[:1].repeat(2), Condition(**(of | {"text_dropped": torch.ones(2, dtype=torch.bool)}))
+            step[:1].repeat(2), replace(of, text_dropped=torch.ones(2, dtype=torch.bool))
         )
     change = told[0] - told[1]
     assert (change[0] - change[1]).norm() > 0.1 * change.norm()

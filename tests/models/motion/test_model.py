@@ -11,10 +11,10 @@ from models.motion.denoisers import build_denoiser
 from models.motion.denoisers.identity import IdentityConfig
 from models.motion.denoisers.intergen import InterGenConfig
 from models.motion.denoisers.mdm import MdmConfig
-from models.motion.denoising import sample
 from models.motion.evaluation.evaluator import MotionEvaluator, MotionEvaluatorConfig, load_motion_evaluator
 from models.motion.model import MotionModel, MotionModelConfig, load_motion_model
 from models.motion.request import MotionRequest
+from models.motion.sample_windows import sample
 from models.motion.schedulers import SamplingConfig
 from models.networks import WEIGHTS_DIGEST
 from models.training.state import write_starter

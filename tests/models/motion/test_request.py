@@ -1,5 +1,6 @@
 """Requests: what no model can answer is refused before anything is computed, and features become motion of bodies."""
 
+import math
 from dataclasses import replace
 
 import numpy as np
@@ -11,9 +12,11 @@ from models.geometry.transforms import matrix_from_axis_angle
 from models.motion.denoisers.identity import IdentityConfig
 from models.motion.features import FEATURES, from_matrices
 from models.motion.model import MotionModel, MotionModelConfig
-from models.motion.request import KnownFrames, MotionRequest, check_request, motion_of
+from models.motion.request import KnownFrames, KnownPlan, MotionRequest, check_request, motion_of
 
-MODEL = MotionModel(MotionModelConfig(denoiser=IdentityConfig(width=32, layers=1, heads=2, text=12), max_frames=40))
+SMALL = IdentityConfig(width=32, layers=1, heads=2, text=12)
+MODEL = MotionModel(MotionModelConfig(denoiser=SMALL, max_frames=40))
+PLANNED = MotionModel(MotionModelConfig(denoiser=SMALL, plan=SMALL, max_frames=40))
 REST = torch.linspace(0.0, 1.0, 66).unflatten(0, (1, 22, 3))
 REQUEST = MotionRequest("someone walks", ("person",), REST, 24, 3)
 
@@ -38,6 +41,36 @@ REQUEST = MotionRequest("someone walks", ("person",), REST, 24, 3)
 def test_what_no_model_can_answer_is_refused(wrong, told):
     with pytest.raises(InputError, match=told):
         check_request(replace(REQUEST, **wrong), MODEL)
+
+
+def planned(frames=24, people=1, **numbers):
+    """A plan of which the numbers of these places are known at every moment."""
+    plan, where = torch.zeros(people, -(-frames // 4), 10), torch.zeros(people, -(-frames // 4), 10, dtype=torch.bool)
+    for place, value in numbers.items():
+        plan[..., int(place[1:])], where[..., int(place[1:])] = value, True
+    return KnownPlan(plan, where)
+
+
+@pytest.mark.parametrize(
+    ("wrong", "told"),
+    [
+        ({"plan": planned(people=2)}, r"plan: must be 1 people x 6 moments x 10 numbers, got \(2, 6, 10\)"),
+        ({"plan": planned(n0=math.nan)}, "plan: holds numbers that are not finite; leave unknown what is not known"),
+        ({"plan": planned(n0=9.0)}, "plan: person 0 at moment 0: number 0 must be -8 to 8, got 9"),
+        ({"plan": planned(n2=2.0)}, "plan: person 0 at moment 0: number 2 must be -0.1 to 1.6, got 2"),
+        ({"plan": planned(n0=2.0 * torch.arange(6.0) % 4, n1=0.0)}, "plan: moves at up to 10.0 m/s"),
+        ({"frames": 60, "plan": planned(60)}, "plan: needs a motion of at most 40 frames, got 60"),
+    ],
+)
+def test_a_plan_that_nobody_can_follow_is_refused(wrong, told):
+    with pytest.raises(InputError, match=told):
+        check_request(replace(REQUEST, **wrong), PLANNED)
+
+
+def test_a_plan_is_for_models_that_plan():
+    with pytest.raises(InputError, match="plan: is given to a motion model without one"):
+        check_request(replace(REQUEST, plan=planned(n0=0.0)), MODEL)
+    check_request(replace(REQUEST, plan=planned(n0=0.0)), PLANNED)
 
 
 def test_what_a_model_can_answer_is_not_refused():

@@ -10,9 +10,9 @@ from models.body.model import load_body
 from models.errors import InputError
 from models.motion.cleanup import CleanupConfig, clean_up
 from models.motion.denoisers.identity import IdentityConfig
-from models.motion.denoising import sample
 from models.motion.features import smpl_parameters
 from models.motion.model import MotionModel, MotionModelConfig
+from models.motion.sample_windows import sample
 from models.motion.sampler import MotionSampler, request_for
 from models.motion.schedulers import SamplingConfig
 from models.text.encoder import SentenceConfig, TextEncoder

@@ -13,10 +13,10 @@ from models.motion.denoisers import build_denoiser
 from models.motion.denoisers.role_scans import role_scans
 from models.motion.denoisers.selective_scan import selective_scan
 from models.motion.denoisers.timotion import MIXERS, LocalPatterns, TimotionConfig
-from models.motion.denoising import sample
 from models.motion.features import FEATURES
 from models.motion.model import MotionModel, MotionModelConfig
 from models.motion.request import KnownFrames, MotionRequest
+from models.motion.sample_windows import sample
 from models.motion.schedulers import SamplingConfig
 
 STEPS = 200
@@ -50,7 +50,7 @@ def scene(people, frames=20, batch=1):
 
 def with_people(condition, people):
     """Of people in another order, or of some of them."""
-    return Condition(**{n: v[:, people] if v.ndim > 1 and n != "text" else v for n, v in vars(condition).items()})
+    return condition.map(lambda v: v[:, people] if v.ndim > 1 and v is not condition.text else v)
 
 
 @pytest.mark.parametrize("mixer", MIXERS)
@@ -75,7 +75,7 @@ def test_scenes_of_other_numbers_of_people_and_lengths_in_a_batch_change_nothing
     x[~mask] = 1e3
     with torch.no_grad():
         found = network(x, step, condition, mask)[:1]
-        one = Condition(**{name: value[:1] for name, value in vars(condition).items()})
+        one = condition.map(lambda value: value[:1])
         alone = network(x[:1, few, :15], step[:1], with_people(one, order), mask[:1, few, :15])
     torch.testing.assert_close(found[:, few, :15], alone, atol=1e-4, rtol=0.0)
     assert (found[:, 1] == 0.0).all() and (found[:, :, 15:] == 0.0).all() and (found[:, 2, 9:] == 0.0).all()

@@ -20,7 +20,8 @@ def scene(motion_data):
 def terms(scene, features, step=10, weights=None):
     batch, normaliser = scene
     weights = weights or LossWeights(root=0.3, beside=1.0)
-    found = losses(normaliser(features), batch, torch.tensor([step, step]), normaliser, weights)
+    seen, clean = normaliser(features), normaliser(batch.features) * batch.mask[..., None]
+    found = losses(seen, clean, features, batch, torch.tensor([step, step]), weights)
     return {name: float(value) for name, value in found.items()}
 
 

@@ -21,11 +21,13 @@ from models.motion.features import LAYOUT
 from models.motion.model import load_motion_model, motion_model_digest
 from models.networks import half_precision
 from models.training.loop import Run, Schedule
+from models.training.motion.plan_losses import PlanTrainConfig
 from models.training.motion.train import MotionTrainConfig, drop_roles, sampling_weights, train
 
 SMALL = {"width": 32, "layers": 1, "heads": 2, "text": 12}
 CONFIG = MotionTrainConfig(
     denoiser=IdentityConfig(**SMALL),
+    plan=PlanTrainConfig(denoiser=IdentityConfig(patch=2, **SMALL), batch_size=4),
     steps=6,
     batch_size=4,
     max_frames=60,

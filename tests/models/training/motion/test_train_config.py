@@ -6,7 +6,6 @@ from pathlib import Path
 
 import pytest
 import torch
-import yaml
 
 from models.depth import DepthNetwork
 from models.motion.evaluation.evaluator import load_motion_evaluator
@@ -75,9 +74,12 @@ def test_every_phase_of_the_shipped_model_is_there_and_loads(caplog):
     steps = [read_settings(path, 0).train_motion for path in paths]
     assert "is now called" not in caplog.text
     assert sum(config.max_steps or config.steps for config in steps) == 35013
-    # A new model learns with the last phase, and all its steps.
-    last, new = (yaml.safe_load(path.read_text())["train_motion"] for path in (paths[-1], CONFIGS / "motion.yaml"))
-    assert last.pop("max_steps") == 4353 and last == new
+    assert all(config.plan is None for config in steps)
+
+
+def test_a_new_model_learns_plans_and_bodies_in_one_run():
+    config = read_settings(CONFIGS / "motion.yaml", 0).train_motion
+    assert config.plan is not None and config.max_steps is None and config.steps == 10000
 
 
 def test_how_the_shipped_networks_were_trained_is_read_by_todays_names():

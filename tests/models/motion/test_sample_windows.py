@@ -14,10 +14,10 @@ from models.body.kinematics import forward_kinematics
 from models.body.model import load_body
 from models.body.rest_skeleton import skeleton_of
 from models.motion.denoisers.identity import IdentityConfig
-from models.motion.denoising import sample
 from models.motion.features import FEATURES, ROTATIONS, matrices
 from models.motion.model import MotionModel, MotionModelConfig, load_motion_model
-from models.motion.request import KnownFrames, MotionRequest
+from models.motion.request import KnownFrames, KnownPlan, MotionRequest
+from models.motion.sample_windows import sample
 from models.motion.schedulers import SamplingConfig
 from models.text.encoder import SentenceConfig, TextEncoder
 
@@ -38,9 +38,12 @@ class Constant(nn.Module):
         return value[:, None, None, None] * mask[..., None].float().expand_as(x_t)
 
 
-def model_of(denoiser=None):
+SMALL = IdentityConfig(width=32, layers=1, heads=2, text=12)
+
+
+def model_of(denoiser=None, plan=None):
     torch.manual_seed(0)
-    model = MotionModel(MotionModelConfig(denoiser=IdentityConfig(width=32, layers=1, heads=2, text=12), max_frames=40))
+    model = MotionModel(MotionModelConfig(denoiser=SMALL, plan=plan, max_frames=40))
     for value in model.parameters():
         nn.init.normal_(value, std=0.1)
     if denoiser is not None:
@@ -89,6 +92,43 @@ def test_a_batch_is_its_singles(scheduler, embed):
     assert (together[0] - sample(model, embed, [replace(requests[0], seed=8)], config)[0]).abs().max() > 0.05
 
 
+@pytest.mark.parametrize("scheduler", ["ddpm", "ddim", "dpm++", "sde-dpm++"])
+def test_a_batch_that_is_planned_is_its_singles(scheduler, embed):
+    model, config = model_of(plan=SMALL), replace_config(scheduler)
+    config = config.model_copy(update={"plan": config.plan.model_copy(update={"scheduler": scheduler, "steps": 3})})
+    requests = [walk(24, 1, 5), walk(33, 2, 6), walk(17, 3, 7)]
+    together = sample(model, embed, requests, config)
+    for one, found in zip(requests, together, strict=True):
+        torch.testing.assert_close(sample(model, embed, [one], config)[0], found, atol=1e-3, rtol=0.0)
+    assert torch.equal(together[0], sample(model, embed, requests, config)[0])
+
+
+def test_bodies_are_told_the_plan_that_is_known_and_follow_it_into_the_world(embed):
+    """Bodies that stay at the middle of their own frames are where the plan is, turned as it says."""
+    model = model_of(Constant(torch.tensor(0.0), torch.tensor(0.0)), plan=SMALL)
+    plan = torch.zeros(2, 6, 10)
+    plan[0, :, 0], plan[1, :, 1] = 0.2 * torch.arange(6), 1.5
+    plan[..., 2] = 0.9
+    plan[0, :, 3], plan[1, :, 4] = 1.0, 1.0
+    known = KnownPlan(plan, torch.ones(2, 6, 10, dtype=torch.bool))
+    found = sample(model, embed, [walk(24, 2, plan=known)], FAST)[0]
+    torch.testing.assert_close(found[:, :21:4, :2], plan[..., :2], atol=1e-5, rtol=0.0)
+    columns = model.normaliser.mean[ROTATIONS][:3]
+    assert torch.equal(columns, torch.zeros(3)), "an untrained normaliser says nothing of where bodies face"
+
+
+def test_a_part_of_a_plan_may_be_known(embed):
+    """Of one the place at the end, of the other nothing: it ends there, and all else is sampled."""
+    plan, where = torch.zeros(2, 6, 10), torch.zeros(2, 6, 10, dtype=torch.bool)
+    plan[0, 5, :2] = torch.tensor([2.0, -1.0])
+    where[0, 5, :2] = True
+    model = model_of(Constant(torch.tensor(0.0), torch.tensor(0.0)), plan=SMALL)
+    found = sample(model, embed, [walk(24, 2, plan=KnownPlan(plan, where))], FAST)[0]
+    free = sample(model, embed, [walk(24, 2)], FAST)[0]
+    torch.testing.assert_close(found[0, 20, :2], plan[0, 5, :2], atol=1e-5, rtol=0.0)
+    assert (free[0, 20, :2] - plan[0, 5, :2]).norm() > 0.1
+
+
 def replace_config(scheduler):
     return FAST.model_copy(update={"scheduler": scheduler})
 
@@ -98,7 +138,7 @@ import torch
 from models.motion.denoisers.identity import IdentityConfig
 from models.motion.model import MotionModel, MotionModelConfig
 from models.motion.request import MotionRequest
-from models.motion.denoising import sample
+from models.motion.sample_windows import sample
 from models.motion.schedulers import SamplingConfig
 
 model = MotionModel(MotionModelConfig(denoiser=IdentityConfig(width=32, layers=1, heads=2, text=12), max_frames=40))
@@ -122,22 +162,24 @@ def test_a_compiled_network_says_the_same():
     assert apart < 1e-4 and spread > 0.1
 
 
-def test_known_frames_and_features_stay(embed):
+@pytest.mark.parametrize("plan", [None, SMALL])
+def test_known_frames_and_features_stay(plan, embed):
     draw = torch.Generator().manual_seed(1)
     features = torch.randn(2, 24, FEATURES, generator=draw)
     where = torch.zeros(2, 24, FEATURES, dtype=torch.bool)
     where[0, :5] = True
     where[1, 10:12, ROTATIONS] = True
-    model = model_of()
+    model = model_of(plan=plan)
     free = sample(model, embed, [walk(people=2)], FAST)[0]
     found = sample(model, embed, [walk(people=2, known=KnownFrames(features, where))], FAST)[0]
     torch.testing.assert_close(found[where], features[where], atol=1e-5, rtol=0.0)
     assert (found[~where] - free[~where]).abs().max() > 1e-3, "the rest depends on what is known"
 
 
-def test_windows_go_on_where_the_one_before_ended(embed):
+@pytest.mark.parametrize("plan", [None, SMALL])
+def test_windows_go_on_where_the_one_before_ended(plan, embed):
     """The first window stays; the second is made in the frame of its own beginning, with the end of the first known."""
-    model = model_of()
+    model = model_of(plan=plan)
     whole = sample(model, embed, [walk(40, 2, 3)], FAST)[0]
     long = sample(model, embed, [walk(90, 2, 3)], FAST)[0]
     assert long.shape == (2, 90, FEATURES)

@@ -1,0 +1,242 @@
+"""Sample motion from a trained model: a plan first, where the model has one, then bodies along it; long motion is made
+of windows."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+
+import torch
+from jaxtyping import Bool, Float
+from torch import Tensor
+
+from models.body.kinematics import bone_lengths
+from models.motion import plan as plans
+from models.motion.condition import Condition, Embed
+from models.motion.dataset import ROLES
+from models.motion.denoising import Denoiser, denoise, fade_from_known, known_lead_of, last_of_lead
+from models.motion.features import (
+    FEATURES,
+    ROTATIONS,
+    VECTORS,
+    canonicalise,
+    from_frames,
+    heading,
+    inverse_transformed,
+    root_matrices,
+    to_frames,
+    transformed,
+)
+from models.motion.model import MotionModel
+from models.motion.plan import PLAN_FEATURES, PLAN_STRIDE, moments_of, plan_at_frames, plan_of
+from models.motion.request import KnownFrames, MotionRequest, check_request
+from models.motion.schedulers import SamplingConfig
+from models.networks import half_precision
+from models.types import FPS
+
+
+def sample(
+    model: MotionModel, embed: Embed, requests: Sequence[MotionRequest], config: SamplingConfig
+) -> list[Float[Tensor, "person time 268"]]:
+    """Sample one motion a request: features in the canonical frame, on the CPU.
+
+    What is longer than the model's longest motion is made of windows that keep the end of the one before. Raises
+    InputError as `check_request`.
+    """
+    for request in requests:
+        check_request(request, model)
+    bodies: Denoiser = torch.compile(model.denoiser) if config.compile else model.denoiser
+    longest = model.config.max_frames
+    found = _windows(model, bodies, embed, [_first_window(request, longest) for request in requests], config)
+    window_number = 1
+    while unfinished := [at for at, request in enumerate(requests) if found[at].shape[1] < request.frames]:
+        overlap = min(config.overlap_frames, longest // 2)
+        poses, following = [], []
+        for at in unfinished:
+            tail, pose = canonicalise(found[at][None, :, -overlap:])
+            frames = min(longest, requests[at].frames - found[at].shape[1] + overlap)
+            following.append(_next_window(requests[at], tail[0], frames, window_number))
+            poses.append(pose)
+        windows = _windows(model, bodies, embed, following, config)
+        for at, pose, window in zip(unfinished, poses, windows, strict=True):
+            found[at] = torch.cat([found[at], transformed(window[None], pose)[0, :, overlap:]], dim=1)
+        window_number += 1
+    return found
+
+
+def _first_window(request: MotionRequest, longest: int) -> MotionRequest:
+    frames = min(request.frames, longest)
+    known = request.known and KnownFrames(request.known.features[:, :frames], request.known.where[:, :frames])
+    return replace(request, frames=frames, known=known)
+
+
+def _next_window(
+    request: MotionRequest, tail: Float[Tensor, "person overlap 268"], frames: int, number: int
+) -> MotionRequest:
+    """The next window: its first frames are the last ones there are."""
+    features = torch.zeros(len(request.roles), frames, FEATURES)
+    features[:, : tail.shape[1]] = tail
+    where = torch.zeros_like(features, dtype=torch.bool)
+    where[:, : tail.shape[1]] = True
+    # Seeds of windows must not meet those of other requests.
+    draw = torch.Generator().manual_seed(request.seed ^ (number << 40))
+    seed = int(torch.randint(0, 2**62, (), generator=draw))
+    return replace(request, frames=frames, seed=seed, known=KnownFrames(features, where))
+
+
+@dataclass(frozen=True)
+class _Window:
+    """Requests of at most the model's longest motion, padded to equally many people and frames."""
+
+    condition: Condition
+    mask: Bool[Tensor, "batch person time"]
+    known: Float[Tensor, "batch person time 268"]
+    where: Bool[Tensor, "batch person time 268"]
+    known_plan: Float[Tensor, "batch person moment 10"]
+    where_plan: Bool[Tensor, "batch person moment 10"]
+    generators: list[torch.Generator]
+
+
+def _window_of(requests: Sequence[MotionRequest], embed: Embed, device: torch.device) -> _Window:
+    people, frames = max(len(request.roles) for request in requests), max(request.frames for request in requests)
+    mask = torch.zeros(len(requests), people, frames, dtype=torch.bool)
+    roles = torch.full((len(requests), people), -1)
+    bones = torch.zeros(len(requests), people, 21)
+    known = torch.zeros(len(requests), people, frames, FEATURES)
+    where = torch.zeros_like(known, dtype=torch.bool)
+    known_plan = torch.zeros(len(requests), people, moments_of(frames), PLAN_FEATURES)
+    where_plan = torch.zeros_like(known_plan, dtype=torch.bool)
+    for at, request in enumerate(requests):
+        count = len(request.roles)
+        mask[at, :count, : request.frames] = True
+        roles[at, :count] = torch.tensor([ROLES.index(role) for role in request.roles])
+        bones[at, :count] = bone_lengths(request.rest)
+        if request.known is not None:
+            known[at, :count, : request.frames] = request.known.features
+            where[at, :count, : request.frames] = request.known.where
+        if request.plan is not None:
+            moments = moments_of(request.frames)
+            known_plan[at, :count, :moments] = request.plan.plan
+            where_plan[at, :count, :moments] = request.plan.where
+    dropped = torch.zeros(len(requests), dtype=torch.bool)
+    identity_ids = torch.arange(people).expand(len(requests), -1)
+    condition = Condition(embed([request.text for request in requests]), dropped, roles, bones, identity_ids)
+    condition = condition.map(lambda value: value.to(device))
+    return _Window(
+        condition,
+        mask.to(device),
+        known.to(device),
+        where.to(device),
+        known_plan.to(device),
+        where_plan.to(device),
+        [torch.Generator().manual_seed(request.seed) for request in requests],
+    )
+
+
+@torch.no_grad()
+def _windows(
+    model: MotionModel, bodies: Denoiser, embed: Embed, requests: Sequence[MotionRequest], config: SamplingConfig
+) -> list[Float[Tensor, "person time 268"]]:
+    """One window a request, all in one batch."""
+    device = model.normaliser.mean.device
+    window = _window_of(requests, embed, device)
+    with torch.autocast(device.type, torch.bfloat16, enabled=half_precision(config.precision, device)):
+        if model.planner is None:
+            found = _bodies_in_the_world(model, bodies, window, config)
+        else:
+            found = _bodies_along(model, bodies, window, _plans(model.planner, window, config), config)
+    found = found.cpu()
+    return [found[at, : len(request.roles), : request.frames] for at, request in enumerate(requests)]
+
+
+def _plans(planner: Denoiser, window: _Window, config: SamplingConfig) -> Float[Tensor, "batch person moment 10"]:
+    """Plans, of which known frames and known plans say a part."""
+    moments = window.mask[:, :, ::PLAN_STRIDE]
+    seen, told = window.known[:, :, ::PLAN_STRIDE], window.where[:, :, ::PLAN_STRIDE]
+    root, turn = told[..., :3].all(-1), told[..., ROTATIONS][..., :6].all(-1)
+    # Hands are on somebody only as far as everybody's are known.
+    everybody = (told.all(-1) | ~moments).all(1, keepdim=True) & moments
+    shown = torch.stack([*3 * [root], *5 * [turn], *2 * [everybody]], dim=-1)
+    known = torch.where(shown, plan_of(seen, moments), window.known_plan)
+    where = shown | window.where_plan
+    lead = known_lead_of(where)
+    values = plans.normalise(known)
+
+    def mend(predicted: Tensor) -> Tensor:
+        if not lead.any():
+            return predicted
+        moved = plans.continued(plans.denormalise(predicted), known, lead)
+        return fade_from_known(plans.normalise(moved), values, lead, FPS / PLAN_STRIDE)
+
+    found = denoise(config.plan, planner, window.condition, moments, window.generators, (values, where), mend)
+    return plans.denormalise(found)
+
+
+def _bodies_along(
+    model: MotionModel,
+    bodies: Denoiser,
+    window: _Window,
+    plan: Float[Tensor, "batch person moment 10"],
+    config: SamplingConfig,
+) -> Float[Tensor, "batch person time 268"]:
+    """Bodies, each in the frames that its plan gives, and from there into the world."""
+    at_frames = plan_at_frames(plan, window.mask[:, :, ::PLAN_STRIDE], window.mask.shape[2])
+    frames = plans.frames_of_bodies(at_frames)
+    values = model.normaliser(to_frames(window.known, frames))
+    where, lead = _turnable(window.where), known_lead_of(window.where)
+    condition = replace(window.condition, plan=at_frames)
+    found = denoise(
+        config,
+        bodies,
+        condition,
+        window.mask,
+        window.generators,
+        (values, where),
+        lambda predicted: fade_from_known(predicted, values, lead, FPS),
+    )
+    found = from_frames(model.normaliser.denormalise(found), frames)
+    # Into a moving frame and back again, what is known comes out rounded.
+    return torch.where(where, window.known, found)
+
+
+def _bodies_in_the_world(
+    model: MotionModel, bodies: Denoiser, window: _Window, config: SamplingConfig
+) -> Float[Tensor, "batch person time 268"]:
+    values, lead = model.normaliser(window.known), known_lead_of(window.where)
+
+    def mend(predicted: Tensor) -> Tensor:
+        if not lead.any():
+            return predicted
+        moved = _continued(model.normaliser.denormalise(predicted), window.known, lead)
+        return fade_from_known(model.normaliser(moved), values, lead, FPS)
+
+    found = denoise(config, bodies, window.condition, window.mask, window.generators, (values, window.where), mend)
+    return model.normaliser.denormalise(found)
+
+
+def _turnable(where: Bool[Tensor, "batch person time 268"]) -> Bool[Tensor, "batch person time 268"]:
+    """Of a vector whose x or y alone is known, neither is in a frame that is turned."""
+    where = where.clone()
+    vectors = where[..., VECTORS].unflatten(-1, (-1, 3))
+    vectors[..., :2] &= vectors[..., :2].all(-1, keepdim=True)
+    where[..., VECTORS] = vectors.flatten(-2)
+    return where
+
+
+def _continued(
+    predicted: Float[Tensor, "batch person time 268"],
+    known: Float[Tensor, "batch person time 268"],
+    known_lead: Tensor,
+) -> Float[Tensor, "batch person time 268"]:
+    """Where a person's first frames are known, what is predicted of the others is rotated and moved over the floor so
+    that it begins where the known ones end. While there is next to no signal the network cannot see that."""
+    last = last_of_lead(known_lead, FEATURES)
+    ours, theirs = (features.gather(2, last).flatten(0, 1)[:, None] for features in (predicted, known))
+    away, onto = (
+        torch.cat([features[:, 0, 0, :2], _yaw(heading(root_matrices(features[:, 0, 0])))], dim=-1)
+        for features in (ours, theirs)
+    )
+    moved = transformed(inverse_transformed(predicted.flatten(0, 1)[:, None], away), onto).view_as(predicted)
+    return torch.where((known_lead > 0)[..., None, None], moved, predicted)
+
+
+def _yaw(ahead: Float[Tensor, "row 2"]) -> Float[Tensor, "row 1"]:
+    return torch.atan2(ahead[:, 1], ahead[:, 0])[:, None]
