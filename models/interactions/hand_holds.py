@@ -139,7 +139,9 @@ def hold_on(
         shoulder = positions[middle, LIMBS[f"{hold.hand}_hand"].upper]
         place = _place(held_rest, held_skins, hold, shoulder, other_rotations[middle], other_positions[middle])
         rotated = other_rotations[:, place.joint]
-        goals.append((other_positions[:, place.joint] + rotated @ place.point, rotated @ place.normal))
+        points, until = other_positions[:, place.joint] + rotated @ place.point, round(hold.until_s * fps)
+        normals = _let_go(rotated @ place.normal, local[:, 0], np.zeros_like(pelvis), until)
+        goals.append((_let_go(points, local[:, 0], pelvis, until), normals))
         palm = _palm(rest, skins, hold.hand)
         wrist = LIMBS[f"{hold.hand}_hand"].end
         grips.append(Grip(1, wrist, palm, 0, place.joint, place.point - PRESSED_M * place.normal))
@@ -150,6 +152,19 @@ def hold_on(
     vectors = axis_angle_from_matrix(local)
     pose = vectors[:, 1:].reshape(-1, 69)
     return replace(carer, global_orient=vectors[:, 0], body_pose=pose, transl=pelvis - rest[0]), tuple(grips)
+
+
+def _let_go(
+    points: Float[np.ndarray, "time 3"],
+    root: Float[np.ndarray, "time 3 3"],
+    pelvis: Float[np.ndarray, "time 3"],
+    until: int,
+) -> Float[np.ndarray, "time 3"]:
+    """Return points from a frame on as they are in it to the body of who lets go: nobody who draws back is followed."""
+    if until >= len(points):
+        return points
+    own = root[until].T @ (points[until] - pelvis[until])
+    return np.concatenate([points[:until], pelvis[until:] + root[until:] @ own])
 
 
 def _place(
@@ -228,7 +243,7 @@ def _lean(
 ) -> tuple[Float[np.ndarray, "time 24 3 3"], Float[np.ndarray, "time 3"]]:
     """Rotations and pelvis of who bends towards what arms are too short for, at hips, spine and knees; feet stay."""
     local, pelvis = local.copy(), pelvis.copy()
-    _, start = forward_kinematics_numpy(rest, local, pelvis)
+    stood, start = forward_kinematics_numpy(rest, local, pelvis)
     ankles = [start[:, leg.end] for leg in LEGS]
     upright = np.clip((start[:, 0, 2] - 0.6) / 0.2, 0.0, 1.0)
     # A knee on the floor cannot bend further.
@@ -265,6 +280,10 @@ def _lean(
             local[:, joint] = matrix_from_axis_angle(own) @ local[:, joint]
             above = above @ local[:, joint]
         local = reach_ankles(rest, local, pelvis, ankles)
+    # Soles stay on the floor.
+    rotations, _ = forward_kinematics_numpy(rest, local, pelvis)
+    for leg in LEGS:
+        local[:, leg.end] = np.swapaxes(rotations[:, leg.middle], -1, -2) @ stood[:, leg.end]
     return local, pelvis
 
 

@@ -82,6 +82,23 @@ def same_again(body: BodyModel) -> Callable[[InteractionKind, int], bool]:
 
 
 @pytest.fixture(scope="session")
+def lowest_and_roughest(body: BodyModel, joints_of: Callable[[Motion], np.ndarray]) -> Callable[[Motion], np.ndarray]:
+    """Of everybody, [person, figure]: height of the lowest skin of all frames, of the highest of every frame's lowest,
+    metres, and the hardest jerk of a joint, m/s³."""
+
+    def figures(motion: Motion) -> np.ndarray:
+        found = []
+        for person, joints in zip(motion.people, joints_of(motion), strict=True):
+            track = take(person, np.arange(0, len(person.transl), 2))
+            lowest = body.posed(*track_parameters(track)).vertices.double().numpy()[..., 2].min(axis=1)
+            jerk = np.linalg.norm(np.diff(joints[:, :22], 3, axis=0), axis=-1).max() * FPS**3
+            found.append([lowest.min(), lowest.max(), jerk])
+        return np.array(found)
+
+    return figures
+
+
+@pytest.fixture(scope="session")
 def palm_gaps(body: BodyModel) -> Callable[[Motion], list[float]]:
     """For every hand that is said to hold: from its skin to the other's, at the worst moment of the hold, metres."""
 

@@ -42,5 +42,11 @@ def test_takes_differ_in_posture_place_and_hand(accepted) -> None:
     assert {"walks_up", None} & {facts.before for _, facts in made} and len({f.before for _, f in made}) > 1
 
 
+def test_soles_are_on_the_floor_and_nobody_jerks(accepted, lowest_and_roughest) -> None:
+    for motion, _ in accepted("comfort", 8):
+        for low, high, jerk in lowest_and_roughest(motion):
+            assert low > -0.015 and high < 0.015 and jerk < 2500.0
+
+
 def test_same_seed_same_motion(same_again) -> None:
     assert same_again("comfort", 1)

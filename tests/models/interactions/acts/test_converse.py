@@ -58,5 +58,11 @@ def test_takes_differ_in_place_manner_and_time(accepted, joints_of, seen_from) -
     assert len({(facts.role, facts.other) for _, facts in made}) > 1
 
 
+def test_soles_are_on_the_floor_and_nobody_jerks(accepted, lowest_and_roughest) -> None:
+    for motion, _ in accepted("converse", 8):
+        for low, high, jerk in lowest_and_roughest(motion):
+            assert low > -0.015 and high < 0.015 and jerk < 2500.0
+
+
 def test_same_seed_same_motion(same_again) -> None:
     assert same_again("converse", 1)

@@ -56,5 +56,11 @@ def test_who_does_not_reach_that_far_is_rejected(body, monkeypatch: pytest.Monke
         compose_interaction(body, "hand_over", FPS, np.random.default_rng(0))
 
 
+def test_soles_are_on_the_floor_and_nobody_jerks(accepted, lowest_and_roughest) -> None:
+    for motion, _ in accepted("hand_over", 8):
+        for low, high, jerk in lowest_and_roughest(motion):
+            assert low > -0.015 and high < 0.015 and jerk < 2500.0
+
+
 def test_same_seed_same_motion(same_again) -> None:
     assert same_again("hand_over", 1)

@@ -39,5 +39,11 @@ def test_takes_differ_in_side_gap_and_time(accepted, joints_of) -> None:
     assert np.ptp(gaps) > 0.15 and np.ptp([motion.details["meets_s"] for motion, _ in made]) > 0.5
 
 
+def test_soles_are_on_the_floor_and_nobody_jerks(accepted, lowest_and_roughest) -> None:
+    for motion, _ in accepted("pass_by", 8):
+        for low, high, jerk in lowest_and_roughest(motion):
+            assert low > -0.015 and high < 0.015 and jerk < 2500.0
+
+
 def test_same_seed_same_motion(same_again) -> None:
     assert same_again("pass_by", 1)

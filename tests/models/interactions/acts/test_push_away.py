@@ -47,5 +47,11 @@ def test_takes_differ_in_place_distance_and_what_comes_before(accepted, joints_o
     assert np.ptp(away) > 0.15
 
 
+def test_soles_are_on_the_floor_and_nobody_jerks(accepted, lowest_and_roughest) -> None:
+    for motion, _ in accepted("push_away", 8):
+        for low, high, jerk in lowest_and_roughest(motion):
+            assert low > -0.015 and high < 0.015 and jerk < 2500.0
+
+
 def test_same_seed_same_motion(same_again) -> None:
     assert same_again("push_away", 0)

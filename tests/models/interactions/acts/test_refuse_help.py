@@ -41,5 +41,11 @@ def test_takes_differ_in_side_hand_approach_and_time(accepted, joints_of, seen_f
     assert np.ptp(pulls) > 1.0 and np.ptp([np.degrees(np.arctan2(w[1], w[0])) for w in where]) > 50.0
 
 
+def test_soles_are_on_the_floor_and_nobody_jerks(accepted, lowest_and_roughest) -> None:
+    for motion, _ in accepted("refuse_help", 8):
+        for low, high, jerk in lowest_and_roughest(motion):
+            assert low > -0.015 and high < 0.015 and jerk < 2500.0
+
+
 def test_same_seed_same_motion(same_again) -> None:
     assert same_again("refuse_help", 1)

@@ -42,5 +42,11 @@ def test_takes_differ_in_side_seat_touch_and_time(accepted) -> None:
     assert np.ptp([motion.details["sits_s"] for motion, _ in made]) > 1.0
 
 
+def test_soles_are_on_the_floor_and_nobody_jerks(accepted, lowest_and_roughest) -> None:
+    for motion, _ in accepted("sit_down_beside", 8):
+        for low, high, jerk in lowest_and_roughest(motion):
+            assert low > -0.015 and high < 0.015 and jerk < 2500.0
+
+
 def test_same_seed_same_motion(same_again) -> None:
     assert same_again("sit_down_beside", 0)
