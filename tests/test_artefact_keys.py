@@ -143,7 +143,7 @@ DEFAULT_KEYS = {
     "corpus_part/captured": "47600e5dd9b574c8fcfa8048d08b4aae",
     "corpus_part/falls": "1bdbf6819feaaf745b9d012d7fc6a839",
     "corpus_part/look_alikes": "3829aedaaab8aa2242cf2ca94748301f",
-    "corpus_part/composed": "e9fff51d48128376ac1c6fae3f7e6278",
+    "corpus_part/composed": "59b0dceafef1021e5ef543bf6d330ae8",
     "clip": "b10ed03da57e1907270f29c54fa30a12",
     "sample_footage": "f01ed5e2a4a0d001331767aefe5c2f63",
 }
@@ -160,7 +160,7 @@ KEYS = {
     "corpus_part/captured": "144f91d6b7d4dac834b49a8c3d81b0de",
     "corpus_part/falls": "8ce5a5ad8951b485afc3c7a0186632e8",
     "corpus_part/look_alikes": "888d756e688c4a22dd36de805949e4e3",
-    "corpus_part/composed": "2d542aa34baca56b8973be3d1a3f1fcc",
+    "corpus_part/composed": "f75f0b8c75074b7be0ca43318cebc7f9",
     "clip": "7b3834e5d50d7e1db8d301d94081da08",
     "sample_footage": "a98be5749f2b2fc7bf10891f4d0776b8",
 }

@@ -285,6 +285,15 @@ class Actor:
         self.recording.reverse(first)
         self.recording.actions[first + rest :] = [ACTIONS.index("stand_up")] * (self.frames - first - rest)
 
+    def rise_and_sink(self, support: Support, seconds: float, share: float) -> None:
+        """Rise from a support by a share of the way, stay there for a moment, and sink back onto it."""
+        count = max(4, round(seconds * self.fps))
+        t = np.arange(count) / (count - 1.0)
+        first = self.frames
+        self._over_seat("stand_up", support, 1.0 - share * (smoothstep(t / 0.45) - smoothstep((t - 0.6) / 0.4)))
+        sinks = first + round(0.6 * count)
+        self.recording.actions[sinks:] = [ACTIONS.index("sit_down")] * (self.frames - sinks)
+
     def _seat(self, support: Support) -> np.ndarray:
         reach = self.rig.leg[0] + 0.02
         spot = self.xy - reach * np.array([np.cos(self.heading), np.sin(self.heading)])
@@ -293,7 +302,11 @@ class Actor:
     def _to_seat(self, action: str, support: Support, seconds: float, end: float) -> None:
         count = max(4, round(seconds * self.fps))
         t = np.arange(count) / (count - 1.0)
-        down = smoothstep(t) if end else 1.0 - smoothstep(t)
+        self._over_seat(action, support, smoothstep(t) if end else 1.0 - smoothstep(t))
+
+    def _over_seat(self, action: str, support: Support, down: np.ndarray) -> None:
+        """Between standing, 0, and sitting, 1."""
+        count = len(down)
         seat, stand = self._seat(support), np.array([*self.xy, self.rig.standing])
         pelvis = stand + (seat - stand) * down[:, None]
         # Hips go back before they go down.

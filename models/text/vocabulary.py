@@ -24,7 +24,7 @@ Sex = Literal["woman", "man"]
 
 Aid = Literal["frame", "cane"]
 Touch = Literal["arm", "both_arms", "back", "shoulder", "both_hands", "back_and_arm", "chest"]
-Outcome = Literal["refused"]
+Outcome = Literal["refused", "sinks_back"]
 OtherIs = Literal["sits", "stands", "walks"]
 Before = Literal["walks_up", "bends_down", "argues"]
 Then = Literal["walks_off"]
@@ -49,7 +49,7 @@ SAYABLE: dict[Event, frozenset[str]] = {
     "help_up": frozenset({"other", "pace", "touch"}),
     "steady_at_frame": frozenset({"other", "touch", "side", "aid", "turns"}),
     "push_wheelchair": frozenset({"other", "turns"}),
-    "help_from_bed": frozenset({"other", "touch", "side"}),
+    "help_from_bed": frozenset({"other", "touch", "side", "outcome"}),
     "help_from_floor": frozenset({"other", "touch", "side"}),
     "converse": frozenset({"other", "other_is", "before", "then"}),
     "pass_by": frozenset({"other", "other_is", "side"}),
@@ -134,10 +134,12 @@ VERBS: dict[Event, tuple[str, ...]] = {
 }
 
 TRIED_VERBS: dict[Event, tuple[str, ...]] = {
+    "help_from_bed": ("tries to help {whom} up from bed", "tries to get {whom} up from the bed"),
     "take_arm": ("tries to take {whom} by the arm", "tries to take hold of {whom} by the arm"),
 }
 """Of events that did not come to their end."""
 OUTCOME_WORDS: dict[Outcome, tuple[str, ...]] = {
+    "sinks_back": ("but the other sinks back", "but the other sinks down again", "but has to let the other down again"),
     "refused": ("but the other pulls away", "but the other pulls the arm away and steps back"),
 }
 """How it ended instead."""

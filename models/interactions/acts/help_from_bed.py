@@ -1,4 +1,4 @@
-"""Somebody sits on the edge of a bed, or lies and sits up, and rises; a carer comes and holds on until it is done."""
+"""Somebody sits on the edge of a bed, or lies and sits up, and rises, or tries to; a carer comes and holds on."""
 
 from dataclasses import replace
 
@@ -19,8 +19,8 @@ UNSEEN_S = 0.5
 
 
 def help_from_bed(resident: Subject, carer: Subject, fps: float, rng: np.random.Generator) -> Interaction:
-    """Return how the resident gets up from a bed; the carer comes and holds both forearms from the front, or back and
-    forearm from the side."""
+    """Return how the resident gets up from a bed, or rises half way and sinks back; the carer comes and holds both
+    forearms from the front, or back and forearm from the side."""
     sitter = actor_of(resident, fps, rng, np.zeros(2), 0.0)
     lies = rng.random() < 0.5
     edge = float(rng.uniform(0.15, 0.26) if lies else rng.uniform(0.05, 0.14))
@@ -34,8 +34,14 @@ def help_from_bed(resident: Subject, carer: Subject, fps: float, rng: np.random.
     sitter.sit(support, float(rng.uniform(2.2, 3.0) if lies else rng.uniform(3.2, 4.2)))
     begins = (sitter.frames - first) / fps
     seconds = float(rng.uniform(2.2, 3.4))
-    sitter.stand_up(support, seconds)
-    sitter.stand(1.6)
+    in_vain = rng.random() < 0.25
+    if in_vain:
+        seconds *= 1.4
+        sitter.rise_and_sink(support, seconds, float(rng.uniform(0.45, 0.75)))
+        sitter.sit(support, 2.0)
+    else:
+        sitter.stand_up(support, seconds)
+        sitter.stand(1.6)
     track, labels = sitter.track(resident, sitter.frames)
     kept = np.arange(first, len(labels))
     track, labels = take(track, kept), labels[kept]
@@ -68,6 +74,15 @@ def help_from_bed(resident: Subject, carer: Subject, fps: float, rng: np.random.
     performed, actions = helper.track(carer, helper.frames)
     actions[round(grab * fps) : round((until + 0.4) * fps)] = ACTIONS.index("other")
     touch = "both_arms" if front else "back_and_arm"
-    facts = Facts("help_from_bed", role="carer", other="resident", touch=touch, side=None if front else side)
+    outcome = "sinks_back" if in_vain else None
+    facts = Facts(
+        "help_from_bed",
+        role="carer",
+        other="resident",
+        touch=touch,
+        side=None if front else side,
+        outcome=outcome,
+    )
     details = {"boxes": [[bed.centre.tolist(), bed.half_sizes.tolist(), bed.yaw]]}
+    details |= {"outcome": outcome} if in_vain else {}
     return Interaction((track, labels), (performed, actions), facts, holds, (bed,), 0.0, details)

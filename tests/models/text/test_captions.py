@@ -74,6 +74,7 @@ SAID: dict[str, dict[object, str]] = {
     "aid": {"frame": "walking frame|walker", "cane": "cane|walking stick"},
     "outcome": {
         "refused": "tr(ies|ying) to .*but .*pulls (the arm )?away",
+        "sinks_back": "tr(ies|ying) to .*but .*(sinks (back|down again)|let .* down again)",
     },
     "other_is": {
         "sits": "who (sits|is sitting)", "stands": "who (stands|is standing)",
