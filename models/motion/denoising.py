@@ -5,21 +5,19 @@ it comes out as it would alone. Known values replace the prediction of x_0 at ea
 Algorithm 1).
 """
 
-import math
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 
 import torch
 from diffusers import DDPMScheduler
-from jaxtyping import Bool, Float, Int
+from jaxtyping import Bool, Float
 from torch import Tensor
 
 from models.motion.condition import Condition, stack_conditional_unconditional
 from models.motion.schedulers import DenoisingConfig, guided_step_count, scheduler_of
 
-FADE_S = 0.5
-"""After known frames: what the prediction differs from them by at their end fades away over so long."""
 Denoiser = Callable[[Tensor, Tensor, Condition, Tensor], Tensor]
+Mend = Callable[[Tensor, float], tuple[Tensor, Tensor]]
 
 
 @torch.no_grad()
@@ -30,12 +28,13 @@ def denoise(
     mask: Bool[Tensor, "batch person time"],
     generators: Sequence[torch.Generator],
     known: tuple[Float[Tensor, "batch person time n"], Bool[Tensor, "batch person time n"]],
-    mend: Callable[[Tensor], Tensor] = lambda predicted: predicted,
+    mend: Mend | None = None,
 ) -> Float[Tensor, "batch person time n"]:
     """Sample, as the network sees things, whoever is in the mask; `known` are values, and which of them are known.
 
-    `mend` is given every prediction, before what is known replaces its part of it. Generators are on the CPU, so that
-    every device draws the same; bfloat16 where the caller has torch cast automatically.
+    `mend` is given every prediction, before what is known replaces its part of it, and the share of the steps that
+    follow; it returns it mended, with the values that are known to it. Generators are on the CPU, so that every device
+    draws the same; bfloat16 where the caller has torch cast automatically.
     """
     values, where = known
     scheduler, scale = scheduler_of(config), config.classifier_free_guidance_scale
@@ -50,7 +49,9 @@ def denoise(
             predicted = unconditional + scale * (conditional - unconditional)
         else:
             predicted = network(x, timesteps[: len(mask)], condition, mask).float()
-        clean = torch.where(where, values, mend(predicted))
+        if mend is not None:
+            predicted, values = mend(predicted, 1.0 - (number + 1) / len(scheduler.timesteps))
+        clean = torch.where(where, values, predicted)
         if isinstance(scheduler, DDPMScheduler):
             x = _ddpm_step(scheduler, clean, int(step), x, generators, mask)
         elif config.scheduler == "sde-dpm++":
@@ -59,31 +60,6 @@ def denoise(
         else:
             x = scheduler.step(clean, int(step), x, return_dict=False)[0]
     return torch.where(where, values, x)
-
-
-def fade_from_known(
-    predicted: Float[Tensor, "batch person time n"],
-    known: Float[Tensor, "batch person time n"],
-    known_lead: Int[Tensor, "batch person"],
-    frames_per_second: float,
-) -> Float[Tensor, "batch person time n"]:
-    """Where a person's first frames are known, what is predicted of the others begins as the known ones end: what they
-    differ by fades away (Bollo 2018, "Inertialization")."""
-    last = last_of_lead(known_lead, predicted.shape[-1])
-    since = torch.arange(predicted.shape[2], device=predicted.device) - (known_lead[..., None] - 1)
-    share = 0.5 + 0.5 * torch.cos(math.pi * (since / (FADE_S * frames_per_second)).clamp(0.0, 1.0))
-    faded = predicted + share[..., None] * (known - predicted).gather(2, last)
-    return torch.where((known_lead > 0)[..., None, None], faded, predicted)
-
-
-def known_lead_of(where: Bool[Tensor, "batch person time n"]) -> Int[Tensor, "batch person"]:
-    """Count the first frames of each person of which everything is known."""
-    return where.all(-1).long().cumprod(-1).sum(-1)
-
-
-def last_of_lead(known_lead: Int[Tensor, "batch person"], features: int) -> Int[Tensor, "batch person 1 n"]:
-    """Index the last known frame of each person, to gather by; the first one where none is known."""
-    return (known_lead - 1).clamp(min=0)[..., None, None].expand(-1, -1, 1, features)
 
 
 def draw_noise(

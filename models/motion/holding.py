@@ -1,8 +1,11 @@
-"""Which hands are on somebody else, told from joints alone: a palm near the surface of another's limb or trunk.
+"""Which hands are on somebody else, and how near people are to each other, told from joints alone: a palm near the
+surface of another's limb or trunk.
 
 Limbs are capsules around bones. Against what the composed interactions of the corpus say of their hands, a test shows
 how often this agrees.
 """
+
+import itertools
 
 import torch
 from jaxtyping import Bool, Float
@@ -16,6 +19,11 @@ PALM_M = 0.08
 """From the wrist to the middle of the palm, along the forearm."""
 NEAR_M = 0.05
 """How far the middle of a palm that holds is from a surface at most: a hand is 3 cm thick, a capsule no body."""
+TOUCH_M = 0.013
+"""Who is nearer to another than this touches them (Liu et al. 2025, Ponimator, supplement A)."""
+HAND_M = 0.14
+"""From the wrist to where a hand's capsule ends, along the forearm."""
+HAND_RADIUS_M = 0.02
 RADII_M = {
     "hip": 0.11,
     "spine1": 0.12,
@@ -59,6 +67,17 @@ def palms_of(joints: Float[Tensor, "*batch 22 3"]) -> Float[Tensor, "*batch 2 3"
     return wrists + PALM_M * along
 
 
+def capsules_of(
+    joints: Float[Tensor, "*batch 22 3"],
+) -> tuple[Float[Tensor, "*batch 23 3"], Float[Tensor, "*batch 23 3"], Float[Tensor, "23"]]:
+    """Return where the capsules of a body begin and end, and their radii: those of the bones, and two hands."""
+    wrists = joints[..., [wrist for _, wrist in ARMS], :]
+    tips = wrists + HAND_M / PALM_M * (palms_of(joints) - wrists)
+    start = torch.cat([joints[..., _PARENTS, :], wrists], dim=-2)
+    end = torch.cat([joints[..., _CHILDREN, :], tips], dim=-2)
+    return start, end, torch.tensor([*_RADII, *2 * [HAND_RADIUS_M]]).to(joints)
+
+
 def surface_distance(
     points: Float[Tensor, "*batch point 3"], joints: Float[Tensor, "*batch 22 3"]
 ) -> Float[Tensor, "*batch point"]:
@@ -68,3 +87,27 @@ def surface_distance(
     along = ((away * bone).sum(-1) / bone.square().sum(-1).clamp(min=1e-8)).clamp(0.0, 1.0)
     distance = (away - along[..., None] * bone).norm(dim=-1)
     return (distance - torch.tensor(_RADII).to(distance)).amin(-1)
+
+
+def gap(joints: Float[Tensor, "person *batch 22 3"]) -> Float[Tensor, "*batch"]:
+    """Return metres between the surfaces of the two people who are nearest to each other, negative where they are in
+    each other; infinite for one person."""
+    found = torch.full(joints.shape[1:-2], torch.inf, device=joints.device)
+    for one, other in itertools.combinations(joints, 2):
+        found = torch.minimum(found, _between(one, other))
+    return found
+
+
+def _between(one: Float[Tensor, "*batch 22 3"], other: Float[Tensor, "*batch 22 3"]) -> Float[Tensor, "*batch"]:
+    """Metres between the capsules of two bodies: the least distance of two segments (Ericson 2005, "Real-time collision
+    detection", 5.1.9), less the radii."""
+    (start, end, radii), (other_start, other_end, other_radii) = capsules_of(one), capsules_of(other)
+    a, b = (end - start)[..., :, None, :], (other_end - other_start)[..., None, :, :]
+    r = start[..., :, None, :] - other_start[..., None, :, :]
+    aa, bb, ab = a.square().sum(-1).clamp(min=1e-8), b.square().sum(-1).clamp(min=1e-8), (a * b).sum(-1)
+    ar, br = (a * r).sum(-1), (b * r).sum(-1)
+    s = ((ab * br - ar * bb) / (aa * bb - ab.square()).clamp(min=1e-8)).clamp(0.0, 1.0)
+    t = (ab * s + br) / bb
+    s = torch.where((t < 0.0) | (t > 1.0), ((t.clamp(0.0, 1.0) * ab - ar) / aa).clamp(0.0, 1.0), s)
+    apart = (r + s[..., None] * a - t.clamp(0.0, 1.0)[..., None] * b).norm(dim=-1)
+    return (apart - radii[:, None] - other_radii).amin((-1, -2))

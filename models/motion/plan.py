@@ -6,12 +6,13 @@ in ten numbers, and is sampled first; bodies are then sampled each in its own fr
 """
 
 import torch
-from jaxtyping import Bool, Float, Int
+from jaxtyping import Bool, Float
 from torch import Tensor
 from torch.nn import functional as F
 
 from models.motion.features import heading, positions, root_matrices
 from models.motion.holding import holding_hands
+from models.motion.known_frames import KnownRun, at_frame
 
 PLAN_STRIDE = 4
 """Frames (20 a second) from one moment of a plan to the next."""
@@ -92,21 +93,26 @@ def frames_of_bodies(plan: Float[Tensor, "*batch 10"]) -> Float[Tensor, "*batch 
 
 
 def continued(
-    plan: Float[Tensor, "batch person moment 10"],
-    known: Float[Tensor, "batch person moment 10"],
-    known_lead: Int[Tensor, "batch person"],
+    plan: Float[Tensor, "batch person moment 10"], known: Float[Tensor, "batch person moment 10"], run: KnownRun
 ) -> Float[Tensor, "batch person moment 10"]:
     """Where a person's first moments are known, rotate and move the plan of the others over the floor so that it begins
     where the known ones end."""
-    last = (known_lead - 1).clamp(min=0)[..., None, None].expand(-1, -1, 1, PLAN_FEATURES)
-    ours, theirs = plan.gather(2, last), known.gather(2, last)
-    c, s = rotation_between(ours[..., HEADING], theirs[..., HEADING])
-    away, ahead = plan[..., :2] - ours[..., :2], plan[..., HEADING]
+    found = moved(plan, at_frame(plan, run.last), at_frame(known, run.last))
+    return torch.where(run.leads[..., None, None], found, plan)
+
+
+def moved(
+    plan: Float[Tensor, "batch person moment 10"],
+    away: Float[Tensor, "batch #person 1 10"],
+    onto: Float[Tensor, "batch #person 1 10"],
+) -> Float[Tensor, "batch person moment 10"]:
+    """Rotate and move plans over the floor, so that who is as one moment says comes to be as the other says."""
+    c, s = rotation_between(away[..., HEADING], onto[..., HEADING])
+    place, ahead = plan[..., :2] - away[..., :2], plan[..., HEADING]
     place, ahead = (
-        torch.stack([c * v[..., 0] - s * v[..., 1], s * v[..., 0] + c * v[..., 1]], -1) for v in (away, ahead)
+        torch.stack([c * v[..., 0] - s * v[..., 1], s * v[..., 0] + c * v[..., 1]], -1) for v in (place, ahead)
     )
-    moved = torch.cat([place + theirs[..., :2], plan[..., 2:3], ahead, plan[..., UP], plan[..., HOLDS]], dim=-1)
-    return torch.where((known_lead > 0)[..., None, None], moved, plan)
+    return torch.cat([place + onto[..., :2], plan[..., 2:3], ahead, plan[..., UP], plan[..., HOLDS]], dim=-1)
 
 
 def rotation_between(a: Float[Tensor, "*batch 2"], b: Float[Tensor, "*batch 2"]) -> tuple[Tensor, Tensor]:

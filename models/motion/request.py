@@ -9,6 +9,7 @@ from torch import Tensor
 
 from models.errors import InputError
 from models.motion.features import smpl_parameters
+from models.motion.known_frames import KnownFrames, poses_known
 from models.motion.model import MotionModel
 from models.motion.plan import MEAN, PLAN_FEATURES, PLAN_STRIDE, moments_of
 from models.types import FPS, Motion, PersonTrack, Role
@@ -20,15 +21,6 @@ REACH = torch.tensor((8.0, 8.0, 0.85, 1.01, 1.01, 1.01, 1.01, 1.71, 1.0, 1.0))
 from the height of a pelvis, unit vectors, hands."""
 FASTEST_M_S = 6.0
 """Nobody in a care home moves faster over the floor."""
-
-
-@dataclass(frozen=True)
-class KnownFrames:
-    """Values that sampled motion must have, in the canonical frame of the first person's first frame."""
-
-    features: Float[Tensor, "person time 268"]
-    where: Bool[Tensor, "person time 268"]
-    """Which of them are known."""
 
 
 @dataclass(frozen=True)
@@ -46,6 +38,7 @@ class MotionRequest:
     """One motion that is wanted."""
 
     text: str
+    """Empty where nothing is said; then frames are known."""
     roles: tuple[Role, ...]
     """One a person, one to as many as the model knows identities."""
     rest: Float[Tensor, "person 22 3"]
@@ -63,7 +56,7 @@ class MotionRequest:
 def check_request(request: MotionRequest, model: MotionModel) -> None:
     """Raise InputError for what no model can answer, before anything is computed."""
     can = model.config.denoiser.people
-    if not request.text.strip():
+    if not request.text.strip() and request.known is None:
         raise InputError("text", "is empty", "say what happens, in a sentence")
     if len(request.roles) not in can:
         known = " to ".join(str(number) for number in sorted({min(can), max(can)}))
@@ -77,6 +70,13 @@ def check_request(request: MotionRequest, model: MotionModel) -> None:
         raise InputError(
             "known frames", f"need a motion of at most {longest} frames, got {request.frames}", "ask for less"
         )
+    if request.known is not None and request.known.floats:
+        if not poses_known(request.known.where[None])[0, 0].any():
+            raise InputError("known frames", "say nowhere where the first person is", "give a pose of everybody")
+        if request.plan is not None:
+            raise InputError(
+                "plan", "is told in the canonical frame, the known frames in one of their own", "give one of the two"
+            )
     _check_plan(request, model)
 
 

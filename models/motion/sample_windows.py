@@ -5,29 +5,37 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 import torch
-from jaxtyping import Bool, Float
+from jaxtyping import Bool, Float, Int
 from torch import Tensor
 
 from models.body.kinematics import bone_lengths
 from models.motion import plan as plans
 from models.motion.condition import Condition, Embed
 from models.motion.dataset import ROLES
-from models.motion.denoising import Denoiser, denoise, fade_from_known, known_lead_of, last_of_lead
+from models.motion.denoising import Denoiser, denoise
 from models.motion.features import (
     FEATURES,
+    POSITIONS,
     ROTATIONS,
     VECTORS,
     canonicalise,
     from_frames,
-    heading,
-    inverse_transformed,
-    root_matrices,
     to_frames,
     transformed,
 )
+from models.motion.known_frames import (
+    KnownFrames,
+    at_frame,
+    continued,
+    fade_from_known,
+    known_run_of,
+    moved,
+    place_of,
+    poses_known,
+)
 from models.motion.model import MotionModel
-from models.motion.plan import PLAN_FEATURES, PLAN_STRIDE, moments_of, plan_at_frames, plan_of
-from models.motion.request import KnownFrames, MotionRequest, check_request
+from models.motion.plan import HOLDS, PLAN_FEATURES, PLAN_STRIDE, moments_of, plan_at_frames, plan_of
+from models.motion.request import MotionRequest, check_request
 from models.motion.schedulers import SamplingConfig
 from models.networks import half_precision
 from models.types import FPS
@@ -64,7 +72,9 @@ def sample(
 
 def _first_window(request: MotionRequest, longest: int) -> MotionRequest:
     frames = min(request.frames, longest)
-    known = request.known and KnownFrames(request.known.features[:, :frames], request.known.where[:, :frames])
+    known = request.known and replace(
+        request.known, features=request.known.features[:, :frames], where=request.known.where[:, :frames]
+    )
     return replace(request, frames=frames, known=known)
 
 
@@ -90,6 +100,8 @@ class _Window:
     mask: Bool[Tensor, "batch person time"]
     known: Float[Tensor, "batch person time 268"]
     where: Bool[Tensor, "batch person time 268"]
+    floats: Bool[Tensor, "batch"]
+    """Scenes whose known frames stand in a frame of their own."""
     known_plan: Float[Tensor, "batch person moment 10"]
     where_plan: Bool[Tensor, "batch person moment 10"]
     generators: list[torch.Generator]
@@ -102,6 +114,7 @@ def _window_of(requests: Sequence[MotionRequest], embed: Embed, device: torch.de
     bones = torch.zeros(len(requests), people, 21)
     known = torch.zeros(len(requests), people, frames, FEATURES)
     where = torch.zeros_like(known, dtype=torch.bool)
+    floats = torch.tensor([request.known is not None and request.known.floats for request in requests])
     known_plan = torch.zeros(len(requests), people, moments_of(frames), PLAN_FEATURES)
     where_plan = torch.zeros_like(known_plan, dtype=torch.bool)
     for at, request in enumerate(requests):
@@ -116,15 +129,18 @@ def _window_of(requests: Sequence[MotionRequest], embed: Embed, device: torch.de
             moments = moments_of(request.frames)
             known_plan[at, :count, :moments] = request.plan.plan
             where_plan[at, :count, :moments] = request.plan.where
-    dropped = torch.zeros(len(requests), dtype=torch.bool)
+    dropped = torch.tensor([not request.text.strip() for request in requests])
     identity_ids = torch.arange(people).expand(len(requests), -1)
-    condition = Condition(embed([request.text for request in requests]), dropped, roles, bones, identity_ids)
+    # A caption that is left out is not heard, whatever stands in for it.
+    text = embed([request.text if request.text.strip() else "nothing" for request in requests])
+    condition = Condition(text, dropped, roles, bones, identity_ids)
     condition = condition.map(lambda value: value.to(device))
     return _Window(
         condition,
         mask.to(device),
         known.to(device),
         where.to(device),
+        floats.to(device),
         known_plan.to(device),
         where_plan.to(device),
         [torch.Generator().manual_seed(request.seed) for request in requests],
@@ -153,18 +169,22 @@ def _plans(planner: Denoiser, window: _Window, config: SamplingConfig) -> Float[
     seen, told = window.known[:, :, ::PLAN_STRIDE], window.where[:, :, ::PLAN_STRIDE]
     root, turn = told[..., :3].all(-1), told[..., ROTATIONS][..., :6].all(-1)
     # Hands are on somebody only as far as everybody's are known.
-    everybody = (told.all(-1) | ~moments).all(1, keepdim=True) & moments
+    everybody = (told[..., POSITIONS].all(-1) | ~moments).all(1, keepdim=True) & moments
     shown = torch.stack([*3 * [root], *5 * [turn], *2 * [everybody]], dim=-1)
     known = torch.where(shown, plan_of(seen, moments), window.known_plan)
     where = shown | window.where_plan
-    lead = known_lead_of(where)
-    values = plans.normalise(known)
+    run = known_run_of(where[..., : HOLDS.start].all(-1))
+    values, last = plans.normalise(known), run.last[:, :1]
 
-    def mend(predicted: Tensor) -> Tensor:
-        if not lead.any():
-            return predicted
-        moved = plans.continued(plans.denormalise(predicted), known, lead)
-        return fade_from_known(plans.normalise(moved), values, lead, FPS / PLAN_STRIDE)
+    def mend(predicted: Tensor, left: float) -> tuple[Tensor, Tensor]:
+        if not run.there.any():
+            return predicted, values
+        found = plans.denormalise(predicted)
+        put = plans.moved(known, at_frame(known[:, :1], last), at_frame(found[:, :1], last))
+        told = torch.where(window.floats[:, None, None, None], put, known)
+        found = plans.normalise(plans.continued(found, told, run))
+        told = plans.normalise(told)
+        return fade_from_known(found, told, where, run, FPS / PLAN_STRIDE, left), told
 
     found = denoise(config.plan, planner, window.condition, moments, window.generators, (values, where), mend)
     return plans.denormalise(found)
@@ -180,8 +200,11 @@ def _bodies_along(
     """Bodies, each in the frames that its plan gives, and from there into the world."""
     at_frames = plan_at_frames(plan, window.mask[:, :, ::PLAN_STRIDE], window.mask.shape[2])
     frames = plans.frames_of_bodies(at_frames)
-    values = model.normaliser(to_frames(window.known, frames))
-    where, lead = _turnable(window.where), known_lead_of(window.where)
+    where = _turnable(window.where)
+    run = known_run_of(poses_known(where))
+    last = run.last[:, 0]
+    known = _put(window, last, at_frame(frames[:, :1], last[:, None])[:, 0, 0])
+    values = model.normaliser(to_frames(known, frames))
     condition = replace(window.condition, plan=at_frames)
     found = denoise(
         config,
@@ -190,26 +213,37 @@ def _bodies_along(
         window.mask,
         window.generators,
         (values, where),
-        lambda predicted: fade_from_known(predicted, values, lead, FPS),
+        lambda predicted, left: (fade_from_known(predicted, values, where, run, FPS, left), values),
     )
     found = from_frames(model.normaliser.denormalise(found), frames)
     # Into a moving frame and back again, what is known comes out rounded.
-    return torch.where(where, window.known, found)
+    return torch.where(where, known, found)
 
 
 def _bodies_in_the_world(
     model: MotionModel, bodies: Denoiser, window: _Window, config: SamplingConfig
 ) -> Float[Tensor, "batch person time 268"]:
-    values, lead = model.normaliser(window.known), known_lead_of(window.where)
+    values, run = model.normaliser(window.known), known_run_of(poses_known(window.where))
+    last = run.last[:, 0]
 
-    def mend(predicted: Tensor) -> Tensor:
-        if not lead.any():
-            return predicted
-        moved = _continued(model.normaliser.denormalise(predicted), window.known, lead)
-        return fade_from_known(model.normaliser(moved), values, lead, FPS)
+    def mend(predicted: Tensor, left: float) -> tuple[Tensor, Tensor]:
+        if not run.there.any():
+            return predicted, values
+        found = model.normaliser.denormalise(predicted)
+        known = _put(window, last, place_of(found, last))
+        found, told = model.normaliser(continued(found, known, run)), model.normaliser(known)
+        return fade_from_known(found, told, window.where, run, FPS, left), told
 
     found = denoise(config, bodies, window.condition, window.mask, window.generators, (values, window.where), mend)
     return model.normaliser.denormalise(found)
+
+
+def _put(
+    window: _Window, frame: Int[Tensor, "batch"], places: Float[Tensor, "batch 3"]
+) -> Float[Tensor, "batch person time 268"]:
+    """Known frames; those that float where the first person is at these places in a frame."""
+    put = moved(window.known, place_of(window.known, frame), places)
+    return torch.where(window.floats[:, None, None, None], put, window.known)
 
 
 def _turnable(where: Bool[Tensor, "batch person time 268"]) -> Bool[Tensor, "batch person time 268"]:
@@ -219,24 +253,3 @@ def _turnable(where: Bool[Tensor, "batch person time 268"]) -> Bool[Tensor, "bat
     vectors[..., :2] &= vectors[..., :2].all(-1, keepdim=True)
     where[..., VECTORS] = vectors.flatten(-2)
     return where
-
-
-def _continued(
-    predicted: Float[Tensor, "batch person time 268"],
-    known: Float[Tensor, "batch person time 268"],
-    known_lead: Tensor,
-) -> Float[Tensor, "batch person time 268"]:
-    """Where a person's first frames are known, what is predicted of the others is rotated and moved over the floor so
-    that it begins where the known ones end. While there is next to no signal the network cannot see that."""
-    last = last_of_lead(known_lead, FEATURES)
-    ours, theirs = (features.gather(2, last).flatten(0, 1)[:, None] for features in (predicted, known))
-    away, onto = (
-        torch.cat([features[:, 0, 0, :2], _yaw(heading(root_matrices(features[:, 0, 0])))], dim=-1)
-        for features in (ours, theirs)
-    )
-    moved = transformed(inverse_transformed(predicted.flatten(0, 1)[:, None], away), onto).view_as(predicted)
-    return torch.where((known_lead > 0)[..., None, None], moved, predicted)
-
-
-def _yaw(ahead: Float[Tensor, "row 2"]) -> Float[Tensor, "row 1"]:
-    return torch.atan2(ahead[:, 1], ahead[:, 0])[:, None]

@@ -1,4 +1,4 @@
-"""Commands about motion: corpus, sample, falls, export, smooth."""
+"""Commands about motion: corpus, sample, animate, falls, export, smooth."""
 
 from pathlib import Path
 from typing import Annotated, Literal
@@ -58,6 +58,30 @@ def sample(
 
     settings, roles = read_settings(config, seed), role or []
     summary = run_verb("sample", prefect, lambda _: sample(text, people, frames, count, out, settings, roles))
+    print_summary(summary)
+
+
+def animate(
+    store: Annotated[str, typer.Argument(help="Store that `reconstruct` made: a folder or a URL.")],
+    clip: Annotated[str, typer.Option(help="Clip of the store, as `careclips show STORE` names it.")],
+    time: Annotated[float, typer.Option(help="Of the frame in the clip, seconds.")],
+    out: Annotated[Path, typer.Option(help="Folder for a npz and a film strip a motion.")],
+    before: Annotated[float, typer.Option(min=0.0, help="Seconds of motion before the frame.")] = 2.0,
+    after: Annotated[float, typer.Option(min=0.0, help="Seconds of motion after it.")] = 3.0,
+    text: Annotated[str, typer.Option(help="What happens, in a sentence; may be left out.")] = "",
+    person: Annotated[
+        list[str] | None, typer.Option(help="Who of the people in the frame; all of them if not said.")
+    ] = None,
+    count: Count = 1,
+    config: Config = None,
+    seed: Seed = 0,
+    prefect: Prefect = False,
+) -> None:
+    """Make motion before and after one reconstructed frame of one person or several."""
+    from pipeline.animate import StoreFrame, animate
+
+    settings, frame = read_settings(config, seed), StoreFrame(store, clip, time, tuple(person or ()))
+    summary = run_verb("animate", prefect, lambda _: animate(frame, (before, after), text, count, out, settings))
     print_summary(summary)
 
 
@@ -146,5 +170,5 @@ def add_motion_commands(app: typer.Typer) -> None:
     """Add the commands of this file."""
     for name, group in (("corpus", corpus_app), ("falls", falls_app)):
         app.add_typer(group, name=name)
-    for name, command in (("sample", sample), ("export", export), ("smooth", smooth)):
+    for name, command in (("sample", sample), ("animate", animate), ("export", export), ("smooth", smooth)):
         app.command(name)(command)

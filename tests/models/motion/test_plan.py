@@ -9,6 +9,7 @@ from torch.testing import assert_close
 from models.motion import plan as plans
 from models.motion.dataset import Piece
 from models.motion.features import from_frames, heading, root_matrices, to_frames, transformed
+from models.motion.known_frames import KnownRun
 from models.motion.plan import (
     HEADING,
     HOLDS,
@@ -97,7 +98,7 @@ def test_a_plan_is_continued_from_what_is_known_and_stays_rigid(pair):
     known = torch.zeros_like(plan)
     known[..., HEADING] = torch.tensor([0.0, 1.0])
     known[..., :2] = torch.tensor([2.0, 3.0])
-    moved = continued(plan, known, torch.tensor([[3, 0]]))
+    moved = continued(plan, known, KnownRun(torch.tensor([[0, 2]]), torch.tensor([[2, 1]])))
     assert_close(moved[0, 0, 2, :2], torch.tensor([2.0, 3.0]))
     assert_close(moved[0, 0, 2, HEADING], torch.tensor([0.0, 1.0]), atol=1e-6, rtol=0)
     assert torch.equal(moved[0, 1], plan[0, 1]), "of whom nothing is known, nothing is moved"

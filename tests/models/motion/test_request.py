@@ -11,8 +11,9 @@ from models.errors import InputError
 from models.geometry.transforms import matrix_from_axis_angle
 from models.motion.denoisers.identity import IdentityConfig
 from models.motion.features import FEATURES, from_matrices
+from models.motion.known_frames import KnownFrames
 from models.motion.model import MotionModel, MotionModelConfig
-from models.motion.request import KnownFrames, KnownPlan, MotionRequest, check_request, motion_of
+from models.motion.request import KnownPlan, MotionRequest, check_request, motion_of
 
 SMALL = IdentityConfig(width=32, layers=1, heads=2, text=12)
 MODEL = MotionModel(MotionModelConfig(denoiser=SMALL, max_frames=40))
@@ -41,6 +42,16 @@ REQUEST = MotionRequest("someone walks", ("person",), REST, 24, 3)
 def test_what_no_model_can_answer_is_refused(wrong, told):
     with pytest.raises(InputError, match=told):
         check_request(replace(REQUEST, **wrong), MODEL)
+
+
+def test_known_frames_that_float_say_where_the_first_person_is_and_have_no_plan():
+    nowhere = KnownFrames(torch.zeros(1, 24, FEATURES), torch.zeros(1, 24, FEATURES, dtype=torch.bool), floats=True)
+    with pytest.raises(InputError, match="known frames: say nowhere where the first person is"):
+        check_request(replace(REQUEST, known=nowhere), MODEL)
+    posed = replace(nowhere, where=~nowhere.where)
+    check_request(replace(REQUEST, text="", known=posed), PLANNED)
+    with pytest.raises(InputError, match="plan: is told in the canonical frame"):
+        check_request(replace(REQUEST, known=posed, plan=planned(n0=0.0)), PLANNED)
 
 
 def planned(frames=24, people=1, **numbers):

@@ -15,8 +15,10 @@ from models.body.model import load_body
 from models.body.rest_skeleton import skeleton_of
 from models.motion.denoisers.identity import IdentityConfig
 from models.motion.features import FEATURES, ROTATIONS, matrices
+from models.motion.interactive_pose import in_world_of, known_pose
+from models.motion.known_frames import KnownFrames
 from models.motion.model import MotionModel, MotionModelConfig, load_motion_model
-from models.motion.request import KnownFrames, KnownPlan, MotionRequest
+from models.motion.request import KnownPlan, MotionRequest
 from models.motion.sample_windows import sample
 from models.motion.schedulers import SamplingConfig
 from models.text.encoder import SentenceConfig, TextEncoder
@@ -174,6 +176,26 @@ def test_known_frames_and_features_stay(plan, embed):
     found = sample(model, embed, [walk(people=2, known=KnownFrames(features, where))], FAST)[0]
     torch.testing.assert_close(found[where], features[where], atol=1e-5, rtol=0.0)
     assert (found[~where] - free[~where]).abs().max() > 1e-3, "the rest depends on what is known"
+
+
+@pytest.mark.parametrize("plan", [None, SMALL])
+def test_known_frames_that_float_are_met_wherever_they_lie(plan, embed):
+    """The same pose told elsewhere on the floor: the same motion; and the same in company, of one who has none."""
+    rotations = 0.5 * torch.randn(2, 24, 3, generator=torch.Generator().manual_seed(2))
+    rest = torch.rand(2, 22, 3, generator=torch.Generator().manual_seed(3))
+    here, there = (
+        known_pose(rest, rotations, torch.tensor([[0.3, 0.1, 0.9], [0.5, 0.9, 0.8]]) + away, 24, 12)
+        for away in (torch.zeros(3), torch.tensor([3.0, -2.0, 0.0]))
+    )
+    model = model_of(plan=plan)
+    asked = [replace(walk(24, 2, 5), rest=rest, known=known) for known in (here, there)]
+    one, other, _ = sample(model, embed, [*asked, walk(30, 1, 6)], FAST)
+    torch.testing.assert_close(one, other, atol=1e-3, rtol=0.0)
+    torch.testing.assert_close(sample(model, embed, asked[:1], FAST)[0], one, atol=1e-3, rtol=0.0)
+    at_pose = in_world_of(there, 12, one)
+    torch.testing.assert_close(at_pose[there.where], there.features[there.where], atol=2e-3, rtol=0.0)
+    unsaid = sample(model, embed, [replace(asked[0], text="")], FAST)[0]
+    assert (unsaid - one).abs().max() > 5e-4, "a caption is heard beside a pose"
 
 
 @pytest.mark.parametrize("plan", [None, SMALL])

@@ -14,8 +14,9 @@ from models.motion.denoisers.role_scans import role_scans
 from models.motion.denoisers.selective_scan import selective_scan
 from models.motion.denoisers.timotion import MIXERS, LocalPatterns, TimotionConfig
 from models.motion.features import FEATURES
+from models.motion.known_frames import KnownFrames
 from models.motion.model import MotionModel, MotionModelConfig
-from models.motion.request import KnownFrames, MotionRequest
+from models.motion.request import MotionRequest
 from models.motion.sample_windows import sample
 from models.motion.schedulers import SamplingConfig
 

@@ -1,0 +1,69 @@
+"""Interactive poses: who touches, and where a pose is in a motion."""
+
+import numpy as np
+import pytest
+import torch
+from torch.testing import assert_close
+
+from models.body.model import load_body, relaxed_pose
+from models.body.rest_skeleton import skeleton_of
+from models.motion.features import POSITIONS, ROTATIONS, encode, positions
+from models.motion.holding import TOUCH_M, gap
+from models.motion.interactive_pose import in_world_of, known_pose, skin_distance
+from models.motion.known_frames import moved
+
+
+@pytest.fixture(scope="module")
+def body():
+    return load_body()
+
+
+@pytest.fixture(scope="module")
+def rest(body):
+    return skeleton_of(body).rest_joints(torch.zeros(2, 10))
+
+
+def standing(apart_m: float) -> tuple[torch.Tensor, torch.Tensor]:
+    """Two who stand side by side, facing +x, so far apart."""
+    rotations = torch.zeros(2, 24, 3)
+    rotations[:, 0] = torch.full((3,), 2.0 * np.pi / 3.0 / 3.0**0.5)
+    rotations[:, 1:] = torch.as_tensor(relaxed_pose(), dtype=torch.float32).view(23, 3)
+    return rotations, torch.tensor([[0.0, 0.0, 0.95], [0.0, apart_m, 0.95]])
+
+
+@pytest.mark.parametrize("apart_m", [0.35, 0.45, 0.55, 0.65, 0.8, 1.2])
+def test_the_gap_is_about_that_of_the_bodies_skin(body, rest, apart_m):
+    rotations, transl = standing(apart_m)
+    found = gap(positions(encode(rest, rotations[:, None], transl[:, None])))[0]
+    skin = skin_distance(body, np.zeros((2, 10)), rotations.double().numpy(), transl.double().numpy())
+    if skin > 0.02:
+        assert abs(float(found) - skin) < 0.06
+    else:
+        assert found < TOUCH_M
+
+
+def test_the_skin_of_two_who_stand_apart_is_farther_by_as_much_as_they_are(body):
+    rotations, transl = (values.double().numpy() for values in standing(0.9))
+    near, far = (skin_distance(body, np.zeros((2, 10)), rotations, transl * [1.0, s, 1.0]) for s in (1.0, 2.0))
+    assert far - near == pytest.approx(0.9, abs=1e-4) and 0.1 < near < 0.4
+    assert skin_distance(body, np.zeros((1, 10)), rotations[:1], transl[:1]) == float("inf")
+
+
+def test_nobody_is_near_to_who_is_alone_and_the_order_changes_nothing(rest):
+    rotations, transl = standing(0.7)
+    joints = positions(encode(rest, rotations[:, None], transl[:, None]))
+    assert gap(joints[:1]).tolist() == [float("inf")]
+    assert_close(gap(joints), gap(joints.flip(0)))
+    third = torch.cat([joints, joints[:1] + torch.tensor([0.2, 0.0, 0.0])])
+    assert gap(third)[0] < gap(joints)[0], "of three, the nearest two"
+
+
+def test_a_pose_is_known_in_its_frame_alone_and_brings_a_motion_to_its_world(rest):
+    rotations, transl = standing(0.7)
+    known = known_pose(rest, rotations, transl, 12, 5)
+    assert known.floats and known.where[:, 5, POSITIONS].all() and known.where[:, 5, ROTATIONS].all()
+    assert known.where.sum() == 2 * (66 + 132)
+    still = encode(rest, rotations[:, None].expand(-1, 12, -1, -1), transl[:, None].expand(-1, 12, -1))
+    elsewhere = moved(still[None], torch.zeros(1, 3), torch.tensor([[4.0, -2.0, 2.5]]))[0]
+    found = in_world_of(known, 5, elsewhere)
+    assert_close(found[known.where], known.features[known.where], atol=1e-5, rtol=0.0)
