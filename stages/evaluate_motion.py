@@ -21,6 +21,7 @@ from jaxtyping import Float, Int
 from pydantic import Field
 from torch import Tensor
 
+from models.body.model import BodyModel
 from models.config import Config, renamed
 from models.corpus.reader import Corpus, Row
 from models.errors import InputError
@@ -28,6 +29,7 @@ from models.falls.causes import DIRECTION_ANGLES
 from models.motion.dataset import ROLES, MotionData, Piece
 from models.motion.evaluation import memorisation, metrics
 from models.motion.evaluation.evaluator import MotionEvaluator, meaning_of
+from models.motion.evaluation.interaction_metrics import Pair, SampledPair, metrics_by_kind, rests_low
 from models.motion.evaluation.physical_metrics import (
     BodySurfaces,
     closest_m,
@@ -96,6 +98,10 @@ class Scene:
     """The item whose caption that is; of real motion, its own."""
     take: str
     """The independent take that the motion, or its caption, comes from."""
+    raw: Float[Tensor, "person time 268"] | None = None
+    """Of sampled motion, what it was before it was cleaned up."""
+    asked: Float[Tensor, "person time 268"] | None = None
+    """Of sampled motion, the real one whose caption it was sampled for."""
 
     @property
     def group(self) -> str:
@@ -191,8 +197,11 @@ def sample_scenes(
         requests.append(MotionRequest(scene.text, roles, scene.rest, frames, int(own.integers(2**40)), betas=betas))
     # Of about one length together, so that little of a batch is padding.
     order = sorted(range(len(requests)), key=lambda k: (len(requests[k].roles), requests[k].frames))
-    found = dict(zip(order, sampler.features([requests[k] for k in order]), strict=True))
-    return [replace(scene, features=found[k]) for k, scene in enumerate(wanted)]
+    raw = dict(zip(order, replace(sampler, cleanup=None).features([requests[k] for k in order]), strict=True))
+    return [
+        replace(scene, features=sampler.cleaned(requests[k], raw[k]), raw=raw[k], asked=scene.features)
+        for k, scene in enumerate(wanted)
+    ]
 
 
 def check(config: EvaluateMotionConfig, real: Sequence[Scene], names: Iterable[str]) -> None:
@@ -248,7 +257,26 @@ def run(
             summary[key] = compute_metrics(config, evaluated.at(own), table["real"].at(others), is_real, rng)
             if learned is not None and group is None and name != "shuffled_text":
                 summary[key] |= _memorisation(config, evaluated, learned, rng)
+        if name in arms:
+            summary[name] |= _acting(judge.surfaces.body, evaluated.scenes)
     return summary
+
+
+def _acting(body: BodyModel, scenes: Sequence[Scene]) -> dict[str, Any]:
+    """Whether two act together, by kind of interaction, and whether who fell comes to rest lying: as sampled, and
+    cleaned up."""
+    pairs, low = [], []
+    for scene in scenes:
+        if scene.raw is None or scene.asked is None:
+            continue
+        arms = {"real": scene.asked, "raw": scene.raw, "cleaned": scene.features}
+        if scene.group == "composed_pairs":
+            acted = {name: Pair(features, scene.rest, scene.betas) for name, features in arms.items()}
+            pairs.append(SampledPair(scene.row.details["composition"], scene.text, **acted))
+        elif scene.row.kind == "fall":
+            low.append([rests_low(features, scene.rest) for features in arms.values()])
+    share = dict(zip(("real", "raw", "cleaned"), np.mean(low, axis=0).tolist(), strict=True)) if low else None
+    return {"interactions": metrics_by_kind(body, pairs), "rest_head_below_035": share}
 
 
 def _memorisation(

@@ -77,14 +77,20 @@ class MotionSampler:
             for request, sampled in zip(
                 batch, sample(self.model, self.texts.encode, batch, self.sampling), strict=True
             ):
-                if self.cleanup is not None:
-                    assert request.betas is not None, "cleaning up needs the shapes of the bodies"
-                    sampled = clean_up(self.cleanup, self.body, request.betas, request.rest, sampled)
-                found.append(sampled)
+                found.append(self.cleaned(request, sampled))
             if len(requests) > self.batch_size:
                 progress = ("sampling motion", len(found), len(requests))
                 logger.info("%s: %d of %d", *progress, extra={"progress": progress})
         return found
+
+    def cleaned(
+        self, request: MotionRequest, sampled: Float[Tensor, "person time 268"]
+    ) -> Float[Tensor, "person time 268"]:
+        """Clean up what was sampled for a request; without a clean-up it is what it was."""
+        if self.cleanup is None:
+            return sampled
+        assert request.betas is not None, "cleaning up needs the shapes of the bodies"
+        return clean_up(self.cleanup, self.body, request.betas, request.rest, sampled)
 
     def motions(self, requests: Sequence[MotionRequest]) -> list[Motion]:
         """Sample one motion a request, 20 Hz, in SMPL's parameters; actions are unknown (-1)."""

@@ -143,6 +143,26 @@ def test_who_copies_what_was_learned_is_found_out(items, scenes, judge, body, tm
     assert (tmp_path / "out" / "memorised.png").stat().st_size > 5000
 
 
+def test_sampled_scenes_are_judged_before_and_after_they_were_cleaned_up(scenes, judge, tmp_path):
+    """Of a pair, and of whoever falls; here what was sampled is what is real, and cleaned up 10 cm higher."""
+    sampled = []
+    for scene in scenes:
+        higher = scene.features.clone()
+        higher[..., 2] += 0.1
+        row = replace(scene.row, details=scene.row.details | {"composition": "walk_beside"})
+        sampled.append(replace(scene, features=higher, row=row, raw=scene.features, asked=scene.features))
+    summary = run(CONFIG, judge, scenes, {"sampled": sampled, "unknown": scenes}, 0)
+    found = summary["sampled"]["interactions"]["walk_beside"]
+    assert found["scenes"] == 1 and found["cleanup_moved_cm"] == pytest.approx(10.0, abs=1e-3)
+    assert found["wasserstein_cm"] == {"raw": 0.0, "cleaned": pytest.approx(0.0, abs=1e-6)}
+    assert set(found["pair_distance_m"]) == set(found["interpenetration_cm3"]) == {"real", "raw", "cleaned"}
+    assert summary["sampled"]["rest_head_below_035"]["real"] == summary["sampled"]["rest_head_below_035"]["raw"] == 1.0
+    assert summary["unknown"]["interactions"] == {} and summary["unknown"]["rest_head_below_035"] is None
+    write_motion_report(tmp_path, summary)
+    head, line = (tmp_path / "interactions.csv").read_text().splitlines()
+    assert head.startswith("arm,kind,scenes,pair_distance_m_real") and line.startswith("sampled,walk_beside,1,")
+
+
 def test_several_samples_of_a_caption_have_a_multimodality(scenes, judge):
     once = [*{scene.text: scene for scene in scenes if scene.row.name != "pair"}.values()]
     turned = [replace(scene, features=scene.features.flip(1)) for scene in once]
@@ -186,6 +206,7 @@ def test_a_model_answers_the_captions_with_scenes_of_their_own_shape(scenes, jud
     assert [scene.row.name for scene in made] == [scene.row.name for scene in single for _ in range(2)]
     assert all(one.features.shape == scene.features.shape for one, scene in zip(made[::2], single, strict=True))
     assert (made[0].features - made[1].features).abs().max() > 0.01
+    assert torch.equal(made[0].raw, made[0].features) and torch.equal(made[0].asked, single[0].features)
     alone = sample_scenes(*given, single[3:4], 0)
     assert torch.allclose(alone[1].features, made[7].features, atol=1e-4)
     # Two windows of one item have one caption, and motions of their own.

@@ -29,8 +29,8 @@ SHOWN = (
 
 
 def write_motion_report(folder: Path, summary: dict[str, dict[str, Any]]) -> None:
-    """Write `summary.json`, `table.csv`, `motion.png`, a panel a metric, and `memorised.png` where that was
-    measured."""
+    """Write `summary.json`, `table.csv`, `motion.png`, a panel a metric, `interactions.csv`
+    where pairs were sampled, and `memorised.png` where that was measured."""
     write_text(folder / "summary.json", json.dumps(summary, indent=1) + "\n")
     with (folder / "table.csv").open("w", newline="") as file:
         lines = csv.writer(file)
@@ -38,6 +38,7 @@ def write_motion_report(folder: Path, summary: dict[str, dict[str, Any]]) -> Non
         for arm, row in summary.items():
             shown = [_shown(row, name) or ["", "", ""] for name in SHOWN]
             lines.writerow([arm, row["scenes"], *(value for estimate in shown for value in estimate)])
+    _write_interactions(folder / "interactions.csv", summary)
     matplotlib.use("Agg")
     from matplotlib import pyplot as plt
 
@@ -58,6 +59,31 @@ def write_motion_report(folder: Path, summary: dict[str, dict[str, Any]]) -> Non
     near = {arm: row["nearest_learned_quantiles"] for arm, row in summary.items() if "nearest_learned_quantiles" in row}
     if near:
         (folder / "memorised.png").write_bytes(memorisation.plot(near))
+
+
+def _write_interactions(path: Path, summary: dict[str, dict[str, Any]]) -> None:
+    """Write a line an arm and kind of interaction, where pairs were sampled."""
+    lines = [
+        {"arm": arm, "kind": kind, **_flat(found)}
+        for arm, row in summary.items()
+        for kind, found in row.get("interactions", {}).items()
+    ]
+    if lines:
+        with path.open("w", newline="") as file:
+            table = csv.DictWriter(file, list(dict.fromkeys(name for line in lines for name in line)))
+            table.writeheader()
+            table.writerows(lines)
+
+
+def _flat(found: Mapping[str, Any]) -> dict[str, Any]:
+    """Name what is in a part after both."""
+    flat: dict[str, Any] = {}
+    for name, value in found.items():
+        if isinstance(value, Mapping):
+            flat |= {f"{name}_{part}": of for part, of in value.items()}
+        else:
+            flat[name] = value
+    return flat
 
 
 def _shown(row: Mapping[str, Any], name: str) -> list[float] | None:
