@@ -23,7 +23,7 @@ from models.text.encoder import SentenceConfig, TextConfig, TextEncoder
 from models.text.vocabulary import ROLE_WORDS
 from models.types import Motion, Role
 
-VERSION = 1
+VERSION = 2
 """Of how motion is sampled and cleaned up, the words it is asked in included: what was made by another is made again.
 """
 AGES: dict[Role, tuple[float, float]] = {

@@ -1,19 +1,23 @@
-"""Sampled motion cleaned up: no jitter, standing feet that stand, nobody inside the floor or inside another.
+"""Sampled motion cleaned up: no jitter, standing feet that stand, nobody inside the floor or inside another, hands that
+hold where they held.
 
 A denoiser's frames are each off by centimetres, which no eye forgives where a foot stands. In: features as sampled, and
-the bodies that act them. Out: features of a motion near by: low-pass filtered; limbs bent out of the floor; feet
-planted where the motion says that they stand, by linear least squares over all frames and two-bone inverse kinematics;
-people moved out of each other.
+the bodies that act them. Out: features of a motion near by: low-pass filtered, less so while somebody falls; who rests
+on the floor laid down; limbs bent out of the floor; feet planted where the motion says that they stand, and they do not
+run, by linear least squares over all frames and two-bone inverse kinematics; people moved out of each other; palms
+brought back to the skin that they held.
 """
 
 import itertools
 import math
+from collections.abc import Sequence
+from dataclasses import dataclass
 
 import numpy as np
 import torch
-from jaxtyping import Bool, Float
+from jaxtyping import Bool, Float, Int
 from pydantic import Field
-from scipy.ndimage import binary_closing, binary_opening
+from scipy.ndimage import binary_closing, binary_opening, gaussian_filter1d, maximum_filter1d
 from scipy.signal import butter, sosfiltfilt
 from scipy.sparse import csr_array, eye_array, kron, vstack
 from scipy.sparse.linalg import spsolve
@@ -23,16 +27,26 @@ from models.body.collision_spheres import CollisionSpheres
 from models.body.floor_contact import stand_on_floor
 from models.body.kinematics import forward_kinematics
 from models.body.model import BodyModel
+from models.body.tracks import rest_joints_of
+from models.body.two_bone_ik import ARMS
 from models.config import Config, renamed
+from models.geometry.easing import smoothstep
 from models.geometry.rotations import matrix_from_columns
-from models.motion.features import CONTACTS, FEET, ROTATIONS, canonicalise, from_matrices
+from models.motion.features import CONTACT_SPEED_M_S, CONTACTS, FEET, ROTATIONS, canonicalise, from_matrices, matrices
 from models.motion.floor_clearance import floor_clearance_of, resolve_floor_penetration
+from models.motion.kept_holds import HeldPlace, held_places, keep_holds
+from models.motion.lying import lay_down
 from models.types import FPS, SMPL_JOINTS
 
 DIRECTIONS = 24
 """Of the floor, in which a way out of another person is looked for."""
 SUBSAMPLE = 8
 """Of discs that bound how far it is out of all of them."""
+FALL_S = 0.1
+"""Before and after somebody drops fast the filter changes."""
+RUNNING_S = 0.2
+STEP_FRAMES = 5
+"""That a step after the body takes: a quarter of a second."""
 ANKLES = (SMPL_JOINTS.index("left_ankle"), SMPL_JOINTS.index("right_ankle"))
 
 
@@ -42,10 +56,22 @@ class CleanupConfig(Config):
     cutoff_hz: float = Field(default=4.0, gt=0.0, lt=FPS / 2.0)
     """Of the zero-lag low-pass filter (Butterworth, fourth order, there and back) over root and rotations: people move
     slower, jitter is faster."""
+    fall_cutoff_hz: float = Field(default=6.0, gt=0.0, lt=FPS / 2.0)
+    """Of the same filter while a pelvis drops at `fall_speed_m_s` and more: falls are over in half a second, and the
+    lower cut-off takes a fifth of their speed."""
+    fall_speed_m_s: float = Field(default=1.0, gt=0.0)
+    """Metres per second downwards: more than of who sits down; from half of it on the cut-off begins to rise."""
+    rest_head_m: float = Field(default=0.3, gt=0.0)
+    """Metres over the floor of the head, at most, of who rests lying: a head higher than that is borne by nothing."""
+    planted_speed_m_s: float = Field(default=0.35, gt=0.0)
+    """Metres per second: a foot that is faster for a fifth of a second does not stand, whatever the motion states.
+    Feet that slip while they stand are slower, swinging feet faster."""
     leg_std_m: float = renamed("leg_m", "leg_std_m", 0.05, gt=0.0)
     """Metres by which an ankle's correction differs from its body's."""
-    body_std_m: float = renamed("body_m", "body_std_m", 0.3, gt=0.0)
+    body_std_m: float = renamed("body_m", "body_std_m", 0.15, gt=0.0)
     """Metres that a body is moved over the floor; bodies may wander off, feet may not slip."""
+    together_std_m: float = Field(default=0.02, gt=0.0)
+    """Instead of `body_std_m` where there are several people: where they are to each other is what they do."""
     body_speed_std_m_s: float = renamed("body_m_s", "body_speed_std_m_s", 0.1, gt=0.0)
     """Metres per second at which it is moved, far below walking."""
     acceleration_std_m_s2: float = renamed("change_m_s2", "acceleration_std_m_s2", 1.0, gt=0.0)
@@ -55,6 +81,11 @@ class CleanupConfig(Config):
     interpenetration_m: float = renamed("apart_m", "interpenetration_m", 0.01, ge=0.0)
     """Metres that collision spheres of two people may share; who shares more is moved apart. People who hold each other
     press into the skin."""
+    drift_m: float = Field(default=0.2, gt=0.0)
+    """Metres by which a standing foot may drift from where it was set down before it steps; where there are several
+    people. Planted all along, it would leave the body that stays with the others behind."""
+    hold_m: float = Field(default=0.02, ge=0.01)
+    """Metres from the skin of the middle of a palm that held, at most: a hand is three centimetres thick."""
     interpenetration_rounds: int = renamed("apart_rounds", "interpenetration_rounds", 12, ge=0)
     """How often at most people are moved apart, since moving two makes others meet; 0 leaves people where they were
     sampled."""
@@ -68,17 +99,56 @@ def clean_up(
     features: Float[Tensor, "person time 268"],
 ) -> Float[Tensor, "person time 268"]:
     """Clean a motion up: in the canonical frame, its contacts those that it stated; the floor is z = 0."""
-    R = matrix_from_columns(_smooth(config, features[..., ROTATIONS]).unflatten(-1, (22, 6)))
-    root = _smooth(config, features[..., :3])
-    R, root = resolve_floor_penetration(floor_clearance_of(body), rest, R, root)
-    planted = [_planted(contacts > 0.5) for contacts in features[..., CONTACTS]]
-    people = [_plant_feet(config, body, *person) for person in zip(betas, rest, R, root, planted, strict=True)]
+    R, root = _smooth(config, features)
+    clearance = floor_clearance_of(body)
+    holds = (
+        held_places(_joints_at_rest(body, betas), _with_hands(R), root.double().numpy()) if len(features) > 1 else []
+    )
+    sampled, smooth = (
+        forward_kinematics(rest[:, None], *pose) for pose in ((matrices(features), features[..., :3]), (R, root))
+    )
+    contacts = features[..., CONTACTS] * ~_running(config, sampled, smooth)
+    R = lay_down(clearance, config.rest_head_m, rest, R, root)
+    R, root = resolve_floor_penetration(clearance, rest, R, root)
+    if len(features) > 1:
+        contacts = contacts * ~_steps(config, forward_kinematics(rest[:, None], R, root), contacts > 0.5)
+    planted = [_planted(stated > 0.5) for stated in contacts]
+    body_std_m = config.body_std_m if len(features) == 1 else config.together_std_m
+    feet = config.model_copy(update={"body_std_m": body_std_m})
+    people = [_plant_feet(feet, body, *person) for person in zip(betas, rest, R, root, planted, strict=True)]
     R, root = (torch.stack(values) for values in zip(*people, strict=True))
-    if len(features) > 1 and config.interpenetration_rounds > 0:
-        shift = _resolve_interpenetration(config, body, betas, rest, R, root)
-        root = root + torch.nn.functional.pad(shift, (0, 1))[:, None]
-    found = torch.cat([from_matrices(rest, R, root)[..., : CONTACTS.start], features[..., CONTACTS]], dim=-1)
+    if len(features) > 1:
+        R, root = _apart_and_holding(config, body, betas, rest, (R, root), holds)
+    found = torch.cat([from_matrices(rest, R, root)[..., : CONTACTS.start], contacts], dim=-1)
     return canonicalise(found[None])[0][0]
+
+
+def _apart_and_holding(
+    config: CleanupConfig,
+    body: BodyModel,
+    betas: Float[np.ndarray, "person 10"],
+    rest: Float[Tensor, "person 22 3"],
+    pose: tuple[Float[Tensor, "person time 22 3 3"], Float[Tensor, "person time 3"]],
+    holds: Sequence[HeldPlace],
+) -> tuple[Float[Tensor, "person time 22 3 3"], Float[Tensor, "person time 3"]]:
+    """Move people out of each other and bring palms back to what they hold."""
+    R, root = pose
+    shift = _resolve_interpenetration(config, body, betas, rest, pose, holds)
+    root = root + torch.nn.functional.pad(shift, (0, 1))[:, None]
+    if holds:
+        kept = keep_holds(body, betas, config.hold_m, holds, _with_hands(R), root.double().numpy())
+        R = torch.as_tensor(kept[:, :, :22], dtype=torch.float32)
+    return R, root
+
+
+def _joints_at_rest(body: BodyModel, betas: Float[np.ndarray, "person 10"]) -> Float[np.ndarray, "person 24 3"]:
+    return np.stack([rest_joints_of(body, shape) for shape in betas])
+
+
+def _with_hands(R: Float[Tensor, "person time 22 3 3"]) -> Float[np.ndarray, "person time 24 3 3"]:
+    """With hands at rest."""
+    hands = np.broadcast_to(np.eye(3), (*R.shape[:2], 2, 3, 3))
+    return np.concatenate([R.double().numpy(), hands], axis=2)
 
 
 def _plant_feet(
@@ -106,10 +176,57 @@ def _plant_feet(
     return torch.as_tensor(local[:, :22], dtype=torch.float32), root
 
 
-def _smooth(config: CleanupConfig, values: Float[Tensor, "person time n"]) -> Float[Tensor, "person time n"]:
-    sections = butter(4, config.cutoff_hz, fs=FPS, output="sos")
-    filtered = sosfiltfilt(sections, values.double().numpy(), axis=1, padlen=min(9, values.shape[1] - 1))
-    return torch.as_tensor(filtered.copy(), dtype=torch.float32)
+def _smooth(
+    config: CleanupConfig, features: Float[Tensor, "person time 268"]
+) -> tuple[Float[Tensor, "person time 22 3 3"], Float[Tensor, "person time 3"]]:
+    """Rotations and root, low-pass filtered: by `cutoff_hz`, by `fall_cutoff_hz` while the pelvis drops fast."""
+    values = torch.cat([features[..., :3], features[..., ROTATIONS]], dim=-1).double().numpy()
+
+    def filtered(cutoff_hz: float) -> Float[np.ndarray, "person time 135"]:
+        sections = butter(4, cutoff_hz, fs=FPS, output="sos")
+        return sosfiltfilt(sections, values, axis=1, padlen=min(9, values.shape[1] - 1)).copy()
+
+    found = filtered(config.cutoff_hz)
+    if values.shape[1] > 1:
+        drop = -np.gradient(found[..., 2], axis=1) * FPS / config.fall_speed_m_s
+        share = maximum_filter1d(smoothstep(2.0 * drop - 1.0), 2 * round(FALL_S * FPS) + 1, axis=1, mode="nearest")
+        share = gaussian_filter1d(share, 0.5 * FALL_S * FPS, axis=1, mode="nearest")[..., None]
+        if share.any():
+            found = (1.0 - share) * found + share * filtered(config.fall_cutoff_hz)
+    found = torch.as_tensor(found, dtype=torch.float32)
+    return matrix_from_columns(found[..., 3:].unflatten(-1, (22, 6))), found[..., :3]
+
+
+def _running(
+    config: CleanupConfig, sampled: Float[Tensor, "person time 22 3"], smooth: Float[Tensor, "person time 22 3"]
+) -> Bool[Tensor, "person time 4"]:
+    """Which of FEET are on their way, for `RUNNING_S` and more, seen through the filter; it smears landings, where as
+    sampled a foot stands already."""
+    fast, moving = (
+        (joints[:, 1:, list(FEET)] - joints[:, :-1, list(FEET)]).norm(dim=-1) * FPS for joints in (smooth, sampled)
+    )
+    found = ((fast > config.planted_speed_m_s) & (moving > CONTACT_SPEED_M_S)).numpy()
+    lasting = binary_opening(found, np.ones((1, round(RUNNING_S * FPS), 1)))
+    return torch.nn.functional.pad(torch.as_tensor(lasting), (0, 0, 0, 1))
+
+
+def _steps(
+    config: CleanupConfig, joints: Float[Tensor, "person time 22 3"], stated: Bool[Tensor, "person time 4"]
+) -> Bool[Tensor, "person time 4"]:
+    """When feet that stand, but drift away with their body, step after it instead, a foot's ankle and toes at once."""
+    found = torch.zeros_like(stated)
+    for person, foot in itertools.product(range(len(joints)), (0, 1)):
+        both = slice(2 * foot, 2 * foot + 2)
+        path = joints[person, :, FEET[2 * foot], :2].double().numpy()
+        stands = stated[person, :, both].any(dim=-1).numpy()
+        since = 0
+        for time in range(1, len(path)):
+            if not (stands[time] and stands[time - 1]):
+                since = time
+            elif math.dist(path[time], path[since]) > config.drift_m:
+                found[person, max(since + 1, time - STEP_FRAMES + 1) : time + 1, both] = True
+                since = time
+    return found
 
 
 def _planted(stated: Bool[Tensor, "time 4"]) -> Bool[np.ndarray, "time 4"]:
@@ -158,12 +275,13 @@ def _resolve_interpenetration(
     body: BodyModel,
     betas: Float[np.ndarray, "person 10"],
     rest: Float[Tensor, "person 22 3"],
-    R: Float[Tensor, "person time 22 3 3"],
-    root: Float[Tensor, "person time 3"],
+    pose: tuple[Float[Tensor, "person time 22 3 3"], Float[Tensor, "person time 3"]],
+    holds: Sequence[HeldPlace],
 ) -> Float[Tensor, "person 2"]:
     """By what to move each person over the floor, at all times alike, so that nobody is inside another: planted feet
     stay planted. Two who meet are moved by the shortest shift that takes them apart, half of it each; again while
-    others then meet."""
+    others then meet. Forearms and hands that hold are on those whom they hold: these drive nobody apart."""
+    R, root = pose
     spheres = [CollisionSpheres(body, shape) for shape in betas]
     hands = np.tile(np.eye(3), (R.shape[1], 2, 1, 1))
     centres = []
@@ -171,10 +289,14 @@ def _resolve_interpenetration(
         pose = np.concatenate([rotations[:, 1:], hands], axis=1)
         centres.append(own.centres(rotations[:, 0], pose, (pelvis - at_rest[0]).double().numpy()))
     pairs = list(itertools.combinations(range(len(root)), 2))
-    discs = {
-        (a, b): _discs(centres[a], spheres[a].radii, centres[b], spheres[b].radii, config.interpenetration_m)
-        for a, b in pairs
-    }
+    discs = {}
+    for a, b in pairs:
+        holding = (_holding(spheres[one].owners, holds, one, other) for one, other in ((a, b), (b, a)))
+        discs[a, b] = _discs(
+            _Solid(centres[a], spheres[a].radii, next(holding)),
+            _Solid(centres[b], spheres[b].radii, next(holding)),
+            config.interpenetration_m,
+        )
     shift = np.zeros((len(root), 2), dtype=np.float32)
     for _ in range(config.interpenetration_rounds):
         before = shift.copy()
@@ -189,19 +311,37 @@ def _resolve_interpenetration(
     return torch.as_tensor(shift)
 
 
+@dataclass(frozen=True)
+class _Solid:
+    """What of one person another cannot be in."""
+
+    centres: Float[Tensor, "time sphere 3"]
+    radii: Float[Tensor, "sphere"]
+    holding: Bool[Tensor, "#time sphere"]
+    """Which are on the other on purpose."""
+
+
+def _holding(
+    owners: Int[Tensor, "sphere"], holds: Sequence[HeldPlace], holder: int, held: int
+) -> Bool[Tensor, "#time sphere"]:
+    """Which spheres of a person are those of an arm that holds the other, at which times."""
+    found = torch.zeros(1, len(owners), dtype=torch.bool)
+    for hold in holds:
+        if (hold.holder, hold.held) == (holder, held):
+            own = (owners == ARMS[hold.hand].middle) | (owners == ARMS[hold.hand].end)
+            found = found | (own & torch.as_tensor(hold.near)[:, None])
+    return found
+
+
 def _discs(
-    own: Float[Tensor, "time m 3"],
-    own_radii: Float[Tensor, "m"],
-    other: Float[Tensor, "time n 3"],
-    other_radii: Float[Tensor, "n"],
-    allowed_m: float,
+    own: _Solid, other: _Solid, allowed_m: float
 ) -> tuple[Float[np.ndarray, "disc 2"], Float[np.ndarray, "disc"]]:
     """Shifts of the other over the floor that leave two spheres in each other: centres and radii of discs, one for
     each two spheres at each time that share a height."""
-    between = other[:, None] - own[:, :, None]
-    reach = own_radii[:, None] + other_radii - allowed_m
+    between = other.centres[:, None] - own.centres[:, :, None]
+    reach = own.radii[:, None] + other.radii - allowed_m
     square = reach.square() - between[..., 2].square()
-    touching = square > 0.0
+    touching = (square > 0.0) & ~(own.holding[:, :, None] | other.holding[:, None])
     return -between[..., :2][touching].numpy(), square[touching].sqrt().numpy()
 
 

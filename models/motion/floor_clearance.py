@@ -1,4 +1,4 @@
-"""Sampled bodies out of the floor: limbs and heads bent by as little as is needed."""
+"""Sampled bodies out of the floor: limbs, heads and hands bent by as little as is needed."""
 
 import functools
 from dataclasses import dataclass
@@ -8,24 +8,37 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
+from models.body import two_bone_ik
 from models.body.collision_spheres import SKIN_SHARE
 from models.body.kinematics import forward_kinematics, relative_rotations, world_rotations
 from models.body.model import BodyModel
 from models.body.rest_skeleton import PARENTS
-from models.geometry.transforms import rotation_between
+from models.geometry.transforms import rotation_between, unit
 from models.types import SMPL_JOINTS
 
 HEAD = SMPL_JOINTS.index("head")
+WRISTS = (SMPL_JOINTS.index("left_wrist"), SMPL_JOINTS.index("right_wrist"))
+ENDS = (HEAD, *3 * WRISTS)
+"""Joints that carry what has no joint at its end: the head and the hands."""
+FINGERS_M = 0.01
+"""Half as thick as fingers are."""
+OUTWARDS = 0.3
+"""Sine of the angle to the vertical below which a bone that is raised goes away from the pelvis, the more the steeper:
+nothing else says where to one that hangs down."""
+LEGS = tuple(joint for limb in two_bone_ik.LEGS for joint in limb.joints)
+"""Whose feet `models.body.floor_contact` lifts by bending knees."""
 
 
 @dataclass(frozen=True)
 class FloorClearance:
-    """How far above the floor a body must be: its joints, and the middle of the head, which has no joint at its end."""
+    """How far above the floor a body must be: its joints, the middle of the head, and the hands' ends and edges."""
 
-    head: Float[np.ndarray, "3"]
-    """From the head's joint, the body's own axes at rest, metres."""
-    radii: Float[np.ndarray, "23"]
-    """From each joint to the nearest skin of its limbs, and half the head's width: what is lower is too low, metres."""
+    ends: Float[np.ndarray, "7 3"]
+    """From each of ENDS to the middle of the head, to the left and the right fingertips, thumbs and outer edges of the
+    hands, in the body's own axes at rest, metres."""
+    radii: Float[np.ndarray, "29"]
+    """From each joint to the nearest skin of its limbs, half the head's width, and half a finger's: what is lower is
+    too low, metres."""
 
 
 @functools.lru_cache(maxsize=1)
@@ -34,8 +47,13 @@ def floor_clearance_of(body: BodyModel) -> FloorClearance:
     joints, skin, weights = body.J_template.numpy(), body.v_template.numpy(), body.weights.numpy()
     head = skin[weights[:, HEAD] > 0.9]
     low, high = head.min(axis=0), head.max(axis=0)
+    # In the T-pose fingers point along x, thumbs along z.
+    hands = [skin[weights[:, [wrist, wrist + 2]].sum(axis=1) > 0.9] for wrist in WRISTS]
+    tips = [hand[np.abs(hand[:, 0]).argmax()] for hand in hands]
+    thumbs, edges = ([hand[(sign * hand[:, 2]).argmax()] for hand in hands] for sign in (1.0, -1.0))
+    ends = np.stack([(low + high) / 2.0, *tips, *thumbs, *edges]) - joints[list(ENDS)]
     radii = [np.linalg.norm(skin[weights[:, joint] > SKIN_SHARE] - joints[joint], axis=1).min() for joint in range(22)]
-    return FloorClearance((low + high) / 2.0 - joints[HEAD], np.array([*radii, (high - low).min() / 2.0]))
+    return FloorClearance(ends, np.array([*radii, (high - low).min() / 2.0, *[FINGERS_M] * 6]))
 
 
 def resolve_floor_penetration(
@@ -44,31 +62,55 @@ def resolve_floor_penetration(
     R: Float[Tensor, "person time 22 3 3"],
     root: Float[Tensor, "person time 3"],
 ) -> tuple[Float[Tensor, "person time 22 3 3"], Float[Tensor, "person time 3"]]:
-    """Bend people so that no joint, and no head, is nearer to the floor than its skin allows.
+    """Bend people so that no joint, no head and no hand is nearer to the floor than its skin allows.
 
-    Each that is too low is wanted just high enough, and every bone rotates by the smallest angle to where its ends are
-    wanted. Who is nowhere too low stays.
+    From the pelvis outwards, every bone rotates by the smallest angle to where its end was, or, where that is too low,
+    on to where it is just high enough (of legs: towards there). Who is nowhere too low stays.
     """
     world = world_rotations(R.double().numpy())
     joints = forward_kinematics(rest[:, None], R, root).double().numpy()
-    head = joints[:, :, HEAD] + world[:, :, HEAD] @ clearance.head
-    wanted = np.concatenate([joints, head[:, :, None]], axis=2)
-    if not (wanted[..., 2] < clearance.radii).any():
+    ends = joints[:, :, list(ENDS)] + (world[:, :, list(ENDS)] @ clearance.ends[..., None])[..., 0]
+    before = np.concatenate([joints, ends], axis=2)
+    if not (before[..., 2] < clearance.radii).any():
         return R, root
-    wanted[..., 2] = np.maximum(wanted[..., 2], clearance.radii)
     bones = (rest - rest[:, list(PARENTS)]).double().numpy()
-    bones = np.concatenate([bones, np.broadcast_to(clearance.head, (len(bones), 1, 3))], axis=1)
-    rotated = []
+    bones = np.concatenate([bones, np.broadcast_to(clearance.ends, (len(bones), len(ENDS), 3))], axis=1)
+    places, rotated = before.copy(), world.copy()
+    places[:, :, 0, 2] = np.maximum(places[:, :, 0, 2], clearance.radii[0])
     for joint in range(22):
-        children = [child for child, above in enumerate((*PARENTS, HEAD)) if above == joint and child > 0]
-        swing = np.broadcast_to(np.eye(3), world[:, :, joint].shape)
-        if children:
-            now = [(world[:, :, joint] @ bones[:, None, child, :, None])[..., 0] for child in children]
-            goals = [wanted[:, :, child] - wanted[:, :, joint] for child in children]
-            swing = _swing(np.stack(now, axis=-2), np.stack(goals, axis=-2))
-        rotated.append(swing @ world[:, :, joint])
-    bent = torch.as_tensor(relative_rotations(np.stack(rotated, axis=2)), dtype=torch.float32)
-    return bent, torch.as_tensor(wanted[:, :, 0], dtype=torch.float32)
+        children = [child for child, above in enumerate((*PARENTS, *ENDS)) if above == joint and child > 0]
+        if not children:
+            continue
+        now = (world[:, :, joint, None] @ bones[:, None, children, :, None])[..., 0]
+        clipped = before[:, :, children]
+        clipped[..., 2] = np.maximum(clipped[..., 2], clearance.radii[children])
+        goals = clipped - places[:, :, joint, None]
+        if joint not in LEGS:
+            lowest = clearance.radii[children] - places[:, :, joint, None, 2]
+            goals = _raised(goals, np.linalg.norm(now, axis=-1), lowest, places[:, :, joint, None] - places[:, :, :1])
+        rotated[:, :, joint] = _swing(now, goals) @ world[:, :, joint]
+        arms = (rotated[:, :, joint, None] @ bones[:, None, children, :, None])[..., 0]
+        places[:, :, children] = places[:, :, joint, None] + arms
+    bent = torch.as_tensor(relative_rotations(rotated), dtype=torch.float32)
+    return bent, torch.as_tensor(places[:, :, 0], dtype=torch.float32)
+
+
+def _raised(
+    goals: Float[np.ndarray, "*batch bone 3"],
+    lengths: Float[np.ndarray, "*batch bone"],
+    lowest: Float[np.ndarray, "*batch bone"],
+    outwards: Float[np.ndarray, "*batch #bone 3"],
+) -> Float[np.ndarray, "*batch bone 3"]:
+    """Bones of some lengths along goals, where these are too low raised in their vertical planes until their ends are
+    at the lowest height; what hangs down goes outwards."""
+    along = lengths[..., None] * unit(goals)
+    up = np.clip(lowest / np.maximum(lengths, 1e-9), -1.0, 1.0)
+    level, vertical = np.diag([1.0, 1.0, 0.0]), np.array([0.0, 0.0, 1.0])
+    flat = along @ level / np.maximum(lengths, 1e-9)[..., None]
+    hanging = np.clip(1.0 - np.linalg.norm(flat, axis=-1, keepdims=True) / OUTWARDS, 0.0, 1.0)
+    flat = unit(flat + OUTWARDS * hanging * unit(outwards @ level))
+    raised = lengths[..., None] * (np.sqrt(1.0 - up**2)[..., None] * flat + up[..., None] * vertical)
+    return np.where((along[..., 2] < lowest)[..., None], raised, along)
 
 
 def _swing(

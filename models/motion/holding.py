@@ -82,11 +82,19 @@ def surface_distance(
     points: Float[Tensor, "*batch point 3"], joints: Float[Tensor, "*batch 22 3"]
 ) -> Float[Tensor, "*batch point"]:
     """Return metres from each point to the nearest surface of a body of capsules; negative inside."""
+    return capsule_distances(points, joints).amin(-1)
+
+
+def capsule_distances(
+    points: Float[Tensor, "*batch point 3"], joints: Float[Tensor, "*batch 22 3"]
+) -> Float[Tensor, "*batch point 21"]:
+    """Return metres from each point to the surface of each capsule, that of a joint from its parent, joints from 1 on;
+    negative inside."""
     start, end = joints[..., _PARENTS, :][..., None, :, :], joints[..., _CHILDREN, :][..., None, :, :]
     bone, away = end - start, points[..., None, :] - start
     along = ((away * bone).sum(-1) / bone.square().sum(-1).clamp(min=1e-8)).clamp(0.0, 1.0)
     distance = (away - along[..., None] * bone).norm(dim=-1)
-    return (distance - torch.tensor(_RADII).to(distance)).amin(-1)
+    return distance - torch.tensor(_RADII).to(distance)
 
 
 def gap(joints: Float[Tensor, "person *batch 22 3"]) -> Float[Tensor, "*batch"]:

@@ -20,7 +20,8 @@ from models.motion.evaluation.physical_metrics import (
 )
 from models.motion.features import CONTACTS, canonicalise, from_matrices, heading, matrices
 from models.motion.floor_clearance import floor_clearance_of, resolve_floor_penetration
-from models.types import FPS
+from models.motion.holding import palms_of
+from models.types import FPS, SMPL_JOINTS
 
 CONFIG = CleanupConfig()
 
@@ -190,3 +191,142 @@ def test_who_steps_out_of_one_person_does_not_step_into_the_next(body, scene):
     found = clean_up(CONFIG, body, betas[which], rest[which], crowd)
     assert surfaces.overlap_cm(found[1:], rest[[1, 1]], shapes[1:]) < 2.5
     assert surfaces.overlap_cm(found[:2], rest, shapes[:2]) < 2.5
+
+
+def on_the_floor(body, betas, rest, R, xy):
+    """Root of somebody who stands in one pose, soles on the floor."""
+    pose = torch.nn.functional.pad(R[1:], (0, 0, 0, 0, 0, 2)).double().numpy()
+    pose[-2:] = np.eye(3)
+    lowest = lowest_surface(body, betas, R[None, 0].double().numpy(), pose[None], np.zeros((1, 3)))[0]
+    return torch.tensor([*xy, float(rest[0, 2]) - lowest], dtype=torch.float32)
+
+
+def holding_scene(body, frames=60):
+    """Somebody whose left palm is on the back of somebody in front, both standing still and looking along +x: betas,
+    rest joints, features."""
+    betas = np.zeros((2, 10))
+    rest = skeleton_of(body).rest_joints(torch.zeros(2, 10))
+    R = torch.eye(3).repeat(2, 22, 1, 1)
+    R[:, 0] = torch.as_tensor(R_ZUP_YUP)
+    for name, turn in (("shoulder", (0.0, 0.0, -1.2)), ("hip", (-0.1, 0.0, 0.0)), ("knee", (0.2, 0.0, 0.0))):
+        for side, mirror in (("left", 1.0), ("right", -1.0)):
+            turned = matrices_from_axis_angle(torch.tensor(turn) * torch.tensor([1.0, mirror, mirror]))
+            R[:, SMPL_JOINTS.index(f"{side}_{name}")] = turned
+    for ankle in ("left_ankle", "right_ankle"):
+        R[:, SMPL_JOINTS.index(ankle)] = matrices_from_axis_angle(torch.tensor([-0.1, 0.0, 0.0]))
+    down = matrices_from_axis_angle(torch.tensor([[0.0, -1.2, 0.0], [0.0, 0.0, -0.4]]))
+    R[0, SMPL_JOINTS.index("left_shoulder")] = down[0] @ down[1]
+    R[0, SMPL_JOINTS.index("left_elbow")] = matrices_from_axis_angle(torch.tensor([0.0, -1.1, 0.0]))
+    root = torch.stack([on_the_floor(body, betas[k], rest[k], R[k], (0.0, 0.0)) for k in (0, 1)])
+    palm = palms_of(forward_kinematics(rest, R, root))[0, 0]
+    root[1, :2] = palm[:2] + torch.tensor([0.3, 0.0])
+    while palm_to_skin(body, rest, R[:, None], root[:, None])[0] > 0.014:
+        root[1, 0] -= 0.004
+    features = from_matrices(rest, R[:, None].repeat(1, frames, 1, 1, 1), root[:, None].repeat(1, frames, 1))
+    return betas, rest, features
+
+
+def palm_to_skin(body, rest, R, root):
+    """Metres from the first one's left palm to the nearest vertex of the second one, each frame given."""
+    palms = palms_of(forward_kinematics(rest[:, None], R, root))[0, :, 0]
+    pose = torch.cat([R[1, :, 1:], torch.eye(3).expand(R.shape[1], 2, 3, 3)], dim=1)
+    vertices = body.posed(torch.zeros(1, 10), R[1, :, 0], pose, root[1] - rest[1, 0]).vertices
+    return (vertices - palms[:, None]).norm(dim=-1).amin(-1).numpy()
+
+
+def some_frames(features):
+    """Rotations and root of every tenth frame."""
+    return matrices(features)[:, ::10], features[:, ::10, :3]
+
+
+def test_motion_that_is_clean_stays_and_the_same_input_gives_the_same_bytes(body):
+    betas, rest, features = holding_scene(body)
+    found = clean_up(CONFIG, body, betas, rest, features)
+    off = np.linalg.norm(joints_of(found, rest) - joints_of(canonicalise(features[None])[0][0], rest), axis=-1)
+    assert off.max() < 1e-3
+    assert torch.equal(clean_up(CONFIG, body, betas, rest, features), found)
+
+
+@pytest.mark.parametrize("shift", [(0.0, 0.0, 0.05), (0.0, 0.0, -0.05)])
+def test_a_hand_that_held_still_holds(body, shift):
+    """The one who is held stands above the floor, or in it, and is set on it."""
+    betas, rest, features = holding_scene(body)
+    shifted = torch.stack([features[0], moved(rest[1], features[1], torch.tensor(shift))])
+    assert palm_to_skin(body, rest, *some_frames(shifted)).max() < 0.03
+    found = clean_up(CONFIG, body, betas, rest, shifted)
+    root, before = found[..., :3], shifted[..., :3]
+    assert (root[1, :, 2] - before[1, :, 2] + shift[2]).abs().max() < 0.01, "set on the floor"
+    assert palm_to_skin(body, rest, *some_frames(found)).max() < 0.03
+    backs = [positions_of(one, rest)[1, :, SMPL_JOINTS.index("spine3")] for one in (shifted, found)]
+    palms = [palms_of(positions_of(one, rest))[0, :, 0] for one in (shifted, found)]
+    assert ((palms[1] - backs[1]) - (palms[0] - backs[0])).norm(dim=-1).max() < 0.015, "in the same place"
+
+
+def positions_of(features, rest):
+    return forward_kinematics(rest[:, None], matrices(features), features[..., :3])
+
+
+def test_a_hand_that_holds_drives_nobody_apart(body):
+    """The palm is in the other's back: it is brought onto it, and both stand where they stood."""
+    betas, rest, features = holding_scene(body)
+    pressed = torch.stack([features[0], moved(rest[1], features[1], torch.tensor([-0.05, 0.0, 0.0]))])
+    found = clean_up(CONFIG, body, betas, rest, pressed)
+    torch.testing.assert_close(found[..., :2], pressed[..., :2], atol=2e-3, rtol=0.0)
+
+
+def test_a_fast_fall_stays_fast(body, scene):
+    betas, rest, features = scene["fall_0"]
+    slow = CONFIG.model_copy(update={"fall_cutoff_hz": 2.0, "cutoff_hz": 2.0})
+    raw, found, slowed = (
+        -np.diff(joints_of(one, rest)[0, :, 0, 2]).min() * FPS
+        for one in (
+            features,
+            clean_up(CONFIG, body, betas, rest, features),
+            clean_up(slow, body, betas, rest, features),
+        )
+    )
+    assert raw > 1.5 and found > 0.9 * raw and slowed < 0.9 * raw
+
+
+def test_who_has_fallen_lies(body, scene):
+    """A fall after which the trunk is held up by nothing."""
+    betas, rest, features = scene["fall_0"]
+    R, root = matrices(features), features[..., :3]
+    head = SMPL_JOINTS.index("head")
+    down = int(np.flatnonzero(joints_of(features, rest)[0, :, 0, 2] < 0.25)[0]) + 5
+    line = positions_of(features, rest)[0, -1, head] - root[0, -1]
+    axis = torch.linalg.cross(line, torch.tensor([0.0, 0.0, 1.0]))
+    lift = 0.7 * torch.clamp((torch.arange(R.shape[1]) - down) / 10.0, 0.0, 1.0)[:, None] * axis / axis.norm()
+    lifted = R.clone()
+    lifted[0, :, 0] = matrices_from_axis_angle(lift) @ R[0, :, 0]
+    for hip in (1, 2):
+        lifted[0, :, hip] = lifted[0, :, 0].transpose(-1, -2) @ R[0, :, 0] @ R[0, :, hip]
+    hovers = from_matrices(rest, lifted, root)
+    assert joints_of(hovers, rest)[0, -10:, head, 2].min() > 0.4
+    found = clean_up(CONFIG, body, betas, rest, hovers)
+    assert joints_of(found, rest)[0, -10:, head, 2].max() < 0.35
+
+
+def test_a_foot_that_runs_does_not_stand_whatever_is_stated(body, scene):
+    """Somebody walks, and states that both feet stand all along: the body does not stay with them."""
+    betas, rest, features = scene["walk_0"]
+    stated = features.clone()
+    stated[..., CONTACTS] = 1.0
+    found = clean_up(CONFIG, body, betas, rest, stated)
+    assert 0.2 < float(found[..., CONTACTS].mean()) < 0.8
+    ways = [float((one[0, -1, :2] - one[0, 0, :2]).norm()) for one in (features, found)]
+    assert ways[0] > 1.0 and abs(ways[1] - ways[0]) < 0.1 * ways[0]
+
+
+def test_who_drifts_beside_somebody_steps_and_stays_with_them(body, scene):
+    """Two people stand, one drifting off at 10 cm/s with planted feet: the feet step after the body."""
+    (betas, rest, features), (others, other_rest, other) = scene["stand_0"], scene["stand_1"]
+    drift = 0.1 * torch.arange(features.shape[1])[:, None] / FPS * torch.tensor([0.0, 1.0, 0.0])
+    away = torch.tensor([0.0, 2.0, 0.0])
+    pair = torch.cat([features, moved(other_rest, other, away + drift)])
+    rests = torch.cat([rest, other_rest])
+    found = clean_up(CONFIG, body, np.concatenate([betas, others]), rests, pair)
+    gaps = [(one[1, :, :2] - one[0, :, :2]).norm(dim=-1) for one in (pair, found)]
+    assert float((gaps[1] - gaps[0]).abs().mean()) < 0.05
+    assert foot_skate_cm_s(joints_of(found, rests), stated_contacts(found)) < 3.0
+    assert float(found[1, :, CONTACTS].mean()) > 0.5, "mostly standing"
