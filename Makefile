@@ -8,7 +8,7 @@ export OMP_NUM_THREADS ?= 1
 
 CORPUS ?= corpus
 DENOISERS := pairs_identity pairs_intergen pairs_timotion_transformer pairs_timotion_mamba pairs_timotion_rwkv \
-  singles_identity singles_mdm
+  pairs_ponimator singles_identity singles_mdm
 
 .PHONY: demo test check bench bench-gpu soak rare-falls compare setup system clean
 

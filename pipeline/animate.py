@@ -11,13 +11,14 @@ from jaxtyping import Float, UInt8
 from PIL import Image
 
 from models.body.model import BodyModel
+from models.body.skin_distance import skin_distance
 from models.errors import InputError
 from models.files import check_replaceable, replaced
 from models.mocap import clip_file
 from models.mocap.importers.artefact import read_artefact
 from models.motion.features import positions
 from models.motion.holding import TOUCH_M
-from models.motion.interactive_pose import in_world_of, known_pose, skin_distance
+from models.motion.interactive_pose import in_world_of, known_pose
 from models.motion.model import load_motion_model, motion_model_digest
 from models.motion.plan import PLAN_STRIDE
 from models.motion.request import MotionRequest, check_request, motion_of

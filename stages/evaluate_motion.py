@@ -39,6 +39,7 @@ from models.motion.evaluation.physical_metrics import (
     joints_of,
     stated_contacts,
 )
+from models.motion.interactive_pose import middle_pose
 from models.motion.request import MotionRequest
 from models.motion.sampler import MotionSampler
 from models.seeds import generator
@@ -194,7 +195,10 @@ def sample_scenes(
         sampled_before[scene.row.name] += 1
         roles: tuple[Role, ...] = tuple(ROLES[role] for role in scene.roles.tolist())
         betas, frames = scene.betas.double().numpy(), scene.features.shape[1]
-        requests.append(MotionRequest(scene.text, roles, scene.rest, frames, int(own.integers(2**40)), betas=betas))
+        # A model that makes motion around a pose is told one of the real motion's.
+        known = middle_pose(scene.features) if sampler.model.config.denoiser.told_pose else None
+        drawn = int(own.integers(2**40))
+        requests.append(MotionRequest(scene.text, roles, scene.rest, frames, drawn, known=known, betas=betas))
     # Of about one length together, so that little of a batch is padding.
     order = sorted(range(len(requests)), key=lambda k: (len(requests[k].roles), requests[k].frames))
     raw = dict(zip(order, replace(sampler, cleanup=None).features([requests[k] for k in order]), strict=True))

@@ -16,6 +16,7 @@ from models.errors import InputError
 from models.geometry.transforms import axis_angle_from_matrix, matrix_from_axis_angle, yaw
 from models.mocap import clip_file
 from models.motion.denoisers.identity import IdentityConfig
+from models.motion.denoisers.ponimator import PonimatorConfig
 from models.motion.model import MotionModel, MotionModelConfig
 from models.text.encoder import SentenceConfig, TextEncoder
 from models.training.state import write_starter
@@ -64,15 +65,17 @@ def store(tmp_path_factory) -> Store:
     return store
 
 
-@pytest.fixture(scope="module", params=["at once", "planned"])
+@pytest.fixture(scope="module", params=["at once", "planned", "around"])
 def config(request, tmp_path_factory):
-    """Of an untrained model: in the world at once, or along a plan."""
+    """Of an untrained model: in the world at once, along a plan, or around the pose."""
     folder, encoder = tmp_path_factory.mktemp("model"), TextEncoder(SentenceConfig())
     torch.manual_seed(0)
     small = IdentityConfig(width=32, layers=1, heads=2, text=encoder.dim)
     plan = small if request.param == "planned" else None
+    around = PonimatorConfig(width=32, layers=1, heads=2, text=encoder.dim, max_people=4)
+    denoiser = around if request.param == "around" else small
     model = MotionModel(
-        MotionModelConfig(denoiser=small, plan=plan, text_encoder_digest=encoder.digest, max_frames=100)
+        MotionModelConfig(denoiser=denoiser, plan=plan, text_encoder_digest=encoder.digest, max_frames=100)
     )
     for value in model.parameters():
         torch.nn.init.normal_(value, std=0.1)
@@ -148,7 +151,10 @@ def test_two_who_do_not_touch_are_animated_and_it_is_said(store, config, tmp_pat
             "--person: 'cleo' is not in the frame; choose from anna, bert",
         ),
         (("--clip", "five", "--time", 1), "--time: shows 5 people, the model does up to 4; choose with --person"),
-        (("--clip", "pair", "--time", 1, "--after", 9), "known frames: need a motion of at most 100 frames, got 221"),
+        (
+            ("--clip", "pair", "--time", 1, "--before", 6),
+            "known frames: must be among the first 100, end at 121; ask for less before",
+        ),
         (
             ("--clip", "pair", "--time", 1, "--before", 0, "--after", 0.1),
             "frames: must be 4 to 1200 .20 a second., got 3",

@@ -29,6 +29,10 @@ class Condition:
     """Which identity each person is given; different within a scene."""
     plan: Float[Tensor, "batch person time 10"] | None = None
     """What everybody is to do (`models.motion.plan`), at every frame; networks that make plans are told none."""
+    pose: Float[Tensor, "batch person 268"] | None = None
+    """How everybody is at one moment, normalised, standing still; for networks that make motion around a pose."""
+    pose_frame: Int[Tensor, "batch"] | None = None
+    """Frame of that moment."""
 
     def map(self, change: Callable[[Tensor], Tensor]) -> "Condition":
         """Return it with every tensor changed."""

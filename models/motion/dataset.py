@@ -18,7 +18,9 @@ from models.body.kinematics import bone_lengths
 from models.body.rest_skeleton import RestSkeleton
 from models.corpus.reader import Corpus, Row
 from models.errors import InputError
-from models.motion.features import FEATURES, canonicalise, encode
+from models.motion.features import FEATURES, canonicalise, encode, positions
+from models.motion.holding import gap
+from models.motion.interactive_pose import interactive_frames
 from models.types import FPS, Role
 
 ROLES: tuple[Role, ...] = get_args(Role)
@@ -44,6 +46,10 @@ class MotionBatch:
     """A caption for each scene."""
     items: Int[Tensor, "batch"]
     """Place of each scene's item in the corpus' index."""
+    starts: Int[Tensor, "batch"]
+    """First frame of each scene in its item."""
+    interactive: Bool[Tensor, "batch time"] | None = None
+    """Frames that can be the pose that motion is made around (`models.motion.interactive_pose`)."""
 
     @property
     def bones(self) -> Float[Tensor, "batch person 21"]:
@@ -82,6 +88,7 @@ class MotionData:
         self.rows: tuple[Row, ...] = corpus.index.rows
         self.max_frames = max_frames
         self._features, self._rest = [], []
+        self._gaps: dict[int, Tensor] = {}
         for item in range(len(self.rows)):
             tracks = corpus.tracks(item)
             rest = skeleton.rest_joints(torch.as_tensor(tracks.betas))
@@ -111,7 +118,23 @@ class MotionData:
             roles[at, :count] = torch.tensor([ROLES.index(row.roles[person]) for person in order])
             rest[at, :count] = self._rest[piece.item][order]
         texts = tuple(self.rows[piece.item].texts[piece.text] for piece in pieces)
-        return MotionBatch(features, mask, roles, rest, texts, torch.tensor([piece.item for piece in pieces]))
+        items, starts = ([getattr(piece, name) for piece in pieces] for name in ("item", "start"))
+        return MotionBatch(features, mask, roles, rest, texts, torch.tensor(items), torch.tensor(starts))
+
+    def with_poses(self, batch: MotionBatch) -> MotionBatch:
+        """Say of a batch, not strided, which of its frames can be interactive poses."""
+        there = batch.mask.any(1)
+        gaps = torch.full(there.shape, torch.inf)
+        for at, (item, start) in enumerate(zip(batch.items.tolist(), batch.starts.tolist(), strict=True)):
+            length = int(there[at].sum())
+            gaps[at, :length] = self._gap(item)[start : start + length]
+        return replace(batch, interactive=interactive_frames(gaps, there))
+
+    def _gap(self, item: int) -> Float[Tensor, "time"]:
+        """How near people of an item are to each other, measured once: it takes time."""
+        if item not in self._gaps:
+            self._gaps[item] = gap(positions(self._features[item]))
+        return self._gaps[item]
 
     def held_out(self, items: Int[np.ndarray, "item"], stride: int | None = None) -> list[Piece]:
         """List every item once, whole or cut as in training (by its first caption, its people as they stand).
@@ -183,5 +206,5 @@ def draw_identity_ids(batch: MotionBatch, max_people: int, generator: torch.Gene
 
 def to_device(batch: MotionBatch, device: torch.device) -> MotionBatch:
     """Move a batch to another device."""
-    moved = {name: getattr(batch, name).to(device) for name in ("features", "mask", "roles", "rest", "items")}
+    moved = {name: value.to(device) for name, value in vars(batch).items() if isinstance(value, Tensor)}
     return replace(batch, **moved)

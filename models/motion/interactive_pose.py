@@ -2,16 +2,21 @@
 made before and after.
 """
 
-import itertools
-
-import numpy as np
 import torch
-from jaxtyping import Float
-from scipy.spatial import KDTree
+from jaxtyping import Bool, Float
 from torch import Tensor
 
-from models.body.model import BodyModel
-from models.motion.features import FEATURES, POSITIONS, ROTATIONS, encode, positions
+from models.motion.features import (
+    CONTACT_HEIGHT_M,
+    FEATURES,
+    FEET,
+    POSITIONS,
+    ROTATIONS,
+    VELOCITIES,
+    encode,
+    positions,
+)
+from models.motion.holding import TOUCH_M, gap
 from models.motion.known_frames import KnownFrames, moved
 
 
@@ -24,11 +29,32 @@ def known_pose(
 ) -> KnownFrames:
     """Make SMPL's parameters of people at one moment, in any world whose floor is z = 0, what is known of one frame of
     a motion; how fast they are is not known."""
-    features = torch.zeros(len(rest), frames, FEATURES)
-    features[:, at] = encode(rest, rotations[:, None], transl[:, None])[:, 0]
+    return known_pose_of(encode(rest, rotations[:, None], transl[:, None])[:, 0], frames, at)
+
+
+def known_pose_of(pose: Float[Tensor, "person 268"], frames: int, at: int) -> KnownFrames:
+    """Make the features of one moment, in any world, what is known of one frame of a motion."""
+    features = torch.zeros(len(pose), frames, FEATURES)
+    features[:, at] = pose
     where = torch.zeros_like(features, dtype=torch.bool)
     where[:, at, POSITIONS] = where[:, at, ROTATIONS] = True
     return KnownFrames(features, where, floats=True)
+
+
+def still(pose: Float[Tensor, "*batch 268"]) -> Float[Tensor, "*batch 268"]:
+    """Return poses as motion that stands still in them has them: no velocity, feet on the floor where they are low."""
+    low = positions(pose)[..., list(FEET), 2] < torch.tensor(CONTACT_HEIGHT_M).to(pose)
+    velocity = torch.zeros_like(pose[..., VELOCITIES])
+    return torch.cat([pose[..., POSITIONS], velocity, pose[..., ROTATIONS], low.to(pose)], dim=-1)
+
+
+def interactive_frames(
+    gaps: Float[Tensor, "batch time"], there: Bool[Tensor, "batch time"]
+) -> Bool[Tensor, "batch time"]:
+    """Tell which frames can be an interactive pose, by how near people are to each other: those in which they touch; of
+    who nowhere do, the nearest; of one person, any."""
+    nearest = gaps.where(there, torch.tensor(torch.inf).to(gaps)).amin(-1, keepdim=True)
+    return there & (gaps <= nearest.clamp(min=TOUCH_M))
 
 
 def in_world_of(
@@ -44,15 +70,9 @@ def in_world_of(
     return moved(features[None], away[None], torch.cat([aim, yaw[None]])[None])[0]
 
 
-def skin_distance(
-    body: BodyModel,
-    betas: Float[np.ndarray, "person 10"],
-    rotations: Float[np.ndarray, "person 24 3"],
-    transl: Float[np.ndarray, "person 3"],
-) -> float:
-    """Return metres between the nearest two vertices of two people's skin; infinite for one person."""
-    values = (betas, rotations[:, 0], rotations[:, 1:].reshape(len(betas), 69), transl)
-    with torch.no_grad():
-        skins = body.posed(*(torch.as_tensor(value, dtype=torch.float32) for value in values)).vertices.numpy()
-    pairs = itertools.combinations(skins, 2)
-    return min((float(KDTree(one).query(other)[0].min()) for one, other in pairs), default=float("inf"))
+def middle_pose(features: Float[Tensor, "person time 268"]) -> KnownFrames:
+    """Make the middle one of a motion's interactive poses what is known of it."""
+    gaps = gap(positions(features))[None]
+    frames = interactive_frames(gaps, torch.ones_like(gaps, dtype=torch.bool))[0].nonzero()[:, 0]
+    frame = int(frames[len(frames) // 2])
+    return known_pose_of(features[:, frame], features.shape[1], frame)

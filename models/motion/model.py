@@ -3,6 +3,7 @@
 from pathlib import Path
 from typing import ClassVar
 
+from pydantic import model_validator
 from torch import nn
 
 from models.config import Config, renamed
@@ -33,6 +34,12 @@ class MotionModelConfig(Config):
     """Longest motion seen in training."""
     people: tuple[int, ...] = (1, 2)
     """Numbers of people in a scene seen in training."""
+
+    @model_validator(mode="after")
+    def _plan_or_pose(self) -> "MotionModelConfig":
+        if self.plan is not None and (self.denoiser.told_pose or self.plan.told_pose):
+            raise ValueError(f"plan must be null where {self.denoiser.name} or the plan makes motion around a pose")
+        return self
 
 
 class MotionModel(nn.Module):

@@ -65,19 +65,33 @@ def check_request(request: MotionRequest, model: MotionModel) -> None:
         raise InputError(
             "frames", f"must be {MIN_FRAMES} to {MAX_FRAMES} (20 a second), got {request.frames}", "ask again"
         )
+    _check_known(request, model)
+    _check_plan(request, model)
+
+
+def _check_known(request: MotionRequest, model: MotionModel) -> None:
+    """Raise InputError for known frames that no motion of the model can have."""
     longest = model.config.max_frames
-    if request.known is not None and request.frames > longest:
-        raise InputError(
-            "known frames", f"need a motion of at most {longest} frames, got {request.frames}", "ask for less"
-        )
-    if request.known is not None and request.known.floats:
+    if request.known is None:
+        if model.config.denoiser.told_pose:
+            raise InputError(
+                "motion model",
+                "makes motion around a pose, and none is given",
+                "use careclips animate, or name another as sample_motion.model",
+            )
+        return
+    if request.known.where[:, longest:].any():
+        last = int(request.known.where.any(-1).any(0).nonzero().max()) + 1
+        raise InputError("known frames", f"must be among the first {longest}, end at {last}", "ask for less before")
+    if model.config.denoiser.told_pose and not poses_known(request.known.where[None])[0].all(0).any():
+        raise InputError("known frames", "hold no pose of everybody at once", "give one, to make motion around")
+    if request.known.floats:
         if not poses_known(request.known.where[None])[0, 0].any():
             raise InputError("known frames", "say nowhere where the first person is", "give a pose of everybody")
         if request.plan is not None:
             raise InputError(
                 "plan", "is told in the canonical frame, the known frames in one of their own", "give one of the two"
             )
-    _check_plan(request, model)
 
 
 def _check_plan(request: MotionRequest, model: MotionModel) -> None:

@@ -20,9 +20,11 @@ from models.motion.features import (
     VECTORS,
     canonicalise,
     from_frames,
+    inverse_transformed,
     to_frames,
     transformed,
 )
+from models.motion.interactive_pose import still
 from models.motion.known_frames import (
     KnownFrames,
     at_frame,
@@ -155,7 +157,9 @@ def _windows(
     device = model.normaliser.mean.device
     window = _window_of(requests, embed, device)
     with torch.autocast(device.type, torch.bfloat16, enabled=half_precision(config.precision, device)):
-        if model.planner is None:
+        if model.config.denoiser.told_pose:
+            found = _bodies_around(model, bodies, window, config)
+        elif model.planner is None:
             found = _bodies_in_the_world(model, bodies, window, config)
         else:
             found = _bodies_along(model, bodies, window, _plans(model.planner, window, config), config)
@@ -236,6 +240,30 @@ def _bodies_in_the_world(
 
     found = denoise(config, bodies, window.condition, window.mask, window.generators, (values, window.where), mend)
     return model.normaliser.denormalise(found)
+
+
+def _bodies_around(
+    model: MotionModel, bodies: Denoiser, window: _Window, config: SamplingConfig
+) -> Float[Tensor, "batch person time 268"]:
+    """Bodies around the last pose of the first known ones of everybody, in the frame of the first person in it."""
+    posed = (poses_known(window.where) | ~window.mask).all(1, keepdim=True) & window.mask.any(1, keepdim=True)
+    frame = known_run_of(posed).last[:, 0]
+    place = place_of(window.known, frame)
+    known, where = inverse_transformed(window.known, place), _turnable(window.where)
+    values, run = model.normaliser(known), known_run_of(poses_known(where))
+    pose = model.normaliser(still(at_frame(known, frame[:, None])[:, :, 0])) * window.mask.any(-1)[..., None]
+    found = denoise(
+        config,
+        bodies,
+        replace(window.condition, pose=pose, pose_frame=frame),
+        window.mask,
+        window.generators,
+        (values, where),
+        lambda predicted, _: (fade_from_known(predicted, values, where, run, FPS, 0.0), values),
+    )
+    found = torch.where(where, known, model.normaliser.denormalise(found))
+    in_place = torch.where(where, window.known, transformed(found, place))
+    return torch.where(window.floats[:, None, None, None], canonicalise(found)[0], in_place)
 
 
 def _put(

@@ -216,3 +216,25 @@ def test_a_model_answers_the_captions_with_scenes_of_their_own_shape(scenes, jud
         MotionSampler(MotionModel(MotionModelConfig(denoiser=denoiser)), encoder, load_body())
     with pytest.raises(InputError, match=r"knows scenes of \(1,\) people only"):
         sample_scenes(*given, [scene for scene in scenes if scene.row.name == "pair"], 0)
+
+
+def test_a_model_that_makes_motion_around_a_pose_is_told_one_of_the_real_motion(scenes, judge):
+    """Untrained, it answers a motion that stands still in it, whoever is in the scene."""
+    from models.motion.denoisers.ponimator import PonimatorConfig
+    from models.motion.features import positions
+    from models.motion.interactive_pose import in_world_of, middle_pose
+    from models.motion.model import MotionModel, MotionModelConfig
+    from models.motion.sampler import MotionSampler
+    from models.motion.schedulers import SamplingConfig
+
+    denoiser = PonimatorConfig(width=16, layers=1, heads=2, text=judge.texts.dim)
+    model = MotionModel(MotionModelConfig(denoiser=denoiser, text_encoder_digest=judge.texts.digest)).eval()
+    sampling = SamplingConfig(steps=2, precision="float32")
+    asked = [scene for scene in scenes if scene.row.name in ("pair", "walk_0")]
+    made = sample_scenes(CONFIG, MotionSampler(model, judge.texts, load_body(), sampling, None), asked, 0)
+    for scene, found in zip(asked, made, strict=True):
+        known = middle_pose(scene.features)
+        frame = int(known.where.any(-1)[0].nonzero()[0, 0])
+        wanted = positions(scene.features[:, frame])[:, None]
+        there = positions(in_world_of(known, frame, found.features.detach()))
+        torch.testing.assert_close(there, wanted.expand_as(there), atol=1e-3, rtol=0.0)

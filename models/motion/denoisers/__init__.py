@@ -13,15 +13,19 @@ from pydantic import Field
 from models.motion.denoisers.identity import IdentityConfig, IdentityDenoiser
 from models.motion.denoisers.intergen import InterGenConfig, InterGenDenoiser
 from models.motion.denoisers.mdm import MdmConfig, MdmDenoiser
+from models.motion.denoisers.ponimator import PonimatorConfig, PonimatorDenoiser
 from models.motion.denoisers.timotion import TimotionConfig, TimotionDenoiser
 from models.motion.features import FEATURES
 
-DenoiserConfig = Annotated[IdentityConfig | InterGenConfig | MdmConfig | TimotionConfig, Field(discriminator="name")]
-Denoiser = IdentityDenoiser | InterGenDenoiser | MdmDenoiser | TimotionDenoiser
+DenoiserConfig = Annotated[
+    IdentityConfig | InterGenConfig | MdmConfig | PonimatorConfig | TimotionConfig, Field(discriminator="name")
+]
+Denoiser = IdentityDenoiser | InterGenDenoiser | MdmDenoiser | PonimatorDenoiser | TimotionDenoiser
 DENOISERS = {
     "identity": IdentityDenoiser,
     "intergen": InterGenDenoiser,
     "mdm": MdmDenoiser,
+    "ponimator": PonimatorDenoiser,
     "timotion": TimotionDenoiser,
 }
 

@@ -29,6 +29,11 @@ class Sizes(Config):
     text: int = Field(default=384, ge=1)
     """Numbers of a caption's embedding, as the text network gives them."""
 
+    @property
+    def told_pose(self) -> bool:
+        """Whether it makes motion around a pose, and none without."""
+        return False
+
     @model_validator(mode="after")
     def _divisible(self) -> "Sizes":
         if self.width % (2 * self.heads):

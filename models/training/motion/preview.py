@@ -9,6 +9,7 @@ from models.body.kinematics import forward_kinematics
 from models.motion.condition import Embed
 from models.motion.dataset import ROLES, MotionData
 from models.motion.features import matrices
+from models.motion.interactive_pose import middle_pose
 from models.motion.model import MotionModel
 from models.motion.request import MotionRequest
 from models.motion.sample_windows import sample
@@ -31,6 +32,7 @@ def samples_of_held_out(
             batch.rest[0],
             batch.features.shape[2],
             number,
+            known=middle_pose(batch.features[0]) if model.config.denoiser.told_pose else None,
         )
         for number, batch in enumerate(batches)
     ]

@@ -25,14 +25,14 @@ from models.motion.condition import Embed, condition_of
 from models.motion.dataset import POOL, ROLES, MotionBatch, MotionData, at_moments, draw_identity_ids, to_device
 from models.motion.denoisers import DenoiserConfig
 from models.motion.denoisers.identity import IdentityConfig
-from models.motion.features import from_frames, to_frames
 from models.motion.model import MotionModel, MotionModelConfig
 from models.motion.noise_schedule import TRAIN_TIMESTEPS, add_noise, sample_timesteps
-from models.motion.plan import PLAN_STRIDE, frames_of_bodies, plan_at_frames, plan_of, shaken
+from models.motion.plan import PLAN_STRIDE
 from models.networks import half_precision
 from models.training.loop import Run, Schedule, TrainConfig, Validation, fit
 from models.training.motion.losses import LossWeights, losses
 from models.training.motion.plan_losses import PlanTrainConfig, plan_losses
+from models.training.motion.told import tell
 from models.training.state import Checkpoint, Progress, write_starter
 
 
@@ -81,6 +81,12 @@ class MotionTrainConfig(TrainConfig):
             denoiser = self.plan.denoiser.model_copy(update={"text": dim})
             changed["plan"] = self.plan.model_copy(update={"denoiser": denoiser})
         return self.model_copy(update=changed)
+
+    @model_validator(mode="after")
+    def _plan_or_pose(self) -> "MotionTrainConfig":
+        if self.plan is not None and (self.denoiser.told_pose or self.plan.denoiser.told_pose):
+            raise ValueError("plan must be null where the denoiser makes motion around a pose, as ponimator does")
+        return self
 
     @model_validator(mode="after")
     def _people_that_the_denoiser_can(self) -> "MotionTrainConfig":
@@ -156,18 +162,23 @@ def train(
             people=config.people,
         )
     )
+
+    def posed(batch: MotionBatch) -> MotionBatch:
+        return data.with_poses(batch) if config.denoiser.told_pose else batch
+
     if start is not None:
         _begin_with(start, model)
     else:
         # A whole pool: batches by themselves are of one length, so of few kinds.
-        pool = [data.draw(learned, weights, 64, step, run.seed + 1) for step in range(POOL)]
-        model.normaliser.fit(torch.cat([_to_plan(batch, model, None)[0][batch.mask] for batch in pool]))
+        pool = [posed(data.draw(learned, weights, 64, step, run.seed + 1)) for step in range(POOL)]
+        drawn = torch.Generator().manual_seed(run.seed)
+        model.normaliser.fit(torch.cat([tell(batch, model, drawn, False).features[batch.mask] for batch in pool]))
     world, rank, denoise, plan, device = _devices(model, run.device)
 
     def losses_at(step: int) -> dict[str, Tensor]:
         place = step * world + rank
         generator = torch.Generator().manual_seed(int(np.random.default_rng([run.seed, place, 1]).integers(2**62)))
-        batch = to_device(data.draw(learned, weights, config.batch_size, place, run.seed), device)
+        batch = to_device(posed(data.draw(learned, weights, config.batch_size, place, run.seed)), device)
         found = _losses(config, model, denoise, batch, embed, generator, training=True)
         if config.plan is not None:
             # Another seed, or both would learn from the same scenes at every step.
@@ -187,7 +198,7 @@ def train(
         "world": world,
         **{name: value for name, value in facts.items() if name != "device"},
     }
-    batches = _validation(config, data, held)
+    batches = [posed(batch) for batch in _validation(config, data, held)]
     validation = Validation(config.validate_every, lambda average: _validate(config, average, batches, embed), look)
     average, progress = fit(
         model,
@@ -270,39 +281,22 @@ def _losses(
     identity_ids = draw_identity_ids(batch, max(config.denoiser.people), generator).to(device)
     if training:
         batch = _other_roles(config, batch, generator)
-    told, plan, frames = _to_plan(batch, model, generator if training else None)
-    clean = model.normaliser(told) * batch.mask[..., None]
+    told = tell(batch, model, generator, training)
+    clean = model.normaliser(told.features) * batch.mask[..., None]
     with torch.autocast(device.type, torch.bfloat16, enabled=half_precision(config.precision, device)):
-        condition = condition_of(batch, embed, identity_ids, text_dropped, plan)
+        condition = told.added_to(condition_of(batch, embed, identity_ids, text_dropped), model, batch)
         predicted = denoise(add_noise(clean, noise, step), step, condition, batch.mask)
         last = torch.full_like(step, TRAIN_TIMESTEPS - 1)
         guessed = None if training else denoise(add_noise(clean, noise, last), last, condition, batch.mask)
 
     def of(predicted: Tensor, step: Tensor) -> dict[str, Tensor]:
-        features = model.normaliser.denormalise(predicted)
-        world = features if frames is None else from_frames(features, frames)
+        world = told.world(model.normaliser.denormalise(predicted))
         return losses(predicted, clean, world, batch, step, config.loss)
 
     found = of(predicted.float(), step)
     if guessed is not None:
         found["from_text"] = of(guessed.float(), last)["simple"]
     return found
-
-
-def _to_plan(
-    batch: MotionBatch, model: MotionModel, shake: torch.Generator | None
-) -> tuple[Float[Tensor, "batch person time 268"], Tensor | None, Tensor | None]:
-    """Features as the network of bodies is told them: in frames that the plan gives, with the plan at every frame, and
-    the frames. Without a plan, in the world. `shake` makes the plan as imperfect as sampled ones."""
-    if model.planner is None:
-        return batch.features, None, None
-    moments = batch.mask[:, :, ::PLAN_STRIDE]
-    plan = plan_of(batch.features[:, :, ::PLAN_STRIDE], moments)
-    if shake is not None:
-        plan = shaken(plan, shake)
-    plan = plan_at_frames(plan, moments, batch.features.shape[2])
-    frames = frames_of_bodies(plan)
-    return to_frames(batch.features, frames), plan, frames
 
 
 def _other_roles(config: MotionTrainConfig, batch: MotionBatch, generator: torch.Generator) -> MotionBatch:

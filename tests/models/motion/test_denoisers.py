@@ -11,6 +11,7 @@ from models.motion.denoisers import DENOISERS, build_denoiser
 from models.motion.denoisers.identity import IdentityConfig
 from models.motion.denoisers.intergen import InterGenConfig
 from models.motion.denoisers.mdm import MdmConfig
+from models.motion.denoisers.ponimator import PonimatorConfig
 from models.motion.denoisers.timotion import MIXERS, TimotionConfig
 
 SMALL = {"width": 32, "layers": 2, "heads": 4, "patch": 4, "text": 12}
@@ -19,11 +20,12 @@ CONFIGS = {
     "identity": IdentityConfig,
     "intergen": InterGenConfig,
     "mdm": MdmConfig,
+    "ponimator": PonimatorConfig,
     "timotion_transformer": partial(TimotionConfig, mixer="transformer"),
     "timotion_mamba": partial(TimotionConfig, mixer="mamba"),
     "timotion_rwkv": partial(TimotionConfig, mixer="rwkv"),
 }
-PEOPLE = {"identity": 3, "intergen": 2, "mdm": 1} | dict.fromkeys(TIMOTION, 3)
+PEOPLE = {"identity": 3, "intergen": 2, "mdm": 1, "ponimator": 3} | dict.fromkeys(TIMOTION, 3)
 
 
 def trained(name):
@@ -45,6 +47,8 @@ def scenes(people, frames=19, batch=2, seed=0):
         torch.randint(0, 4, (batch, people), generator=draw),
         0.25 + 0.05 * torch.randn(batch, people, 21, generator=draw),
         torch.arange(people).expand(batch, -1),
+        pose=torch.randn(batch, people, 268, generator=draw),
+        pose_frame=torch.randint(0, 13, (batch,), generator=draw),
     )
     return x, torch.randint(0, 1000, (batch,), generator=draw), condition, mask
 
@@ -57,6 +61,7 @@ WEIGHTS = {
     "identity": 6_782_768,
     "intergen": 6_718_256,
     "mdm": 6_383_408,
+    "ponimator": 6_918_704,
     "timotion_transformer": 6_312_240,
     "timotion_mamba": 7_078_480,
     "timotion_rwkv": 6_733_520,
@@ -97,7 +102,7 @@ def test_what_is_not_there_changes_nothing_and_is_zero(name):
     assert (padded[:, :, 13:] == 0.0).all()
 
 
-@pytest.mark.parametrize("name", ["identity", *TIMOTION])
+@pytest.mark.parametrize("name", ["identity", "ponimator", *TIMOTION])
 def test_an_empty_slot_changes_nothing(name):
     network, (x, step, condition, mask) = trained(name), scenes(3)
     with torch.no_grad():
@@ -108,7 +113,7 @@ def test_an_empty_slot_changes_nothing(name):
     torch.testing.assert_close(padded[:, :2], alone, atol=1e-4, rtol=0.0)
 
 
-@pytest.mark.parametrize("name", ["identity", "intergen", *TIMOTION])
+@pytest.mark.parametrize("name", ["identity", "intergen", "ponimator", *TIMOTION])
 def test_people_and_their_identities_can_be_exchanged_together(name):
     network, (x, step, condition, mask) = trained(name), scenes(2)
     with torch.no_grad():
@@ -134,7 +139,7 @@ def test_equal_people_are_told_apart_by_their_identities(name):
     assert (found[:, 0] - found[:, 1]).abs().max() > 0.01
 
 
-@pytest.mark.parametrize("name", ["identity", "intergen", *TIMOTION])
+@pytest.mark.parametrize("name", ["identity", "intergen", "ponimator", *TIMOTION])
 def test_each_person_knows_of_the_other(name):
     network, (x, step, condition, mask) = trained(name), scenes(2)
     with torch.no_grad():
@@ -184,6 +189,18 @@ def test_a_withheld_caption_is_not_heard():
         heard = network(torch.cat([x, x]), torch.cat([step, step]), other, torch.cat([mask, mask]))
     torch.testing.assert_close(found[2:], heard[2:], atol=0.0, rtol=0.0)
     assert (found[:2] - heard[:2]).abs().max() > 1e-3
+
+
+@pytest.mark.parametrize("changed", ["pose", "pose_frame"])
+def test_the_pose_and_its_time_are_heard(changed):
+    network, (x, step, condition, mask) = trained("ponimator"), scenes(2)
+    with torch.no_grad():
+        found = network(x, step, condition, mask) - condition.pose[:, :, None]
+        other = replace(condition, **{changed: getattr(condition, changed).flip(0)})
+        assert (network(x, step, other, mask) - other.pose[:, :, None] - found).abs().max() > 1e-3
+        assert torch.equal(network(x, step, condition, mask) - condition.pose[:, :, None], found)
+    with pytest.raises(AssertionError, match="motion is made around a pose"):
+        network(x, step, replace(condition, pose=None), mask)
 
 
 @pytest.mark.parametrize(("name", "people"), [("intergen", 1), ("mdm", 2)])

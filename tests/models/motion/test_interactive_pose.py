@@ -7,9 +7,10 @@ from torch.testing import assert_close
 
 from models.body.model import load_body, relaxed_pose
 from models.body.rest_skeleton import skeleton_of
+from models.body.skin_distance import skin_distance
 from models.motion.features import POSITIONS, ROTATIONS, encode, positions
 from models.motion.holding import TOUCH_M, gap
-from models.motion.interactive_pose import in_world_of, known_pose, skin_distance
+from models.motion.interactive_pose import in_world_of, interactive_frames, known_pose, middle_pose
 from models.motion.known_frames import moved
 
 
@@ -42,13 +43,6 @@ def test_the_gap_is_about_that_of_the_bodies_skin(body, rest, apart_m):
         assert found < TOUCH_M
 
 
-def test_the_skin_of_two_who_stand_apart_is_farther_by_as_much_as_they_are(body):
-    rotations, transl = (values.double().numpy() for values in standing(0.9))
-    near, far = (skin_distance(body, np.zeros((2, 10)), rotations, transl * [1.0, s, 1.0]) for s in (1.0, 2.0))
-    assert far - near == pytest.approx(0.9, abs=1e-4) and 0.1 < near < 0.4
-    assert skin_distance(body, np.zeros((1, 10)), rotations[:1], transl[:1]) == float("inf")
-
-
 def test_nobody_is_near_to_who_is_alone_and_the_order_changes_nothing(rest):
     rotations, transl = standing(0.7)
     joints = positions(encode(rest, rotations[:, None], transl[:, None]))
@@ -67,3 +61,22 @@ def test_a_pose_is_known_in_its_frame_alone_and_brings_a_motion_to_its_world(res
     elsewhere = moved(still[None], torch.zeros(1, 3), torch.tensor([[4.0, -2.0, 2.5]]))[0]
     found = in_world_of(known, 5, elsewhere)
     assert_close(found[known.where], known.features[known.where], atol=1e-5, rtol=0.0)
+
+
+def test_a_pose_is_taken_where_people_touch_else_where_they_are_nearest():
+    gaps = torch.tensor([[0.5, 0.01, -0.1, 0.02], [0.5, 0.3, 0.4, 0.0], [torch.inf] * 4])
+    there = torch.tensor([[True] * 4, [True, True, True, False], [True, True, False, False]])
+    expected = [[False, True, True, False], [False, True, False, False], [True, True, False, False]]
+    assert interactive_frames(gaps, there).tolist() == expected
+
+
+def test_the_middle_pose_of_a_motion_is_one_in_which_people_touch(rest):
+    """They touch in frames 4 to 6 of 12; who is alone is posed in the middle of the motion."""
+    rotations, transl = standing(2.0)
+    transl = transl[:, None].repeat(1, 12, 1)
+    transl[1, 4:7, 1] = 0.4
+    motion = encode(rest, rotations[:, None].expand(-1, 12, -1, -1), transl)
+    for features, frame in ((motion, 5), (motion[:1], 6)):
+        known = middle_pose(features)
+        assert known.where.any(-1).all(0).nonzero()[:, 0].tolist() == [frame]
+        assert torch.equal(known.features[known.where], features[known.where])

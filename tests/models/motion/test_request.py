@@ -33,9 +33,9 @@ REQUEST = MotionRequest("someone walks", ("person",), REST, 24, 3)
         (
             {
                 "frames": 90,
-                "known": KnownFrames(torch.zeros(1, 90, FEATURES), torch.zeros(1, 90, FEATURES, dtype=torch.bool)),
+                "known": KnownFrames(torch.zeros(1, 90, FEATURES), torch.ones(1, 90, FEATURES, dtype=torch.bool)),
             },
-            "known frames: need a motion of at most 40 frames, got 90",
+            "known frames: must be among the first 40, end at 90; ask for less before",
         ),
     ],
 )
