@@ -18,7 +18,7 @@ from models.mocap import clip_file
 from models.mocap.importers.artefact import read_artefact
 from models.motion.features import positions
 from models.motion.holding import TOUCH_M
-from models.motion.interactive_pose import in_world_of, known_pose
+from models.motion.interactive_pose import in_world_of, kept_pose, known_pose
 from models.motion.model import load_motion_model, motion_model_digest
 from models.motion.plan import PLAN_STRIDE
 from models.motion.request import MotionRequest, check_request, motion_of
@@ -79,6 +79,8 @@ def animate(
     began = time.monotonic()
     sampler = MotionSampler(model, TextEncoder(config.text), body, config.sampling, config.cleanup, config.batch_size)
     found = [in_world_of(known, before, features) for features in sampler.features(requests)]
+    off = torch.stack([positions(features[:, before]) for features in found]) - positions(known.features[:, before])
+    found = [kept_pose(known, requests[0].rest, features) for features in found]
     seconds = time.monotonic() - began
     note_derived(Store(frame.store), out)
     with replaced(out) as folder:
@@ -87,7 +89,6 @@ def animate(
             clip_file.write_motion(motion, folder / f"motion_{number:04d}.npz", body)
             picture = strip(body, motion, before)
             Image.fromarray(picture).save(folder / f"motion_{number:04d}.jpg", quality=88)
-        off = torch.stack([positions(features[:, before]) for features in found]) - positions(known.features[:, before])
         summary = {
             "clip": frame.clip,
             "time_s": time_s,
@@ -98,7 +99,7 @@ def animate(
             "pose_frame": before,
             "touch": apart_m <= TOUCH_M if len(people) > 1 else None,
             "apart_m": apart_m if len(people) > 1 else None,
-            "pose_moved_cm": round(100.0 * float(off.norm(dim=-1).mean()), 2),
+            "cleanup_moved_pose_cm": round(100.0 * float(off.norm(dim=-1).mean()), 2),
             "notes": _notes(people, apart_m),
             "count": count,
             "seed": settings.seed,

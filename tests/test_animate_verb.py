@@ -91,7 +91,7 @@ def test_the_pose_is_in_the_motion_as_it_was_in_the_clip_s_world(store, config, 
     ask = ("animate", store.root, "--clip", clip, "--time", time_s, "--before", 1.0, "--after", 1.5, "--config", config)
     summary = json.loads(careclips(*ask, "--count", 2, "--out", tmp_path / "a"))
     assert summary["people"] == names and summary["pose_frame"] == 20 and summary["frames"] == 51
-    assert summary["time_s"] == round(time_s * 20.0) / 20.0 and summary["pose_moved_cm"] < 0.1
+    assert summary["time_s"] == round(time_s * 20.0) / 20.0 and summary["cleanup_moved_pose_cm"] < 0.1
     whole = json.loads((store.folder / "index.json").read_text())["clips"][clip]["people3d"]
     real = {track.person: track for track in cached_motion(store, whole).people}
     for number in range(2):
@@ -110,6 +110,18 @@ def test_the_pose_is_in_the_motion_as_it_was_in_the_clip_s_world(store, config, 
     for name in ("motion_0000.npz", "motion_0001.npz"):
         one, other = (clip_file.read_motion(tmp_path / folder / name).people[0] for folder in ("a", "b"))
         assert np.array_equal(one.body_pose, other.body_pose) and np.array_equal(one.transl, other.transl)
+
+
+def test_cleaning_up_moves_the_pose_and_it_is_put_back(store, config, tmp_path):
+    (tmp_path / "c.yaml").write_text(config.read_text().replace(", cleanup: null", ""))
+    ask = ("animate", store.root, "--clip", "pair", "--time", 1, "--before", 1, "--after", 1)
+    summary = json.loads(careclips(*ask, "--config", tmp_path / "c.yaml", "--out", tmp_path / "out"))
+    assert summary["cleanup_moved_pose_cm"] > 0.5
+    key = json.loads((store.folder / "index.json").read_text())["clips"]["pair"]["people3d"]
+    motion = clip_file.read_motion(tmp_path / "out" / "motion_0000.npz")
+    for track, real in zip(motion.people, cached_motion(store, key).people, strict=True):
+        wanted = track_joints(load_body(), take(real, np.array([20])))[0, :22]
+        np.testing.assert_allclose(track_joints(load_body(), track)[20, :22], wanted, atol=2e-3)
 
 
 def cached_motion(store: Store, key: str) -> Motion:

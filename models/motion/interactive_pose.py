@@ -8,16 +8,20 @@ from torch import Tensor
 
 from models.motion.features import (
     CONTACT_HEIGHT_M,
+    CONTACTS,
     FEATURES,
     FEET,
     POSITIONS,
     ROTATIONS,
     VELOCITIES,
     encode,
+    from_matrices,
+    matrices,
     positions,
 )
 from models.motion.holding import TOUCH_M, gap
-from models.motion.known_frames import KnownFrames, moved
+from models.motion.known_frames import KnownFrames, fade_from_known, known_run_of, moved, poses_known
+from models.types import FPS
 
 
 def known_pose(
@@ -39,6 +43,18 @@ def known_pose_of(pose: Float[Tensor, "person 268"], frames: int, at: int) -> Kn
     where = torch.zeros_like(features, dtype=torch.bool)
     where[:, at, POSITIONS] = where[:, at, ROTATIONS] = True
     return KnownFrames(features, where, floats=True)
+
+
+def kept_pose(
+    known: KnownFrames, rest: Float[Tensor, "person 22 3"], features: Float[Tensor, "person time 268"]
+) -> Float[Tensor, "person time 268"]:
+    """Give a motion in the known pose's world that pose at its time again, which cleaning up has moved; by how much
+    fades away before and after it. Contacts stay as stated."""
+    run = known_run_of(poses_known(known.where[None]))
+    faded = fade_from_known(features[None], known.features[None], known.where[None], run, FPS, 0.0)[0]
+    faded = torch.where(known.where, known.features, faded)
+    found = from_matrices(rest, matrices(faded), faded[..., :3])
+    return torch.cat([found[..., : CONTACTS.start], features[..., CONTACTS]], dim=-1)
 
 
 def still(pose: Float[Tensor, "*batch 268"]) -> Float[Tensor, "*batch 268"]:

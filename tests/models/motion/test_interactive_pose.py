@@ -10,7 +10,7 @@ from models.body.rest_skeleton import skeleton_of
 from models.body.skin_distance import skin_distance
 from models.motion.features import POSITIONS, ROTATIONS, encode, positions
 from models.motion.holding import TOUCH_M, gap
-from models.motion.interactive_pose import in_world_of, interactive_frames, known_pose, middle_pose
+from models.motion.interactive_pose import in_world_of, interactive_frames, kept_pose, known_pose, middle_pose
 from models.motion.known_frames import moved
 
 
@@ -80,3 +80,17 @@ def test_the_middle_pose_of_a_motion_is_one_in_which_people_touch(rest):
         known = middle_pose(features)
         assert known.where.any(-1).all(0).nonzero()[:, 0].tolist() == [frame]
         assert torch.equal(known.features[known.where], features[known.where])
+
+
+def test_a_pose_that_was_moved_is_put_back_and_half_a_second_away_nothing_changes(rest):
+    rotations, transl = standing(0.7)
+    known = known_pose(rest, rotations, transl, 41, 20)
+    bent = rotations.clone()
+    bent[:, 4:6] += 0.3
+    moved_by = torch.tensor([0.1, 0.0, 0.02])
+    motion = encode(rest, bent[:, None].expand(-1, 41, -1, -1), (transl + moved_by)[:, None].expand(-1, 41, -1))
+    found = kept_pose(known, rest, motion)
+    assert_close(found[known.where], known.features[known.where], atol=1e-5, rtol=0.0)
+    assert_close(found[:, :10, POSITIONS], motion[:, :10, POSITIONS], atol=1e-5, rtol=0.0)
+    assert_close(found[:, 31:, POSITIONS], motion[:, 31:, POSITIONS], atol=1e-5, rtol=0.0)
+    assert_close(found[:, 15, :3], transl + rest[:, 0] + 0.5 * moved_by, atol=1e-5, rtol=0.0)
