@@ -10,12 +10,10 @@ brought back to the skin that they held.
 
 import itertools
 import math
-from collections.abc import Sequence
-from dataclasses import dataclass
 
 import numpy as np
 import torch
-from jaxtyping import Bool, Float, Int
+from jaxtyping import Bool, Float
 from pydantic import Field
 from scipy.ndimage import binary_closing, binary_opening, gaussian_filter1d, maximum_filter1d
 from scipy.signal import butter, sosfiltfilt
@@ -23,25 +21,20 @@ from scipy.sparse import csr_array, eye_array, kron, vstack
 from scipy.sparse.linalg import spsolve
 from torch import Tensor
 
-from models.body.collision_spheres import CollisionSpheres
 from models.body.floor_contact import stand_on_floor
 from models.body.kinematics import forward_kinematics
 from models.body.model import BodyModel
 from models.body.tracks import rest_joints_of
-from models.body.two_bone_ik import ARMS
 from models.config import Config, renamed
 from models.geometry.easing import smoothstep
 from models.geometry.rotations import matrix_from_columns
 from models.motion.features import CONTACT_SPEED_M_S, CONTACTS, FEET, ROTATIONS, canonicalise, from_matrices, matrices
 from models.motion.floor_clearance import floor_clearance_of, resolve_floor_penetration
-from models.motion.kept_holds import HeldPlace, held_places, keep_holds
+from models.motion.interpenetration import Apart, move_apart
+from models.motion.kept_holds import held_places, keep_holds
 from models.motion.lying import lay_down
 from models.types import FPS, SMPL_JOINTS
 
-DIRECTIONS = 24
-"""Of the floor, in which a way out of another person is looked for."""
-SUBSAMPLE = 8
-"""Of discs that bound how far it is out of all of them."""
 FALL_S = 0.1
 """Before and after somebody drops fast the filter changes."""
 RUNNING_S = 0.2
@@ -118,27 +111,12 @@ def clean_up(
     people = [_plant_feet(feet, body, *person) for person in zip(betas, rest, R, root, planted, strict=True)]
     R, root = (torch.stack(values) for values in zip(*people, strict=True))
     if len(features) > 1:
-        R, root = _apart_and_holding(config, body, betas, rest, (R, root), holds)
+        apart = Apart(config.interpenetration_m, config.interpenetration_rounds)
+        local, root = move_apart(apart, body, betas, holds, _with_hands(R), root.double().numpy())
+        local = keep_holds(body, betas, config.hold_m, holds, local, root) if holds else local
+        R, root = (torch.as_tensor(values, dtype=torch.float32) for values in (local[:, :, :22], root))
     found = torch.cat([from_matrices(rest, R, root)[..., : CONTACTS.start], contacts], dim=-1)
     return canonicalise(found[None])[0][0]
-
-
-def _apart_and_holding(
-    config: CleanupConfig,
-    body: BodyModel,
-    betas: Float[np.ndarray, "person 10"],
-    rest: Float[Tensor, "person 22 3"],
-    pose: tuple[Float[Tensor, "person time 22 3 3"], Float[Tensor, "person time 3"]],
-    holds: Sequence[HeldPlace],
-) -> tuple[Float[Tensor, "person time 22 3 3"], Float[Tensor, "person time 3"]]:
-    """Move people out of each other and bring palms back to what they hold."""
-    R, root = pose
-    shift = _resolve_interpenetration(config, body, betas, rest, pose, holds)
-    root = root + torch.nn.functional.pad(shift, (0, 1))[:, None]
-    if holds:
-        kept = keep_holds(body, betas, config.hold_m, holds, _with_hands(R), root.double().numpy())
-        R = torch.as_tensor(kept[:, :, :22], dtype=torch.float32)
-    return R, root
 
 
 def _joints_at_rest(body: BodyModel, betas: Float[np.ndarray, "person 10"]) -> Float[np.ndarray, "person 24 3"]:
@@ -268,118 +246,3 @@ def foot_corrections(
     A = vstack(blocks).tocsc()
     solution = np.asarray(spsolve(A.T @ A, A.T @ np.concatenate(targets)))
     return solution.reshape((3, count, 2)).transpose((1, 0, 2))
-
-
-def _resolve_interpenetration(
-    config: CleanupConfig,
-    body: BodyModel,
-    betas: Float[np.ndarray, "person 10"],
-    rest: Float[Tensor, "person 22 3"],
-    pose: tuple[Float[Tensor, "person time 22 3 3"], Float[Tensor, "person time 3"]],
-    holds: Sequence[HeldPlace],
-) -> Float[Tensor, "person 2"]:
-    """By what to move each person over the floor, at all times alike, so that nobody is inside another: planted feet
-    stay planted. Two who meet are moved by the shortest shift that takes them apart, half of it each; again while
-    others then meet. Forearms and hands that hold are on those whom they hold: these drive nobody apart."""
-    R, root = pose
-    spheres = [CollisionSpheres(body, shape) for shape in betas]
-    hands = np.tile(np.eye(3), (R.shape[1], 2, 1, 1))
-    centres = []
-    for own, rotations, pelvis, at_rest in zip(spheres, R.double().numpy(), root, rest, strict=True):
-        pose = np.concatenate([rotations[:, 1:], hands], axis=1)
-        centres.append(own.centres(rotations[:, 0], pose, (pelvis - at_rest[0]).double().numpy()))
-    pairs = list(itertools.combinations(range(len(root)), 2))
-    discs = {}
-    for a, b in pairs:
-        holding = (_holding(spheres[one].owners, holds, one, other) for one, other in ((a, b), (b, a)))
-        discs[a, b] = _discs(
-            _Solid(centres[a], spheres[a].radii, next(holding)),
-            _Solid(centres[b], spheres[b].radii, next(holding)),
-            config.interpenetration_m,
-        )
-    shift = np.zeros((len(root), 2), dtype=np.float32)
-    for _ in range(config.interpenetration_rounds):
-        before = shift.copy()
-        for a, b in pairs:
-            middles, radii = discs[a, b]
-            line = (root[b, 0, :2] - root[a, 0, :2]).tolist()
-            push = _shortest_shift(middles - (shift[b] - shift[a]), radii, math.atan2(line[1], line[0]))
-            shift[a] -= 0.5 * push
-            shift[b] += 0.5 * push
-        if np.array_equal(shift, before):
-            break
-    return torch.as_tensor(shift)
-
-
-@dataclass(frozen=True)
-class _Solid:
-    """What of one person another cannot be in."""
-
-    centres: Float[Tensor, "time sphere 3"]
-    radii: Float[Tensor, "sphere"]
-    holding: Bool[Tensor, "#time sphere"]
-    """Which are on the other on purpose."""
-
-
-def _holding(
-    owners: Int[Tensor, "sphere"], holds: Sequence[HeldPlace], holder: int, held: int
-) -> Bool[Tensor, "#time sphere"]:
-    """Which spheres of a person are those of an arm that holds the other, at which times."""
-    found = torch.zeros(1, len(owners), dtype=torch.bool)
-    for hold in holds:
-        if (hold.holder, hold.held) == (holder, held):
-            own = (owners == ARMS[hold.hand].middle) | (owners == ARMS[hold.hand].end)
-            found = found | (own & torch.as_tensor(hold.near)[:, None])
-    return found
-
-
-def _discs(
-    own: _Solid, other: _Solid, allowed_m: float
-) -> tuple[Float[np.ndarray, "disc 2"], Float[np.ndarray, "disc"]]:
-    """Shifts of the other over the floor that leave two spheres in each other: centres and radii of discs, one for
-    each two spheres at each time that share a height."""
-    between = other.centres[:, None] - own.centres[:, :, None]
-    reach = own.radii[:, None] + other.radii - allowed_m
-    square = reach.square() - between[..., 2].square()
-    touching = (square > 0.0) & ~(own.holding[:, :, None] | other.holding[:, None])
-    return -between[..., :2][touching].numpy(), square[touching].sqrt().numpy()
-
-
-def _shortest_shift(
-    centres: Float[np.ndarray, "disc 2"], radii: Float[np.ndarray, "disc"], first_rad: float
-) -> Float[np.ndarray, "2"]:
-    """The shortest step from the origin out of all discs, straight, in one of DIRECTIONS from an angle on."""
-    nearest = np.sqrt(np.einsum("ij,ij->i", centres, centres)) - radii
-    if not (nearest < 0.0).any():
-        return np.zeros(2, dtype=np.float32)
-    angles = first_rad + 2.0 * np.pi * np.arange(DIRECTIONS) / DIRECTIONS
-    ahead = np.stack([np.cos(angles), np.sin(angles)], axis=-1).astype(np.float32)
-    # Out of some of the discs it is never farther than out of all: what is too far already is not tried.
-    bound = np.array([_exit_distance(centres[::SUBSAMPLE], radii[::SUBSAMPLE], direction) for direction in ahead])
-    best, chosen = np.inf, ahead[0]
-    for number in np.argsort(bound, kind="stable"):
-        if bound[number] >= best:
-            break
-        distance = _exit_distance(centres, radii, ahead[number])
-        if distance < best:
-            best, chosen = distance, ahead[number]
-            # What begins beyond that no shorter step meets.
-            before = nearest < best
-            centres, radii, nearest = centres[before], radii[before], nearest[before]
-    # A hair more, lest rounding leave a touch.
-    return chosen * np.float32(best * (1.0 + 1e-4))
-
-
-def _exit_distance(
-    centres: Float[np.ndarray, "disc 2"], radii: Float[np.ndarray, "disc"], ahead: Float[np.ndarray, "2"]
-) -> float:
-    """How far it is from the origin out of all discs in one direction, a unit vector."""
-    across = centres @ np.array([-ahead[1], ahead[0]], dtype=ahead.dtype)
-    crossed = np.abs(across) < radii
-    along = centres[crossed] @ ahead
-    half = np.sqrt(radii[crossed] ** 2 - across[crossed] ** 2)
-    enter, leave = along - half, along + half
-    reached = 0.0
-    while len(inside := leave[(enter <= reached) & (leave > reached)]):
-        reached = float(inside.max())
-    return reached

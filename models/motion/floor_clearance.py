@@ -71,28 +71,43 @@ def resolve_floor_penetration(
     joints = forward_kinematics(rest[:, None], R, root).double().numpy()
     ends = joints[:, :, list(ENDS)] + (world[:, :, list(ENDS)] @ clearance.ends[..., None])[..., 0]
     before = np.concatenate([joints, ends], axis=2)
-    if not (before[..., 2] < clearance.radii).any():
+    low = (before[..., 2] < clearance.radii).any(axis=-1)
+    if not low.any():
         return R, root
     bones = (rest - rest[:, list(PARENTS)]).double().numpy()
     bones = np.concatenate([bones, np.broadcast_to(clearance.ends, (len(bones), len(ENDS), 3))], axis=1)
+    rotated, pelvis = _bent(clearance, bones[np.nonzero(low)[0]], world[low], before[low])
+    bent, raised = R.clone(), root.clone()
+    bent[torch.as_tensor(low)] = torch.as_tensor(relative_rotations(rotated), dtype=torch.float32)
+    raised[torch.as_tensor(low)] = torch.as_tensor(pelvis, dtype=torch.float32)
+    return bent, raised
+
+
+def _bent(
+    clearance: FloorClearance,
+    bones: Float[np.ndarray, "pose 29 3"],
+    world: Float[np.ndarray, "pose 22 3 3"],
+    before: Float[np.ndarray, "pose 29 3"],
+) -> tuple[Float[np.ndarray, "pose 22 3 3"], Float[np.ndarray, "pose 3"]]:
+    """World rotations and the pelvis of poses out of the floor, told bones from their parents at rest, and world
+    rotations and places before."""
     places, rotated = before.copy(), world.copy()
-    places[:, :, 0, 2] = np.maximum(places[:, :, 0, 2], clearance.radii[0])
+    places[:, 0, 2] = np.maximum(places[:, 0, 2], clearance.radii[0])
     for joint in range(22):
         children = [child for child, above in enumerate((*PARENTS, *ENDS)) if above == joint and child > 0]
         if not children:
             continue
-        now = (world[:, :, joint, None] @ bones[:, None, children, :, None])[..., 0]
-        clipped = before[:, :, children]
+        now = (world[:, joint, None] @ bones[:, children, :, None])[..., 0]
+        clipped = before[:, children]
         clipped[..., 2] = np.maximum(clipped[..., 2], clearance.radii[children])
-        goals = clipped - places[:, :, joint, None]
+        goals = clipped - places[:, joint, None]
         if joint not in LEGS:
-            lowest = clearance.radii[children] - places[:, :, joint, None, 2]
-            goals = _raised(goals, np.linalg.norm(now, axis=-1), lowest, places[:, :, joint, None] - places[:, :, :1])
-        rotated[:, :, joint] = _swing(now, goals) @ world[:, :, joint]
-        arms = (rotated[:, :, joint, None] @ bones[:, None, children, :, None])[..., 0]
-        places[:, :, children] = places[:, :, joint, None] + arms
-    bent = torch.as_tensor(relative_rotations(rotated), dtype=torch.float32)
-    return bent, torch.as_tensor(places[:, :, 0], dtype=torch.float32)
+            lowest = clearance.radii[children] - places[:, joint, None, 2]
+            goals = _raised(goals, np.linalg.norm(now, axis=-1), lowest, places[:, joint, None] - places[:, :1])
+        rotated[:, joint] = _swing(now, goals) @ world[:, joint]
+        arms = (rotated[:, joint, None] @ bones[:, children, :, None])[..., 0]
+        places[:, children] = places[:, joint, None] + arms
+    return rotated, places[:, 0]
 
 
 def _raised(

@@ -133,9 +133,8 @@ def keep_holds(
         rotations, joints = forward_kinematics_numpy(rest[hold.held], kept[hold.held], root[hold.held])
         goal = joints[:, hold.joint] + (rotations[:, hold.joint] @ hold.place[..., None])[..., 0]
         some = np.flatnonzero(hold.near)
-        goal[some] += _onto_skin(
-            body, betas[hold.held], (rotations[some], joints[some], rest[hold.held]), goal[some], off_skin_m
-        )
+        posed = (rotations[some], joints[some], rest[hold.held])
+        goal[some] += _onto_skin(body, betas[hold.held], hold.joint, posed, goal[some], off_skin_m)
         # The palm's middle goes on from the wrist as the forearm does: a longer forearm reaches with it.
         longer = rest[hold.holder].copy()
         longer[arm.end] += PALM_M * unit(longer[arm.end] - longer[arm.middle])
@@ -177,25 +176,26 @@ def _skin_of(body: BodyModel) -> _Skin:
 def _onto_skin(
     body: BodyModel,
     betas: Float[np.ndarray, "10"],
+    joint: int,
     posed: tuple[Float[np.ndarray, "time 24 3 3"], Float[np.ndarray, "time 24 3"], Float[np.ndarray, "24 3"]],
     points: Float[np.ndarray, "time 3"],
     off_skin_m: float,
 ) -> Float[np.ndarray, "time 3"]:
-    """By what to move points so that they are on somebody's skin or as little off it as is allowed, smoothly; `posed`:
-    rotations and places of the joints, and those at rest. The skin is the plane through its nearest point."""
+    """By what to move points so that they are on the skin about a joint or as little off it as is allowed, smoothly;
+    `posed`: rotations and places of the joints, and those at rest. The skin is the plane through its nearest point."""
     (rotations, joints, rest), skin = posed, _skin_of(body)
-    shaped = (
-        (body.v_template[skin.vertices] + body.shapedirs[skin.vertices] @ torch.as_tensor(betas, dtype=torch.float32))
-        .double()
-        .numpy()
-    )
+    about = [one for one in range(24) if joint in (one, SMPL_PARENTS[one]) or one == SMPL_PARENTS[joint]]
+    some = skin.weights[:, about].sum(axis=1) > 0.5
+    vertices, weights, normals = skin.vertices[some], skin.weights[some], skin.normals[some]
+    grown = body.shapedirs[vertices] @ torch.as_tensor(betas, dtype=torch.float32)
+    shaped = (body.v_template[vertices] + grown).double().numpy()
     offset = joints - (rotations @ rest[..., None])[..., 0]
-    blended = skin.weights @ np.concatenate([rotations.reshape(-1, 24, 9), offset], axis=-1)
+    blended = weights @ np.concatenate([rotations.reshape(-1, 24, 9), offset], axis=-1)
     linear = blended[..., :9].reshape(*blended.shape[:2], 3, 3)
     places = (linear @ shaped[..., None])[..., 0] + blended[..., 9:]
     nearest = np.linalg.norm(points[:, None] - places, axis=-1).argmin(axis=1)
     at = np.arange(len(points)), nearest
-    out = unit((linear[at] @ skin.normals[nearest][..., None])[..., 0])
+    out = unit((linear[at] @ normals[nearest][..., None])[..., 0])
     height = np.sum((points - places[at]) * out, axis=-1)
     move = (np.clip(height, OFF_SKIN_M, off_skin_m) - height)[:, None] * out
     return gaussian_filter1d(move, 0.1 * FPS, axis=0, mode="nearest")
