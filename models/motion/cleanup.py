@@ -49,9 +49,9 @@ class CleanupConfig(Config):
     cutoff_hz: float = Field(default=4.0, gt=0.0, lt=FPS / 2.0)
     """Of the zero-lag low-pass filter (Butterworth, fourth order, there and back) over root and rotations: people move
     slower, jitter is faster."""
-    fall_cutoff_hz: float = Field(default=6.0, gt=0.0, lt=FPS / 2.0)
-    """Of the same filter while a pelvis drops at `fall_speed_m_s` and more: falls are over in half a second, and the
-    lower cut-off takes a fifth of their speed."""
+    fall_cutoff_hz: float = Field(default=6.5, gt=0.0, lt=FPS / 2.0)
+    """Of the same filter over the root while it drops at `fall_speed_m_s` and more: falls are over in half a second,
+    and the lower cut-off takes a fifth of their speed; a higher one lets jitter through."""
     fall_speed_m_s: float = Field(default=1.0, gt=0.0)
     """Metres per second downwards: more than of who sits down; from half of it on the cut-off begins to rise."""
     rest_head_m: float = Field(default=0.3, gt=0.0)
@@ -157,22 +157,22 @@ def _plant_feet(
 def _smooth(
     config: CleanupConfig, features: Float[Tensor, "person time 268"]
 ) -> tuple[Float[Tensor, "person time 22 3 3"], Float[Tensor, "person time 3"]]:
-    """Rotations and root, low-pass filtered: by `cutoff_hz`, by `fall_cutoff_hz` while the pelvis drops fast."""
-    values = torch.cat([features[..., :3], features[..., ROTATIONS]], dim=-1).double().numpy()
+    """Rotations and root, low-pass filtered by `cutoff_hz`; the root by `fall_cutoff_hz` while it drops fast."""
 
-    def filtered(cutoff_hz: float) -> Float[np.ndarray, "person time 135"]:
+    def filtered(values: Float[Tensor, "person time n"], cutoff_hz: float) -> Float[np.ndarray, "person time n"]:
         sections = butter(4, cutoff_hz, fs=FPS, output="sos")
-        return sosfiltfilt(sections, values, axis=1, padlen=min(9, values.shape[1] - 1)).copy()
+        padding = min(9, values.shape[1] - 1)
+        return sosfiltfilt(sections, values.double().numpy(), axis=1, padlen=padding).copy()
 
-    found = filtered(config.cutoff_hz)
-    if values.shape[1] > 1:
-        drop = -np.gradient(found[..., 2], axis=1) * FPS / config.fall_speed_m_s
+    columns, root = filtered(features[..., ROTATIONS], config.cutoff_hz), filtered(features[..., :3], config.cutoff_hz)
+    if root.shape[1] > 1:
+        drop = -np.gradient(root[..., 2], axis=1) * FPS / config.fall_speed_m_s
         share = maximum_filter1d(smoothstep(2.0 * drop - 1.0), 2 * round(FALL_S * FPS) + 1, axis=1, mode="nearest")
         share = gaussian_filter1d(share, 0.5 * FALL_S * FPS, axis=1, mode="nearest")[..., None]
         if share.any():
-            found = (1.0 - share) * found + share * filtered(config.fall_cutoff_hz)
-    found = torch.as_tensor(found, dtype=torch.float32)
-    return matrix_from_columns(found[..., 3:].unflatten(-1, (22, 6))), found[..., :3]
+            root = (1.0 - share) * root + share * filtered(features[..., :3], config.fall_cutoff_hz)
+    columns, root = (torch.as_tensor(values, dtype=torch.float32) for values in (columns, root))
+    return matrix_from_columns(columns.unflatten(-1, (22, 6))), root
 
 
 def _running(

@@ -10,7 +10,7 @@ from models.body.model import load_body
 from models.errors import InputError
 from models.motion.cleanup import CleanupConfig, clean_up
 from models.motion.denoisers.identity import IdentityConfig
-from models.motion.features import smpl_parameters
+from models.motion.features import CONTACTS, POSITIONS, ROTATIONS, VELOCITIES, smpl_parameters
 from models.motion.model import MotionModel, MotionModelConfig
 from models.motion.sample_windows import sample
 from models.motion.sampler import MotionSampler, request_for
@@ -58,7 +58,10 @@ def test_batches_change_nothing_and_keep_the_order(sampler):
     requests = requests_of(sampler, 3)
     together = sampler.features(requests)
     for by_pairs, found in zip(replace(sampler, batch_size=2).features(requests), together, strict=True):
-        torch.testing.assert_close(by_pairs, found, atol=1e-3, rtol=0.0)
+        # Velocities are differences of places, times twenty.
+        torch.testing.assert_close(by_pairs[..., VELOCITIES], found[..., VELOCITIES], atol=1e-2, rtol=0.0)
+        for part in (POSITIONS, ROTATIONS, CONTACTS):
+            torch.testing.assert_close(by_pairs[..., part], found[..., part], atol=1e-3, rtol=0.0)
     assert [found.shape[1] for found in together] == [20, 25, 30]
 
 
