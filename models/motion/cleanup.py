@@ -54,7 +54,7 @@ class CleanupConfig(Config):
     and the lower cut-off takes a fifth of their speed; a higher one lets jitter through."""
     fall_speed_m_s: float = Field(default=1.0, gt=0.0)
     """Metres per second downwards: more than of who sits down; from half of it on the cut-off begins to rise."""
-    rest_head_m: float = Field(default=0.3, gt=0.0)
+    rest_head_m: float = Field(default=0.25, gt=0.0)
     """Metres over the floor of the head, at most, of who rests lying: a head higher than that is borne by nothing."""
     planted_speed_m_s: float = Field(default=0.35, gt=0.0)
     """Metres per second: a foot that is faster for a fifth of a second does not stand, whatever the motion states.

@@ -8,7 +8,7 @@ the trunk: neither is laid down.
 import numpy as np
 import torch
 from jaxtyping import Bool, Float
-from scipy.ndimage import binary_opening, distance_transform_edt, gaussian_filter1d
+from scipy.ndimage import binary_opening, distance_transform_edt, gaussian_filter1d, maximum_filter1d
 from torch import Tensor
 
 from models.body.kinematics import forward_kinematics
@@ -20,12 +20,15 @@ from models.types import FPS, SMPL_JOINTS
 
 RESTING_PELVIS_M = 0.35
 """Higher, a pelvis is on no floor."""
-SLOW_M_S, SLOW_HEAD_M_S = 0.25, 0.4
-"""Pelvis and head of who rests move slower, seen through SETTLE_S."""
+SLOW_M_S, SLOW_HEAD_M_S, SEEN_S = 0.4, 0.6, 0.25
+"""Pelvis and head of who rests move slower, seen through a Gaussian of that standard deviation: who is sampled at rest
+wavers."""
+RISES_M, RISES_S = 0.15, 1.0
+"""Whose head is so much higher within that time gets up, however slowly."""
 LASTING_S = 0.8
 """Rest is at least so long."""
 SETTLE_S = 0.15
-"""Standard deviation of what smooths speeds, and of how the body sinks."""
+"""Standard deviation of how the body sinks."""
 EARLIER_S = 0.2
 """By how much sooner than rest the body begins to sink: it is still on its way down."""
 UPRIGHT = 0.75
@@ -90,13 +93,15 @@ def _rests(
     joints: Float[np.ndarray, "time 22 3"], orient: Float[np.ndarray, "time 3 3"], turn: Float[np.ndarray, "time 3"]
 ) -> Bool[np.ndarray, "time"]:
     """When a body rests on the floor with the head higher than it should be."""
-    smooth = gaussian_filter1d(joints[:, [0, HEAD]], SETTLE_S * FPS, axis=0, mode="nearest")
+    smooth = gaussian_filter1d(joints[:, [0, HEAD]], SEEN_S * FPS, axis=0, mode="nearest")
     speed = np.linalg.norm(np.gradient(smooth, axis=0), axis=-1) * FPS
-    still = (speed[:, 0] < SLOW_M_S) & (speed[:, 1] < SLOW_HEAD_M_S)
+    ahead = round(RISES_S * FPS)
+    highest = maximum_filter1d(smooth[:, 1, 2], ahead + 1, origin=-(ahead // 2), mode="nearest")
+    rises = highest - smooth[:, 1, 2] > RISES_M
+    still = (speed[:, 0] < SLOW_M_S) & (speed[:, 1] < SLOW_HEAD_M_S) & ~rises
     trunk = unit(joints[:, HEAD] - joints[:, 0])
     thighs = unit(joints[:, KNEES].mean(axis=1) - joints[:, HIPS].mean(axis=1))
     crouches = (orient[:, 2, 2] < 0.0) & (np.sum(trunk * thighs, axis=-1) > -0.3)
     lies = (joints[:, 0, 2] < RESTING_PELVIS_M) & (trunk[:, 2] < UPRIGHT) & ~crouches
     hovers = np.linalg.norm(turn, axis=-1) > 0.0
-    size = round(LASTING_S * FPS)
-    return binary_opening(np.pad(still & lies, size, mode="edge"), np.ones(size))[size:-size] & hovers
+    return binary_opening(still & lies, np.ones(round(LASTING_S * FPS))) & hovers

@@ -66,7 +66,7 @@ def test_who_moves_first_sinks_smoothly_once_at_rest(rest):
 
 def test_who_lies_sits_kneels_or_moves_is_left(rest):
     lying, sitting = reclining(np.radians(5.0)), reclining(np.radians(80.0))
-    swaying = reclining(np.radians(30.0) + 0.5 * np.sin(np.arange(FRAMES) / 3.0))
+    swaying = reclining(np.radians(30.0) + 0.7 * np.sin(np.arange(FRAMES) / 6.0))
     for R, root in (lying, sitting, swaying):
         assert laid(rest, R, root) is R
     # Kneeling, bent over somebody: chest down, thighs under it.
@@ -74,6 +74,12 @@ def test_who_lies_sits_kneels_or_moves_is_left(rest):
     places = joints(rest, over, root)
     assert HIGHEST_M < places[0, HEAD, 2] < 0.6
     assert laid(rest, over, root) is over
+
+
+def test_who_slowly_sits_up_is_not_held_down(rest):
+    R, root = reclining(np.radians(np.linspace(20.0, 80.0, FRAMES)))
+    before, after = (joints(rest, turns, root)[:, HEAD, 2] for turns in (R, laid(rest, R, root)))
+    np.testing.assert_allclose(after, before, atol=1e-6)
 
 
 def test_only_who_hovers_is_laid_down(rest):
