@@ -8,7 +8,7 @@ the trunk: neither is laid down.
 import numpy as np
 import torch
 from jaxtyping import Bool, Float
-from scipy.ndimage import binary_opening, distance_transform_edt, gaussian_filter1d, maximum_filter1d
+from scipy.ndimage import binary_opening, gaussian_filter1d, maximum_filter1d
 from torch import Tensor
 
 from models.body.kinematics import forward_kinematics
@@ -60,8 +60,10 @@ def lay_down(
             continue
         if laid is R:
             laid = R.clone()
-        away_s, nearest = distance_transform_edt(~resting, return_indices=True)
-        turn = np.where((away_s <= EARLIER_S * FPS)[:, None], turn[nearest[0]], 0.0)
+        moments = np.arange(len(places))
+        away = np.abs(moments[:, None] - np.flatnonzero(resting))
+        turn = turn[np.flatnonzero(resting)[away.argmin(axis=1)]]
+        turn = np.where((away.min(axis=1) <= EARLIER_S * FPS)[:, None], turn, 0.0)
         turn = gaussian_filter1d(turn, SETTLE_S * FPS, axis=0, mode="nearest")
         now = R[person, :, 0]
         lowered = matrices_from_axis_angle(torch.as_tensor(turn, dtype=torch.float32)) @ now
