@@ -7,7 +7,7 @@ from pathlib import Path
 
 import numpy as np
 import torch
-from jaxtyping import Float, UInt8
+from jaxtyping import UInt8
 from PIL import Image
 
 from models.body.model import BodyModel
@@ -26,7 +26,8 @@ from models.motion.sampler import MotionSampler, request_for
 from models.rendering.film_strip import motion_strip
 from models.seeds import generator
 from models.text.encoder import TextEncoder
-from models.types import FPS, BodyLook, Motion, PersonTrack, smpl_poses, take
+from models.types import FPS, BodyLook, Motion, PersonTrack, take
+from pipeline.add_people import Added, add_people, smpl_parameters
 from pipeline.derived import note_derived
 from pipeline.loaders import body_model
 from pipeline.output_folder import holds
@@ -37,6 +38,7 @@ from pipeline.store import Store
 IMAGES = 9
 """Of a film strip; the one of the pose is framed."""
 FRAME_RGB = (214, 39, 140)
+NOBODY = Added()
 
 
 @dataclass(frozen=True)
@@ -52,35 +54,44 @@ class StoreFrame:
 
 @holds("out")
 def animate(
-    frame: StoreFrame, span_s: tuple[float, float], text: str, count: int, out: Path, settings: Settings
+    frame: StoreFrame,
+    span_s: tuple[float, float],
+    text: str,
+    count: int,
+    out: Path,
+    settings: Settings,
+    added: Added = NOBODY,
 ) -> dict:
     """Sample motions that come to a frame and go on from it, so many seconds each, in the clip's world: a npz and a
     film strip each, and `summary.json`.
 
     InputError for a clip or a time that is not there, a frame with nobody in it, or with more people than the model
-    does; two who do not touch are animated all the same, and the summary says so.
+    does; two who do not touch are animated all the same, and the summary says so. Who is `added` joins those of the
+    frame, in each motion another one.
     """
     config, body = settings.sample_motion, body_model(settings.run.body)
     check_replaceable(out, "summary.json")
     model = load_motion_model(config.model, config.device)
     time_s, people = people_at(frame, body)
+    casts = add_people(people, added, text, count, settings, body)
+    people = casts[0]
     if len(people) not in model.config.denoiser.people:
         most = max(model.config.denoiser.people)
-        raise InputError("--time", f"shows {len(people)} people, the model does up to {most}", "choose with --person")
+        raise InputError("people", f"are {len(people)}, the model does up to {most}", "choose with --person")
     # The plan of a model that plans has a moment in the pose's frame.
     before = round(span_s[0] * FPS / PLAN_STRIDE) * PLAN_STRIDE
     frames = before + 1 + round(span_s[1] * FPS)
-    requests = [_request(body, people, text, (before, frames), settings.seed, number) for number in range(count)]
+    requests = [_request(body, cast, text, (before, frames), settings.seed, n) for n, cast in enumerate(casts)]
     check_request(requests[0], model)
-    known = requests[0].known
-    assert known is not None
-    rotations, transl = _smpl(people)
-    apart_m = skin_distance(body, np.stack([track.betas for track in people]), rotations, transl)
+    apart_m = max(_apart_m(body, cast) for cast in casts[: None if added.roles else 1])
     began = time.monotonic()
     sampler = MotionSampler(model, TextEncoder(config.text), body, config.sampling, config.cleanup, config.batch_size)
-    found = [in_world_of(known, before, features) for features in sampler.features(requests)]
-    off = torch.stack([positions(features[:, before]) for features in found]) - positions(known.features[:, before])
-    found = [kept_pose(known, requests[0].rest, features) for features in found]
+    found, moved_m = [], []
+    for request, features in zip(requests, sampler.features(requests), strict=True):
+        assert request.known is not None
+        features, pose = in_world_of(request.known, before, features), request.known.features[:, before]
+        moved_m.append(float((positions(features[:, before]) - positions(pose)).norm(dim=-1).mean()))
+        found.append(kept_pose(request.known, request.rest, features))
     seconds = time.monotonic() - began
     note_derived(Store(frame.store), out)
     with replaced(out) as folder:
@@ -99,7 +110,7 @@ def animate(
             "pose_frame": before,
             "touch": apart_m <= TOUCH_M if len(people) > 1 else None,
             "apart_m": apart_m if len(people) > 1 else None,
-            "cleanup_moved_pose_cm": round(100.0 * float(off.norm(dim=-1).mean()), 2),
+            "cleanup_moved_pose_cm": round(100.0 * float(np.mean(moved_m)), 2),
             "notes": _notes(people, apart_m),
             "count": count,
             "seed": settings.seed,
@@ -109,6 +120,10 @@ def animate(
         }
         (folder / "summary.json").write_text(json.dumps(summary, indent=1))
     return summary
+
+
+def _apart_m(body: BodyModel, people: list[PersonTrack]) -> float:
+    return skin_distance(body, np.stack([track.betas for track in people]), *smpl_parameters(people))
 
 
 def _notes(people: list[PersonTrack], apart_m: float) -> list[str]:
@@ -157,14 +172,8 @@ def _request(
     betas = np.stack([track.betas for track in people])
     drawn = int(generator(seed, "animate", str(number)).integers(2**40))
     request = request_for(body, text, [track.role for track in people], betas, frames, drawn)
-    rotations, transl = (torch.as_tensor(values, dtype=torch.float32) for values in _smpl(people))
+    rotations, transl = (torch.as_tensor(values, dtype=torch.float32) for values in smpl_parameters(people))
     return replace(request, known=known_pose(request.rest, rotations, transl, frames, at))
-
-
-def _smpl(people: list[PersonTrack]) -> tuple[Float[np.ndarray, "person 24 3"], Float[np.ndarray, "person 3"]]:
-    """Rotations and `transl` of tracks of one frame."""
-    rotations = np.stack([smpl_poses(track)[0].reshape(24, 3) for track in people])
-    return rotations, np.stack([track.transl[0] for track in people])
 
 
 def strip(body: BodyModel, motion: Motion, pose_frame: int) -> UInt8[np.ndarray, "height width 3"]:

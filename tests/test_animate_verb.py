@@ -124,6 +124,56 @@ def test_cleaning_up_moves_the_pose_and_it_is_put_back(store, config, tmp_path):
         np.testing.assert_allclose(track_joints(load_body(), track)[20, :22], wanted, atol=2e-3)
 
 
+@pytest.fixture(scope="module")
+def poses(tmp_path_factory):
+    """An untrained model of interactive poses."""
+    folder, encoder = tmp_path_factory.mktemp("poses"), TextEncoder(SentenceConfig())
+    torch.manual_seed(1)
+    small = IdentityConfig(width=32, layers=1, heads=2, patch=1, text=encoder.dim)
+    model = MotionModel(MotionModelConfig(denoiser=small, text_encoder_digest=encoder.digest, max_frames=1))
+    for value in model.parameters():
+        torch.nn.init.normal_(value, std=0.1)
+    write_starter(folder, model.state_dict(), model.config, {})
+    return folder
+
+
+def test_somebody_joins_who_is_in_the_frame(store, config, poses, tmp_path):
+    """In each motion in another pose and body; who was there is as in the clip."""
+    ask = ("animate", store.root, "--clip", "pair", "--time", 2.5, "--before", 0.4, "--after", 0.4, "--config", config)
+    add = ("--add", "resident", "--poses", poses)
+    summary = json.loads(careclips(*ask, *add, "--count", 2, "--out", tmp_path / "out"))
+    assert summary["people"] == ["bert", "added_0"] and summary["roles"] == ["carer", "resident"]
+    assert summary["touch"] is (summary["apart_m"] <= 0.013)
+    key = json.loads((store.folder / "index.json").read_text())["clips"]["pair"]["people3d"]
+    real = take(cached_motion(store, key).people[1], np.array([50]))
+    one, other = (clip_file.read_motion(tmp_path / "out" / f"motion_000{n}.npz").people for n in (0, 1))
+    for there, added in (one, other):
+        wanted = track_joints(load_body(), real)[0, :22]
+        np.testing.assert_allclose(track_joints(load_body(), there)[8, :22], wanted, atol=2e-3)
+        assert added.role == "resident"
+    assert not np.allclose(one[1].betas, other[1].betas) and not np.allclose(one[1].transl[8], other[1].transl[8])
+    said = json.loads(careclips(*ask, *add, "--text", "A hug.", "--out", tmp_path / "said"))
+    assert said["apart_m"] != summary["apart_m"], "a pose is sampled from a pose, or from a pose and a sentence"
+
+
+@pytest.mark.parametrize(
+    ("more", "told"),
+    [
+        (("--add", "nurse"), "--add: is nurse; use resident, carer, visitor, person"),
+        (("--add", "carer"), "--add: needs a model of interactive poses; name one with --poses"),
+        (("--add", "carer", "--poses", "starter"), "--poses: is a model of motion, not of poses; train one with"),
+        (("--add", "carer", "--add", "carer", "--add", "carer", "--poses", "POSES"), "people: must be 1 to 4, got 5"),
+    ],
+)
+def test_who_cannot_be_added_is_said(store, config, poses, tmp_path, more, told):
+    more = [str(poses) if value == "POSES" else value for value in more]
+    with pytest.raises(InputError, match=told):
+        careclips(
+            "animate", store.root, "--clip", "pair", "--time", 1, *more, "--out", tmp_path / "out", "--config", config
+        )
+    assert not (tmp_path / "out").exists()
+
+
 def cached_motion(store: Store, key: str) -> Motion:
     from models import codec
 
@@ -162,7 +212,7 @@ def test_two_who_do_not_touch_are_animated_and_it_is_said(store, config, tmp_pat
             ("--clip", "pair", "--time", 1, "--person", "cleo"),
             "--person: 'cleo' is not in the frame; choose from anna, bert",
         ),
-        (("--clip", "five", "--time", 1), "--time: shows 5 people, the model does up to 4; choose with --person"),
+        (("--clip", "five", "--time", 1), "people: are 5, the model does up to 4; choose with --person"),
         (
             ("--clip", "pair", "--time", 1, "--before", 6),
             "known frames: must be among the first 100, end at 121; ask for less before",

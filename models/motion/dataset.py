@@ -70,7 +70,7 @@ class Piece:
 
 
 class MotionData:
-    """A corpus as features in memory (about 0.5 GB for six hours).
+    """A corpus as features in memory (about 0.5 GB for six hours); windows of one frame are of interactive poses.
 
     InputError for a corpus that is not finite, or of another body than the skeleton's.
     """
@@ -146,13 +146,27 @@ class MotionData:
             row = self.rows[item]
             order = tuple(range(len(row.people)))
             length = min(row.frames, self.max_frames)
-            starts = range(0, row.frames - length + 1, stride) if stride else (self._first_start(row),)
+            starts = range(0, row.frames - length + 1, stride) if stride else (self._first_start(int(item)),)
             pieces += [Piece(int(item), start, length, order, 0) for start in starts]
         return pieces
 
-    def _first_start(self, row: Row) -> int:
-        low, high = self._starts(row)
+    def _first_start(self, item: int) -> int:
+        if self.max_frames == 1:
+            frames = self._poses(item)
+            return int(frames[len(frames) // 2])
+        low, high = self._starts(self.rows[item])
         return (low + high) // 2
+
+    def _drawn_start(self, item: int, rng: np.random.Generator) -> int:
+        if self.max_frames == 1:
+            return int(rng.choice(self._poses(item)))
+        low, high = self._starts(self.rows[item])
+        return int(rng.integers(low, high + 1))
+
+    def _poses(self, item: int) -> Int[np.ndarray, "pose"]:
+        """Frames of an item that are interactive poses."""
+        gaps = self._gap(item)[None]
+        return interactive_frames(gaps, torch.ones_like(gaps, dtype=torch.bool))[0].nonzero()[:, 0].numpy()
 
     def _starts(self, row: Row) -> tuple[int, int]:
         """First and last frame at which a window may begin; of a fall, one that shows it."""
@@ -179,10 +193,9 @@ class MotionData:
         pieces = []
         for item in picked:
             row = self.rows[item]
-            low, high = self._starts(row)
             piece = Piece(
                 int(item),
-                int(rng.integers(low, high + 1)),
+                self._drawn_start(int(item), rng),
                 min(row.frames, self.max_frames),
                 tuple(int(person) for person in rng.permutation(len(row.people))),
                 int(rng.integers(len(row.texts))),

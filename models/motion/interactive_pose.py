@@ -76,9 +76,10 @@ def interactive_frames(
 def in_world_of(
     known: KnownFrames, at: int, features: Float[Tensor, "person time 268"]
 ) -> Float[Tensor, "person time 268"]:
-    """Rotate and move a motion over the floor so that in a frame everybody's joints come nearest to the known ones:
-    least squares, closed form (Umeyama 1991)."""
-    ours, theirs = (positions(values[:, at])[..., :2].flatten(0, 1) for values in (features, known.features))
+    """Rotate and move a motion over the floor so that in a frame the joints of everybody who is known come nearest to
+    the known ones: least squares, closed form (Umeyama 1991)."""
+    who = poses_known(known.where[None])[0, :, at]
+    ours, theirs = (positions(values[who, at])[..., :2].flatten(0, 1) for values in (features, known.features))
     middle, aim = ours.mean(0), theirs.mean(0)
     a, b = ours - middle, theirs - aim
     yaw = torch.atan2((a[:, 0] * b[:, 1] - a[:, 1] * b[:, 0]).sum(), (a * b).sum())

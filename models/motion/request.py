@@ -61,7 +61,9 @@ def check_request(request: MotionRequest, model: MotionModel) -> None:
     if len(request.roles) not in can:
         known = " to ".join(str(number) for number in sorted({min(can), max(can)}))
         raise InputError("people", f"must be {known}, got {len(request.roles)}", "ask for as many as the model can do")
-    if not MIN_FRAMES <= request.frames <= MAX_FRAMES:
+    if model.config.max_frames == 1 and request.frames != 1:
+        raise InputError("motion model", "makes single poses, not motion", "name it as --poses of careclips animate")
+    if model.config.max_frames > 1 and not MIN_FRAMES <= request.frames <= MAX_FRAMES:
         raise InputError(
             "frames", f"must be {MIN_FRAMES} to {MAX_FRAMES} (20 a second), got {request.frames}", "ask again"
         )

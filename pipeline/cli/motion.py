@@ -72,16 +72,24 @@ def animate(
     person: Annotated[
         list[str] | None, typer.Option(help="Who of the people in the frame; all of them if not said.")
     ] = None,
+    add: Annotated[
+        list[str] | None, typer.Option(help="Role of somebody who is not in the frame and joins those who are.")
+    ] = None,
+    poses: Annotated[
+        Path | None, typer.Option(help="Model of interactive poses that adds them: trained with max_frames 1.")
+    ] = None,
     count: Count = 1,
     config: Config = None,
     seed: Seed = 0,
     prefect: Prefect = False,
 ) -> None:
     """Make motion before and after one reconstructed frame of one person or several."""
+    from pipeline.add_people import Added
     from pipeline.animate import StoreFrame, animate
 
     settings, frame = read_settings(config, seed), StoreFrame(store, clip, time, tuple(person or ()))
-    summary = run_verb("animate", prefect, lambda _: animate(frame, (before, after), text, count, out, settings))
+    added = Added(tuple(add or ()), poses)
+    summary = run_verb("animate", prefect, lambda _: animate(frame, (before, after), text, count, out, settings, added))
     print_summary(summary)
 
 

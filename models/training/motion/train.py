@@ -51,8 +51,9 @@ class MotionTrainConfig(TrainConfig):
     """How often each kind of item is drawn; kinds that the corpus has not are not missed."""
     cause_weights: dict[str, float] = renamed("causes", "cause_weights", {})
     """How many times as often as other falls those of some causes are drawn (`cause` in an item's details)."""
-    max_frames: int = renamed("most_frames", "max_frames", 200, ge=4)
-    """Frames of a window at 20 Hz; longer items are cut."""
+    max_frames: int = renamed("most_frames", "max_frames", 200, ge=1)
+    """Frames of a window at 20 Hz; longer items are cut. 1 learns interactive poses alone, by which `careclips animate`
+    adds people to a frame."""
     warmup_steps: int = renamed("warm_up", "warmup_steps", 300, ge=1)
     """Steps over which the learning rate rises."""
     text_dropout: float = renamed("withheld", "text_dropout", 0.1, ge=0.0, le=1.0)
@@ -86,6 +87,10 @@ class MotionTrainConfig(TrainConfig):
     def _plan_or_pose(self) -> "MotionTrainConfig":
         if self.plan is not None and (self.denoiser.told_pose or self.plan.denoiser.told_pose):
             raise ValueError("plan must be null where the denoiser makes motion around a pose, as ponimator does")
+        if self.max_frames == 1 and (self.plan is not None or self.denoiser.told_pose):
+            raise ValueError("max_frames 1 learns single poses: plan must be null, and the denoiser none that has one")
+        if 1 < self.max_frames < 4:
+            raise ValueError(f"max_frames must be 1, or at least 4 to be motion, got {self.max_frames}")
         return self
 
     @model_validator(mode="after")

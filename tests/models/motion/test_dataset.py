@@ -110,3 +110,23 @@ def test_another_body_s_skeleton_is_refused(motion_data, items, tmp_path):
 def test_nothing_to_learn_from_is_said(motion_data):
     with pytest.raises(InputError, match="none of its 11 items is of the kind asked for"):
         motion_data.where(lambda row: row.kind == "mocap")
+
+
+def test_windows_of_one_frame_are_interactive_poses(motion_data):
+    """Of the two who walk beside each other the frame in which they are nearest, of one person any."""
+    from copy import copy
+
+    poses = copy(motion_data)
+    poses.max_frames = 1
+    names = [row.name for row in poses.rows]
+    pair, alone = names.index("pair"), names.index("walk_0")
+    whole = motion_data.with_poses(motion_data.batch([Piece(pair, 0, poses.rows[pair].frames, (0, 1), 0)]))
+    nearest = whole.interactive[0].nonzero()[:, 0].tolist()
+    assert [piece.start for piece in poses.held_out(np.array([pair]))] == nearest
+    drawn = [poses.draw(np.array([pair, alone]), np.array([0.5, 0.5]), 16, step, 0) for step in range(8)]
+    assert all(batch.features.shape[2] == 1 for batch in drawn)
+    starts = {pair: set(), alone: set()}
+    for batch in drawn:
+        for item, start in zip(batch.items.tolist(), batch.starts.tolist(), strict=True):
+            starts[item].add(start)
+    assert starts[pair] == set(nearest) and len(starts[alone]) > 20

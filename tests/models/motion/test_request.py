@@ -54,6 +54,13 @@ def test_known_frames_that_float_say_where_the_first_person_is_and_have_no_plan(
         check_request(replace(REQUEST, known=posed, plan=planned(n0=0.0)), PLANNED)
 
 
+def test_a_model_of_poses_makes_one_frame_and_no_motion():
+    poses = MotionModel(MotionModelConfig(denoiser=SMALL, max_frames=1))
+    check_request(replace(REQUEST, frames=1), poses)
+    with pytest.raises(InputError, match="motion model: makes single poses, not motion; name it as --poses"):
+        check_request(REQUEST, poses)
+
+
 def planned(frames=24, people=1, **numbers):
     """A plan of which the numbers of these places are known at every moment."""
     plan, where = torch.zeros(people, -(-frames // 4), 10), torch.zeros(people, -(-frames // 4), 10, dtype=torch.bool)

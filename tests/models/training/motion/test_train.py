@@ -3,6 +3,7 @@
 import json
 import os
 import socket
+from copy import copy
 from dataclasses import replace
 
 import pytest
@@ -73,6 +74,22 @@ def test_motion_around_a_pose_is_learned(motion_data, embed, tmp_path):
     assert load_motion_model(tmp_path).config.denoiser == denoiser
     with pytest.raises(ValueError, match="plan must be null where the denoiser makes motion around a pose"):
         MotionTrainConfig(denoiser=denoiser)
+
+
+def test_single_poses_are_learned_by_the_same_code(motion_data, embed, tmp_path):
+    """Without a plan, and by networks that need no pose to begin with."""
+    poses = copy(motion_data)
+    poses.max_frames = 1
+    more = {"max_frames": 1, "steps": 200, "learning_rate": 3e-3, "validate_every": 200, "log_every": 20}
+    even = {"high_noise_fraction": 0.0, "batch_size": 8, "plan": None, "save_every_s": 1e9}
+    config = CONFIG.model_copy(update=more | even)
+    curve = run(poses, embed, tmp_path, config)
+    assert curve.train[-1]["simple"] < 0.8 * curve.train[0]["simple"] and curve.train[-1]["velocity"] == 0.0
+    assert load_motion_model(tmp_path).config.max_frames == 1
+    with pytest.raises(ValueError, match="max_frames 1 learns single poses: plan must be null"):
+        MotionTrainConfig(max_frames=1)
+    with pytest.raises(ValueError, match="max_frames must be 1, or at least 4 to be motion, got 3"):
+        MotionTrainConfig(max_frames=3)
 
 
 def test_an_interruption_changes_nothing(motion_data, embed, tmp_path, monkeypatch):
