@@ -8,6 +8,7 @@ import numpy as np
 
 from models.body.rest_skeleton import skeleton_of
 from models.body.tracks import standing_pelvis_height
+from models.compare_falls.fall_audit import Audit
 from models.corpus.reader import read_corpus
 from models.errors import InputError
 from models.files import check_replaceable, replaced
@@ -74,7 +75,7 @@ def evaluate_motion(
     def standing_m(betas: np.ndarray) -> float:
         return standing_pelvis_height(body, betas)
 
-    audit = stage.Audit(
+    audit = Audit(
         functools.partial(label.find_fall, labelling.model_copy(update={"fall_drop": config.fall_drop})),
         standing_m,
         labelling.direction_tolerance_deg,

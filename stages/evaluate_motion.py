@@ -13,7 +13,7 @@ scenes from wherever. DESIGN §5, §7; seeds/timotion_supplement.txt §E.
 from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import Any, Protocol
+from typing import Any
 
 import numpy as np
 import torch
@@ -22,10 +22,10 @@ from pydantic import Field
 from torch import Tensor
 
 from models.body.model import BodyModel
+from models.compare_falls.fall_audit import Audit, fall_agreement
 from models.config import Config, renamed
 from models.corpus.reader import Corpus, Row
 from models.errors import InputError
-from models.falls.causes import DIRECTION_ANGLES
 from models.motion.dataset import ROLES, MotionData, Piece
 from models.motion.evaluation import memorisation, metrics
 from models.motion.evaluation.evaluator import MotionEvaluator, meaning_of
@@ -44,7 +44,7 @@ from models.motion.request import MotionRequest
 from models.motion.sampler import MotionSampler
 from models.seeds import generator
 from models.text.encoder import TextCache, TextEncoder
-from models.types import FPS, Role
+from models.types import Role
 
 GROUPS = ("single", "captured_pairs", "composed_pairs")
 MIN_TAKES = 4
@@ -110,29 +110,6 @@ class Scene:
         if len(self.row.people) == 1:
             return GROUPS[0]
         return GROUPS[2] if self.row.kind == "composed" else GROUPS[1]
-
-
-class FoundFall(Protocol):
-    """What the audit needs of a fall found in joints."""
-
-    @property
-    def direction_deg(self) -> float:
-        """Return the direction from the facing at the onset, counter-clockwise."""
-        ...
-
-
-FindFall = Callable[[np.ndarray, np.ndarray, float], FoundFall | None]
-"""Joints (time 24 3), times in seconds, height of the upright pelvis in metres -> the fall in them."""
-
-
-@dataclass(frozen=True)
-class Audit:
-    """How falls are told from joints: the labelling stage's own way."""
-
-    find_fall: FindFall
-    standing_m: Callable[[np.ndarray], float]
-    """Height of the pelvis of the upright body of given betas."""
-    tolerance_deg: float
 
 
 @dataclass(frozen=True)
@@ -316,7 +293,7 @@ def _measure(scene: Scene, judge: Judge, surfaces: bool) -> dict[str, float | No
     pose = scene.features, scene.rest, scene.betas
     penetration = judge.surfaces.penetration_cm(*pose) if surfaces else None
     overlap = judge.surfaces.overlap_cm(*pose) if surfaces else None
-    action, direction = fall_agreement(scene, joints, judge.audit)
+    action, direction = fall_agreement(scene.row, scene.betas[0], joints, judge.audit)
     return {
         "skate": foot_skate_cm_s(joints, stated_contacts(scene.features)),
         "jerk": jerk_m_s3(joints),
@@ -326,26 +303,6 @@ def _measure(scene: Scene, judge: Judge, surfaces: bool) -> dict[str, float | No
         "action": action,
         "direction": direction,
     }
-
-
-def fall_agreement(
-    scene: Scene, joints: Float[np.ndarray, "person time 22 3"], audit: Audit
-) -> tuple[float | None, float | None]:
-    """Tell whether a fall that was requested happened, and whether it went in the requested direction (0 or 1).
-
-    None where no fall of one person, or no direction but straight down, was requested. No fall went in no direction.
-    """
-    if scene.row.kind != "fall" or len(joints) != 1:
-        return None, None
-    hands = joints[0][:, 20:22]
-    times = np.arange(joints.shape[1]) / FPS
-    standing = audit.standing_m(scene.betas[0].double().numpy())
-    fall = audit.find_fall(np.concatenate([joints[0], hands], axis=1), times, standing)
-    requested = DIRECTION_ANGLES.get(scene.row.details.get("direction", ""))
-    if requested is None:
-        return float(fall is not None), None
-    off_deg = 180.0 if fall is None else abs((fall.direction_deg - np.degrees(requested) + 180.0) % 360.0 - 180.0)
-    return float(fall is not None), float(off_deg <= audit.tolerance_deg)
 
 
 def compute_metrics(

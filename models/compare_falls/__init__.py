@@ -1,1 +1,1 @@
-"""Whether simulated falls can be told from real ones: windows, counterparts, features, two-sample tests."""
+"""How falls are compared: simulated with real ones (windows, counterparts, features, two-sample tests), done with asked."""

@@ -31,9 +31,7 @@ class DenoisingConfig(Config):
 class SamplingConfig(DenoisingConfig):
     """How motion is sampled; what is said at its top is said of bodies."""
 
-    plan: DenoisingConfig = DenoisingConfig(
-        scheduler="ddim", classifier_free_guidance_scale=2.0, guidance_interval=1.0
-    )
+    plan: DenoisingConfig = DenoisingConfig(scheduler="ddim", classifier_free_guidance_scale=2.0, guidance_interval=1.0)
     """How a plan is sampled, of models that plan before they move. It costs next to nothing beside bodies, and is what
     captions are heeded by: guided, falls are done more often, and the way that is asked for."""
     precision: Literal["auto", "float32", "bfloat16"] = "auto"

@@ -10,6 +10,7 @@ import torch
 from models.body.model import load_body
 from models.body.rest_skeleton import skeleton_of
 from models.body.tracks import standing_pelvis_height
+from models.compare_falls.fall_audit import Audit, fall_agreement
 from models.corpus.reader import read_corpus
 from models.corpus.writer import write_corpus
 from models.errors import InputError
@@ -21,11 +22,9 @@ from models.motion.evaluation.report import write_motion_report
 from models.text.encoder import SentenceConfig, TextEncoder
 from stages import label
 from stages.evaluate_motion import (
-    Audit,
     EvaluateMotionConfig,
     Judge,
     Scene,
-    fall_agreement,
     run,
     sample_scenes,
     scenes_of,
@@ -84,13 +83,13 @@ def test_the_audit_tells_whether_and_where_somebody_fell(scenes, audit):
 
     def told(motion: Scene, **changes):
         row = replace(fall.row, details={**fall.row.details, **changes})
-        return fall_agreement(replace(motion, row=row), joints_of(motion.features, motion.rest), audit)
+        return fall_agreement(row, motion.betas[0], joints_of(motion.features, motion.rest), audit)
 
     assert told(fall) == (1.0, 1.0)
     assert told(fall, direction="backward") == (1.0, 0.0)
     assert told(fall, direction="down") == (1.0, None)
     assert told(walk) == (0.0, 0.0)
-    assert fall_agreement(walk, joints_of(walk.features, walk.rest), audit) == (None, None)
+    assert fall_agreement(walk.row, walk.betas[0], joints_of(walk.features, walk.rest), audit) == (None, None)
 
 
 def test_an_arm_of_real_motion_is_as_real_and_a_spoiled_one_is_not(scenes, judge, tmp_path):
