@@ -1,1 +1,1 @@
-"""How falls are compared: simulated with real ones (windows, counterparts, features, two-sample tests), done with asked."""
+"""How falls are compared: simulated with real ones (windows, counterparts, features, tests), done with asked for."""
