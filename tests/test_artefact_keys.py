@@ -144,7 +144,7 @@ DEFAULT_KEYS = {
     "corpus_part/falls": "1bdbf6819feaaf745b9d012d7fc6a839",
     "corpus_part/look_alikes": "3829aedaaab8aa2242cf2ca94748301f",
     "corpus_part/composed": "59b0dceafef1021e5ef543bf6d330ae8",
-    "clip": "05e146711b9502b353f2411957c61cdd",
+    "clip": "23339884781db884b613148225e1fc68",
     "sample_footage": "f01ed5e2a4a0d001331767aefe5c2f63",
 }
 """Of the settings that nobody changed."""
@@ -161,7 +161,7 @@ KEYS = {
     "corpus_part/falls": "8ce5a5ad8951b485afc3c7a0186632e8",
     "corpus_part/look_alikes": "888d756e688c4a22dd36de805949e4e3",
     "corpus_part/composed": "f75f0b8c75074b7be0ca43318cebc7f9",
-    "clip": "ff8390996b7b3a3e8636fe53de6eaa56",
+    "clip": "42ed0320353c622dde67e441319f8780",
     "sample_footage": "a98be5749f2b2fc7bf10891f4d0776b8",
 }
 """Of `VALUES`."""

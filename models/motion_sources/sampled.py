@@ -18,6 +18,8 @@ from models.text.captions import Facts, age_of, captions, sex_of
 from models.text.encoder import ClipConfig, SentenceConfig, TextEncoder
 from models.types import FPS, Motion, Role, Room
 
+WALKING = ("A person walks.", "A person walks forward.", "A person is walking.")
+"""As captures, which walking is learned from, are captioned: of nobody old, who would be seen to rise or fall."""
 STANDING = ("A person stands idle, naturally.", "Here a person stands idle, naturally.")
 """As captures of it are captioned: "stands" alone means somebody who rises."""
 FURNISHED = ("sit", "sit_to_stand", "roll_out_of_bed", "slide_out_of_bed")
@@ -81,9 +83,8 @@ def text_of(order: ClipOrder, rng: np.random.Generator) -> str:
     """Return the order's own words, else a caption of its facts as the corpus has them."""
     if order.text:
         return order.text
-    facts = Facts("walk", role=requested_role(order), sex=sex_of(order.sex), age=age_of(order.age_years))
     if order.event == "fall":
-        facts = replace(facts, event="fall", cause=order.cause, direction=order.direction)
-    elif order.event == "stand" or (order.event == "everyday" and rng.random() < 0.5):
-        return str(rng.choice(STANDING))
-    return captions(facts, rng, 1)[0]
+        facts = Facts("fall", role=requested_role(order), sex=sex_of(order.sex), age=age_of(order.age_years))
+        return captions(replace(facts, cause=order.cause, direction=order.direction), rng, 1)[0]
+    stands = order.event == "stand" or (order.event == "everyday" and rng.random() < 0.5)
+    return str(rng.choice(STANDING if stands else WALKING))
