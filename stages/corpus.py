@@ -34,7 +34,7 @@ from models.text.locomotion import locomotion_of
 from models.text.vocabulary import SAYABLE, Event, Surface
 from models.types import FPS, Motion, Role, take
 
-VERSIONS = {"captured": 5, "falls": 5, "look_alikes": 4, "composed": 7}
+VERSIONS = {"captured": 5, "falls": 6, "look_alikes": 5, "composed": 7}
 """Of each kind of part: a change in how one is made leaves the others standing."""
 CAPTURED = BodyShape(age_years=40.0, sex=0.5, stature_m=1.72, build=0.5)
 """Whose body captured people are given: files do not say how heavy or old they were."""
@@ -65,7 +65,7 @@ class CorpusConfig(Config):
     pair_stride_s: float = Field(4.0, gt=0.5)
     """Seconds from the beginning of one window to that of the next."""
     captions: int = Field(4, ge=1)
-    """Captions written for each item."""
+    """Captions written for each item; of one person's falls and look-alikes half as many more, of anybody."""
     fall: FallsConfig = FallsConfig()
     """Who falls, and where."""
     part: int = Field(40, ge=1)
@@ -142,7 +142,7 @@ def fall_part(config: CorpusConfig, body: BodyModel, numbers: Sequence[int], see
         except Rejected as rejected:
             skipped[str(rejected).split(":")[0]] += 1
             continue
-        texts = captions(fall_facts(motion), rng, config.captions)
+        texts = _captions_of_one(fall_facts(motion), rng, config.captions)
         details = motion.details | {"asked_direction": direction, "direction": measured_direction(motion.details)}
         # Who catches the balance has not fallen: that is what a classifier must learn to leave alone.
         kind = "look_alike" if details["recovered"] else "fall"
@@ -222,7 +222,7 @@ def look_alike_part(config: CorpusConfig, body: BodyModel, numbers: Sequence[int
             actions=motion.actions[:, kept],
             details={"kind": kind, "age_years": age, "side": motion.details["side"], "boxes": boxes},
         )
-        texts = captions(_look_alike_facts(motion, kind, furniture, role, age, sex), rng, config.captions)
+        texts = _captions_of_one(_look_alike_facts(motion, kind, furniture, role, age, sex), rng, config.captions)
         items.append(Item(name, motion, texts, "physics", OURS, name, "look_alike"))
     return items, skipped
 
@@ -237,6 +237,13 @@ def _look_alike_facts(motion: Motion, kind: str, furniture: list[dict], role: Ro
     if side in ("left", "right") and kind in ("kneel", "pick_up"):
         known["side"] = side
     return Facts(event, role=role, sex=sex_of(sex), age=age_of(age), **known)
+
+
+def _captions_of_one(facts: Facts, rng: np.random.Generator, count: int) -> tuple[str, ...]:
+    """Write captions of one person's motion, the first with every fact; half as many more call them a person, as
+    captures do: or a model hears from that word alone that nobody falls."""
+    anybody = replace(facts, role="person", sex=None, age=None)
+    return (*captions(facts, rng, count), *captions(anybody, rng, max(count // 2, 1)))
 
 
 def interaction_part(

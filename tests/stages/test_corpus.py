@@ -112,7 +112,10 @@ def test_falls_say_what_happened(body):
     assert len(items) + sum(aside.values()) == 8 and len(items) >= 6
     for item in items:
         details, labels = item.motion.details, {ACTIONS[action] for action in item.motion.actions[0]}
-        first = item.texts[0].lower()
+        first, last = item.texts[0].lower(), item.texts[-1].lower()
+        assert "person" not in first.split() and set(last.split()) & {"person", "someone", "somebody"}, (
+            "of anybody, too"
+        )
         if details["recovered"]:
             assert item.kind == "look_alike" and "fall" not in labels
             continue
