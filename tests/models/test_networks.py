@@ -93,7 +93,7 @@ def test_what_ships_is_known_by_what_it_was_always_known_by():
         "pose_prior": pose_prior_digest("starter"),
         "pose_lift": pose_lift_digest("starter"),
     } == {
-        "motion": "9c7c376a06a89c8f8800c8ef273ece4695eb0aaabffe2c17321d862ff45a258d",
+        "motion": "1552aa5dda27a2262152e44d152f75281c701ad50f45f8d0bbdf7bf1246699fc",
         "pose_prior": "b7da411e37eb0acdd1d1e7d918fd1abf2b1dbcaf5b286f0afa980d5e98f50458",
         "pose_lift": "df100a00809494430fa5271322dc99aeca096486533ebd84c3bed1db32cc69d8",
     }

@@ -70,10 +70,10 @@ def test_what_ships_says_todays_names(path, caplog):
 
 def test_every_phase_of_the_shipped_model_is_there_and_loads(caplog):
     paths = sorted((CONFIGS / "shipped_motion").glob("*.yaml"))
-    assert [path.name[:2] for path in paths] == ["01", "02"]
+    assert [path.name[:2] for path in paths] == ["01", "02", "03"]
     steps = [read_settings(path, 0).train_motion for path in paths]
     assert "is now called" not in caplog.text
-    assert sum(config.max_steps or config.steps for config in steps) == 10424
+    assert sum(config.max_steps or config.steps for config in steps) == 12424
     assert all(config.plan is not None for config in steps)
 
 
