@@ -17,7 +17,8 @@ from models.geometry.easing import minimum_jerk
 from models.geometry.transforms import axis_angle_from_matrix, transform, yaw
 from models.interactions.hand_holds import Hold, Side
 from models.physics.humanoid import Box
-from models.text.captions import Facts
+from models.text.captions import Facts, age_of, sex_of
+from models.text.vocabulary import Event
 from models.types import SMPL_JOINTS, PersonTrack, Role, take
 
 OTHER: dict[Side, Side] = {"left": "right", "right": "left"}
@@ -41,6 +42,11 @@ def draw_subject(
     return Subject(body, betas, age, role, body_mass_kg(stature, build), shape.sex, frailty=0.5, name=name)
 
 
+def facts_of(event: Event, one: Subject, other: Subject, **said: Any) -> Facts:
+    """Return the facts of what `other` does, to or with `one`."""
+    return Facts(event, role=other.role, sex=sex_of(other.sex), age=age_of(other.age_years), other=one.role, **said)
+
+
 @dataclass(frozen=True)
 class Interaction:
     """Two people, not touching yet."""
@@ -53,6 +59,23 @@ class Interaction:
     given_s: float = 0.0
     """Until when the resident's motion comes from the simulation of a fall."""
     details: dict[str, Any] = field(default_factory=dict)
+
+
+def rising_holds(side: Side | None, grab_s: float, until_s: float) -> tuple[tuple[Hold, ...], tuple[Side, ...]]:
+    """Return how a carer holds somebody who is helped up, and the arms that are offered for it: both forearms from the
+    front, or from a side the back and that forearm."""
+    if side is None:
+        arms: tuple[Side, ...] = ("left", "right")
+        holds = tuple(
+            Hold(OTHER[arm], f"{arm}_forearm", grab_s, grab_s + 0.9, until_s, until_s + 0.8, (0.3, out, -0.6))
+            for arm, out in zip(arms, (0.6, -0.6), strict=True)
+        )
+        return holds, arms
+    out = 0.3 if side == "left" else -0.3
+    return (
+        Hold(OTHER[side], "back", grab_s, grab_s + 0.9, until_s, until_s + 0.8),
+        Hold(side, f"{side}_forearm", grab_s + 0.2, grab_s + 1.1, until_s, until_s + 0.8, (0.4, out, 0.4)),
+    ), (side,)
 
 
 def followed_by(person: Subject, before: Acted, after: Acted, heading: float, fps: float) -> Acted:

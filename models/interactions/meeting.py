@@ -86,6 +86,23 @@ def comes(person: Subject, fps: float, rng: np.random.Generator, stop: Place, be
     return actor
 
 
+def comes_or_stands(
+    person: Subject,
+    fps: float,
+    rng: np.random.Generator,
+    stop: Place,
+    facing: float,
+    comes_from: tuple[float, float] | None,
+) -> Actor:
+    """Return somebody at a place who faces a world angle: come there from a bearing after waiting some seconds (as
+    `comes`), or there from the first frame."""
+    if comes_from is None:
+        return actor_of(person, fps, rng, stop, facing)
+    actor = comes(person, fps, rng, stop, *comes_from)
+    actor.turn_to(facing)
+    return actor
+
+
 def leaves(actor: Actor, bearing: float) -> None:
     """Turn and walk off in a direction (world angle), straight or in a curve."""
     far = float(actor.rng.uniform(1.2, 2.2))

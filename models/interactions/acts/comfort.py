@@ -7,10 +7,10 @@ from models.animation.gestures import bend_down, share_of
 from models.body.subject import Subject
 from models.geometry.easing import minimum_jerk
 from models.interactions.hand_holds import Hold, Side
-from models.interactions.interaction import OTHER, Interaction
+from models.interactions.interaction import OTHER, Interaction, facts_of
 from models.interactions.meeting import (
     boxes_in,
-    comes,
+    comes_or_stands,
     leaves,
     seated,
     see_each_other,
@@ -18,7 +18,6 @@ from models.interactions.meeting import (
     wait,
     wait_for,
 )
-from models.text.captions import Facts, age_of, sex_of
 from models.text.vocabulary import Before, Touch
 
 
@@ -34,15 +33,14 @@ def comfort(one: Subject, other: Subject, fps: float, rng: np.random.Generator) 
         first = actor_of(one, fps, rng)
     spot, facing = _spot(sits, beside, sign, rng)
     outwards = facing + np.pi
-    walks_up = rng.random() < 0.65
+    walks_up, comes_from = rng.random() < 0.65, None
     if walks_up:
         # Not over the knees of who sits, nor through the chair.
         turned = float(rng.uniform(-0.9, 0.9)) if not sits else -sign * float(rng.uniform(0.0, 0.9))
         bearing = outwards + (turned if beside else float(rng.uniform(-0.7, 0.7)))
-        second = comes(other, fps, rng, spot, float(bearing), float(rng.uniform(0.2, 0.8)))
-        second.turn_to(facing)
-    else:
-        second = actor_of(other, fps, rng, spot, facing)
+        comes_from = float(bearing), float(rng.uniform(0.2, 0.8))
+    second = comes_or_stands(other, fps, rng, spot, facing, comes_from)
+    if not walks_up:
         wait(second, float(rng.uniform(0.8, 1.4)))
     met = second.frames / fps
     touches_at, stays = met + float(rng.uniform(0.4, 0.9)), float(rng.uniform(2.2, 4.0))
@@ -68,12 +66,10 @@ def comfort(one: Subject, other: Subject, fps: float, rng: np.random.Generator) 
         before.append("walks_up")
     if bends > 0.2:
         before.append("bends_down")
-    facts = Facts(
+    facts = facts_of(
         "comfort",
-        role=other.role,
-        sex=sex_of(other.sex),
-        age=age_of(other.age_years),
-        other=one.role,
+        one,
+        other,
         touch=touch,
         side=side if beside else None,
         other_is="sits" if sits else "stands",

@@ -4,10 +4,10 @@ import numpy as np
 
 from models.animation.actor import actor_of
 from models.body.subject import Subject
-from models.interactions.interaction import Interaction
+from models.interactions.interaction import Interaction, facts_of
 from models.interactions.meeting import (
     boxes_in,
-    comes,
+    comes_or_stands,
     direction,
     leaves,
     seated,
@@ -16,7 +16,6 @@ from models.interactions.meeting import (
     wait,
     wait_for,
 )
-from models.text.captions import Facts, age_of, sex_of
 
 
 def converse(one: Subject, other: Subject, fps: float, rng: np.random.Generator) -> Interaction:
@@ -31,11 +30,8 @@ def converse(one: Subject, other: Subject, fps: float, rng: np.random.Generator)
     bearing, gap = float(rng.uniform(-0.6, 0.6)), float(rng.uniform(0.5, 0.85) if sits else rng.uniform(0.75, 1.35))
     spot, facing = gap * direction(bearing), bearing + np.pi + float(rng.uniform(-0.3, 0.3))
     walks_up, walks_off = rng.random() < 0.6, rng.random() < 0.4
-    if walks_up:
-        second = comes(other, fps, rng, spot, bearing + float(rng.uniform(-1.3, 1.3)), float(rng.uniform(0.3, 1.2)))
-        second.turn_to(facing)
-    else:
-        second = actor_of(other, fps, rng, spot, facing)
+    comes_from = (bearing + float(rng.uniform(-1.3, 1.3)), float(rng.uniform(0.3, 1.2))) if walks_up else None
+    second = comes_or_stands(other, fps, rng, spot, facing, comes_from)
     begins = second.frames / fps
     wait(second, float(rng.uniform(3.5, 5.0 if walks_up else 7.0)))
     ends = second.frames / fps
@@ -45,12 +41,10 @@ def converse(one: Subject, other: Subject, fps: float, rng: np.random.Generator)
     wait_for(first, second, support)
     talk_together(first, second, begins + 0.1, ends - 0.1, rng)
     see_each_other((first, second), begins - 0.6, ends, rng)
-    facts = Facts(
+    facts = facts_of(
         "converse",
-        role=other.role,
-        sex=sex_of(other.sex),
-        age=age_of(other.age_years),
-        other=one.role,
+        one,
+        other,
         other_is="sits" if sits else "stands",
         before="walks_up" if walks_up else None,
         then="walks_off" if walks_off else None,

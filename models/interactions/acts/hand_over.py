@@ -11,10 +11,10 @@ from models.body.tracks import rest_joints_of, track_joints
 from models.errors import Rejected
 from models.geometry.easing import minimum_jerk
 from models.interactions.hand_holds import Side
-from models.interactions.interaction import Interaction
+from models.interactions.interaction import Interaction, facts_of
 from models.interactions.meeting import (
     boxes_in,
-    comes,
+    comes_or_stands,
     direction,
     leaves,
     seated,
@@ -24,7 +24,6 @@ from models.interactions.meeting import (
     wait_for,
 )
 from models.interactions.reaching import reach_out
-from models.text.captions import Facts, age_of, sex_of
 from models.types import SMPL_JOINTS
 
 APART_M = 0.1
@@ -47,15 +46,13 @@ def hand_over(one: Subject, other: Subject, fps: float, rng: np.random.Generator
         first, support, boxes = seated(one, fps, rng)
         facing = bearing + np.pi
     elif both_walk:
-        first = comes(one, fps, rng, np.zeros(2), np.pi + float(rng.uniform(-0.4, 0.4)), float(rng.uniform(0.2, 0.6)))
-        first.turn_to(0.0)
+        comes_from = np.pi + float(rng.uniform(-0.4, 0.4)), float(rng.uniform(0.2, 0.6))
+        first = comes_or_stands(one, fps, rng, np.zeros(2), 0.0, comes_from)
     else:
         first = actor_of(one, fps, rng)
-    if walks_up:
-        second = comes(other, fps, rng, spot, bearing + float(rng.uniform(-1.0, 1.0)), float(rng.uniform(0.2, 0.8)))
-        second.turn_to(facing)
-    else:
-        second = actor_of(other, fps, rng, spot, facing)
+    comes_from = (bearing + float(rng.uniform(-1.0, 1.0)), float(rng.uniform(0.2, 0.8))) if walks_up else None
+    second = comes_or_stands(other, fps, rng, spot, facing, comes_from)
+    if not walks_up:
         wait(second, float(rng.uniform(0.5, 1.2)))
     for actor, behind, place in ((first, second, support), (second, first, None)):
         if actor.frames < behind.frames:
@@ -92,12 +89,10 @@ def hand_over(one: Subject, other: Subject, fps: float, rng: np.random.Generator
         if float(np.linalg.norm(point - shoulder)) > REACH * arm:
             raise Rejected("composed_hand_off", f"{hand} hand too far from what is handed over")
         performed.append((reach_out(one.body, track, hand, point, share), labels))
-    facts = Facts(
+    facts = facts_of(
         "hand_over",
-        role=other.role,
-        sex=sex_of(other.sex),
-        age=age_of(other.age_years),
-        other=one.role,
+        one,
+        other,
         side=gives,
         other_is="sits" if sits else None if both_walk else "stands",
         before="walks_up" if walks_up else None,

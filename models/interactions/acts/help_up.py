@@ -8,8 +8,8 @@ from models.animation.actor import actor_of
 from models.animation.props import chair_behind, lowered
 from models.body.subject import Subject
 from models.falls.look_alikes import HULL_M
-from models.interactions.hand_holds import Hold, Side, held_share, offer_arms
-from models.interactions.interaction import OFFERED, OTHER, Interaction
+from models.interactions.hand_holds import Side, held_share, offer_arms
+from models.interactions.interaction import OFFERED, Interaction, rising_holds
 from models.text.captions import Facts
 from models.types import ACTIONS, take
 
@@ -37,18 +37,9 @@ def help_up(resident: Subject, carer: Subject, fps: float, rng: np.random.Genera
     sign = 1.0 if side == "left" else -1.0
     if front:
         spot = np.array([rng.uniform(0.54, 0.6), 0.08 * rng.uniform(-1.0, 1.0)])
-        offered: tuple[Side, ...] = ("left", "right")
-        holds = tuple(
-            Hold(OTHER[arm], f"{arm}_forearm", grab, grab + 0.9, until, until + 0.8, (0.3, out, -0.6))
-            for arm, out in zip(offered, (0.6, -0.6), strict=True)
-        )
     else:
         spot = np.array([rng.uniform(-0.1, 0.02), sign * rng.uniform(0.52, 0.6)])
-        holds = (
-            Hold(OTHER[side], "back", grab, grab + 0.9, until, until + 0.8),
-            Hold(side, f"{side}_forearm", grab + 0.2, grab + 1.1, until, until + 0.8, (0.4, 0.3 * sign, 0.4)),
-        )
-        offered = (side,)
+    holds, offered = rising_holds(None if front else side, grab, until)
     track = offer_arms(track, OFFERED, offered, held_share(replace(holds[-1], begin_s=grab - 0.2), len(labels), fps))
     heading = np.pi if front else -sign * np.pi / 2.0
     helper = actor_of(carer, fps, rng, spot, float(heading))

@@ -6,9 +6,8 @@ from models.animation.actor import Actor, actor_of
 from models.animation.gestures import head_places, look_at, nod, share_of, shift_weight, standing_still, wave
 from models.body.subject import Subject
 from models.interactions.hand_holds import Side
-from models.interactions.interaction import Interaction
+from models.interactions.interaction import Interaction, facts_of
 from models.interactions.meeting import boxes_in, curve, direction, seated, wait, wait_for
-from models.text.captions import Facts, age_of, sex_of
 from models.text.vocabulary import OtherIs
 
 
@@ -66,12 +65,10 @@ def pass_by(one: Subject, other: Subject, fps: float, rng: np.random.Generator) 
             elif greets < 0.5:
                 nod(actor, meets - 1.0, rng)
         shift_weight(actor, standing_still(actor), rng)
-    facts = Facts(
+    facts = facts_of(
         "pass_by",
-        role=other.role,
-        sex=sex_of(other.sex),
-        age=age_of(other.age_years),
-        other=one.role,
+        one,
+        other,
         other_is=other_is,
         side=side,
     )

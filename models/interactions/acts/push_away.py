@@ -2,14 +2,20 @@
 
 import numpy as np
 
-from models.animation.actor import actor_of
 from models.animation.gestures import bend_down, draw_arm, share_of
 from models.animation.stepping import step_to
 from models.body.subject import Subject
 from models.interactions.hand_holds import Hold, Side
-from models.interactions.interaction import OTHER, Interaction
-from models.interactions.meeting import comes, direction, leaves, see_each_other, talk_together, wait, wait_for
-from models.text.captions import Facts, age_of, sex_of
+from models.interactions.interaction import OTHER, Interaction, facts_of
+from models.interactions.meeting import (
+    comes_or_stands,
+    direction,
+    leaves,
+    see_each_other,
+    talk_together,
+    wait,
+    wait_for,
+)
 from models.text.vocabulary import Before, Touch
 
 
@@ -21,16 +27,10 @@ def push_away(one: Subject, other: Subject, fps: float, rng: np.random.Generator
     spot, facing = gap * direction(bearing), bearing + np.pi
     first_comes, argues = rng.random() < 0.4, rng.random() < 0.7
     walks_up = not first_comes and rng.random() < 0.5
-    if first_comes:
-        first = comes(one, fps, rng, np.zeros(2), np.pi + float(rng.uniform(-0.5, 0.5)), float(rng.uniform(0.3, 0.8)))
-        first.turn_to(0.0)
-    else:
-        first = actor_of(one, fps, rng)
-    if walks_up:
-        second = comes(other, fps, rng, spot, bearing + float(rng.uniform(-0.7, 0.7)), float(rng.uniform(0.3, 0.8)))
-        second.turn_to(facing)
-    else:
-        second = actor_of(other, fps, rng, spot, facing)
+    comes_from = (np.pi + float(rng.uniform(-0.5, 0.5)), float(rng.uniform(0.3, 0.8))) if first_comes else None
+    first = comes_or_stands(one, fps, rng, np.zeros(2), 0.0, comes_from)
+    comes_from = (bearing + float(rng.uniform(-0.7, 0.7)), float(rng.uniform(0.3, 0.8))) if walks_up else None
+    second = comes_or_stands(other, fps, rng, spot, facing, comes_from)
     met = max(first.frames, second.frames) / fps
     talks = float(rng.uniform(1.6, 3.0)) if argues else float(rng.uniform(0.3, 0.6))
     pushes = met + talks + 0.5
@@ -72,12 +72,10 @@ def push_away(one: Subject, other: Subject, fps: float, rng: np.random.Generator
     )
     touch: Touch = "chest" if on_chest else "both_hands"
     before: Before | None = "argues" if argues else "walks_up" if walks_up else None
-    facts = Facts(
+    facts = facts_of(
         "push_away",
-        role=other.role,
-        sex=sex_of(other.sex),
-        age=age_of(other.age_years),
-        other=one.role,
+        one,
+        other,
         touch=touch,
         before=before,
         then="walks_off" if walks_off else None,

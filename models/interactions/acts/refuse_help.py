@@ -7,9 +7,16 @@ from models.animation.gestures import draw_arm, share_of
 from models.animation.stepping import step_to
 from models.body.subject import Subject
 from models.interactions.hand_holds import Hold, Side
-from models.interactions.interaction import OTHER, Interaction
-from models.interactions.meeting import comes, direction, leaves, see_each_other, talk_together, wait, wait_for
-from models.text.captions import Facts, age_of, sex_of
+from models.interactions.interaction import OTHER, Interaction, facts_of
+from models.interactions.meeting import (
+    comes_or_stands,
+    direction,
+    leaves,
+    see_each_other,
+    talk_together,
+    wait,
+    wait_for,
+)
 
 
 def refuse_help(one: Subject, other: Subject, fps: float, rng: np.random.Generator) -> Interaction:
@@ -22,11 +29,9 @@ def refuse_help(one: Subject, other: Subject, fps: float, rng: np.random.Generat
     facing = bearing + np.pi + float(rng.uniform(-0.15, 0.15))
     first = actor_of(one, fps, rng)
     walks_up = rng.random() < 0.7
-    if walks_up:
-        second = comes(other, fps, rng, spot, bearing + float(rng.uniform(-0.9, 0.9)), float(rng.uniform(0.2, 0.8)))
-        second.turn_to(facing)
-    else:
-        second = actor_of(other, fps, rng, spot, facing)
+    comes_from = (bearing + float(rng.uniform(-0.9, 0.9)), float(rng.uniform(0.2, 0.8))) if walks_up else None
+    second = comes_or_stands(other, fps, rng, spot, facing, comes_from)
+    if not walks_up:
         wait(second, float(rng.uniform(0.6, 1.2)))
     met = second.frames / fps
     touches_at = met + float(rng.uniform(0.7, 1.4))
@@ -60,12 +65,10 @@ def refuse_help(one: Subject, other: Subject, fps: float, rng: np.random.Generat
     holds = (
         Hold(hand, part, touches_at - 0.7, touches_at, pulls + 0.05, pulls + 0.8, (0.3, 0.0, 0.2), shortest_s=0.15),
     )
-    facts = Facts(
+    facts = facts_of(
         "take_arm",
-        role=other.role,
-        sex=sex_of(other.sex),
-        age=age_of(other.age_years),
-        other=one.role,
+        one,
+        other,
         side=side,
         outcome="refused",
         before="walks_up" if walks_up else None,

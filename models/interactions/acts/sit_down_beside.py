@@ -7,10 +7,9 @@ from models.animation.support import Support
 from models.body.subject import Subject
 from models.body.tracks import rest_joints_of
 from models.interactions.hand_holds import Hold, Side
-from models.interactions.interaction import OTHER, Interaction
+from models.interactions.interaction import OTHER, Interaction, facts_of
 from models.interactions.meeting import boxes_in, comes, seated, see_each_other, talk_together, wait, wait_for
 from models.physics.humanoid import Box
-from models.text.captions import Facts, age_of, sex_of
 from models.text.vocabulary import Surface, Touch
 from models.types import SMPL_JOINTS
 
@@ -51,12 +50,10 @@ def sit_down_beside(one: Subject, other: Subject, fps: float, rng: np.random.Gen
         touch = "arm" if rng.random() < 0.6 else "back"
         part = "back" if touch == "back" else f"{side}_forearm"
         holds = (Hold(OTHER[side], part, from_s - 0.8, from_s, 99.0, 99.0, (0.1, 0.0, 0.6)),)
-    facts = Facts(
+    facts = facts_of(
         "sit_down_beside",
-        role=other.role,
-        sex=sex_of(other.sex),
-        age=age_of(other.age_years),
-        other=one.role,
+        one,
+        other,
         side=side,
         surface=surface,
         touch=touch,

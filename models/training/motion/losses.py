@@ -71,13 +71,13 @@ def losses(
     stored = positions(found)
     bones = (bone_lengths(stored) - bone_lengths(batch.rest)[:, :, None]).square().mean(-1)
     weighted = {
-        "simple": _mean(off, mask),
-        "root": weights.root * _mean((predicted - clean)[..., :3].square().mean(-1), mask),
-        "joints": weights.joints * _mean((joints - true).square().sum(-1).mean(-1), calm),
-        "velocity": weights.velocity * _mean((velocity - true_velocity).square().sum(-1).mean(-1), ahead),
-        "foot": weights.foot * _mean(slip, ahead),
-        "bone": weights.bone * _mean(bones, calm),
-        "floor": weights.floor * _mean((UNDER_M - joints[..., 2]).clamp(min=0.0).square().sum(-1), calm),
+        "simple": mean_where(off, mask),
+        "root": weights.root * mean_where((predicted - clean)[..., :3].square().mean(-1), mask),
+        "joints": weights.joints * mean_where((joints - true).square().sum(-1).mean(-1), calm),
+        "velocity": weights.velocity * mean_where((velocity - true_velocity).square().sum(-1).mean(-1), ahead),
+        "foot": weights.foot * mean_where(slip, ahead),
+        "bone": weights.bone * mean_where(bones, calm),
+        "floor": weights.floor * mean_where((UNDER_M - joints[..., 2]).clamp(min=0.0).square().sum(-1), calm),
     }
     if mask.shape[1] > 1:
         weighted |= _between(joints, true, rotations[..., 0, :, :], root_matrices(batch.features), calm, weights)
@@ -90,7 +90,7 @@ def _beside(off: Float[Tensor, "batch person time 2"], mask: Bool[Tensor, "batch
     people = mask.shape[1]
     pairs = [(a, b) for a in range(people) for b in range(a + 1, people)]
     squares = torch.stack([(off[:, b] - off[:, a]).square().sum(-1) for a, b in pairs])
-    return _mean(squares, torch.stack([mask[:, a] & mask[:, b] for a, b in pairs]))
+    return mean_where(squares, torch.stack([mask[:, a] & mask[:, b] for a, b in pairs]))
 
 
 def _between(
@@ -111,10 +111,10 @@ def _between(
             apart = (true[:, a, :, 0, :2] - true[:, b, :, 0, :2]).norm(dim=-1)
             wanted = torch.cdist(true[:, a], true[:, b])
             got = torch.cdist(joints[:, a], joints[:, b], compute_mode="donot_use_mm_for_euclid_dist")
-            distance = distance + _mean((got - wanted).square().mean((-1, -2)), both & (apart < NEAR_M))
+            distance = distance + mean_where((got - wanted).square().mean((-1, -2)), both & (apart < NEAR_M))
             turned = _turn(heading(root[:, a]), heading(root[:, b]))
             meant = _turn(heading(true_root[:, a]), heading(true_root[:, b]))
-            orientation = orientation + _mean((turned - meant).square().sum(-1), both)
+            orientation = orientation + mean_where((turned - meant).square().sum(-1), both)
             pairs += 1
     return {"distance": weights.distance * distance / pairs, "orientation": weights.orientation * orientation / pairs}
 
@@ -124,5 +124,6 @@ def _turn(a: Float[Tensor, "*batch 2"], b: Float[Tensor, "*batch 2"]) -> Float[T
     return torch.stack([(a * b).sum(-1), a[..., 0] * b[..., 1] - a[..., 1] * b[..., 0]], dim=-1)
 
 
-def _mean(values: Tensor, mask: Tensor) -> Tensor:
+def mean_where(values: Float[Tensor, "*shape"], mask: Bool[Tensor, "*shape"]) -> Float[Tensor, ""]:
+    """Return the mean of what is inside a mask; 0 where nothing is."""
     return (values * mask).sum() / mask.sum().clamp(min=1)

@@ -8,11 +8,13 @@ from torch import Tensor
 
 from models.config import Config
 from models.motion.condition import Embed, condition_of
-from models.motion.dataset import MotionBatch, draw_identity_ids
+from models.motion.dataset import MotionBatch
 from models.motion.denoisers import DenoiserConfig
 from models.motion.denoisers.identity import IdentityConfig
-from models.motion.noise_schedule import TRAIN_TIMESTEPS, add_noise, sample_timesteps
-from models.motion.plan import normalise, plan_of
+from models.motion.noise_schedule import TRAIN_TIMESTEPS, add_noise
+from models.motion.plan import PLAN_FEATURES, normalise, plan_of
+from models.training.motion.draws import draw
+from models.training.motion.losses import mean_where
 
 
 class PlanTrainConfig(Config):
@@ -43,20 +45,16 @@ def plan_losses(
     training: bool,
 ) -> dict[str, Tensor]:
     """Return each loss of one batch of scenes at the moments of a plan; held out, steps are drawn evenly."""
-    device, count = batch.features.device, len(batch.texts)
-    share = config.high_noise_fraction if training else 0.0
-    step = sample_timesteps(count, share, config.timestep_shift, generator).to(device)
+    drawn = draw(config, batch, PLAN_FEATURES, generator, training)
+    step, noise = drawn.step, drawn.noise
     clean = normalise(plan_of(batch.features, batch.mask)) * batch.mask[..., None]
-    noise = torch.randn(clean.shape, generator=generator).to(device)
-    text_dropped = (torch.rand(count, generator=generator) < (config.text_dropout if training else 0.0)).to(device)
-    identity_ids = draw_identity_ids(batch, max(config.denoiser.people), generator).to(device)
-    condition = condition_of(batch, embed, identity_ids, text_dropped)
+    condition = condition_of(batch, embed, drawn.identity_ids, drawn.text_dropped)
     predicted = denoise(add_noise(clean, noise, step), step, condition, batch.mask)
     found = _weighted(config, predicted - clean, batch.mask)
     if not training:
         last = torch.full_like(step, TRAIN_TIMESTEPS - 1)
         guessed = denoise(add_noise(clean, noise, last), last, condition, batch.mask)
-        found["plan_from_text"] = _mean((guessed - clean).square().mean(-1), batch.mask)
+        found["plan_from_text"] = mean_where((guessed - clean).square().mean(-1), batch.mask)
     return found
 
 
@@ -64,17 +62,14 @@ def _weighted(config: PlanTrainConfig, off: Tensor, mask: Tensor) -> dict[str, T
     """Losses of what a prediction is off by, as the network sees plans."""
     steady = mask[:, :, 1:] & mask[:, :, :-1]
     found = {
-        "plan": _mean(off.square().mean(-1), mask),
-        "plan_velocity": config.velocity * _mean((off[:, :, 1:] - off[:, :, :-1]).square().mean(-1), steady),
+        "plan": mean_where(off.square().mean(-1), mask),
+        "plan_velocity": config.velocity * mean_where((off[:, :, 1:] - off[:, :, :-1]).square().mean(-1), steady),
     }
     beside, pairs = off.new_zeros(()), 0
     for a in range(mask.shape[1]):
         for b in range(a + 1, mask.shape[1]):
             # Both horizontal standard deviations are one metre.
-            beside = beside + _mean((off[:, b, :, :2] - off[:, a, :, :2]).square().sum(-1), mask[:, a] & mask[:, b])
+            apart = (off[:, b, :, :2] - off[:, a, :, :2]).square().sum(-1)
+            beside = beside + mean_where(apart, mask[:, a] & mask[:, b])
             pairs += 1
     return found | ({"plan_beside": config.beside * beside / pairs} if pairs else {})
-
-
-def _mean(values: Tensor, mask: Tensor) -> Tensor:
-    return (values * mask).sum() / mask.sum().clamp(min=1)

@@ -22,14 +22,16 @@ from models.config import renamed
 from models.corpus.reader import Row
 from models.errors import InputError
 from models.motion.condition import Embed, condition_of
-from models.motion.dataset import POOL, ROLES, MotionBatch, MotionData, at_moments, draw_identity_ids, to_device
+from models.motion.dataset import POOL, ROLES, MotionBatch, MotionData, at_moments, to_device
 from models.motion.denoisers import DenoiserConfig
 from models.motion.denoisers.identity import IdentityConfig
+from models.motion.features import FEATURES
 from models.motion.model import MotionModel, MotionModelConfig
-from models.motion.noise_schedule import TRAIN_TIMESTEPS, add_noise, sample_timesteps
+from models.motion.noise_schedule import TRAIN_TIMESTEPS, add_noise
 from models.motion.plan import PLAN_STRIDE
 from models.networks import half_precision
 from models.training.loop import Run, Schedule, TrainConfig, Validation, fit
+from models.training.motion.draws import draw
 from models.training.motion.losses import LossWeights, losses
 from models.training.motion.plan_losses import PlanTrainConfig, plan_losses
 from models.training.motion.told import tell
@@ -277,19 +279,15 @@ def _losses(
 
     Held out, steps are drawn evenly, and `from_text` is the error of what is made of noise and the caption alone.
     """
-    device, count = batch.features.device, len(batch.texts)
-    step = sample_timesteps(
-        count, config.high_noise_fraction if training else 0.0, config.timestep_shift, generator
-    ).to(device)
-    noise = torch.randn(batch.features.shape, generator=generator).to(device)
-    text_dropped = (torch.rand(count, generator=generator) < (config.text_dropout if training else 0.0)).to(device)
-    identity_ids = draw_identity_ids(batch, max(config.denoiser.people), generator).to(device)
+    device = batch.features.device
+    drawn = draw(config, batch, FEATURES, generator, training)
+    step, noise = drawn.step, drawn.noise
     if training:
         batch = _other_roles(config, batch, generator)
     told = tell(batch, model, generator, training)
     clean = model.normaliser(told.features) * batch.mask[..., None]
     with torch.autocast(device.type, torch.bfloat16, enabled=half_precision(config.precision, device)):
-        condition = told.added_to(condition_of(batch, embed, identity_ids, text_dropped), model, batch)
+        condition = told.added_to(condition_of(batch, embed, drawn.identity_ids, drawn.text_dropped), model, batch)
         predicted = denoise(add_noise(clean, noise, step), step, condition, batch.mask)
         last = torch.full_like(step, TRAIN_TIMESTEPS - 1)
         guessed = None if training else denoise(add_noise(clean, noise, last), last, condition, batch.mask)
