@@ -17,6 +17,7 @@ from models.motion.evaluation.evaluator import STARTER, load_motion_evaluator
 from models.motion.evaluation.memorisation import embedded
 from models.motion.evaluation.physical_metrics import BodySurfaces
 from models.motion.evaluation.report import write_motion_report
+from models.motion.evaluation.scenes import sample_scenes, scenes_of
 from models.motion.model import load_motion_model
 from models.motion.sampler import MotionSampler
 from models.text.encoder import TextCache, TextEncoder
@@ -54,8 +55,13 @@ def evaluate_motion(
     body = body_model(settings.run.body)
 
     held = read_corpus(corpus, lambda row: row.split in config.splits and len(row.people) in config.people)
+    rises = None
+    if config.assisted_rises:
+        if not any(stage.is_assisted_rise(row) for row in held.index.rows):
+            raise InputError("evaluate_motion.assisted_rises", f"{corpus} holds out no rise with help", "ask for 0")
+        rises = read_corpus(corpus, lambda row: row.split in config.splits and stage.is_assisted_rise(row))
     data = MotionData(held, skeleton_of(body), config.frames or scorer.config.max_frames)
-    real = stage.scenes_of(data, held, data.held_out(data.where(lambda _: True), config.stride))
+    real = scenes_of(data, held, data.held_out(data.where(lambda _: True), config.stride))
     taught = read_corpus(corpus, lambda row: row.split == "train" and len(row.people) in config.people)
     windows = MotionData(taught, skeleton_of(body), data.max_frames)
     stage.check(config, real, named)
@@ -70,7 +76,10 @@ def evaluate_motion(
         )
         for name, folder in named.items()
     }
-    made = {name: stage.sample_scenes(config, sampler, real, settings.seed) for name, sampler in samplers.items()}
+    made = {
+        name: sample_scenes(sampler, real, settings.seed, config.samples_per_caption)
+        for name, sampler in samplers.items()
+    }
 
     def standing_m(betas: np.ndarray) -> float:
         return standing_pelvis_height(body, betas)
@@ -83,6 +92,10 @@ def evaluate_motion(
     judge = stage.Judge(scorer, captions, BodySurfaces(body), audit)
     learned = embedded(scorer, windows, windows.held_out(windows.where(lambda _: True), data.max_frames // 2))
     summary = stage.run(config, judge, real, made, settings.seed, learned)
+    if rises is not None:
+        performed = stage.perform_rises(config.assisted_rises, body, rises, samplers, settings.seed)
+        for name, found in performed.items():
+            summary[name]["assisted_rises"] = found
     with replaced(out) as folder:
         write_motion_report(folder, summary)
     return summary

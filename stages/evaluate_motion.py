@@ -6,11 +6,11 @@ caption it was made for. Output: metrics by arm, all as [value, low, high], 95 %
 against the other) and `shuffled_text` (real motion with the captions of other items), so that a broken metric shows.
 `<arm>/<group>` is of single people, captured pairs or composed pairs alone.
 
-`scenes_of` makes scenes of real windows, `sample_scenes` what a motion model makes of their captions; `run` takes
-scenes from wherever. DESIGN §5, §7; seeds/timotion_supplement.txt §E.
+`models.motion.evaluation.scenes` makes scenes of real windows, and samples what a motion model makes of their captions;
+`run` takes scenes from wherever. `perform_rises` asks physics of rises with help, real and sampled. DESIGN §5, §7;
+seeds/timotion_supplement.txt §E.
 """
 
-from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
@@ -19,14 +19,15 @@ import numpy as np
 import torch
 from jaxtyping import Float, Int
 from pydantic import Field
-from torch import Tensor
 
 from models.body.model import BodyModel
+from models.body.rest_skeleton import skeleton_of
 from models.compare_falls.fall_audit import Audit, fall_agreement
 from models.config import Config, renamed
 from models.corpus.reader import Corpus, Row
 from models.errors import InputError
-from models.motion.dataset import ROLES, MotionData, Piece
+from models.interactions.assisted_rises import count_outcomes
+from models.motion.dataset import ROLES, MotionData
 from models.motion.evaluation import memorisation, metrics
 from models.motion.evaluation.evaluator import MotionEvaluator, meaning_of
 from models.motion.evaluation.interaction_metrics import Pair, SampledPair, metrics_by_kind, rests_low
@@ -39,16 +40,18 @@ from models.motion.evaluation.physical_metrics import (
     joints_of,
     stated_contacts,
 )
-from models.motion.interactive_pose import middle_pose
-from models.motion.request import MotionRequest
+from models.motion.evaluation.scenes import GROUPS, Scene, sample_scenes, scenes_of
+from models.motion.features import smpl_parameters
+from models.motion.request import MAX_FRAMES
 from models.motion.sampler import MotionSampler
 from models.seeds import generator
 from models.text.encoder import TextCache, TextEncoder
-from models.types import Role
+from models.types import PersonTrack
 
-GROUPS = ("single", "captured_pairs", "composed_pairs")
 MIN_TAKES = 4
 """Of real motion, without which it is not held against itself."""
+RISES = ("help_up", "help_from_bed", "help_from_floor")
+"""Kinds of interaction in which somebody rises with help."""
 Estimate = list[float] | None
 """[value, low, high]; None where there is nothing to tell it from."""
 
@@ -80,36 +83,11 @@ class EvaluateMotionConfig(Config):
     fall_drop: float = Field(0.45, gt=0.0, lt=1.0)
     """As `label.fall_drop`, by which the product calls a movement a fall; off beds and chairs people fall less deep, so
     of the corpus' held-out falls the audit finds 87 %, 92 % with 0.35, and of its look-alikes 1 % with either."""
+    assisted_rises: int = Field(0, ge=0)
+    """Rises with somebody's help that are sampled, of the captions of each kind in turn, and performed by physics with
+    the hands that hold; each takes about a second besides the sampling. 0: none."""
     interpenetration_cm: float = renamed("apart_cm", "interpenetration_cm", 3.0, gt=0.0)
     """Centimetres that collision spheres of two people may share; who shares no more is not inside another."""
-
-
-@dataclass(frozen=True)
-class Scene:
-    """One motion that is evaluated."""
-
-    features: Float[Tensor, "person time 268"]
-    """In the canonical frame, not normalised; the contacts are those that the motion states."""
-    roles: Int[Tensor, "person"]
-    rest: Float[Tensor, "person 22 3"]
-    betas: Float[Tensor, "person 10"]
-    text: str
-    """The caption that it was made for."""
-    row: Row
-    """The item whose caption that is; of real motion, its own."""
-    take: str
-    """The independent take that the motion, or its caption, comes from."""
-    raw: Float[Tensor, "person time 268"] | None = None
-    """Of sampled motion, what it was before it was cleaned up."""
-    asked: Float[Tensor, "person time 268"] | None = None
-    """Of sampled motion, the real one whose caption it was sampled for."""
-
-    @property
-    def group(self) -> str:
-        """Return one of GROUPS."""
-        if len(self.row.people) == 1:
-            return GROUPS[0]
-        return GROUPS[2] if self.row.kind == "composed" else GROUPS[1]
 
 
 @dataclass(frozen=True)
@@ -140,49 +118,6 @@ class EvaluatedScenes:
             self.captions[rows],
             tuple(self.measured[k] for k in rows),
         )
-
-
-def scenes_of(data: MotionData, corpus: Corpus, pieces: Sequence[Piece]) -> list[Scene]:
-    """Make scenes of windows of a corpus; `data` was made of the same corpus."""
-    scenes = []
-    for piece in pieces:
-        batch, row = data.batch([piece]), data.rows[piece.item]
-        betas = torch.as_tensor(corpus.tracks(piece.item).betas)[list(piece.order)]
-        scenes.append(Scene(batch.features[0], batch.roles[0], batch.rest[0], betas, batch.texts[0], row, row.take))
-    return scenes
-
-
-def sample_scenes(
-    config: EvaluateMotionConfig, sampler: MotionSampler, scenes: Sequence[Scene], seed: int
-) -> list[Scene]:
-    """Sample what a model makes of the captions of real scenes: as long, of the same roles and bodies; for people that
-    it knows.
-
-    Cleaned up as motion is that leaves the product, unless the sampler does not clean up. InputError where the model
-    knows nobody's number.
-    """
-    people = sampler.model.config.people
-    wanted = [scene for scene in scenes if len(scene.roles) in people for _ in range(config.samples_per_caption)]
-    if not wanted:
-        raise InputError("motion model", f"knows scenes of {people} people only", "hold out such scenes")
-    requests, sampled_before = [], Counter[str]()
-    for scene in wanted:
-        # Seeds by item and how often it was sampled, so that a model that knows fewer people gets the same noise.
-        own = generator(seed, "evaluate_motion", f"{scene.row.name} {sampled_before[scene.row.name]}")
-        sampled_before[scene.row.name] += 1
-        roles: tuple[Role, ...] = tuple(ROLES[role] for role in scene.roles.tolist())
-        betas, frames = scene.betas.double().numpy(), scene.features.shape[1]
-        # A model that makes motion around a pose is told one of the real motion's.
-        known = middle_pose(scene.features) if sampler.model.config.denoiser.told_pose else None
-        drawn = int(own.integers(2**40))
-        requests.append(MotionRequest(scene.text, roles, scene.rest, frames, drawn, known=known, betas=betas))
-    # Of about one length together, so that little of a batch is padding.
-    order = sorted(range(len(requests)), key=lambda k: (len(requests[k].roles), requests[k].frames))
-    raw = dict(zip(order, replace(sampler, cleanup=None).features([requests[k] for k in order]), strict=True))
-    return [
-        replace(scene, features=sampler.cleaned(requests[k], raw[k]), raw=raw[k], asked=scene.features)
-        for k, scene in enumerate(wanted)
-    ]
 
 
 def check(config: EvaluateMotionConfig, real: Sequence[Scene], names: Iterable[str]) -> None:
@@ -241,6 +176,49 @@ def run(
         if name in arms:
             summary[name] |= _acting(judge.surfaces.body, evaluated.scenes)
     return summary
+
+
+def is_assisted_rise(row: Row) -> bool:
+    """Tell whether an item shows somebody rise with help; who tries in vain does not."""
+    return row.details.get("composition") in RISES and "outcome" not in row.details
+
+
+def perform_rises(
+    count: int, body: BodyModel, corpus: Corpus, samplers: Mapping[str, MotionSampler], seed: int
+) -> dict[str, dict[str, Any] | None]:
+    """Count by arm how many rises with help physics performs: of `count` that are sampled, and of the real ones whose
+    captions they were sampled for.
+
+    The corpus is of assisted rises; each is one scene, whole. None for a model that does not know pairs.
+    """
+    data = MotionData(corpus, skeleton_of(body), MAX_FRAMES)
+    held_out = scenes_of(data, corpus, data.held_out(data.where(is_assisted_rise)))
+    queues = [[scene for scene in held_out if scene.row.details["composition"] == kind] for kind in RISES]
+    turns = [queue[turn % len(queue)] for turn in range(count) for queue in queues if queue][:count]
+    real = {scene.row.name: scene for scene in turns}
+    known = count_outcomes(body, [_tracks(scene) for scene in real.values()])
+    own_seed = int(generator(seed, "evaluate_motion", "assisted rises").integers(2**31))
+    found: dict[str, dict[str, Any] | None] = {}
+    for name, sampler in samplers.items():
+        if 2 not in sampler.model.config.people:
+            found[name] = None
+            continue
+        # What is made around a pose is one window; other models chain as many as a rise needs.
+        longest = sampler.model.config.max_frames if sampler.model.config.denoiser.told_pose else MAX_FRAMES
+        asked = [replace(scene, features=scene.features[:, -longest:]) for scene in turns]
+        sampled = sample_scenes(sampler, asked, own_seed)
+        found[name] = {"real": known, "sampled": count_outcomes(body, [_tracks(scene) for scene in sampled])}
+    return found
+
+
+def _tracks(scene: Scene) -> tuple[PersonTrack, ...]:
+    """A scene in SMPL's parameters, 20 Hz."""
+    orient, pose, transl = smpl_parameters(scene.features, scene.rest)
+    seen = np.ones(transl.shape[1])
+    return tuple(
+        PersonTrack(f"person_{k}", ROLES[role], betas.double().numpy(), orient[k], pose[k], transl[k], seen > 0.0, seen)
+        for k, (role, betas) in enumerate(zip(scene.roles.tolist(), scene.betas, strict=True))
+    )
 
 
 def _acting(body: BodyModel, scenes: Sequence[Scene]) -> dict[str, Any]:

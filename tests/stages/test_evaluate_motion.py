@@ -19,16 +19,10 @@ from models.motion.evaluation.evaluator import MotionEvaluator, MotionEvaluatorC
 from models.motion.evaluation.memorisation import embedded
 from models.motion.evaluation.physical_metrics import BodySurfaces, joints_of
 from models.motion.evaluation.report import write_motion_report
+from models.motion.evaluation.scenes import Scene, sample_scenes, scenes_of
 from models.text.encoder import SentenceConfig, TextEncoder
 from stages import label
-from stages.evaluate_motion import (
-    EvaluateMotionConfig,
-    Judge,
-    Scene,
-    run,
-    sample_scenes,
-    scenes_of,
-)
+from stages.evaluate_motion import EvaluateMotionConfig, Judge, is_assisted_rise, perform_rises, run
 
 CONFIG = EvaluateMotionConfig(repeats=3, min_scenes=4, min_pool=2, physical_scenes=20)
 
@@ -195,26 +189,23 @@ def test_a_model_answers_the_captions_with_scenes_of_their_own_shape(scenes, jud
     model = MotionModel(settings).eval().requires_grad_(False)
     for value in model.parameters():
         torch.nn.init.normal_(value, std=0.1)
-    config, sampling = (
-        CONFIG.model_copy(update={"samples_per_caption": 2}),
-        SamplingConfig(steps=2, precision="float32"),
-    )
+    sampling = SamplingConfig(steps=2, precision="float32")
     single = [scene for scene in scenes if scene.row.name != "pair"]
-    given = (config, MotionSampler(model, encoder, load_body(), sampling, None))
-    made = sample_scenes(*given, scenes, 0)
+    sampler = MotionSampler(model, encoder, load_body(), sampling, None)
+    made = sample_scenes(sampler, scenes, 0, 2)
     assert [scene.row.name for scene in made] == [scene.row.name for scene in single for _ in range(2)]
     assert all(one.features.shape == scene.features.shape for one, scene in zip(made[::2], single, strict=True))
     assert (made[0].features - made[1].features).abs().max() > 0.01
     assert torch.equal(made[0].raw, made[0].features) and torch.equal(made[0].asked, single[0].features)
-    alone = sample_scenes(*given, single[3:4], 0)
+    alone = sample_scenes(sampler, single[3:4], 0, 2)
     assert torch.allclose(alone[1].features, made[7].features, atol=1e-4)
     # Two windows of one item have one caption, and motions of their own.
-    windows = sample_scenes(*given, [single[3], single[3]], 0)
+    windows = sample_scenes(sampler, [single[3], single[3]], 0, 2)
     assert all((one.features - other.features).abs().max() > 0.01 for one, other in itertools.combinations(windows, 2))
     with pytest.raises(InputError, match="text encoder: is .* the motion model learned its captions from"):
         MotionSampler(MotionModel(MotionModelConfig(denoiser=denoiser)), encoder, load_body())
     with pytest.raises(InputError, match=r"knows scenes of \(1,\) people only"):
-        sample_scenes(*given, [scene for scene in scenes if scene.row.name == "pair"], 0)
+        sample_scenes(sampler, [scene for scene in scenes if scene.row.name == "pair"], 0)
 
 
 def test_a_model_that_makes_motion_around_a_pose_is_told_one_of_the_real_motion(scenes, judge):
@@ -230,10 +221,50 @@ def test_a_model_that_makes_motion_around_a_pose_is_told_one_of_the_real_motion(
     model = MotionModel(MotionModelConfig(denoiser=denoiser, text_encoder_digest=judge.texts.digest)).eval()
     sampling = SamplingConfig(steps=2, precision="float32")
     asked = [scene for scene in scenes if scene.row.name in ("pair", "walk_0")]
-    made = sample_scenes(CONFIG, MotionSampler(model, judge.texts, load_body(), sampling, None), asked, 0)
+    made = sample_scenes(MotionSampler(model, judge.texts, load_body(), sampling, None), asked, 0)
     for scene, found in zip(asked, made, strict=True):
         known = middle_pose(scene.features)
         frame = int(known.where.any(-1)[0].nonzero()[0, 0])
         wanted = positions(scene.features[:, frame])[:, None]
         there = positions(in_world_of(known, frame, found.features.detach()))
         torch.testing.assert_close(there, wanted.expand_as(there), atol=1e-3, rtol=0.0)
+
+
+def test_rises_with_help_are_performed_by_physics(judge, tmp_path):
+    """The real one, which physics made, is; of an untrained model nobody rises. Who rises in vain is not asked for."""
+    from models.corpus.writer import Item
+    from models.errors import Rejected
+    from models.interactions.composition import compose_interaction
+    from models.motion.denoisers.identity import IdentityConfig
+    from models.motion.model import MotionModel, MotionModelConfig
+    from models.motion.sampler import MotionSampler
+    from models.motion.schedulers import SamplingConfig
+
+    made, body = [], load_body()
+    for seed in range(20):
+        try:
+            made.append(compose_interaction(body, "help_up", 20.0, np.random.default_rng(seed))[0])
+        except Rejected:
+            continue
+    vain = replace(made[0], details=made[0].details | {"outcome": "sinks_back"})
+    items = [
+        Item(f"rise_{k}", motion, ("a carer helps somebody up",), "composed", "Apache-2.0", f"{k}", "composed")
+        for k, motion in enumerate((*made[:2], vain))
+    ]
+    write_corpus(tmp_path / "corpus.bin", items, body.name, {})
+    corpus = read_corpus(tmp_path / "corpus.bin", is_assisted_rise)
+    assert [row.name for row in corpus.index.rows] == ["rise_0", "rise_1"]
+
+    def sampler(*people: int) -> MotionSampler:
+        torch.manual_seed(0)
+        denoiser = IdentityConfig(width=16, layers=1, heads=2, text=judge.texts.dim)
+        config = MotionModelConfig(denoiser=denoiser, text_encoder_digest=judge.texts.digest, people=people)
+        sampling = SamplingConfig(steps=2, precision="float32")
+        return MotionSampler(MotionModel(config).eval().requires_grad_(False), judge.texts, body, sampling, None)
+
+    asked = (3, body, corpus, {"pairs": sampler(1, 2), "single": sampler(1)}, 0)
+    found = perform_rises(*asked)
+    assert found["single"] is None and found["pairs"]["real"] == {"tried": 2, "performed": 2, "reasons": {}}
+    assert found["pairs"]["sampled"] == {"tried": 3, "performed": 0, "reasons": {"does_not_rise": 3}}
+    assert perform_rises(*asked) == found
+    assert perform_rises(1, *asked[1:])["pairs"]["real"]["tried"] == 1
