@@ -80,7 +80,7 @@ PROGRAM = """
 import os, sys, time
 from pipeline.worker_pool import WorkerPool, run_alone
 def tell(seconds):
-    print(os.getpid(), flush=True)
+    os.write(1, f"{os.getpid()}\\n".encode())  # in one piece: print may let the other worker's number between
     time.sleep(seconds)
 if __name__ == "__main__":
     if sys.argv[1] == "alone":
