@@ -1,25 +1,30 @@
 """`careclips evaluate motion`: how near generated motion is to real motion, and to its captions."""
 
 import functools
+import json
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+from PIL import Image
 
+from models.body.model import BodyModel
 from models.body.rest_skeleton import skeleton_of
 from models.body.tracks import standing_pelvis_height
 from models.compare_falls.fall_audit import Audit
 from models.corpus.reader import read_corpus
 from models.errors import InputError
-from models.files import check_replaceable, replaced
+from models.files import check_replaceable, replaced, write_text
 from models.motion.dataset import MotionData
 from models.motion.evaluation.evaluator import STARTER, load_motion_evaluator
+from models.motion.evaluation.interaction_strips import Acted, interaction_strips
 from models.motion.evaluation.memorisation import embedded
 from models.motion.evaluation.physical_metrics import BodySurfaces
 from models.motion.evaluation.report import write_motion_report
 from models.motion.evaluation.scenes import sample_scenes, scenes_of
 from models.motion.model import load_motion_model
 from models.motion.sampler import MotionSampler
+from models.seeds import generator
 from models.text.encoder import TextCache, TextEncoder
 from pipeline.loaders import body_model
 from pipeline.output_folder import holds
@@ -98,4 +103,15 @@ def evaluate_motion(
             summary[name]["assisted_rises"] = found
     with replaced(out) as folder:
         write_motion_report(folder, summary)
+        for name, scenes in made.items():
+            _write_strips(folder, name, body, stage.acted_of(scenes), settings.seed)
     return summary
+
+
+def _write_strips(folder: Path, arm: str, body: BodyModel, acted: list[Acted], seed: int) -> None:
+    """Write the film strips of an arm's interactions, and as text which row is what, for who has looked at them."""
+    if acted:
+        image, shown = interaction_strips(body, acted, generator(seed, "interaction_strips"))
+        Image.fromarray(image).save(folder / f"interactions_{arm}.jpg", quality=80)
+        rows = [{"row": number, "kind": one.kind, "caption": one.text} for number, one in enumerate(shown, 1)]
+        write_text(folder / f"interactions_{arm}.json", json.dumps(rows, indent=1) + "\n")

@@ -1,0 +1,83 @@
+"""Film strips of sampled interactions, by which somebody who has not read the captions may say what each shows."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from jaxtyping import Float, Int, UInt8
+from PIL import Image, ImageDraw
+from torch import Tensor
+
+from models.body.model import BodyModel
+from models.motion.evaluation.physical_metrics import joints_of
+from models.motion.features import heading, root_matrices, transformed
+from models.motion.holding import gap
+from models.motion.request import MotionRequest, motion_of
+from models.rendering.film_strip import AZIMUTH, TILE_M, motion_strip
+from models.types import BodyLook, Role
+
+PER_KIND = 3
+"""Strips of each kind of interaction."""
+PICTURES, WIDTH_PX, HEIGHT_PX = 8, 150, 170
+
+
+@dataclass(frozen=True)
+class Acted:
+    """A sampled scene of two people."""
+
+    kind: str
+    """Of interaction."""
+    text: str
+    roles: tuple[Role, ...]
+    betas: Float[np.ndarray, "person 10"]
+    rest: Float[Tensor, "person 22 3"]
+    features: Float[Tensor, "person time 268"]
+
+
+def interaction_strips(
+    body: BodyModel, scenes: Sequence[Acted], rng: np.random.Generator
+) -> tuple[UInt8[np.ndarray, "height width 3"], list[Acted]]:
+    """Draw the first PER_KIND scenes of each kind, a row each, numbered from 1, in an order that gives nothing away;
+    with them come the scenes of the rows."""
+    kinds = sorted({scene.kind for scene in scenes})
+    chosen = [scene for kind in kinds for scene in [one for one in scenes if one.kind == kind][:PER_KIND]]
+    shown = [chosen[place] for place in rng.permutation(len(chosen))]
+    return np.concatenate([_row(body, scene, number) for number, scene in enumerate(shown, 1)]), shown
+
+
+def frames_shown(joints: Float[np.ndarray, "person time 22 3"]) -> Int[np.ndarray, "image"]:
+    """Choose PICTURES frames, evenly spread; the one nearest to when two bodies are nearest to each other is moved
+    there: a push is over between two pictures."""
+    frames = np.linspace(0, joints.shape[1] - 1, PICTURES).round().astype(int)
+    nearest = int(gap(torch.as_tensor(joints)).argmin())
+    frames[np.abs(frames - nearest).argmin()] = nearest
+    return frames
+
+
+def _row(body: BodyModel, scene: Acted, number: int) -> UInt8[np.ndarray, "height width 3"]:
+    frames = frames_shown(joints_of(scene.features, scene.rest))
+    features = side_by_side(scene.features[:, frames])
+    request = MotionRequest(scene.text, scene.roles, scene.rest, PICTURES, number, betas=scene.betas)
+    motion = motion_of(request, features)
+    looks = [BodyLook(8 * number + person, 40.0) for person in range(len(scene.roles))]
+    strip = motion_strip(body, motion, np.arange(PICTURES), WIDTH_PX, HEIGHT_PX, looks)
+    image = Image.fromarray(strip)
+    ImageDraw.Draw(image).text((4, 2), str(number), fill=(20, 20, 20), font_size=16)
+    return np.asarray(image)
+
+
+def side_by_side(features: Float[Tensor, "2 image 268"]) -> Float[Tensor, "2 image 268"]:
+    """Rotate a scene so that, when they are nearest, the two are side by side as `motion_strip` sees them, and rather
+    from the front; take those who walk back by whole pairs of tiles, so that its camera seems to follow them."""
+    away = features[1, :, :2] - features[0, :, :2]
+    nearest = away[away.norm(dim=-1).argmin()]
+    turn = AZIMUTH + np.pi / 2.0 - float(torch.atan2(nearest[1], nearest[0]))
+    ahead = heading(root_matrices(features)).mean((0, 1))
+    if float(torch.cos(torch.atan2(ahead[1], ahead[0]) + turn - AZIMUTH)) < 0.0:
+        turn += np.pi
+    features = transformed(features[None], torch.tensor([[0.0, 0.0, turn]]))[0]
+    tiles = 2.0 * TILE_M
+    middle = features[..., :2].mean(0, keepdim=True)
+    features[..., :2] -= tiles * (middle / tiles).round()
+    return features
