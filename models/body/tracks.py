@@ -11,7 +11,11 @@ from torch import Tensor
 
 from models.body.model import BodyModel
 from models.geometry.transforms import axis_angle_from_matrix, matrix_from_axis_angle, yaw
-from models.types import PersonTrack
+from models.types import SMPL_JOINTS, PersonTrack
+
+HEAD = SMPL_JOINTS.index("head")
+LYING_HEAD_M = 0.35
+"""Metres over the floor below which the head is of who lies on it; a higher one is held up."""
 
 
 def track_parameters(

@@ -13,10 +13,10 @@ from models.body.collision_spheres import SKIN_SHARE
 from models.body.kinematics import forward_kinematics, relative_rotations, world_rotations
 from models.body.model import BodyModel
 from models.body.rest_skeleton import PARENTS
+from models.body.tracks import HEAD
 from models.geometry.transforms import rotation_between, unit
 from models.types import SMPL_JOINTS
 
-HEAD = SMPL_JOINTS.index("head")
 WRISTS = (SMPL_JOINTS.index("left_wrist"), SMPL_JOINTS.index("right_wrist"))
 ENDS = (HEAD, *3 * WRISTS)
 """Joints that carry what has no joint at its end: the head and the hands."""

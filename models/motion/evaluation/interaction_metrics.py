@@ -17,10 +17,11 @@ from scipy.stats import wasserstein_distance
 from torch import Tensor
 
 from models.body.model import BodyModel
+from models.body.tracks import HEAD, LYING_HEAD_M
 from models.motion.evaluation.physical_metrics import joints_of
 from models.motion.features import heading, root_matrices, smpl_parameters
 from models.motion.holding import holding_hands
-from models.types import FPS, SMPL_JOINTS
+from models.types import FPS
 
 Side = Literal["left", "right"]
 MIN_HOLD_S = 0.5
@@ -31,11 +32,8 @@ VOLUME_EVERY = 20
 """Frames from one whose volume is counted to the next."""
 REST_S = 1.0
 """The end of a motion, at which a body that fell is at rest."""
-LYING_HEAD_M = 0.35
-"""A head at rest that is higher lies on nothing."""
 MEANT_SHARE = 0.9
 """A side that a caption says is where the second one is, if so many of the real scenes agree."""
-HEAD = SMPL_JOINTS.index("head")
 
 
 @dataclass(frozen=True)
