@@ -109,9 +109,9 @@ def evaluate_motion(
 
 
 def _write_strips(folder: Path, arm: str, body: BodyModel, acted: list[Acted], seed: int) -> None:
-    """Write the film strips of an arm's interactions, and as text which row is what, for who has looked at them."""
+    """Write the film strips of an arm's interactions, and which row is what, with room for what somebody saw in it."""
     if acted:
         image, shown = interaction_strips(body, acted, generator(seed, "interaction_strips"))
         Image.fromarray(image).save(folder / f"interactions_{arm}.jpg", quality=80)
-        rows = [{"row": number, "kind": one.kind, "caption": one.text} for number, one in enumerate(shown, 1)]
+        rows = [{"kind": one.kind, "caption": one.text, "seen": ""} for one in shown]
         write_text(folder / f"interactions_{arm}.json", json.dumps(rows, indent=1) + "\n")

@@ -122,15 +122,29 @@ def rotation_between(a: Float[Tensor, "*batch 2"], b: Float[Tensor, "*batch 2"])
 
 
 def shaken(
-    plan: Float[Tensor, "batch person moment 10"], generator: torch.Generator
+    plan: Float[Tensor, "batch person moment 10"],
+    moments: Bool[Tensor, "batch person moment"],
+    generator: torch.Generator,
 ) -> Float[Tensor, "batch person moment 10"]:
     """Return plans as imperfect as sampled ones, each scene's by a share of its own, so that bodies learn to mend them
-    (Ho et al. 2022, "Cascaded diffusion models", conditioning augmentation)."""
+    (Ho et al. 2022, "Cascaded diffusion models", conditioning augmentation): off by noise, and smoother than people
+    are, who fall faster than five moments a second show."""
     noise = torch.randn(plan.shape, generator=generator)
     share = torch.rand(len(plan), 1, 1, 1, generator=generator)
-    spread = torch.tensor(SHAKEN)
-    return plan + (noise * share * spread).to(plan)
+    passes = torch.randint(MAX_PASSES + 1, (len(plan), 1, 1, 1), generator=generator).to(plan.device)
+    last = (moments.sum(-1, keepdim=True) - 1).clamp(min=0)
+    at = torch.arange(plan.shape[2], device=plan.device)
+    before, after = (
+        torch.minimum((at + step).clamp(min=0), last)[..., None].expand(-1, -1, -1, PLAN_FEATURES) for step in (-1, 1)
+    )
+    for number in range(MAX_PASSES):
+        smoothed = 0.25 * plan.gather(2, before) + 0.5 * plan + 0.25 * plan.gather(2, after)
+        plan = torch.where(passes > number, smoothed, plan)
+    return plan + (noise * share * torch.tensor(SHAKEN)).to(plan)
 
 
 SHAKEN = (0.03, 0.03, 0.02, 0.07, 0.07, 0.05, 0.05, 0.05, 0.15, 0.15)
 """Standard deviations by which plans are shaken at most: metres, and of unit vectors."""
+MAX_PASSES = 3
+"""How often at most plans are smoothed by a quarter of each moment's neighbours; three times blurs by a quarter of a
+second."""

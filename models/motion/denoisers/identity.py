@@ -77,4 +77,4 @@ class IdentityDenoiser(nn.Module):
         modulation = self.modulation(embedded).unflatten(-1, (6, -1))
         for block in self.blocks:
             x = block(x, modulation, token_mask)
-        return self.patches.unpatchify(x[:, :, 1:], mask)
+        return self.patches.unpatchify(x[:, :, 1:], x_t, mask)

@@ -79,4 +79,4 @@ class InterGenDenoiser(nn.Module):
         x, token_mask = tokens.flatten(0, 1), token_mask.flatten(0, 1)
         for block in self.blocks:
             x = block(x, modulation, token_mask)
-        return self.patches.unpatchify(x.unflatten(0, (-1, 2)), mask)
+        return self.patches.unpatchify(x.unflatten(0, (-1, 2)), x_t, mask)

@@ -14,6 +14,11 @@ from models.motion.condition import Condition
 from models.motion.dataset import ROLES
 from models.motion.denoisers.plan_embedding import PlanEmbedding
 
+REFINED = 128
+"""Numbers of a frame that are mixed with its neighbours'."""
+REACH = 5
+"""Frames that are mixed, of which it is the middle one."""
+
 
 class Sizes(Config):
     """Sizes that every denoiser has."""
@@ -61,6 +66,7 @@ class PatchEmbedding(nn.Module):
         self.norm_out = nn.LayerNorm(sizes.width)
         self.proj_out = nn.Linear(sizes.width, sizes.patch * features)
         self.plan = PlanEmbedding(sizes.width) if planned else None
+        self.refinement = Refinement(features)
         nn.init.zeros_(self.proj_out.weight)
         nn.init.zeros_(self.proj_out.bias)
         nn.init.normal_(self.roles.weight, std=0.02)
@@ -83,11 +89,42 @@ class PatchEmbedding(nn.Module):
         return tokens, token_mask
 
     def unpatchify(
-        self, tokens: Float[Tensor, "batch person token width"], mask: Bool[Tensor, "batch person time"]
+        self,
+        tokens: Float[Tensor, "batch person token width"],
+        x_t: Float[Tensor, "batch person time n"],
+        mask: Bool[Tensor, "batch person time"],
     ) -> Float[Tensor, "batch person time n"]:
-        """Make features of tokens; zero where nobody is."""
+        """Make features of tokens, refined from what was noisy; zero where nobody is."""
         x = self.proj_out(self.norm_out(tokens)).unflatten(-1, (self.sizes.patch, -1)).flatten(2, 3)
-        return x[:, :, : mask.shape[2]] * mask[..., None]
+        x = x[:, :, : mask.shape[2]] * mask[..., None]
+        return (x + self.refinement(x_t, x, mask)) * mask[..., None]
+
+
+class Refinement(nn.Module):
+    """What is added to the frames that tokens say, from the noisy and the said ones near by: tokens are narrower than
+    their frames, and know nothing of what their neighbours say, so that alone they tremble from one to the next
+    (TIMotion's localized pattern amplification: seeds/timotion_supplement.txt)."""
+
+    def __init__(self, features: int):
+        super().__init__()
+        self.proj_in = nn.Linear(2 * features, REFINED)
+        self.mixing = nn.ModuleList([nn.Linear(REACH * REFINED, REFINED) for _ in range(2)])
+        self.proj_out = nn.Linear(REFINED, features)
+        nn.init.zeros_(self.proj_out.weight)
+        nn.init.zeros_(self.proj_out.bias)
+
+    def forward(
+        self,
+        x_t: Float[Tensor, "batch person time n"],
+        said: Float[Tensor, "batch person time n"],
+        mask: Bool[Tensor, "batch person time"],
+    ) -> Float[Tensor, "batch person time n"]:
+        """Mix frames, each person's by themselves; those that are not there say nothing."""
+        x = self.proj_in(torch.cat([x_t.to(said), said], dim=-1))
+        for mixed in self.mixing:
+            near = F.pad(F.silu(x) * mask[..., None], (0, 0, REACH // 2, REACH // 2))
+            x = x + mixed(torch.cat([near[:, :, late : late + x.shape[2]] for late in range(REACH)], dim=-1))
+        return self.proj_out(F.silu(x))
 
 
 class ConditionEmbedding(nn.Module):

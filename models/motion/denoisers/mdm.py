@@ -61,4 +61,4 @@ class MdmDenoiser(nn.Module):
         token_mask = torch.cat([torch.ones_like(token_mask[:, 0, :1]), token_mask[:, 0]], dim=1)
         for layer in self.layers:
             x = layer(x, token_mask)
-        return self.patches.unpatchify(x[:, None, 1:], mask)
+        return self.patches.unpatchify(x[:, None, 1:], x_t, mask)

@@ -112,4 +112,4 @@ class PonimatorDenoiser(nn.Module):
         x = tokens + pose[:, :, None] + self.since(since.to(tokens))[:, None]
         for block in self.blocks:
             x = block(x, modulation, token_mask)
-        return self.patches.unpatchify(x, mask) + condition.pose[:, :, None] * mask[..., None]
+        return self.patches.unpatchify(x, x_t, mask) + condition.pose[:, :, None] * mask[..., None]

@@ -110,4 +110,4 @@ class TimotionDenoiser(nn.Module):
         scans = role_scans(token_mask, condition.identity_ids)
         for number, block in enumerate(self.blocks):
             x = block(x, modulation, token_mask, scans[number % 2])
-        return self.patches.unpatchify(x, mask)
+        return self.patches.unpatchify(x, x_t, mask)

@@ -35,6 +35,8 @@ PROMPTS: tuple[tuple[str, int], ...] = (
 SEEDS, FRAMES, PICTURES = 3, 120, 8
 MEMORISED = "memorised.png"
 """What `careclips evaluate motion` plots beside its figures."""
+STRIPS = "interactions"
+"""Film strips of interactions, and what is known of each row, as the same writes them for every arm."""
 
 
 def prompt_strips(
@@ -94,6 +96,7 @@ def card(folder: Path, model: MotionModel, figures: dict[str, dict[str, Any]] | 
     lines += ["The thesis's prompts (figures 6.4 to 6.9), three seeds each, in this order:", ""]
     lines += [f"{number}. {text}" for number, (text, _) in enumerate(PROMPTS, 1)]
     lines += ["", "![film strips](prompts.jpg)", ""]
+    lines += _interactions(folder)
     if (folder / MEMORISED).exists():
         lines += [
             "How near samples, and unseen real motion, come to what was learned:",
@@ -102,6 +105,26 @@ def card(folder: Path, model: MotionModel, figures: dict[str, dict[str, Any]] | 
             "",
         ]
     return "\n".join(lines)
+
+
+def _interactions(folder: Path) -> list[str]:
+    """Film strips of held-out captions, then what each was to show, and what was seen by who had not read it."""
+    if not (folder / f"{STRIPS}.json").exists():
+        return []
+    rows = json.loads((folder / f"{STRIPS}.json").read_text())
+    return [
+        "Interactions, the first of each kind's held-out captions, in an order that gives nothing away; cleaned up:",
+        "",
+        f"![interactions]({STRIPS}.jpg)",
+        "",
+        "| row | seen | kind | caption |",
+        "| --- | --- | --- | --- |",
+        *(
+            f"| {number} | {row['seen'] or '–'} | {row['kind']} | {row['caption']} |"
+            for number, row in enumerate(rows, 1)
+        ),
+        "",
+    ]
 
 
 def _table(figures: dict[str, dict[str, Any]]) -> list[str]:
@@ -127,11 +150,16 @@ def _table(figures: dict[str, dict[str, Any]]) -> list[str]:
 
 
 def write_card(folder: Path, figures: Path | None) -> None:
-    """Write README.md and prompts.jpg of a model; `figures` is the summary.json of `careclips evaluate motion`."""
+    """Write README.md and prompts.jpg of a model; `figures` is the summary.json of `careclips evaluate motion`, whose
+    first arm is the model."""
     model, encoder = load_motion_model(folder), TextEncoder(SentenceConfig())
     check_text_encoder(model, encoder.digest)
     Image.fromarray(prompt_strips(model, encoder, load_body())).save(folder / "prompts.jpg", quality=80)
-    if figures is not None and (plot := figures.parent / MEMORISED).exists():
-        shutil.copyfile(plot, folder / MEMORISED)
     found = json.loads(figures.read_text()) if figures is not None else None
+    if figures is not None and found is not None:
+        first = next((arm for arm in found if "/" not in arm and arm not in ("real", "shuffled_text")), "")
+        taken = {MEMORISED: MEMORISED} | {f"{STRIPS}_{first}{end}": f"{STRIPS}{end}" for end in (".jpg", ".json")}
+        for name, kept in taken.items():
+            if (plot := figures.parent / name).exists():
+                shutil.copyfile(plot, folder / kept)
     (folder / "README.md").write_text(card(folder, model, found))

@@ -20,13 +20,13 @@ from models.training.motion.losses import mean_where
 class PlanTrainConfig(Config):
     """How the network of plans is trained, at every step beside that of bodies."""
 
-    denoiser: DenoiserConfig = IdentityConfig(width=128, layers=5, heads=4, patch=2)
+    denoiser: DenoiserConfig = IdentityConfig(width=160, layers=5, heads=5, patch=2)
     """Which network, and its sizes; a token holds `patch` moments, a fifth of a second each."""
     batch_size: int = Field(default=64, ge=1)
     """Scenes of a step: plans are small, and need more of them than bodies do."""
     text_dropout: float = Field(default=0.1, ge=0.0, le=1.0)
     """Share of captions withheld, for classifier-free guidance."""
-    high_noise_fraction: float = Field(default=0.2, ge=0.0, le=1.0)
+    high_noise_fraction: float = Field(default=0.3, ge=0.0, le=1.0)
     """Share of diffusion steps that are noisier than evenly drawn ones (`models.motion.noise_schedule`)."""
     timestep_shift: float = Field(default=8.0, ge=1.0)
     """How many times as noisy those are: far less than bodies need, since a plan says everything once."""

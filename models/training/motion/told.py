@@ -52,7 +52,7 @@ def tell(batch: MotionBatch, model: MotionModel, generator: torch.Generator, tra
         moments = batch.mask[:, :, ::PLAN_STRIDE]
         plan = plan_of(batch.features[:, :, ::PLAN_STRIDE], moments)
         if training:
-            plan = shaken(plan, generator)
+            plan = shaken(plan, moments, generator)
         plan = plan_at_frames(plan, moments, batch.features.shape[2])
         frames = frames_of_bodies(plan)
         return Told(to_frames(batch.features, frames), frames, plan)

@@ -192,7 +192,8 @@ def train(
             size, own = config.plan.batch_size, run.seed + 2
             batch = data.draw(learned, weights, size, place, own, PLAN_STRIDE)
             batch = to_device(_other_roles(config, batch, generator), device)
-            found |= plan_losses(config.plan, plan, batch, embed, generator, training=True)
+            with torch.autocast(device.type, torch.bfloat16, enabled=half_precision(config.precision, device)):
+                found |= plan_losses(config.plan, plan, batch, embed, generator, training=True)
         return found
 
     optimiser = torch.optim.AdamW(

@@ -58,13 +58,13 @@ def at(condition, rows):
 
 
 WEIGHTS = {
-    "identity": 6_782_768,
-    "intergen": 6_718_256,
-    "mdm": 6_383_408,
-    "ponimator": 6_918_704,
-    "timotion_transformer": 6_312_240,
-    "timotion_mamba": 7_078_480,
-    "timotion_rwkv": 6_733_520,
+    "identity": 7_050_172,
+    "intergen": 6_985_660,
+    "mdm": 6_650_812,
+    "ponimator": 7_186_108,
+    "timotion_transformer": 6_579_644,
+    "timotion_mamba": 7_345_884,
+    "timotion_rwkv": 7_000_924,
 }
 
 

@@ -13,6 +13,7 @@ from models.motion.known_frames import KnownRun
 from models.motion.plan import (
     HEADING,
     HOLDS,
+    PLAN_FEATURES,
     PLAN_STRIDE,
     ROOT,
     UP,
@@ -107,7 +108,18 @@ def test_a_plan_is_continued_from_what_is_known_and_stays_rigid(pair):
 
 
 def test_shaken_plans_differ_by_little_and_each_scene_by_a_share_of_its_own(pair):
-    plan = plan_of_pair(pair).expand(200, -1, -1, -1)
-    off = shaken(plan, torch.Generator().manual_seed(1)) - plan
+    plan = plan_of_pair(pair)[:, :, :1].expand(200, -1, moments_of(60), -1)
+    off = shaken(plan, torch.ones(plan.shape[:3], dtype=torch.bool), torch.Generator().manual_seed(1)) - plan
     by_scene = off[..., 0].flatten(1).std(dim=1) / plans.SHAKEN[0]
     assert 0.0 <= by_scene.min() < 0.15 and 0.8 < by_scene.max() < 1.4
+
+
+def test_who_drops_at_once_may_be_planned_to_drop_slowly(monkeypatch):
+    monkeypatch.setattr(plans, "SHAKEN", (0.0,) * PLAN_FEATURES)
+    plan, there = torch.zeros(64, 1, 12, PLAN_FEATURES), torch.ones(64, 1, 12, dtype=torch.bool)
+    plan[:, :, :6, 2], there[:, :, 10:] = 1.0, False
+    plan[:, :, 10:, 2] = 50.0
+    found = shaken(plan, there, torch.Generator().manual_seed(0))[:, 0, :10, 2]
+    drops = (found[:, :-1] - found[:, 1:]).max(1).values
+    assert {round(float(drop), 4) for drop in drops} == {1.0, 0.5, 0.375, 0.3125}, "by 0 to 3 passes"
+    assert (found[:, 0] == 1.0).all() and (found[:, 9] == 0.0).all(), "nor does the motion's end know what is not there"

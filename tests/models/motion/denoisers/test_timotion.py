@@ -10,6 +10,7 @@ from torch.utils.flop_counter import FlopCounterMode
 
 from models.motion.condition import Condition
 from models.motion.denoisers import build_denoiser
+from models.motion.denoisers.layers import REACH
 from models.motion.denoisers.role_scans import role_scans
 from models.motion.denoisers.selective_scan import selective_scan
 from models.motion.denoisers.timotion import MIXERS, LocalPatterns, TimotionConfig
@@ -20,7 +21,7 @@ from models.motion.request import MotionRequest
 from models.motion.sample_windows import sample
 from models.motion.schedulers import SamplingConfig
 
-STEPS = 200
+STEPS = 260
 SMALL = {"width": 32, "layers": 2, "heads": 4, "text": 12}
 
 
@@ -32,7 +33,7 @@ def network_of(mixer, **sizes):
 def away_from_the_start(network):
     """Weights drawn: outputs begin at zero."""
     for value in network.parameters():
-        torch.nn.init.normal_(value, std=0.15)
+        torch.nn.init.normal_(value, std=0.12)
     return network.eval()
 
 
@@ -101,8 +102,9 @@ def test_what_comes_later_says_something_of_what_is_now(mixer):
 @pytest.mark.parametrize("mixer", ["mamba", "rwkv"])
 def test_one_block_is_causal_beside_its_convolution(mixer):
     moved = moved_by_a_frame(away_from_the_start(network_of(mixer, layers=1)))
-    assert (moved[0, :28] < 1e-6).all() and (moved[1, :24] < 1e-6).all()
-    assert (moved[0, 28:36] > 1e-5).all(), "who was scanned before within the same frame knows by the other scan"
+    near = len(network_of(mixer).patches.refinement.mixing) * (REACH // 2)
+    assert (moved[0, : 28 - near] < 2e-5).all() and (moved[1, : 24 - near] < 2e-5).all()
+    assert (moved[0, 28:36] > 1e-4).all(), "who was scanned before within the same frame knows by the other scan"
 
 
 def test_local_patterns_are_each_persons_own_and_of_a_few_tokens():
@@ -165,7 +167,7 @@ def test_it_learns_that_one_person_follows_another(mixer):
     basis, time = torch.randn(3, FEATURES, generator=draw) / 3**0.5, torch.arange(24.0)[:, None]
     _, step, condition, mask = scene(2, 24, batch=32)
     condition = Condition(**(vars(condition) | {"roles": torch.tensor([[0, 1]]).expand(32, -1)}))
-    optimiser, curve = torch.optim.Adam(network.parameters(), lr=5e-3), []
+    optimiser, curve = torch.optim.Adam(network.parameters(), lr=2e-3), []
     for _ in range(STEPS):
         rate, start = torch.rand(2, 32, 1, 3, generator=draw)
         lead, follow = (((time - late) * (0.2 + rate) + 6.0 * start).sin() @ basis for late in (0.0, 4.0))

@@ -21,7 +21,7 @@ def made(tmp_path_factory):
     sizes = IdentityConfig(width=32, layers=1, heads=2, text=encoder.dim)
     model = MotionModel(MotionModelConfig(denoiser=sizes, text_encoder_digest=encoder.digest, max_frames=120))
     for value in model.parameters():
-        torch.nn.init.normal_(value, std=0.1)
+        torch.nn.init.normal_(value, std=0.05)
     folder = tmp_path_factory.mktemp("model")
     facts = {
         "corpus": "c0ffee",
@@ -63,6 +63,18 @@ def test_a_card_says_what_was_done_and_measured(made):
     assert "| fid |" not in card(folder, model, None) and "quantiles" not in told
     digest = json.loads((folder / "config.json").read_text())["text_encoder_digest"]
     assert digest == model.config.text_encoder_digest
+
+
+def test_a_card_says_what_was_seen_in_interactions(made, tmp_path):
+    folder, model, _ = made
+    for path in folder.iterdir():
+        (tmp_path / path.name).write_bytes(path.read_bytes())
+    rows = [{"kind": "catch", "caption": "A carer catches a resident.", "seen": "one falls, one holds them"}]
+    rows += [{"kind": "comfort", "caption": "A carer consoles a resident.", "seen": ""}]
+    (tmp_path / "interactions.json").write_text(json.dumps(rows))
+    told = card(tmp_path, model, None)
+    assert "| 1 | one falls, one holds them | catch | A carer catches a resident. |" in told
+    assert "| 2 | – | comfort |" in told and "![interactions](interactions.jpg)" in told
 
 
 def test_every_prompt_is_shown_with_every_seed(made):
