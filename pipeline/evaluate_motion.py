@@ -2,6 +2,7 @@
 
 import functools
 import json
+from io import BytesIO
 from pathlib import Path
 from typing import Any
 
@@ -17,7 +18,7 @@ from models.errors import InputError
 from models.files import check_replaceable, replaced, write_text
 from models.motion.dataset import MotionData
 from models.motion.evaluation.evaluator import STARTER, load_motion_evaluator
-from models.motion.evaluation.interaction_strips import Acted, interaction_strips
+from models.motion.evaluation.interaction_strips import FILE, SampledInteraction, interaction_strips
 from models.motion.evaluation.memorisation import embedded
 from models.motion.evaluation.physical_metrics import BodySurfaces
 from models.motion.evaluation.report import write_motion_report
@@ -37,7 +38,8 @@ from stages import label
 def evaluate_motion(
     corpus: Path, out: Path, arms: list[str], settings: Settings, texts: Path | None, evaluator: Path | None
 ) -> dict[str, Any]:
-    """Evaluate motion generated for held-out captions beside real motion; metrics, table and plot go to `out`."""
+    """Evaluate motion generated for held-out captions beside real motion; metrics, table, plots and film strips go to
+    `out`."""
     config, labelling = settings.evaluate_motion, settings.label
     sampled = settings.sample_motion
     named = dict(arm.split("=", 1) for arm in arms if "=" in arm)
@@ -85,6 +87,8 @@ def evaluate_motion(
         name: sample_scenes(sampler, real, settings.seed, config.samples_per_caption)
         for name, sampler in samplers.items()
     }
+    acted = {name: stage.sampled_interactions(scenes) for name, scenes in made.items()}
+    strips = [_strips_of(name, body, scenes, settings.seed) for name, scenes in acted.items() if scenes]
 
     def standing_m(betas: np.ndarray) -> float:
         return standing_pelvis_height(body, betas)
@@ -103,15 +107,17 @@ def evaluate_motion(
             summary[name]["assisted_rises"] = found
     with replaced(out) as folder:
         write_motion_report(folder, summary)
-        for name, scenes in made.items():
-            _write_strips(folder, name, body, stage.acted_of(scenes), settings.seed)
+        for name, image, rows in strips:
+            (folder / f"{FILE}_{name}.jpg").write_bytes(image)
+            write_text(folder / f"{FILE}_{name}.json", json.dumps(rows, indent=1) + "\n")
     return summary
 
 
-def _write_strips(folder: Path, arm: str, body: BodyModel, acted: list[Acted], seed: int) -> None:
-    """Write the film strips of an arm's interactions, and which row is what, with room for what somebody saw in it."""
-    if acted:
-        image, shown = interaction_strips(body, acted, generator(seed, "interaction_strips"))
-        Image.fromarray(image).save(folder / f"interactions_{arm}.jpg", quality=80)
-        rows = [{"kind": one.kind, "caption": one.text, "seen": ""} for one in shown]
-        write_text(folder / f"interactions_{arm}.json", json.dumps(rows, indent=1) + "\n")
+def _strips_of(
+    arm: str, body: BodyModel, scenes: list[SampledInteraction], seed: int
+) -> tuple[str, bytes, list[dict[str, str]]]:
+    """Film strips of an arm's interactions as a JPEG, and what each row is, with room for what somebody saw in it."""
+    image, shown = interaction_strips(body, scenes, generator(seed, "interaction_strips"))
+    buffer = BytesIO()
+    Image.fromarray(image).save(buffer, "jpeg", quality=75)
+    return arm, buffer.getvalue(), [{"kind": one.kind, "caption": one.text, "seen": ""} for one in shown]

@@ -16,6 +16,7 @@ from pydantic import Field
 
 from models.body.model import BodyModel, BodyShape
 from models.body.subject import Subject
+from models.body.tracks import HEAD, LYING_HEAD_M, track_joints
 from models.config import Config, renamed
 from models.corpus.mirror import mirrored_item
 from models.corpus.writer import Item
@@ -142,12 +143,24 @@ def fall_part(config: CorpusConfig, body: BodyModel, numbers: Sequence[int], see
         except Rejected as rejected:
             skipped[str(rejected).split(":")[0]] += 1
             continue
+        if leans_on_furniture(body, motion):
+            skipped["leans_on_furniture"] += 1
+            continue
         texts = _captions_of_one(fall_facts(motion), rng, config.captions)
         details = motion.details | {"asked_direction": direction, "direction": measured_direction(motion.details)}
         # Who catches the balance has not fallen: that is what a classifier must learn to leave alone.
         kind = "look_alike" if details["recovered"] else "fall"
         items.append(Item(name, replace(motion, details=details), texts, "physics", OURS, name, kind))
     return items, skipped
+
+
+def leans_on_furniture(body: BodyModel, motion: Motion) -> bool:
+    """Tell whether who fell to the floor and lies still is held up by a bed or a wall: a motion model is told of
+    neither, and would learn to rest on nothing."""
+    details = motion.details
+    if details["recovered"] or details["after"] != "lies_still" or details["landing"] != "floor":
+        return False
+    return bool(track_joints(body, motion.people[0])[-1, HEAD, 2] > LYING_HEAD_M)
 
 
 def fall_facts(motion: Motion) -> Facts:

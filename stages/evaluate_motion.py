@@ -31,7 +31,7 @@ from models.motion.dataset import ROLES, MotionData
 from models.motion.evaluation import memorisation, metrics
 from models.motion.evaluation.evaluator import MotionEvaluator, meaning_of
 from models.motion.evaluation.interaction_metrics import Pair, SampledPair, metrics_by_kind, rests_low
-from models.motion.evaluation.interaction_strips import Acted
+from models.motion.evaluation.interaction_strips import SampledInteraction
 from models.motion.evaluation.physical_metrics import (
     BodySurfaces,
     closest_m,
@@ -230,20 +230,21 @@ def _acting(body: BodyModel, scenes: Sequence[Scene]) -> dict[str, Any]:
         if scene.raw is None or scene.asked is None:
             continue
         arms = {"real": scene.asked, "raw": scene.raw, "cleaned": scene.features}
+        lands = scene.row.details.get("landing")
         if scene.group == "composed_pairs":
             acted = {name: Pair(features, scene.rest, scene.betas) for name, features in arms.items()}
             pairs.append(SampledPair(scene.row.details["composition"], scene.text, **acted))
-        elif scene.row.kind == "fall" and scene.row.details.get("after", "lies_still") == "lies_still":
+        elif scene.row.kind == "fall" and scene.row.details.get("after") == "lies_still" and lands == "floor":
             low.append([rests_low(features, scene.rest) for features in arms.values()])
     share = dict(zip(("real", "raw", "cleaned"), np.mean(low, axis=0).tolist(), strict=True)) if low else None
     return {"interactions": metrics_by_kind(body, pairs), "rest_head_below_035": share}
 
 
-def acted_of(scenes: Sequence[Scene]) -> list[Acted]:
+def sampled_interactions(scenes: Sequence[Scene]) -> list[SampledInteraction]:
     """Return those of an arm's scenes that are composed interactions, as film strips show them: as they leave the
     product."""
     return [
-        Acted(
+        SampledInteraction(
             scene.row.details["composition"],
             scene.text,
             tuple(ROLES[role] for role in scene.roles.tolist()),
@@ -252,7 +253,7 @@ def acted_of(scenes: Sequence[Scene]) -> list[Acted]:
             scene.features,
         )
         for scene in scenes
-        if scene.group == "composed_pairs"
+        if scene.group == "composed_pairs" and len(scene.roles) == 2
     ]
 
 

@@ -126,11 +126,9 @@ def test_what_is_out_of_range_is_refused(tmp_path):
 def test_every_command_of_the_training_page_is_one():
     """Groups, commands and options that docs/training.md names exist, and so do the configs."""
     root = Path(__file__).parents[1]
-    page = (root / "docs" / "training.md").read_text().replace("$T ", "careclips train motion ")
-    lines = [
-        line for line in page.replace("$P", "configs/shipped_motion").splitlines() if line.startswith("careclips ")
-    ]
-    assert len(lines) > 15
+    page = (root / "docs" / "training.md").read_text()
+    lines = [line for line in page.splitlines() if line.startswith("careclips ")]
+    assert len(lines) > 12
     for line in lines:
         words = line.split()
         command = typer.main.get_command(app)

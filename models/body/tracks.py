@@ -15,7 +15,7 @@ from models.types import SMPL_JOINTS, PersonTrack
 
 HEAD = SMPL_JOINTS.index("head")
 LYING_HEAD_M = 0.35
-"""Metres over the floor below which the head is of who lies on it; a higher one is held up."""
+"""Metres over the floor below which the head is of who lies on it."""
 
 
 def track_parameters(

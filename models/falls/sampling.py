@@ -10,7 +10,7 @@ from models.body.anthropometry import body_mass_kg
 from models.body.model import BodyModel, BodyShape
 from models.body.placement import transform_track
 from models.body.subject import Subject
-from models.body.tracks import HEAD, LYING_HEAD_M, rest_root, track_joints
+from models.body.tracks import rest_root
 from models.config import Config
 from models.errors import Rejected
 from models.falls.aftermath import Aftermath, aftermath
@@ -103,7 +103,6 @@ def simulated(
     end = min(len(motion.timestamps_s), round((rest + rng.uniform(*config.rest_seconds)) * config.hz * every))
     motion = _first(motion, np.arange(end))
     if not motion.details["recovered"]:
-        _check_lies(body, motion)
         motion = _followed(config, subject, motion, scene.boxes, rng)
     kept = np.arange(0, len(motion.timestamps_s), every)
     track = transform_track(take(motion.people[0], kept), rest_root(body, betas), T)
@@ -118,13 +117,6 @@ def _first(motion: Motion, kept: Int[np.ndarray, "kept"]) -> Motion:
         people=(take(motion.people[0], kept),),
         actions=motion.actions[:, kept],
     )
-
-
-def _check_lies(body: BodyModel, motion: Motion) -> None:
-    """Raise Rejected where who fell to the floor ends propped up on stiff arms, which muscles do not do for long."""
-    head_m = float(track_joints(body, motion.people[0])[-1, HEAD, 2])
-    if motion.details["landing"] == "floor" and head_m > LYING_HEAD_M:
-        raise Rejected("fall_without_lying", f"the head ends {head_m:.2f} m above the floor")
 
 
 def _followed(

@@ -126,18 +126,21 @@ def shaken(
     moments: Bool[Tensor, "batch person moment"],
     generator: torch.Generator,
 ) -> Float[Tensor, "batch person moment 10"]:
-    """Return plans as imperfect as sampled ones, each scene's by a share of its own, so that bodies learn to mend them
-    (Ho et al. 2022, "Cascaded diffusion models", conditioning augmentation): off by noise, and smoother than people
-    are, who fall faster than five moments a second show."""
+    """Return plans as imperfect as sampled ones, so that bodies learn to mend them (Ho et al. 2022, "Cascaded diffusion
+    models", conditioning augmentation).
+
+    They are smoother than people are, who fall faster than five moments a second show, and off by noise; by how much is
+    drawn for each scene.
+    """
     noise = torch.randn(plan.shape, generator=generator)
     share = torch.rand(len(plan), 1, 1, 1, generator=generator)
-    passes = torch.randint(MAX_PASSES + 1, (len(plan), 1, 1, 1), generator=generator).to(plan.device)
+    passes = torch.randint(MAX_SMOOTHING_PASSES + 1, (len(plan), 1, 1, 1), generator=generator).to(plan.device)
     last = (moments.sum(-1, keepdim=True) - 1).clamp(min=0)
     at = torch.arange(plan.shape[2], device=plan.device)
     before, after = (
         torch.minimum((at + step).clamp(min=0), last)[..., None].expand(-1, -1, -1, PLAN_FEATURES) for step in (-1, 1)
     )
-    for number in range(MAX_PASSES):
+    for number in range(MAX_SMOOTHING_PASSES):
         smoothed = 0.25 * plan.gather(2, before) + 0.5 * plan + 0.25 * plan.gather(2, after)
         plan = torch.where(passes > number, smoothed, plan)
     return plan + (noise * share * torch.tensor(SHAKEN)).to(plan)
@@ -145,6 +148,6 @@ def shaken(
 
 SHAKEN = (0.03, 0.03, 0.02, 0.07, 0.07, 0.05, 0.05, 0.05, 0.15, 0.15)
 """Standard deviations by which plans are shaken at most: metres, and of unit vectors."""
-MAX_PASSES = 3
-"""How often at most plans are smoothed by a quarter of each moment's neighbours; three times blurs by a quarter of a
-second."""
+MAX_SMOOTHING_PASSES = 3
+"""How often at most each moment of a plan becomes half of itself and a quarter of both neighbours; three times blurs
+by a quarter of a second (standard deviation)."""

@@ -112,4 +112,5 @@ class PonimatorDenoiser(nn.Module):
         x = tokens + pose[:, :, None] + self.since(since.to(tokens))[:, None]
         for block in self.blocks:
             x = block(x, modulation, token_mask)
-        return self.patches.unpatchify(x, x_t, mask) + condition.pose[:, :, None] * mask[..., None]
+        around = condition.pose[:, :, None]
+        return self.patches.unpatchify(x, x_t - around, mask) + around * mask[..., None]

@@ -1,5 +1,6 @@
 """Film strips of sampled interactions, by which somebody who has not read the captions may say what each shows."""
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -20,10 +21,12 @@ from models.types import BodyLook, Role
 PER_KIND = 3
 """Strips of each kind of interaction."""
 PICTURES, WIDTH_PX, HEIGHT_PX = 8, 150, 170
+FILE = "interactions"
+"""Under this name, and that of the arm, film strips are written, and what is known of each row."""
 
 
 @dataclass(frozen=True)
-class Acted:
+class SampledInteraction:
     """A sampled scene of two people."""
 
     kind: str
@@ -33,29 +36,32 @@ class Acted:
     betas: Float[np.ndarray, "person 10"]
     rest: Float[Tensor, "person 22 3"]
     features: Float[Tensor, "person time 268"]
+    """In the canonical frame, not normalised, 20 Hz."""
 
 
 def interaction_strips(
-    body: BodyModel, scenes: Sequence[Acted], rng: np.random.Generator
-) -> tuple[UInt8[np.ndarray, "height width 3"], list[Acted]]:
-    """Draw the first PER_KIND scenes of each kind, a row each, numbered from 1, in an order that gives nothing away;
-    with them come the scenes of the rows."""
-    kinds = sorted({scene.kind for scene in scenes})
-    chosen = [scene for kind in kinds for scene in [one for one in scenes if one.kind == kind][:PER_KIND]]
+    body: BodyModel, scenes: Sequence[SampledInteraction], rng: np.random.Generator
+) -> tuple[UInt8[np.ndarray, "height width 3"], list[SampledInteraction]]:
+    """Draw scenes of the first PER_KIND captions of each kind, a row each, numbered from 1, in an order that gives
+    nothing away; with them come the scenes of the rows."""
+    by_kind: dict[str, dict[str, SampledInteraction]] = {}
+    for scene in scenes:
+        by_kind.setdefault(scene.kind, {}).setdefault(scene.text, scene)
+    chosen = [scene for kind in sorted(by_kind) for scene in list(by_kind[kind].values())[:PER_KIND]]
     shown = [chosen[place] for place in rng.permutation(len(chosen))]
     return np.concatenate([_row(body, scene, number) for number, scene in enumerate(shown, 1)]), shown
 
 
 def frames_shown(joints: Float[np.ndarray, "person time 22 3"]) -> Int[np.ndarray, "image"]:
-    """Choose PICTURES frames, evenly spread; the one nearest to when two bodies are nearest to each other is moved
-    there: a push is over between two pictures."""
+    """Choose PICTURES frames, evenly spread; of those between the first and the last, the one nearest to when the two
+    skins are nearest to each other is moved there: a push is over between two pictures."""
     frames = np.linspace(0, joints.shape[1] - 1, PICTURES).round().astype(int)
     nearest = int(gap(torch.as_tensor(joints)).argmin())
-    frames[np.abs(frames - nearest).argmin()] = nearest
+    frames[1 + np.abs(frames[1:-1] - nearest).argmin()] = nearest
     return frames
 
 
-def _row(body: BodyModel, scene: Acted, number: int) -> UInt8[np.ndarray, "height width 3"]:
+def _row(body: BodyModel, scene: SampledInteraction, number: int) -> UInt8[np.ndarray, "height width 3"]:
     frames = frames_shown(joints_of(scene.features, scene.rest))
     features = side_by_side(scene.features[:, frames])
     request = MotionRequest(scene.text, scene.roles, scene.rest, PICTURES, number, betas=scene.betas)
@@ -68,15 +74,15 @@ def _row(body: BodyModel, scene: Acted, number: int) -> UInt8[np.ndarray, "heigh
 
 
 def side_by_side(features: Float[Tensor, "2 image 268"]) -> Float[Tensor, "2 image 268"]:
-    """Rotate a scene so that, when they are nearest, the two are side by side as `motion_strip` sees them, and rather
-    from the front; take those who walk back by whole pairs of tiles, so that its camera seems to follow them."""
+    """Rotate a scene so that, when their pelvises are nearest, the two are side by side as `motion_strip` sees them,
+    rather from the front; take those who walk back by whole pairs of tiles, so that its camera seems to follow them."""
     away = features[1, :, :2] - features[0, :, :2]
     nearest = away[away.norm(dim=-1).argmin()]
-    turn = AZIMUTH + np.pi / 2.0 - float(torch.atan2(nearest[1], nearest[0]))
+    turn = float(AZIMUTH + np.pi / 2.0) - float(torch.atan2(nearest[1], nearest[0]))
     ahead = heading(root_matrices(features)).mean((0, 1))
     if float(torch.cos(torch.atan2(ahead[1], ahead[0]) + turn - AZIMUTH)) < 0.0:
-        turn += np.pi
-    features = transformed(features[None], torch.tensor([[0.0, 0.0, turn]]))[0]
+        turn += math.pi
+    features = transformed(features[None], features.new_tensor([[0.0, 0.0, turn]]))[0]
     tiles = 2.0 * TILE_M
     middle = features[..., :2].mean(0, keepdim=True)
     features[..., :2] -= tiles * (middle / tiles).round()

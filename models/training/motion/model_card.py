@@ -1,12 +1,12 @@
 """The card of a motion model: what it learned from, how long, what it measures, and film strips of the thesis's six
-prompts.
+prompts and of interactions.
 
 Prompts of figures 6.4 to 6.9 of the thesis, three seeds each, none chosen.
 """
 
 import json
 import shutil
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -15,7 +15,9 @@ from jaxtyping import UInt8
 from PIL import Image
 
 from models.body.model import BodyModel, BodyShape, load_body
+from models.errors import InputError
 from models.files import file_digest
+from models.motion.evaluation.interaction_strips import FILE
 from models.motion.model import MotionModel, check_text_encoder, load_motion_model
 from models.motion.sampler import MotionSampler, request_for
 from models.rendering.film_strip import motion_strip
@@ -35,8 +37,6 @@ PROMPTS: tuple[tuple[str, int], ...] = (
 SEEDS, FRAMES, PICTURES = 3, 120, 8
 MEMORISED = "memorised.png"
 """What `careclips evaluate motion` plots beside its figures."""
-STRIPS = "interactions"
-"""Film strips of interactions, and what is known of each row, as the same writes them for every arm."""
 
 
 def prompt_strips(
@@ -108,14 +108,15 @@ def card(folder: Path, model: MotionModel, figures: dict[str, dict[str, Any]] | 
 
 
 def _interactions(folder: Path) -> list[str]:
-    """Film strips of held-out captions, then what each was to show, and what was seen by who had not read it."""
-    if not (folder / f"{STRIPS}.json").exists():
+    """Return the lines on film strips of held-out captions: what each was to show, and what was seen by who had not
+    read it."""
+    if not (folder / f"{FILE}.json").exists():
         return []
-    rows = json.loads((folder / f"{STRIPS}.json").read_text())
+    rows = json.loads((folder / f"{FILE}.json").read_text())
     return [
         "Interactions, the first of each kind's held-out captions, in an order that gives nothing away; cleaned up:",
         "",
-        f"![interactions]({STRIPS}.jpg)",
+        f"![interactions]({FILE}.jpg)",
         "",
         "| row | seen | kind | caption |",
         "| --- | --- | --- | --- |",
@@ -157,9 +158,18 @@ def write_card(folder: Path, figures: Path | None) -> None:
     Image.fromarray(prompt_strips(model, encoder, load_body())).save(folder / "prompts.jpg", quality=80)
     found = json.loads(figures.read_text()) if figures is not None else None
     if figures is not None and found is not None:
-        first = next((arm for arm in found if "/" not in arm and arm not in ("real", "shuffled_text")), "")
-        taken = {MEMORISED: MEMORISED} | {f"{STRIPS}_{first}{end}": f"{STRIPS}{end}" for end in (".jpg", ".json")}
-        for name, kept in taken.items():
-            if (plot := figures.parent / name).exists():
-                shutil.copyfile(plot, folder / kept)
+        _take_pictures(folder, figures.parent, found)
     (folder / "README.md").write_text(card(folder, model, found))
+
+
+def _take_pictures(folder: Path, evaluation: Path, found: Mapping[str, Any]) -> None:
+    """Copy what an evaluation drew of its first arm; what it did not draw is of another model, and goes."""
+    arms = [arm for arm in found if "/" not in arm and arm not in ("real", "shuffled_text")]
+    if not arms:
+        raise InputError(evaluation, "judges no model", "name one: careclips evaluate motion --arm NAME=FOLDER")
+    pictures = {MEMORISED: MEMORISED} | {f"{FILE}_{arms[0]}{end}": f"{FILE}{end}" for end in (".jpg", ".json")}
+    for name, kept in pictures.items():
+        if (evaluation / name).exists():
+            shutil.copyfile(evaluation / name, folder / kept)
+        else:
+            (folder / kept).unlink(missing_ok=True)

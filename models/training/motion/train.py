@@ -333,7 +333,8 @@ def _validate(
         found = _losses(config, model, model.denoiser, to_device(batch, device), embed, generator, training=False)
         if config.plan is not None and model.planner is not None:
             seen = at_moments(to_device(batch, device), PLAN_STRIDE)
-            found |= plan_losses(config.plan, model.planner, seen, embed, generator, training=False)
+            with torch.autocast(device.type, torch.bfloat16, enabled=half_precision(config.precision, device)):
+                found |= plan_losses(config.plan, model.planner, seen, embed, generator, training=False)
         for name, value in found.items():
             totals.setdefault(name, []).append(float(value))
     return {name: float(np.mean(values)) for name, values in totals.items()}

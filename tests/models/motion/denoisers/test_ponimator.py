@@ -27,7 +27,7 @@ def model_of(learned=True):
     torch.manual_seed(0)
     model = MotionModel(MotionModelConfig(denoiser=CONFIG, max_frames=40, people=(1, 2, 3, 4, 5)))
     for value in model.parameters() if learned else ():
-        torch.nn.init.normal_(value, std=0.1)
+        torch.nn.init.normal_(value, std=0.07)
     draw = torch.Generator().manual_seed(1)
     model.normaliser.fit(torch.randn(500, 268, generator=draw))
     return model.eval()
@@ -74,7 +74,7 @@ def test_a_batch_is_its_singles_and_the_same_seed_the_same_bytes(rest, embed):
     requests = [posed(rest, 2, 24, 5), posed(rest, 1, 33, 30, seed=1), posed(rest, 4, 17, 0, seed=2)]
     together = sample(model, embed, requests, FAST)
     for request, found in zip(requests, together, strict=True):
-        assert_close(sample(model, embed, [request], FAST)[0], found, atol=3e-3, rtol=0.0)
+        assert_close(sample(model, embed, [request], FAST)[0], found, atol=1e-4, rtol=0.0)
     assert all(torch.equal(a, b) for a, b in zip(together, sample(model, embed, requests, FAST), strict=True))
     other = sample(model, embed, [replace(requests[0], seed=4)], FAST)[0]
     assert (other - together[0]).abs().max() > 0.05

@@ -10,7 +10,7 @@ from torch.utils.flop_counter import FlopCounterMode
 
 from models.motion.condition import Condition
 from models.motion.denoisers import build_denoiser
-from models.motion.denoisers.layers import REACH
+from models.motion.denoisers.layers import KERNEL_SIZE
 from models.motion.denoisers.role_scans import role_scans
 from models.motion.denoisers.selective_scan import selective_scan
 from models.motion.denoisers.timotion import MIXERS, LocalPatterns, TimotionConfig
@@ -102,7 +102,7 @@ def test_what_comes_later_says_something_of_what_is_now(mixer):
 @pytest.mark.parametrize("mixer", ["mamba", "rwkv"])
 def test_one_block_is_causal_beside_its_convolution(mixer):
     moved = moved_by_a_frame(away_from_the_start(network_of(mixer, layers=1)))
-    near = len(network_of(mixer).patches.refinement.mixing) * (REACH // 2)
+    near = len(network_of(mixer).patches.refinement.mixing) * (KERNEL_SIZE // 2)
     assert (moved[0, : 28 - near] < 2e-5).all() and (moved[1, : 24 - near] < 2e-5).all()
     assert (moved[0, 28:36] > 1e-4).all(), "who was scanned before within the same frame knows by the other scan"
 

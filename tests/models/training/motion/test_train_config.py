@@ -68,18 +68,12 @@ def test_what_ships_says_todays_names(path, caplog):
     assert "is now called" not in caplog.text
 
 
-def test_every_phase_of_the_shipped_model_is_there_and_loads(caplog):
-    paths = sorted((CONFIGS / "shipped_motion").glob("*.yaml"))
-    assert [path.name[:2] for path in paths] == ["01", "02", "03"]
-    steps = [read_settings(path, 0).train_motion for path in paths]
-    assert "is now called" not in caplog.text
-    assert sum(config.max_steps or config.steps for config in steps) == 12424
-    assert all(config.plan is not None for config in steps)
-
-
-def test_a_new_model_learns_plans_and_bodies_in_one_run():
+def test_the_shipped_model_learned_plans_and_bodies_in_one_run_of_the_config_that_ships():
     config = read_settings(CONFIGS / "motion.yaml", 0).train_motion
-    assert config.plan is not None and config.max_steps is None and config.steps == 10000
+    facts = read_facts(STARTERS / "motion")
+    assert config.plan is not None and config.max_steps is None and config.steps == facts["steps"]
+    learned = MotionTrainConfig.model_validate(facts["config"])
+    assert learned.made_of() == config.told_by(learned.denoiser.text).made_of() and "start" not in facts
 
 
 def test_how_the_shipped_networks_were_trained_is_read_by_todays_names():
