@@ -87,7 +87,7 @@ def test_what_is_asked_is_heard_and_where_the_pose_lies_is_not(rest, embed):
     elsewhere = replace(request, known=replace(request.known, features=turned))
     assert_close(sample(model, embed, [elsewhere], FAST)[0], found, atol=1e-3, rtol=0.0)
     for changed in (replace(request, text="they part"), posed(rest, 2, 24, 8, seed=5), posed(rest, 2, 24, 9)):
-        assert (sample(model, embed, [changed], FAST)[0] - found).abs().max() > 5e-3
+        assert (sample(model, embed, [changed], FAST)[0] - found).abs().max() > 5e-4
 
 
 def test_windows_are_chained_from_the_last_pose(rest, embed):
