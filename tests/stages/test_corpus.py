@@ -1,6 +1,7 @@
 """Parts of the corpus: captions that are true, takes that keep their split, rejects that are counted."""
 
 import csv
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -132,6 +133,18 @@ def test_falls_say_what_happened(body):
         corpus.fall_part(CONFIG, body, [3], 0)[0][0].motion.people[0].transl.tobytes()
         == next(item for item in items if item.name == "fall/00003").motion.people[0].transl.tobytes()
     ), "a part depends on its numbers alone"
+
+
+def test_who_is_held_up_by_furniture_teaches_no_rest_on_nothing(body):
+    items, _ = corpus.fall_part(CONFIG, body, range(8), 0)
+    lies = next(i.motion for i in items if i.kind == "fall" and i.motion.details["landing"] == "floor")
+    lies = replace(lies, details=lies.details | {"after": "lies_still"})
+    assert not corpus.leans_on_furniture(body, lies)
+    track = lies.people[0]
+    higher = replace(lies, people=(replace(track, transl=track.transl + (0.0, 0.0, 0.4)),))
+    assert corpus.leans_on_furniture(body, higher)
+    for other in ({"after": "gets_up"}, {"landing": "chair"}, {"recovered": True}):
+        assert not corpus.leans_on_furniture(body, replace(higher, details=higher.details | other))
 
 
 def test_look_alikes_are_no_falls(body):
