@@ -93,7 +93,7 @@ def test_what_ships_is_known_by_what_it_was_always_known_by():
         "pose_prior": pose_prior_digest("starter"),
         "pose_lift": pose_lift_digest("starter"),
     } == {
-        "motion": "1552aa5dda27a2262152e44d152f75281c701ad50f45f8d0bbdf7bf1246699fc",
+        "motion": "3948780a590e4f0f37294cf2844673d39c7cc282a474c39f7cc1fb59c1d971ab",
         "pose_prior": "b7da411e37eb0acdd1d1e7d918fd1abf2b1dbcaf5b286f0afa980d5e98f50458",
         "pose_lift": "df100a00809494430fa5271322dc99aeca096486533ebd84c3bed1db32cc69d8",
     }
