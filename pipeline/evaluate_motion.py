@@ -117,7 +117,7 @@ def _strips_of(
     arm: str, body: BodyModel, scenes: list[SampledInteraction], seed: int
 ) -> tuple[str, bytes, list[dict[str, str]]]:
     """Film strips of an arm's interactions as a JPEG, and what each row is, with room for what somebody saw in it."""
-    image, shown = interaction_strips(body, scenes, generator(seed, "interaction_strips"))
+    image, shown = interaction_strips(body, scenes, generator(seed, "interaction_strips", arm))
     buffer = BytesIO()
     Image.fromarray(image).save(buffer, "jpeg", quality=75)
     return arm, buffer.getvalue(), [{"kind": one.kind, "caption": one.text, "seen": ""} for one in shown]

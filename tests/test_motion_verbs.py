@@ -19,6 +19,7 @@ from models.corpus.reader import read_index
 from models.corpus.writer import split_of, write_corpus
 from models.errors import InputError
 from models.mocap import clip_file
+from models.motion.evaluation.interaction_strips import HEIGHT_PX, PICTURES, WIDTH_PX
 from models.motion.model import motion_model_digest
 from pipeline.cli.main import app
 from pipeline.evaluate_motion import evaluate_motion
@@ -58,6 +59,8 @@ def trained(items, tmp_path_factory):
     held = ("walk_5", "fall_1")
     body = load_body()
     placed = [replace(item, take=takes["val" if item.name in held else "train"]) for item in items]
+    pair = placed[-1].motion
+    placed[-1] = replace(placed[-1], motion=replace(pair, details=pair.details | {"composition": "walk_beside"}))
     write_corpus(folder / "corpus.bin", placed, body.name, {})
     save_skeleton(skeleton_of(body), folder / "skeleton.safetensors")
     (folder / "c.yaml").write_text(CONFIG.replace("MODEL", str(folder / "model")))
@@ -294,6 +297,12 @@ def test_motion_is_judged_by_windows_of_scenes_of_the_people_asked_for(trained, 
     assert whole["real"]["scenes"] == whole["own"]["scenes"] == len(rows)
     assert windows["real"]["scenes"] == windows["own"]["scenes"]
     assert windows["own"]["scenes"] == sum(len(range(0, row.frames - min(row.frames, 20) + 1, 10)) for row in rows)
+    assert not (tmp_path / "out" / "interactions_own.json").exists(), "of single people there are no interactions"
+    judged(people=[1, 2])
+    picture = np.asarray(Image.open(tmp_path / "out" / "interactions_own.jpg"))
+    row = {"kind": "walk_beside", "caption": "two people walk", "seen": ""}
+    assert picture.shape == (HEIGHT_PX, PICTURES * WIDTH_PX, 3) and picture.std() > 5.0
+    assert json.loads((tmp_path / "out" / "interactions_own.json").read_text()) == [row]
     for asked, wrong in (
         ("people: [3]", r"people: names 3; the evaluator knows up to 2"),
         ("frames: 900", r"frames: names 900; the evaluator knows up to 160"),

@@ -158,11 +158,11 @@ def write_card(folder: Path, figures: Path | None) -> None:
     Image.fromarray(prompt_strips(model, encoder, load_body())).save(folder / "prompts.jpg", quality=80)
     found = json.loads(figures.read_text()) if figures is not None else None
     if figures is not None and found is not None:
-        _take_pictures(folder, figures.parent, found)
+        take_pictures(folder, figures.parent, found)
     (folder / "README.md").write_text(card(folder, model, found))
 
 
-def _take_pictures(folder: Path, evaluation: Path, found: Mapping[str, Any]) -> None:
+def take_pictures(folder: Path, evaluation: Path, found: Mapping[str, Any]) -> None:
     """Copy what an evaluation drew of its first arm; what it did not draw is of another model, and goes."""
     arms = [arm for arm in found if "/" not in arm and arm not in ("real", "shuffled_text")]
     if not arms:

@@ -7,10 +7,11 @@ import pytest
 import torch
 
 from models.body.model import load_body
+from models.errors import InputError
 from models.motion.denoisers.identity import IdentityConfig
 from models.motion.model import MotionModel, MotionModelConfig
 from models.text.encoder import SentenceConfig, TextEncoder
-from models.training.motion.model_card import PROMPTS, SEEDS, card, prompt_strips
+from models.training.motion.model_card import PROMPTS, SEEDS, card, prompt_strips, take_pictures
 from models.training.state import write_starter
 
 
@@ -75,6 +76,19 @@ def test_a_card_says_what_was_seen_in_interactions(made, tmp_path):
     told = card(tmp_path, model, None)
     assert "| 1 | one falls, one holds them | catch | A carer catches a resident. |" in told
     assert "| 2 | – | comfort |" in told and "![interactions](interactions.jpg)" in told
+
+
+def test_pictures_are_those_of_the_evaluated_model(made, tmp_path):
+    (tmp_path / "model").mkdir()
+    (tmp_path / "evaluation").mkdir()
+    for name in ("memorised.png", "interactions_ours.jpg", "interactions_other.jpg", "interactions_other.json"):
+        (tmp_path / "evaluation" / name).write_text(name)
+    (tmp_path / "model" / "interactions.json").write_text("of another model")
+    take_pictures(tmp_path / "model", tmp_path / "evaluation", dict.fromkeys(("real", "ours", "ours/single", "other")))
+    kept = {path.name: path.read_text() for path in (tmp_path / "model").iterdir()}
+    assert kept == {"memorised.png": "memorised.png", "interactions.jpg": "interactions_ours.jpg"}
+    with pytest.raises(InputError, match="judges no model; name one"):
+        take_pictures(tmp_path / "model", tmp_path / "evaluation", {"real": {}, "shuffled_text": {}})
 
 
 def test_every_prompt_is_shown_with_every_seed(made):
