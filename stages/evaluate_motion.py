@@ -42,8 +42,7 @@ from models.motion.evaluation.physical_metrics import (
     stated_contacts,
 )
 from models.motion.evaluation.scenes import GROUPS, Scene, sample_scenes, scenes_of
-from models.motion.features import smpl_parameters
-from models.motion.request import MAX_FRAMES
+from models.motion.request import MAX_FRAMES, tracks_of
 from models.motion.sampler import MotionSampler
 from models.seeds import generator
 from models.text.encoder import TextCache, TextEncoder
@@ -213,13 +212,8 @@ def perform_rises(
 
 
 def _tracks(scene: Scene) -> tuple[PersonTrack, ...]:
-    """A scene in SMPL's parameters, 20 Hz."""
-    orient, pose, transl = smpl_parameters(scene.features, scene.rest)
-    seen = np.ones(transl.shape[1])
-    return tuple(
-        PersonTrack(f"person_{k}", ROLES[role], betas.double().numpy(), orient[k], pose[k], transl[k], seen > 0.0, seen)
-        for k, (role, betas) in enumerate(zip(scene.roles.tolist(), scene.betas, strict=True))
-    )
+    roles = [ROLES[role] for role in scene.roles.tolist()]
+    return tracks_of(scene.features, scene.rest, scene.betas.double().numpy(), roles)
 
 
 def _acting(body: BodyModel, scenes: Sequence[Scene]) -> dict[str, Any]:
@@ -230,14 +224,18 @@ def _acting(body: BodyModel, scenes: Sequence[Scene]) -> dict[str, Any]:
         if scene.raw is None or scene.asked is None:
             continue
         arms = {"real": scene.asked, "raw": scene.raw, "cleaned": scene.features}
-        lands = scene.row.details.get("landing")
         if scene.group == "composed_pairs":
             acted = {name: Pair(features, scene.rest, scene.betas) for name, features in arms.items()}
             pairs.append(SampledPair(scene.row.details["composition"], scene.text, **acted))
-        elif scene.row.kind == "fall" and scene.row.details.get("after") == "lies_still" and lands == "floor":
+        elif _lies_still_on_floor(scene.row):
             low.append([rests_low(features, scene.rest) for features in arms.values()])
     share = dict(zip(("real", "raw", "cleaned"), np.mean(low, axis=0).tolist(), strict=True)) if low else None
     return {"interactions": metrics_by_kind(body, pairs), "rest_head_below_035": share}
+
+
+def _lies_still_on_floor(row: Row) -> bool:
+    details = row.details
+    return row.kind == "fall" and details.get("after") == "lies_still" and details.get("landing") == "floor"
 
 
 def sampled_interactions(scenes: Sequence[Scene]) -> list[SampledInteraction]:

@@ -9,7 +9,7 @@ from jaxtyping import Float
 
 from models.body.kinematics import forward_kinematics_numpy
 from models.body.model import BodyModel
-from models.body.tracks import track_joints
+from models.body.tracks import HEAD, track_joints
 from models.geometry.transforms import yaw
 from models.interactions.hand_holds import local_rotations_of
 from models.physics.humanoid import Box, segment_points
@@ -33,7 +33,6 @@ EVERY_S = 0.25
 TRUNK = tuple(SMPL_JOINTS.index(name) for name in ("pelvis", "spine1", "spine2", "spine3"))
 THIGHS = tuple(SMPL_JOINTS.index(f"{side}_hip") for side in ("left", "right"))
 KNEES = tuple(SMPL_JOINTS.index(f"{side}_knee") for side in ("left", "right"))
-HEAD = SMPL_JOINTS.index("head")
 LEGS = tuple(SMPL_JOINTS.index(f"{side}_{name}") for side in ("left", "right") for name in ("hip", "knee", "ankle"))
 Parts = dict[int, Float[np.ndarray, "time point 3"]]
 """Skin by the SMPL index of the joint that moves it."""

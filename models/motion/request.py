@@ -1,5 +1,6 @@
 """What a sample is asked to be: caption, roles, bodies, length, and frames that are known already."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -141,20 +142,31 @@ def motion_of(request: MotionRequest, features: Float[Tensor, "person time 268"]
     Actions are unknown (-1) until kinematics tell them.
     """
     assert request.betas is not None, "a motion needs the shapes of its bodies"
-    orient, pose, transl = smpl_parameters(features, request.rest)
+    people = tracks_of(features, request.rest, request.betas, request.roles)
     frames = features.shape[1]
-    people = [
+    details = {"caption": request.text, "seed": request.seed}
+    return Motion(np.arange(frames) / FPS, people, np.full((len(people), frames), -1), "motion model", details)
+
+
+def tracks_of(
+    features: Float[Tensor, "person time 268"],
+    rest: Float[Tensor, "person 22 3"],
+    betas: Float[np.ndarray, "person 10"],
+    roles: Sequence[Role],
+) -> tuple[PersonTrack, ...]:
+    """Read features as people in SMPL's parameters, 20 Hz, hands at rest, seen throughout."""
+    orient, pose, transl = smpl_parameters(features, rest)
+    frames = features.shape[1]
+    return tuple(
         PersonTrack(
             f"person_{number}",
             role,
-            request.betas[number],
+            betas[number],
             orient[number],
             pose[number],
             transl[number],
             np.ones(frames, dtype=bool),
             np.ones(frames),
         )
-        for number, role in enumerate(request.roles)
-    ]
-    details = {"caption": request.text, "seed": request.seed}
-    return Motion(np.arange(frames) / FPS, tuple(people), np.full((len(people), frames), -1), "motion model", details)
+        for number, role in enumerate(roles)
+    )
