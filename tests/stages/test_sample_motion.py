@@ -35,8 +35,9 @@ def model(encoder):
             max_frames=60,
         )
     )
-    for value in model.parameters():
-        torch.nn.init.normal_(value, std=0.1)
+    for name, value in model.named_parameters():
+        # A refinement of weights so large would blow rounding up to what is looked for.
+        torch.nn.init.normal_(value, std=0.02 if "refinement" in name else 0.1)
     return model.eval()
 
 
@@ -50,7 +51,7 @@ def test_motion_is_the_same_alone_and_in_company(body, model, encoder):
     for one, motion in zip(asked, together, strict=True):
         alone = sample_motion.run(CONFIG, model, encoder, body, [one])[0]
         for a, b in zip(alone.people, motion.people, strict=True):
-            np.testing.assert_allclose(track_joints(body, a), track_joints(body, b), atol=1e-4, rtol=1e-4)
+            np.testing.assert_allclose(track_joints(body, a), track_joints(body, b), atol=1e-4)
     assert [len(motion.people) for motion in together] == [2, 2, 2, 1]
     assert [len(motion.timestamps_s) for motion in together] == [30, 30, 30, 50]
     assert together[0].people[0].role == "carer" and together[0].details["caption"] == asked[0].text

@@ -46,8 +46,9 @@ SMALL = IdentityConfig(width=32, layers=1, heads=2, text=12)
 def model_of(denoiser=None, plan=None):
     torch.manual_seed(0)
     model = MotionModel(MotionModelConfig(denoiser=SMALL, plan=plan, max_frames=40))
-    for value in model.parameters():
-        nn.init.normal_(value, std=0.07)
+    for name, value in model.named_parameters():
+        # A refinement of weights so large would blow rounding up to what is looked for.
+        nn.init.normal_(value, std=0.02 if "refinement" in name else 0.1)
     if denoiser is not None:
         model.denoiser = denoiser
     return model.eval()
@@ -90,7 +91,7 @@ def test_a_batch_is_its_singles(scheduler, embed):
     requests = [walk(24, 1, 5), walk(33, 2, 6), walk(17, 3, 7)]
     together = sample(model, embed, requests, config)
     for one, found in zip(requests, together, strict=True):
-        torch.testing.assert_close(sample(model, embed, [one], config)[0], found, atol=2e-4, rtol=0.0)
+        torch.testing.assert_close(sample(model, embed, [one], config)[0], found, atol=1e-4, rtol=0.0)
     assert (together[0] - sample(model, embed, [replace(requests[0], seed=8)], config)[0]).abs().max() > 0.05
 
 

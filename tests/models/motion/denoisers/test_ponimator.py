@@ -26,8 +26,9 @@ FAST = SamplingConfig(steps=4, precision="float32", overlap_frames=8)
 def model_of(learned=True):
     torch.manual_seed(0)
     model = MotionModel(MotionModelConfig(denoiser=CONFIG, max_frames=40, people=(1, 2, 3, 4, 5)))
-    for value in model.parameters() if learned else ():
-        torch.nn.init.normal_(value, std=0.07)
+    for name, value in model.named_parameters() if learned else ():
+        # A refinement of weights so large would blow rounding up to what is looked for.
+        torch.nn.init.normal_(value, std=0.02 if "refinement" in name else 0.15)
     draw = torch.Generator().manual_seed(1)
     model.normaliser.fit(torch.randn(500, 268, generator=draw))
     return model.eval()
@@ -85,9 +86,9 @@ def test_what_is_asked_is_heard_and_where_the_pose_lies_is_not(rest, embed):
     found = sample(model, embed, [request], FAST)[0]
     turned = moved(request.known.features[None], torch.zeros(1, 3), torch.tensor([[4.0, 1.0, 2.0]]))[0]
     elsewhere = replace(request, known=replace(request.known, features=turned))
-    assert_close(sample(model, embed, [elsewhere], FAST)[0], found, atol=1e-3, rtol=0.0)
+    assert_close(sample(model, embed, [elsewhere], FAST)[0], found, atol=1e-4, rtol=0.0)
     for changed in (replace(request, text="they part"), posed(rest, 2, 24, 8, seed=5), posed(rest, 2, 24, 9)):
-        assert (sample(model, embed, [changed], FAST)[0] - found).abs().max() > 5e-4
+        assert (sample(model, embed, [changed], FAST)[0] - found).abs().max() > 5e-3
 
 
 def test_windows_are_chained_from_the_last_pose(rest, embed):

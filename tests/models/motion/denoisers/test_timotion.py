@@ -32,8 +32,9 @@ def network_of(mixer, **sizes):
 
 def away_from_the_start(network):
     """Weights drawn: outputs begin at zero."""
-    for value in network.parameters():
-        torch.nn.init.normal_(value, std=0.12)
+    for name, value in network.named_parameters():
+        # A refinement of weights so large would blow rounding up to what is looked for.
+        torch.nn.init.normal_(value, std=0.02 if "refinement" in name else 0.15)
     return network.eval()
 
 
@@ -103,8 +104,8 @@ def test_what_comes_later_says_something_of_what_is_now(mixer):
 def test_one_block_is_causal_beside_its_convolution(mixer):
     moved = moved_by_a_frame(away_from_the_start(network_of(mixer, layers=1)))
     near = len(network_of(mixer).patches.refinement.mixing) * (KERNEL_SIZE // 2)
-    assert (moved[0, : 28 - near] < 2e-5).all() and (moved[1, : 24 - near] < 2e-5).all()
-    assert (moved[0, 28:36] > 1e-4).all(), "who was scanned before within the same frame knows by the other scan"
+    assert (moved[0, : 28 - near] < 1e-6).all() and (moved[1, : 24 - near] < 1e-6).all()
+    assert (moved[0, 28:36] > 1e-5).all(), "who was scanned before within the same frame knows by the other scan"
 
 
 def test_local_patterns_are_each_persons_own_and_of_a_few_tokens():
