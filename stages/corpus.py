@@ -60,7 +60,7 @@ class CorpusConfig(Config):
     look_alikes: int = Field(1050, ge=0)
     """Movements made on purpose that look like a fall for a moment, each kind in turn."""
     interactions: int = renamed("composed", "interactions", 240, ge=0)
-    """Interactions of two people that are composed, over all their kinds evenly."""
+    """Interactions of two to five people that are composed, over all their kinds evenly."""
     pair_window_s: float = Field(8.0, gt=1.0)
     """Seconds of the windows that captured pairs are cut into; each is mirrored too."""
     pair_stride_s: float = Field(4.0, gt=0.5)
@@ -262,7 +262,7 @@ def _captions_of_one(facts: Facts, rng: np.random.Generator, count: int) -> tupl
 def interaction_part(
     config: CorpusConfig, body: BodyModel, kind: InteractionKind, numbers: Sequence[int], seed: int
 ) -> Part:
-    """Return two people together in one kind of interaction: of each kind the numbers begin at 0, so that another kind
+    """Return people together in one kind of interaction: of each kind the numbers begin at 0, so that another kind
     leaves its items as they are."""
     items: list[Item] = []
     skipped: Counter[str] = Counter()

@@ -217,7 +217,7 @@ def _tracks(scene: Scene) -> tuple[PersonTrack, ...]:
 
 
 def _acting(body: BodyModel, scenes: Sequence[Scene]) -> dict[str, Any]:
-    """Whether two act together, by kind of interaction, and whether who fell comes to rest lying: as sampled, and
+    """Whether people act together, by kind of interaction, and whether who fell comes to rest lying: as sampled, and
     cleaned up."""
     pairs, low = [], []
     for scene in scenes:
@@ -251,7 +251,7 @@ def sampled_interactions(scenes: Sequence[Scene]) -> list[SampledInteraction]:
             scene.features,
         )
         for scene in scenes
-        if scene.group == "composed_pairs" and len(scene.roles) == 2
+        if scene.group == "composed_pairs"
     ]
 
 

@@ -1,11 +1,14 @@
-"""Two people together where nothing was captured: composed by time and place, performed by physics where one bears the
+"""People together where nothing was captured: composed by time and place, performed by physics where one bears the
 other's weight, and marked as composed.
 
-The acts (`models/interactions/acts`) say who does what and which hand of the carer holds what; arms reach for it
-(`models.interactions.hand_holds`). Then both are humanoids in one simulation: they follow their motions by their own
+The acts (`models/interactions/acts`) say who does what and whose hand holds what; arms reach for it
+(`models.interactions.hand_holds`). Then all are humanoids in one simulation: they follow their motions by their own
 joints, cannot pass through each other, and hands that hold on are drawn to where they hold. Kinds that need none of
-that (`kinds.KINEMATIC`) stay as they were planned; they, too, are refused where the two share space.
+that (`kinds.KINEMATIC`) stay as they were planned; they, too, are refused where two share space.
 """
+
+import itertools
+from collections.abc import Sequence
 
 import numpy as np
 
@@ -16,7 +19,7 @@ from models.errors import Rejected
 from models.falls.causes import SIMULATED_HZ
 from models.interactions.hand_holds import Hold, hold_on
 from models.interactions.interaction import Interaction, draw_subject
-from models.interactions.kinds import ACTS, KINEMATIC, PAIRS, RESIDENT_AND_CARER, InteractionKind
+from models.interactions.kinds import ACTS, CASTS, KINEMATIC, RESIDENT_AND_CARER, InteractionKind
 from models.interactions.palm_contact import palm_distance
 from models.physics.humanoid import Grip, build_humanoids
 from models.physics.tracking import TrackingConfig, substeps_of, track_together
@@ -42,36 +45,34 @@ LATE_S = 1.0
 def compose_interaction(
     body: BodyModel, kind: InteractionKind, fps: float, rng: np.random.Generator
 ) -> tuple[Motion, Facts]:
-    """Return two people (who acts is the second: a resident and a carer, or others of `kinds.PAIRS`) at `fps`, and what
-    a caption may say.
+    """Return two people or more (who acts comes after who is acted on: a resident and a carer, or others of
+    `kinds.CASTS`) at `fps`, and what a caption may say.
 
     Details: composition, composed, `touches` (hand and part of whom, from_s, until_s), and of some kinds cause,
     direction, onset, side, boxes, and `handles`, the same as touches of what moves with the resident. Rejected where
     physics will not have it, or they share space, or a hand does not get there.
     """
-    pairs = PAIRS.get(kind, RESIDENT_AND_CARER)
-    # One pair needs no draw: what was made of these kinds before stays as it was.
-    roles = pairs[int(rng.integers(len(pairs))) if len(pairs) > 1 else 0]
-    resident, carer = (draw_subject(body, f"person_{place}", role, AGES[role], rng) for place, role in enumerate(roles))
+    casts = CASTS.get(kind, RESIDENT_AND_CARER)
+    # One cast needs no draw: what was made of these kinds before stays as it was.
+    roles = casts[int(rng.integers(len(casts))) if len(casts) > 1 else 0]
+    people = [draw_subject(body, f"person_{place}", role, AGES[role], rng) for place, role in enumerate(roles)]
     every = 1 if kind in KINEMATIC else int(np.ceil(SIMULATED_HZ / fps))
     rate = fps * every
-    act = ACTS[kind](resident, carer, rate, rng)
-    frames = min(len(act.resident[1]), len(act.carer[1])) // every * every
+    act = ACTS[kind](*people, fps=rate, rng=rng)
+    frames = min(len(labels) for _, labels in act.people) // every * every
     kept = np.arange(frames)
-    first, second = (take(track, kept) for track, _ in (act.resident, act.carer))
-    second, grips = hold_on(body, second, first, act.holds, rate)
-    tracks = (first, second)
+    tracks, grips = hold_on(body, [take(track, kept) for track, _ in act.people], act.holds, rate)
     if kind not in KINEMATIC:
-        tracks = _performed(body, (resident, carer), tracks, act, grips, rate)
+        tracks = _performed(body, people, tracks, act, grips, rate)
     shown = np.arange(0, frames, every)
     tracks = tuple(take(track, shown) for track in tracks)
-    inside = deepest_between(body, tracks[0], tracks[1])
+    inside = max(deepest_between(body, one, other) for one, other in itertools.combinations(tracks, 2))
     if inside > INSIDE_M:
         raise Rejected("composed_people_share_space", f"{100.0 * inside:.1f} cm")
     held = [_touch(hold, grip, tracks, body, fps) for hold, grip in zip(act.holds, grips, strict=True)]
     touches = [one for one, hold in zip(held, act.holds, strict=True) if hold.handle is None]
     handles = [one for one, hold in zip(held, act.holds, strict=True) if hold.handle is not None]
-    actions = np.stack([labels[:frames][::every] for _, labels in (act.resident, act.carer)])
+    actions = np.stack([labels[:frames][::every] for _, labels in act.people])
     details = {"composition": kind, "composed": True, "touches": touches} | act.details
     if handles:
         details["handles"] = handles
@@ -80,19 +81,19 @@ def compose_interaction(
 
 def _performed(
     body: BodyModel,
-    people: tuple[Subject, Subject],
-    tracks: tuple[PersonTrack, PersonTrack],
+    people: Sequence[Subject],
+    tracks: Sequence[PersonTrack],
     act: Interaction,
     hands: tuple[Grip, ...],
     fps: float,
 ) -> tuple[PersonTrack, ...]:
-    """Both tracks as two humanoids perform them in one world."""
+    """The tracks as humanoids perform them in one world."""
     masses = [(person.betas, person.known_mass_kg) for person in people]
     humanoids = build_humanoids(body, masses, 1.0 / fps / substeps_of(fps), act.boxes, hands)
     # A simulated fall needs nothing but to be left alone until somebody comes.
     config = TrackingConfig(settle_s=0.0) if act.given_s > 0.0 else TrackingConfig()
     grips = [(hold.from_s, hold.until_s) for hold in act.holds]
-    return track_together(humanoids, tracks, fps, config, grips, (act.given_s, 0.0))
+    return track_together(humanoids, tracks, fps, config, grips, (act.given_s, *[0.0] * (len(people) - 1)))
 
 
 def deepest_between(body: BodyModel, one: PersonTrack, other: PersonTrack) -> float:

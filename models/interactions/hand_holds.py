@@ -1,6 +1,6 @@
 """Hands that hold on to somebody else: an arm reaches out, its palm lies on the other's skin, stays there, and lets go.
 
-A hold names a place on the other's body; the carer's arm follows that place by inverse kinematics, its trunk leans
+A hold names a place on another's body; the arm of who holds follows that place by inverse kinematics, the trunk leans
 where the arm is too short, and hand and forearm turn as far as a wrist can. Reaching out and letting go are minimum
 jerk.
 """
@@ -16,6 +16,7 @@ from models.animation.postures import Posture
 from models.body.kinematics import forward_kinematics_numpy
 from models.body.model import BodyModel
 from models.body.two_bone_ik import LEGS, LIMBS, reach_ankles
+from models.errors import InputError
 from models.geometry.easing import minimum_jerk
 from models.geometry.transforms import axis_angle_from_matrix, matrix_from_axis_angle, yaw
 from models.interactions.palm_reach import PRESSED_M, Side, between, reach_palm
@@ -41,9 +42,12 @@ BONES: dict[str, tuple[str, str, float]] = {
 """Of a part that has a side: the joint that moves it, the next one, and how far along from the one to the other."""
 TRUNK_PLACES: dict[str, tuple[str, tuple[float, float, float], tuple[float, float, float]]] = {
     "back": ("spine3", (0.0, -0.02, 0.0), (0.0, 0.0, -1.0)),
+    "lower_back": ("spine1", (0.0, 0.0, 0.0), (0.0, 0.0, -1.0)),
     "chest": ("spine3", (0.0, 0.05, 0.0), (0.0, 0.0, 1.0)),
 }
 """Of a part without: the joint, the place from it in a body of rest pose, and the direction out to the skin."""
+HANDS_ON_TRUNK = 2
+"""That find room on one part of the trunk, one on either side of the middle; on a limb there is room for one."""
 
 
 @dataclass(frozen=True)
@@ -62,7 +66,7 @@ class Hold:
 
     hand: Side
     part: str
-    """`back`, `chest`, or of BONES with a side: left_forearm; of a handle, what it belongs to."""
+    """Of TRUNK_PLACES: back; or of BONES with a side: left_forearm; of a handle, what it belongs to."""
     begin_s: float
     """When the hand leaves what it does else."""
     from_s: float
@@ -72,11 +76,14 @@ class Hold:
     back_s: float
     """When it does again what it would."""
     outwards: tuple[float, float, float] = (0.0, 0.0, 0.0)
-    """World direction in which the place lies on the limb, added to that of the carer's shoulder."""
+    """World direction in which the place lies on the limb, added to that of the shoulder of who holds."""
     handle: Handle | None = None
     """What moves with the other and is held instead of the other's skin."""
     shortest_s: float = 1.0
     """How long it must last to have been a hold."""
+    holder: int = 1
+    """Which of the people; the first of them, 0, holds nobody."""
+    held: int = 0
 
 
 @dataclass(frozen=True)
@@ -87,6 +94,42 @@ class Place:
     point: Float[np.ndarray, "3"]
     """From the joint, in axes of the rest pose."""
     normal: Float[np.ndarray, "3"]
+
+
+def check_holds(holds: Sequence[Hold], people: int) -> None:
+    """InputError where a hand is to hold two things at once, a place is to be held by more hands than there is room
+    for, or somebody holds or is held who is not there."""
+    for place, one in enumerate(holds):
+        if not 0 < one.holder < people or not 0 <= one.held < people or one.holder == one.held:
+            raise InputError(
+                "holds",
+                f"person {one.holder} cannot hold person {one.held}: there are {people}, and the first holds nobody",
+                "name two who are there",
+            )
+        others = [*holds[:place], *holds[place + 1 :]]
+        meanwhile = [other for other in others if one.from_s < other.until_s and other.from_s < one.until_s]
+        if any((other.holder, other.hand) == (one.holder, one.hand) for other in meanwhile):
+            raise InputError(
+                "holds",
+                f"the {one.hand} hand of person {one.holder} is to hold two things at once",
+                "give it one after the other, or use the other hand",
+            )
+        hands = 1 + sum(_same_place(one, other) for other in meanwhile)
+        room = HANDS_ON_TRUNK if one.part in TRUNK_PLACES else 1
+        if hands > room:
+            raise InputError(
+                "holds",
+                f"{hands} hands are to hold person {one.held} at one place, {one.part.replace('_', ' ')}, at once",
+                f"let {'one hand' if room == 1 else f'{room} hands'} hold there, and the others another part",
+            )
+
+
+def _same_place(one: Hold, other: Hold) -> bool:
+    if (one.held, one.part) != (other.held, other.part):
+        return False
+    if one.handle is None or other.handle is None:
+        return one.handle is other.handle
+    return bool(np.allclose(one.handle.point, other.handle.point))
 
 
 def offer_arms(
@@ -120,20 +163,33 @@ def held_share(hold: Hold, count: int, fps: float) -> Float[np.ndarray, "time"]:
 
 
 def hold_on(
-    body: BodyModel, carer: PersonTrack, other: PersonTrack, holds: Sequence[Hold], fps: float
-) -> tuple[PersonTrack, tuple[Grip, ...]]:
-    """Return the carer's track with the holds reached for, and where palms meet skin; of those held the track stays.
+    body: BodyModel, tracks: Sequence[PersonTrack], holds: Sequence[Hold], fps: float
+) -> tuple[tuple[PersonTrack, ...], tuple[Grip, ...]]:
+    """Return the tracks with the holds reached for, and where palms meet skin, of each hold; that of the first person,
+    who is held, stays."""
+    reached, grips = list(tracks), dict[int, Grip]()
+    for holder in range(1, len(tracks)):
+        mine = [place for place, hold in enumerate(holds) if hold.holder == holder]
+        reached[holder], own = _reaching(body, tracks, holder, [holds[place] for place in mine], fps)
+        grips |= dict(zip(mine, own, strict=True))
+    return tuple(reached), tuple(grips[place] for place in range(len(holds)))
 
-    Grips are for a model in which the held is the first person and the carer the second.
-    """
+
+def _reaching(
+    body: BodyModel, tracks: Sequence[PersonTrack], holder: int, holds: Sequence[Hold], fps: float
+) -> tuple[PersonTrack, list[Grip]]:
+    """The track of one who holds, and where the palms meet skin."""
+    carer = tracks[holder]
     rest, skins = segment_points(body, carer.betas)
-    held_rest, held_skins = segment_points(body, other.betas)
     local, pelvis = local_rotations_of(carer), carer.transl + rest[0]
-    other_rotations, other_positions = forward_kinematics_numpy(
-        held_rest, local_rotations_of(other), other.transl + held_rest[0]
-    )
-    grips, goals = [], []
+    grips, goals, others = [], [], {}
     for hold in holds:
+        if hold.held not in others:
+            other = tracks[hold.held]
+            held_rest, held_skins = segment_points(body, other.betas)
+            world = forward_kinematics_numpy(held_rest, local_rotations_of(other), other.transl + held_rest[0])
+            others[hold.held] = held_rest, held_skins, *world
+        held_rest, held_skins, other_rotations, other_positions = others[hold.held]
         _, positions = forward_kinematics_numpy(rest, local, pelvis)
         middle = min(round((hold.from_s + min(hold.until_s, len(local) / fps)) / 2.0 * fps), len(local) - 1)
         shoulder = positions[middle, LIMBS[f"{hold.hand}_hand"].upper]
@@ -144,14 +200,14 @@ def hold_on(
         goals.append((_let_go(points, local[:, 0], pelvis, until), normals))
         palm = _palm(rest, skins, hold.hand)
         wrist = LIMBS[f"{hold.hand}_hand"].end
-        grips.append(Grip(1, wrist, palm, 0, place.joint, place.point - PRESSED_M * place.normal))
+        grips.append(Grip(holder, wrist, palm, hold.held, place.joint, place.point - PRESSED_M * place.normal))
     shares = [held_share(hold, len(local), fps) for hold in holds]
     local, pelvis = _lean(rest, local, pelvis, holds, goals, shares, fps)
     for hold, grip, (points, normals), share in zip(holds, grips, goals, shares, strict=True):
         reach_palm(rest, local, pelvis, hold.hand, grip.palm, points, normals, share)
     vectors = axis_angle_from_matrix(local)
     pose = vectors[:, 1:].reshape(-1, 69)
-    return replace(carer, global_orient=vectors[:, 0], body_pose=pose, transl=pelvis - rest[0]), tuple(grips)
+    return replace(carer, global_orient=vectors[:, 0], body_pose=pose, transl=pelvis - rest[0]), grips
 
 
 def _let_go(

@@ -1,4 +1,4 @@
-"""Two people together before physics: who does what, and which hands are to hold what, as every act returns it."""
+"""People together before physics: who does what, and which hands are to hold what, as every act returns it."""
 
 from dataclasses import dataclass, field, replace
 from typing import Any
@@ -15,7 +15,7 @@ from models.body.subject import Subject
 from models.body.tracks import rest_root, track_joints
 from models.geometry.easing import minimum_jerk
 from models.geometry.transforms import axis_angle_from_matrix, transform, yaw
-from models.interactions.hand_holds import Hold, Side
+from models.interactions.hand_holds import Hold, Side, check_holds
 from models.physics.humanoid import Box
 from models.text.captions import Facts, age_of, sex_of
 from models.text.vocabulary import Event
@@ -49,16 +49,19 @@ def facts_of(event: Event, one: Subject, other: Subject, **said: Any) -> Facts:
 
 @dataclass(frozen=True)
 class Interaction:
-    """Two people, not touching yet."""
+    """Two people or more, not touching yet; InputError where hands are given more to hold than they can."""
 
-    resident: Acted
-    carer: Acted
+    people: tuple[Acted, ...]
+    """The first is helped, met or talked to."""
     facts: Facts
     holds: tuple[Hold, ...] = ()
     boxes: tuple[Box, ...] = ()
     given_s: float = 0.0
-    """Until when the resident's motion comes from the simulation of a fall."""
+    """Until when the motion of the first comes from the simulation of a fall."""
     details: dict[str, Any] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        check_holds(self.holds, len(self.people))
 
 
 def rising_holds(side: Side | None, grab_s: float, until_s: float) -> tuple[tuple[Hold, ...], tuple[Side, ...]]:

@@ -3,9 +3,6 @@
 from collections.abc import Callable
 from typing import Literal, get_args
 
-import numpy as np
-
-from models.body.subject import Subject
 from models.interactions.acts.approach_fallen import approach_fallen
 from models.interactions.acts.catch import catch
 from models.interactions.acts.comfort import comfort
@@ -14,12 +11,14 @@ from models.interactions.acts.hand_over import hand_over
 from models.interactions.acts.help_from_bed import help_from_bed
 from models.interactions.acts.help_from_floor import help_from_floor
 from models.interactions.acts.help_up import help_up
+from models.interactions.acts.lift_by_two import lift_by_two
 from models.interactions.acts.pass_by import pass_by
 from models.interactions.acts.push_away import push_away
 from models.interactions.acts.push_wheelchair import push_wheelchair
 from models.interactions.acts.refuse_help import refuse_help
 from models.interactions.acts.sit_down_beside import sit_down_beside
 from models.interactions.acts.steady_at_frame import steady_at_frame
+from models.interactions.acts.talk_in_group import talk_in_group
 from models.interactions.acts.walk_beside import walk_beside
 from models.interactions.interaction import Interaction
 from models.types import Role
@@ -40,9 +39,11 @@ InteractionKind = Literal[
     "sit_down_beside",
     "push_away",
     "refuse_help",
+    "lift_by_two",
+    "talk_in_group",
 ]
 INTERACTION_KINDS: tuple[InteractionKind, ...] = get_args(InteractionKind)
-ACTS: dict[InteractionKind, Callable[[Subject, Subject, float, np.random.Generator], Interaction]] = {
+ACTS: dict[InteractionKind, Callable[..., Interaction]] = {
     "walk_beside": walk_beside,
     "approach_fallen": approach_fallen,
     "catch": catch,
@@ -58,9 +59,12 @@ ACTS: dict[InteractionKind, Callable[[Subject, Subject, float, np.random.Generat
     "sit_down_beside": sit_down_beside,
     "push_away": push_away,
     "refuse_help": refuse_help,
+    "lift_by_two": lift_by_two,
+    "talk_in_group": talk_in_group,
 }
-RESIDENT_AND_CARER: tuple[tuple[Role, Role], ...] = (("resident", "carer"),)
-ANY_TWO: tuple[tuple[Role, Role], ...] = (
+"""Called with the people (`Subject`), who is helped, met or talked to first, and `fps` and `rng`."""
+RESIDENT_AND_CARER: tuple[tuple[Role, ...], ...] = (("resident", "carer"),)
+ANY_TWO: tuple[tuple[Role, ...], ...] = (
     ("resident", "carer"),
     ("resident", "carer"),
     ("resident", "resident"),
@@ -68,15 +72,28 @@ ANY_TWO: tuple[tuple[Role, Role], ...] = (
     ("carer", "resident"),
     ("visitor", "resident"),
 )
-PAIRS: dict[InteractionKind, tuple[tuple[Role, Role], ...]] = {
+CASTS: dict[InteractionKind, tuple[tuple[Role, ...], ...]] = {
     "converse": ANY_TWO,
     "pass_by": ANY_TWO,
     "hand_over": ANY_TWO,
     "comfort": (("resident", "carer"), ("resident", "carer"), ("resident", "visitor"), ("resident", "resident")),
     "sit_down_beside": ANY_TWO[:4],
     "push_away": (("carer", "resident"), ("carer", "resident"), ("resident", "resident"), ("visitor", "resident")),
+    "lift_by_two": (("resident", "carer", "carer"),),
+    "talk_in_group": (
+        ("resident", "resident", "carer"),
+        ("resident", "carer", "visitor"),
+        ("resident", "resident", "resident"),
+        ("resident", "carer", "carer"),
+        ("resident", "visitor", "visitor"),
+        ("resident", "resident", "resident", "carer"),
+        ("resident", "resident", "visitor", "carer"),
+        ("resident", "visitor", "visitor", "carer"),
+        ("resident", "resident", "resident", "visitor", "carer"),
+        ("resident", "resident", "resident", "resident", "carer"),
+    ),
 }
-"""Roles of both, of who acts last, each about as often; where there are none, a resident and a carer."""
+"""Roles of everybody, of who acts last, each about as often; where there are none, a resident and a carer."""
 KINEMATIC: frozenset[InteractionKind] = frozenset(
     {
         "steady_at_frame",
@@ -88,6 +105,7 @@ KINEMATIC: frozenset[InteractionKind] = frozenset(
         "sit_down_beside",
         "push_away",
         "refuse_help",
+        "talk_in_group",
     }
 )
 """Where nobody's weight is borne by another: motion as it was planned, contact by inverse kinematics, no physics."""

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 
 import numpy as np
 from jaxtyping import Float
+from scipy.ndimage import gaussian_filter1d
 
 from models.animation.actor import Actor, actor_of
 from models.animation.gestures import (
@@ -25,6 +26,8 @@ from models.body.subject import Subject
 from models.physics.humanoid import Box
 
 Place = Float[np.ndarray, "2"]
+TURNS_S = 0.15
+"""Deviation of the time in which a head turns from who has spoken to who speaks."""
 
 
 def direction(angle: float) -> Place:
@@ -112,22 +115,33 @@ def leaves(actor: Actor, bearing: float) -> None:
     actor.walk(path)
 
 
+Turns = list[tuple[int, float, float]]
+"""Who speaks, and from when until when, seconds."""
+
+
 def talk_together(
-    one: Actor, other: Actor, begin_s: float, end_s: float, rng: np.random.Generator, size: float = 1.0
-) -> None:
-    """Take turns in talking with the hands, some seconds each; who listens nods at times."""
-    at, speaker = begin_s, int(rng.integers(2))
+    people: Sequence[Actor], begin_s: float, end_s: float, rng: np.random.Generator, size: float = 1.0
+) -> Turns:
+    """Take turns in talking with the hands, some seconds each; who listens nods at times. Return the turns."""
+    at, speaker, turns = begin_s, int(rng.integers(len(people))), []
     while end_s - at > 0.8:
         until = min(end_s, at + float(rng.uniform(1.2, 3.0)) / size)
-        people = (one, other) if speaker == 0 else (other, one)
-        talk(people[0], at, until, size * float(rng.uniform(0.7, 1.2)), rng)
-        if until - at > 1.4 and rng.random() < 0.7:
-            nod(people[1], float(rng.uniform(at + 0.3, until - 0.6)), rng)
-        at, speaker = until - 0.2, 1 - speaker
+        talk(people[speaker], at, until, size * float(rng.uniform(0.7, 1.2)), rng)
+        turns.append((speaker, at, until))
+        for listener in range(1, len(people)):
+            if until - at > 1.4 and rng.random() < 0.7:
+                nod(people[(speaker + listener) % len(people)], float(rng.uniform(at + 0.3, until - 0.6)), rng)
+        # Of two the other is next: there is nothing to draw.
+        following = 1 if len(people) == 2 else int(rng.integers(1, len(people)))
+        at, speaker = until - 0.2, (speaker + following) % len(people)
+    return turns
 
 
-def see_each_other(people: Sequence[Actor], begin_s: float, end_s: float, rng: np.random.Generator) -> None:
-    """Look at each other between two times, and away for a moment now and then; who stands shifts the weight."""
+def see_each_other(
+    people: Sequence[Actor], begin_s: float, end_s: float, rng: np.random.Generator, turns: Turns | None = None
+) -> None:
+    """Look at each other between two times, of more than two at whoever speaks, and away for a moment now and then; who
+    stands shifts the weight."""
     heads = [head_places(actor) for actor in people]
     for number, actor in enumerate(people):
         share = share_of(actor, begin_s - float(rng.uniform(0.0, 0.5)), end_s + float(rng.uniform(0.0, 0.5)), 0.6)
@@ -135,8 +149,22 @@ def see_each_other(people: Sequence[Actor], begin_s: float, end_s: float, rng: n
         while at < end_s - 1.0:
             share = share * (1.0 - rng.uniform(0.4, 1.0) * share_of(actor, at, at + float(rng.uniform(0.7, 1.3)), 0.3))
             at += float(rng.uniform(2.0, 4.0))
-        look_at(actor, heads[1 - number], share)
+        look_at(actor, heads[1 - number] if len(people) == 2 else _seen(number, heads, turns or [], actor.fps), share)
         shift_weight(actor, standing_still(actor), rng)
+
+
+def _seen(
+    number: int, heads: Sequence[Float[np.ndarray, "time 3"]], turns: Turns, fps: float
+) -> Float[np.ndarray, "time 3"]:
+    """What one of a group looks at: the head of who speaks, and of who spoke before while they speak themselves."""
+    others = [head for other, head in enumerate(heads) if other != number]
+    count = min(len(head) for head in heads)
+    seen, last = np.mean([head[:count] for head in others], axis=0), None
+    for speaker, begin_s, _ in turns:
+        last = last if speaker == number else speaker
+        if last is not None:
+            seen[round(begin_s * fps) :] = heads[last][round(begin_s * fps) : count]
+    return gaussian_filter1d(seen, TURNS_S * fps, axis=0, mode="nearest")
 
 
 def boxes_in(boxes: Sequence[Box]) -> dict[str, list]:

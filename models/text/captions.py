@@ -22,11 +22,13 @@ from models.text.vocabulary import (
     FALL_PACE_WORDS,
     FALL_VERBS,
     ING_FORMS,
+    JOIN_WORDS,
     NEAR_FALLS,
     OTHER_IS_WORDS,
     OUTCOME_WORDS,
     OWN_WORDS,
     PACE_WORDS,
+    PLURALS,
     RECOVERIES,
     ROLE_WORDS,
     SAYABLE,
@@ -39,6 +41,7 @@ from models.text.vocabulary import (
     TOUCH_WORDS,
     TRIED_VERBS,
     TURN_VERBS,
+    TURNED_WORDS,
     USUAL_S,
     VERBS,
     After,
@@ -54,6 +57,7 @@ from models.text.vocabulary import (
     Surface,
     Then,
     Touch,
+    Turned,
 )
 from models.types import Role
 
@@ -102,14 +106,24 @@ class Facts:
     """What who acts does first."""
     then: Then | None = None
     """What who acts does afterwards."""
+    together: tuple[Role, ...] = ()
+    """Who else does the same, with who acts."""
+    joined_by: Role | None = None
+    """Who comes to them later."""
+    turned: Turned | None = None
+    """Which way the other is turned over in bed, as who acts sees it."""
 
     def __post_init__(self) -> None:
         """ValueError for facts that no caption of the event could state."""
-        given = {f.name for f in fields(self) if f.name not in _WHO and getattr(self, f.name) not in (None, False)}
+        given = {f.name for f in fields(self) if f.name not in _WHO and getattr(self, f.name) not in (None, False, ())}
         if strange := sorted(given - SAYABLE[self.event]):
             raise ValueError(f"a caption of {self.event!r} cannot state {', '.join(strange)}")
         if "other" in SAYABLE[self.event] and self.other is None:
             raise ValueError(f"{self.event!r} is an event of two: `other` is missing")
+        if "together" in SAYABLE[self.event] and not self.together:
+            raise ValueError(f"{self.event!r} is done by several: `together` is missing")
+        if self.together and (self.sex or self.age):
+            raise ValueError("several who act together have no one sex or age")
         if self.recovers and (self.after or self.surface):
             raise ValueError("who recovers lands on nothing, and nothing comes after")
         if self.event == "fall" and self.side and self.cause not in CAUSES_OF_A_SIDE:
@@ -162,9 +176,7 @@ def with_article(noun: str) -> str:
 
 def ing_form(phrase: str) -> str:
     """Turn a verb phrase in the third person into a participle: 'slips and loses it' is 'slipping and losing it'."""
-    words = phrase.split(" ")
-    verbs = [0, *(k + 1 for k, word in enumerate(words) if word == "and")]
-    return " ".join(ING_FORMS.get(word, word) if k in verbs else word for k, word in enumerate(words))
+    return _with_verbs(phrase, ING_FORMS)
 
 
 def distance_words(metres: float) -> str:
@@ -206,12 +218,15 @@ def _caption(facts: Facts, rng: np.random.Generator) -> str:
     text = _fall(facts, rng) if facts.event == "fall" else _action(facts, rng)
     whom = _whom(facts, rng)
     aid = _pick(rng, AID_WORDS[facts.aid]) if "aid" in SAYABLE[facts.event] else ""
-    filled = text.format(whom=whom, aid=aid, **OWN_WORDS[facts.sex])
+    joiner = _joiner(facts, rng) if facts.joined_by else ""
+    filled = text.format(whom=whom, aid=aid, joiner=joiner, **OWN_WORDS[facts.sex])
     return filled[0].upper() + filled[1:] + "."
 
 
 def _who(facts: Facts, rng: np.random.Generator) -> str:
-    """'an elderly female resident', 'a young man', 'somebody'."""
+    """'an elderly female resident', 'a young man', 'somebody'; of several 'two carers', 'a carer and two residents'."""
+    if facts.together:
+        return _several((facts.role, *facts.together), rng)
     if facts.role == "person" and facts.sex:
         noun = facts.sex
     else:
@@ -220,6 +235,33 @@ def _who(facts: Facts, rng: np.random.Generator) -> str:
             return _pick(rng, (with_article(plain), "somebody", "someone"))
         noun = f"{SEX_WORDS[facts.sex]} {plain}" if facts.sex else plain
     return with_article(f"{_pick(rng, AGE_WORDS[facts.age])} {noun}" if facts.age else noun)
+
+
+def _several(roles: tuple[Role, ...], rng: np.random.Generator) -> str:
+    counted = {role: roles.count(role) for role in roles}
+    names = []
+    for role, count in counted.items():
+        noun = _pick(rng, ROLE_WORDS[role])
+        names.append(with_article(noun) if count == 1 else f"{COUNTS[count - 1]} {noun}s")
+    return names[0] if len(names) == 1 else f"{', '.join(names[:-1])} and {names[-1]}"
+
+
+def _joiner(facts: Facts, rng: np.random.Generator) -> str:
+    assert facts.joined_by is not None
+    noun = _pick(rng, ROLE_WORDS[facts.joined_by])
+    return f"another {noun}" if facts.joined_by in (facts.role, *facts.together) else with_article(noun)
+
+
+def _plural(phrase: str) -> str:
+    """Turn a verb phrase in the third person into what several do: 'gathers and talks' is 'gather and talk'."""
+    return _with_verbs(phrase, PLURALS)
+
+
+def _with_verbs(phrase: str, forms: dict[str, str]) -> str:
+    """The phrase with its first word, and each after an "and", in the form that there is of it."""
+    words = phrase.split(" ")
+    verbs = [0, *(k + 1 for k, word in enumerate(words) if word == "and")]
+    return " ".join(forms.get(word, word) if k in verbs else word for k, word in enumerate(words))
 
 
 def _whom(facts: Facts, rng: np.random.Generator) -> str:
@@ -276,25 +318,28 @@ def _action(facts: Facts, rng: np.random.Generator) -> str:
     # A comma, lest it be thought of the other's doing.
     comma = "," if facts.other_is else ""
     side = f"{comma} {_pick(rng, SIDE_WORDS[facts.event])}".replace("{side}", facts.side) if facts.side else ""
+    turned = f" {_pick(rng, TURNED_WORDS[facts.turned])}" if facts.turned else ""
     far = f" for {distance_words(facts.distance_m)}" if facts.distance_m is not None else ""
     turn = _pick(rng, TURN_VERBS).replace("{side}", facts.turns) if facts.turns else ""
     touch = f", {_pick(rng, TOUCH_WORDS[facts.touch])}" if facts.touch else ""
     ending = f"{touch}, {_pick(rng, OUTCOME_WORDS[facts.outcome])}" if facts.outcome else touch
     ending += f", {_pick(rng, THEN_WORDS[facts.then])}" if facts.then else ""
-    who, rest = _who(facts, rng), f"{direction}{where}{side}{far}"
+    ending += f", {_pick(rng, JOIN_WORDS)}" if facts.joined_by else ""
+    who, rest = _who(facts, rng), f"{direction}{where}{side}{turned}{far}"
     # An adverb follows a short verb and goes before a long one.
     short = pace and " " not in verb
     before, behind = ("" if short or not pace else f"{pace} "), (f" {pace}" if short else "")
-    present = f"{before}{verb}{behind}{rest}" + (f" and {turn}" if turn else "") + ending
+    does, are = (_plural(verb), "are") if facts.together else (verb, "is")
+    present = f"{before}{does}{behind}{rest}" + (f" and {turn}" if turn else "") + ending
     participle = f"{before}{ing_form(verb)}{behind}{rest}" + (f", {ing_form(turn)}" if turn else "") + ending
     return _pick(
         rng,
         (
             f"{who} {present}",
             f"{who} {present}",
-            f"{who} is {participle}",
+            f"{who} {are} {participle}",
             f"{who} can be seen {participle}",
             f"we see {who} {participle}",
-            f"here {who} is {participle}",
+            f"here {who} {are} {participle}",
         ),
     )

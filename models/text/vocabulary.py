@@ -1,8 +1,9 @@
 """The words of captions: who, what, how and where, in everyday English, third person, present tense.
 
 {their} and {themself} become the person's own words, {side} left or right, {whom} the other person, {aid} what that
-person walks with; nothing else is filled in. Words here must be true of every motion of their kind: no wet floors, no
-pain. The first word of a verb phrase, and the word after an "and" in it, is a verb whose -ing form `ING_FORMS` holds.
+person walks with, {joiner} who comes later; nothing else is filled in. Words here must be true of every motion of their
+kind: no wet floors, no pain. The first word of a verb phrase, and the word after an "and" in it, is a verb whose -ing
+form `ING_FORMS` holds.
 """
 
 from typing import Literal
@@ -14,6 +15,7 @@ Event = Literal[
     "standing", "bed_exercises", "approach_fallen", "walk_beside", "catch", "help_up",
     "steady_at_frame", "push_wheelchair", "help_from_bed", "help_from_floor",
     "converse", "pass_by", "hand_over", "comfort", "sit_down_beside", "push_away", "take_arm",
+    "lift_by_two", "turn_in_bed", "talk_in_group",
 ]  # fmt: skip
 Surface = Literal["floor", "bed", "mattress", "furniture_edge", "chair", "sofa", "bench"]
 After = Literal["lies_still", "tries_to_get_up", "crawls", "gets_up"]
@@ -23,11 +25,14 @@ Age = Literal["young", "middle_aged", "elderly"]
 Sex = Literal["woman", "man"]
 
 Aid = Literal["frame", "cane"]
-Touch = Literal["arm", "both_arms", "back", "shoulder", "both_hands", "back_and_arm", "chest"]
-Outcome = Literal["refused", "sinks_back"]
+Touch = Literal[
+    "arm", "both_arms", "back", "shoulder", "both_hands", "back_and_arm", "chest", "both_sides", "shoulder_and_hip"
+]
+Outcome = Literal["refused", "sinks_back", "slips", "falls", "lowered"]
 OtherIs = Literal["sits", "stands", "walks"]
 Before = Literal["walks_up", "bends_down", "argues"]
-Then = Literal["walks_off"]
+Then = Literal["walks_off", "steps_back"]
+Turned = Literal["towards", "away"]
 
 SAYABLE: dict[Event, frozenset[str]] = {
     "fall": frozenset({"cause", "direction", "surface", "recovers", "after", "pace", "side"}),
@@ -44,9 +49,9 @@ SAYABLE: dict[Event, frozenset[str]] = {
     "standing": frozenset(),
     "bed_exercises": frozenset({"pace", "side"}),
     "approach_fallen": frozenset({"other", "pace", "touch"}),
-    "walk_beside": frozenset({"other", "pace", "side", "turns", "touch"}),
+    "walk_beside": frozenset({"other", "pace", "side", "turns", "touch", "outcome"}),
     "catch": frozenset({"other", "direction", "touch"}),
-    "help_up": frozenset({"other", "pace", "touch"}),
+    "help_up": frozenset({"other", "pace", "side", "touch", "outcome"}),
     "steady_at_frame": frozenset({"other", "touch", "side", "aid", "turns"}),
     "push_wheelchair": frozenset({"other", "turns"}),
     "help_from_bed": frozenset({"other", "touch", "side", "outcome"}),
@@ -58,6 +63,9 @@ SAYABLE: dict[Event, frozenset[str]] = {
     "sit_down_beside": frozenset({"other", "side", "surface", "touch", "before"}),
     "push_away": frozenset({"other", "touch", "before", "then"}),
     "take_arm": frozenset({"other", "side", "outcome", "before"}),
+    "lift_by_two": frozenset({"other", "together", "touch"}),
+    "turn_in_bed": frozenset({"other", "side", "turned", "touch", "before", "then"}),
+    "talk_in_group": frozenset({"together", "joined_by"}),
 }
 """Which facts, besides who, a caption of the event can state."""
 
@@ -131,15 +139,37 @@ VERBS: dict[Event, tuple[str, ...]] = {
     "sit_down_beside": ("sits down beside {whom}", "takes a seat next to {whom}", "sits down next to {whom}"),
     "push_away": ("pushes {whom} away", "shoves {whom} away"),
     "take_arm": ("takes {whom} by the arm", "takes hold of {whom} by the arm"),
+    "lift_by_two": (
+        "helps {whom} up from the floor",
+        "lifts {whom} up from the floor",
+        "gets {whom} up from the ground",
+        "helps {whom} to get up from the floor",
+    ),
+    "turn_in_bed": ("turns {whom} over in bed", "rolls {whom} over in bed", "repositions {whom} in bed"),
+    "talk_in_group": (
+        "talks with each other",
+        "chats in a group",
+        "has a conversation together",
+        "gathers in a circle and talks",
+    ),
 }
 
 TRIED_VERBS: dict[Event, tuple[str, ...]] = {
     "help_from_bed": ("tries to help {whom} up from bed", "tries to get {whom} up from the bed"),
     "take_arm": ("tries to take {whom} by the arm", "tries to take hold of {whom} by the arm"),
+    "walk_beside": ("walks beside {whom}", "supports {whom} in walking", "helps {whom} to walk"),
+    "help_up": ("helps {whom} up from a chair", "supports {whom} in getting up from a chair"),
 }
 """Of events that did not come to their end."""
 OUTCOME_WORDS: dict[Outcome, tuple[str, ...]] = {
     "sinks_back": ("but the other sinks back", "but the other sinks down again", "but has to let the other down again"),
+    "slips": ("but the other slips and falls", "but the other slips and falls to the floor"),
+    "falls": ("but the other falls", "but the other falls to the floor", "but cannot hold the other, who falls down"),
+    "lowered": (
+        "but the other's knees give way and the other is lowered to the floor",
+        "but has to lower the other, whose knees give way, to the floor",
+        "but the other's knees give way, and holds on while the other sinks to the floor",
+    ),
     "refused": ("but the other pulls away", "but the other pulls the arm away and steps back"),
 }
 """How it ended instead."""
@@ -230,6 +260,8 @@ SIDE_WORDS: dict[Event, tuple[str, ...]] = {
     "comfort": OF_OTHER,
     "sit_down_beside": OF_OTHER,
     "take_arm": OF_OTHER,
+    "help_up": OF_OTHER,
+    "turn_in_bed": ("onto the {side} side", "to lie on the {side} side"),
 }
 TOUCH_WORDS: dict[Touch, tuple[str, ...]] = {
     "arm": ("with a hand on the other's arm", "holding the other by the arm"),
@@ -239,6 +271,8 @@ TOUCH_WORDS: dict[Touch, tuple[str, ...]] = {
     "both_hands": ("with both hands", "using both hands"),
     "back_and_arm": ("holding the other's back and arm", "one hand on the other's back and one on the arm"),
     "chest": ("with both hands on the other's chest", "both hands on the other's chest"),
+    "both_sides": ("one on either side", "holding the other from both sides", "one on each arm"),
+    "shoulder_and_hip": ("one hand on the shoulder and one on the hip", "holding the other's shoulder and hip"),
 }
 """Which hand of who acts is where on the other."""
 AID_WORDS: dict[Aid | None, tuple[str, ...]] = {
@@ -257,8 +291,22 @@ BEFORE_VERBS: dict[Before, tuple[str, ...]] = {
     "bends_down": ("bends down and",),
     "argues": ("argues and",),
 }
-THEN_WORDS: dict[Then, tuple[str, ...]] = {"walks_off": ("then walks off", "then walks away")}
+THEN_WORDS: dict[Then, tuple[str, ...]] = {
+    "walks_off": ("then walks off", "then walks away"),
+    "steps_back": ("then steps back", "then lets go and steps back"),
+}
 """What who acts does before and afterwards."""
+TURNED_WORDS: dict[Turned, tuple[str, ...]] = {
+    "towards": ("towards {themself}", "towards where the helper stands"),
+    "away": ("away from {themself}", "away from where the helper stands"),
+}
+"""Which way somebody is turned, as who turns them sees it."""
+JOIN_WORDS = (
+    "and {joiner} comes up and joins in",
+    "until {joiner} walks up and joins them",
+    "then {joiner} comes and joins them",
+)
+"""Somebody comes to who is talking already."""
 TURN_VERBS = ("turns {side}", "turns to the {side}")
 AFTER_VERBS: dict[After, tuple[str, ...]] = {
     "lies_still": ("lies still", "stays down without moving", "remains lying there"),
@@ -266,18 +314,29 @@ AFTER_VERBS: dict[After, tuple[str, ...]] = {
     "crawls": ("crawls away", "crawls on all fours", "crawls off"),
     "gets_up": ("gets up again", "gets back to {their} feet", "stands up again"),
 }
+PLURALS = {
+    "chats": "chat",
+    "gathers": "gather",
+    "gets": "get",
+    "has": "have",
+    "helps": "help",
+    "lifts": "lift",
+    "talks": "talk",
+}
+"""Verbs of events in which several act together."""
 COUNTS = ("one", "two", "three", "four", "five", "six", "seven", "eight", "nine", "ten")
 ING_FORMS = {
     "accompanies": "accompanying", "approaches": "approaching", "argues": "arguing", "bends": "bending",
     "catches": "catching", "chats": "chatting", "comes": "coming", "comforts": "comforting", "consoles": "consoling",
     "crawls": "crawling", "crouches": "crouching", "does": "doing", "exercises": "exercising", "faints": "fainting",
-    "gets": "getting", "gives": "giving", "goes": "going", "hands": "handing", "has": "having",
+    "gathers": "gathering", "gets": "getting", "gives": "giving", "goes": "going", "hands": "handing", "has": "having",
     "helps": "helping", "holds": "holding", "is": "being", "kneels": "kneeling",
-    "leans": "leaning", "lies": "lying", "loses": "losing", "lowers": "lowering", "misses": "missing",
+    "leans": "leaning", "lies": "lying", "lifts": "lifting", "loses": "losing", "lowers": "lowering",
+    "misses": "missing",
     "missteps": "misstepping", "moves": "moving", "overreaches": "overreaching", "passes": "passing",
     "picks": "picking", "pushes": "pushing", "reassures": "reassuring",
     "shoves": "shoving", "speaks": "speaking", "talks": "talking",
-    "reaches": "reaching", "rises": "rising", "rolls": "rolling",
+    "reaches": "reaching", "repositions": "repositioning", "rises": "rising", "rolls": "rolling",
     "settles": "settling", "sits": "sitting", "slides": "sliding", "slips": "slipping", "squats": "squatting",
     "stands": "standing", "steadies": "steadying", "supports": "supporting", "takes": "taking",
     "tries": "trying", "trips": "tripping", "turns": "turning", "walks": "walking",

@@ -53,7 +53,7 @@ def approach_fallen(resident: Subject, carer: Subject, fps: float, rng: np.rando
     keep = ("cause", "direction", "onset_s", "impact_s", "rest_s")
     details = {key: motion.details[key] for key in keep}
     facts = Facts("approach_fallen", role="carer", other="resident", touch="shoulder" if part == "shoulder" else "arm")
-    return Interaction((track, labels), performed, facts, holds, (), given_s, details)
+    return Interaction(((track, labels), performed), facts, holds, (), given_s, details)
 
 
 def _access(

@@ -58,4 +58,4 @@ def catch(resident: Subject, carer: Subject, fps: float, rng: np.random.Generato
     direction = motion.details["direction"]
     facts = Facts("catch", role="carer", other="resident", direction=direction, touch="both_hands")
     details = {"cause": motion.details["cause"], "direction": direction, "onset_s": onset_s}
-    return Interaction((track, labels), (reached, actions), facts, holds, (), max(grab, onset_s + 1.5), details)
+    return Interaction(((track, labels), (reached, actions)), facts, holds, (), max(grab, onset_s + 1.5), details)

@@ -59,7 +59,7 @@ def comfort(one: Subject, other: Subject, fps: float, rng: np.random.Generator) 
     # Who is comforted hangs the head until then.
     bend_down(first, rng.uniform(0.0, 0.16) * share_of(first, -1.0, touches_at + 0.6, 0.9))
     see_each_other((first, second), touches_at - 0.4, ends, rng)
-    talk_together(second, first, touches_at + 0.3, until, rng, 0.6)
+    talk_together((second, first), touches_at + 0.3, until, rng, 0.6)
     hold, touch = _hold(side, beside, (touches_at, until if lets_go else 99.0), rng)
     before: list[Before] = []
     if walks_up:
@@ -78,7 +78,7 @@ def comfort(one: Subject, other: Subject, fps: float, rng: np.random.Generator) 
     )
     details = ({"side": side} if beside else {}) | boxes_in(boxes)
     frames = second.frames
-    return Interaction(first.track(one, frames), second.track(other, frames), facts, (hold,), details=details)
+    return Interaction((first.track(one, frames), second.track(other, frames)), facts, (hold,), details=details)
 
 
 def _spot(sits: bool, beside: bool, sign: float, rng: np.random.Generator) -> tuple[np.ndarray, float]:

@@ -39,7 +39,7 @@ def converse(one: Subject, other: Subject, fps: float, rng: np.random.Generator)
         leaves(second, bearing + float(rng.uniform(-1.2, 1.2)))
     wait(second, float(rng.uniform(0.4, 0.8)))
     wait_for(first, second, support)
-    talk_together(first, second, begins + 0.1, ends - 0.1, rng)
+    talk_together((first, second), begins + 0.1, ends - 0.1, rng)
     see_each_other((first, second), begins - 0.6, ends, rng)
     facts = facts_of(
         "converse",
@@ -50,4 +50,4 @@ def converse(one: Subject, other: Subject, fps: float, rng: np.random.Generator)
         then="walks_off" if walks_off else None,
     )
     details = {"begins_s": begins, "ends_s": ends} | boxes_in(boxes)
-    return Interaction(first.track(one, second.frames), second.track(other, second.frames), facts, details=details)
+    return Interaction((first.track(one, second.frames), second.track(other, second.frames)), facts, details=details)

@@ -72,7 +72,7 @@ def hand_over(one: Subject, other: Subject, fps: float, rng: np.random.Generator
     taking = minimum_jerk((times - takes_at) / 0.7) * (1.0 - minimum_jerk((times - lets_go - 0.05) / 0.9))
     see_each_other((first, second), met - 0.8, ends, rng)
     if gives_at - met > 0.5 or lets_go + 1.5 < ends:
-        talk_together(first, second, met - 0.3, gives_at, rng)
+        talk_together((first, second), met - 0.3, gives_at, rng)
     bend_down(second, giving * float(rng.uniform(0.22, 0.36) if sits else rng.uniform(0.0, 0.12)))
     bend_down(first, taking * float(rng.uniform(0.0, 0.1)))
     # What was taken is held before the body.
@@ -99,7 +99,7 @@ def hand_over(one: Subject, other: Subject, fps: float, rng: np.random.Generator
         then="walks_off" if walks_off else None,
     )
     details = {"side": gives, "handed_s": lets_go} | boxes_in(boxes)
-    return Interaction(performed[0], performed[1], facts, details=details)
+    return Interaction((performed[0], performed[1]), facts, details=details)
 
 
 def _places(

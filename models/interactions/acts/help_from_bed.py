@@ -76,4 +76,4 @@ def help_from_bed(resident: Subject, carer: Subject, fps: float, rng: np.random.
     )
     details = {"boxes": [[bed.centre.tolist(), bed.half_sizes.tolist(), bed.yaw]]}
     details |= {"outcome": outcome} if in_vain else {}
-    return Interaction((track, labels), (performed, actions), facts, holds, (bed,), 0.0, details)
+    return Interaction(((track, labels), (performed, actions)), facts, holds, (bed,), 0.0, details)

@@ -22,11 +22,22 @@ LONGEST_S = 16.0
 def help_from_floor(resident: Subject, carer: Subject, fps: float, rng: np.random.Generator) -> Interaction:
     """Return how the resident gets up from the floor in stages; the carer comes, takes hold of back and arm from the
     side when the resident kneels, and lets go of who stands."""
-    track, labels = _rising(resident, fps, rng)
+    rise = rises_from_floor(resident, fps, rng)
+    side: Side = "left" if rng.random() < 0.5 else "right"
+    helping, holds = helps_from_side(resident, carer, rise, side, fps, rng)
+    facts = Facts("help_from_floor", role="carer", other="resident", touch="back_and_arm", side=side)
+    return Interaction((rise, helping), facts, holds)
+
+
+def helps_from_side(
+    resident: Subject, carer: Subject, rise: Acted, side: Side, fps: float, rng: np.random.Generator
+) -> tuple[Acted, tuple[Hold, ...]]:
+    """Return how a carer comes to one side of who rises from the floor, and the holds of back and arm, from the knees
+    until they stand."""
+    track, labels = rise
     joints = track_joints(resident.body, track)
     knelt = int(np.argmax(labels == ACTIONS.index("kneeling")))
     risen = int(np.flatnonzero(labels != ACTIONS.index("standing"))[-1]) + 1
-    side: Side = "left" if rng.random() < 0.5 else "right"
     sign = 1.0 if side == "left" else -1.0
     # Who rises faces -x.
     left = np.array([0.0, -1.0])
@@ -43,12 +54,11 @@ def help_from_floor(resident: Subject, carer: Subject, fps: float, rng: np.rando
         Hold(OTHER[side], "back", grab, grab + 0.9, until, until + 0.8),
         Hold(side, f"{side}_{arm}", grab + 0.2, grab + 1.1, until, until + 0.8),
     )
-    facts = Facts("help_from_floor", role="carer", other="resident", touch="back_and_arm", side=side)
-    return Interaction((track, labels), (performed, actions), facts, holds)
+    return (performed, actions), holds
 
 
-def _rising(resident: Subject, fps: float, rng: np.random.Generator) -> Acted:
-    """From lying, head at -x, to standing and facing there; either foot first."""
+def rises_from_floor(resident: Subject, fps: float, rng: np.random.Generator) -> Acted:
+    """Return how somebody gets from lying, head at -x, to standing and facing there; either foot first."""
     lies, old = str(rng.choice(["supine", "left_side", "prone"])), resident.old
     posture = {"supine": supine(), "left_side": on_side(), "prone": prone()}[lies]
     stands, _ = upright(old, 0.0, rng)

@@ -50,4 +50,4 @@ def help_up(resident: Subject, carer: Subject, fps: float, rng: np.random.Genera
     actions[helping] = ACTIONS.index("other")
     facts = Facts("help_up", role="carer", other="resident", touch="both_arms" if front else "arm")
     details = {"boxes": [[box.centre.tolist(), box.half_sizes.tolist(), box.yaw] for box in boxes]}
-    return Interaction((track, labels), (performed, actions), facts, holds, boxes, 0.0, details)
+    return Interaction(((track, labels), (performed, actions)), facts, holds, boxes, 0.0, details)

@@ -73,7 +73,7 @@ def pass_by(one: Subject, other: Subject, fps: float, rng: np.random.Generator) 
         side=side,
     )
     details = {"side": side, "meets_s": meets} | boxes_in(boxes)
-    return Interaction(first.track(one, second.frames), second.track(other, second.frames), facts, details=details)
+    return Interaction((first.track(one, second.frames), second.track(other, second.frames)), facts, details=details)
 
 
 def curve_through(middle: np.ndarray, way: np.ndarray, length: float, aside: np.ndarray, dodge: float) -> np.ndarray:

@@ -54,7 +54,7 @@ def push_away(one: Subject, other: Subject, fps: float, rng: np.random.Generator
     frames = second.frames
     see_each_other((first, second), met - 0.8, ends, rng)
     if argues:
-        talk_together(first, second, met - 0.2, pushes - 0.5, rng, float(rng.uniform(1.2, 1.6)))
+        talk_together((first, second), met - 0.2, pushes - 0.5, rng, float(rng.uniform(1.2, 1.6)))
     # The trunk of who is pushed is thrust back, the arms come up; who pushes leans into it.
     struck = share_of(first, pushes, pushes + 0.9, 0.35)
     bend_down(first, -float(rng.uniform(0.12, 0.24)) * struck)
@@ -81,5 +81,5 @@ def push_away(one: Subject, other: Subject, fps: float, rng: np.random.Generator
         then="walks_off" if walks_off else None,
     )
     return Interaction(
-        first.track(one, frames), second.track(other, frames), facts, holds, details={"pushes_s": pushes}
+        (first.track(one, frames), second.track(other, frames)), facts, holds, details={"pushes_s": pushes}
     )

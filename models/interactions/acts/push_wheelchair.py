@@ -69,7 +69,7 @@ def push_wheelchair(resident: Subject, carer: Subject, fps: float, rng: np.rando
     )
     turns = None if abs(turn) < TURNS else "left" if turn > 0.0 else "right"
     facts = Facts("push_wheelchair", role="carer", other="resident", turns=turns)
-    return Interaction(sitting, (pushing, actions), facts, holds, details={"aid": "wheelchair"})
+    return Interaction((sitting, (pushing, actions)), facts, holds, details={"aid": "wheelchair"})
 
 
 def _arms_reach(carer: Subject, height: float) -> float:

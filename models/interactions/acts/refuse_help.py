@@ -55,7 +55,7 @@ def refuse_help(one: Subject, other: Subject, fps: float, rng: np.random.Generat
     wait_for(first, second)
     frames = second.frames
     see_each_other((first, second), met - 0.7, ends, rng)
-    talk_together(first, second, stepped, ends, rng, 1.2)
+    talk_together((first, second), stepped, ends, rng, 1.2)
     # The arm is drawn back out of the hand, and to the body.
     pulled = share_of(first, pulls - 0.1, stepped + 1.0, 0.35)
     draw_arm(first, side[0], float(rng.uniform(-0.5, -0.1)), float(rng.uniform(1.3, 1.8)), pulled)
@@ -74,4 +74,4 @@ def refuse_help(one: Subject, other: Subject, fps: float, rng: np.random.Generat
         before="walks_up" if walks_up else None,
     )
     details = {"side": side, "outcome": "refused", "pulls_s": pulls}
-    return Interaction(first.track(one, frames), second.track(other, frames), facts, holds, details=details)
+    return Interaction((first.track(one, frames), second.track(other, frames)), facts, holds, details=details)

@@ -42,7 +42,7 @@ def sit_down_beside(one: Subject, other: Subject, fps: float, rng: np.random.Gen
     wait_for(first, second, support)
     see_each_other((first, second), goes_down - 1.5, ends + 1.0, rng)
     if rng.random() < 0.7:
-        talk_together(first, second, sat - 0.2, ends, rng, 0.7)
+        talk_together((first, second), sat - 0.2, ends, rng, 0.7)
     holds: tuple[Hold, ...] = ()
     touch: Touch | None = None
     if rng.random() < 0.5:
@@ -61,7 +61,7 @@ def sit_down_beside(one: Subject, other: Subject, fps: float, rng: np.random.Gen
     )
     details = {"side": side, "sits_s": sat} | boxes_in(boxes)
     frames = second.frames
-    return Interaction(first.track(one, frames), second.track(other, frames), facts, holds, details=details)
+    return Interaction((first.track(one, frames), second.track(other, frames)), facts, holds, details=details)
 
 
 def _shoulders_m(person: Subject) -> float:

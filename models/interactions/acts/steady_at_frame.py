@@ -61,7 +61,7 @@ def steady_at_frame(resident: Subject, carer: Subject, fps: float, rng: np.rando
     touch = "back" if touching else None
     facts = Facts("steady_at_frame", role="carer", other="resident", side=side, touch=touch, aid=aid, turns=turns)
     details = {"aid": aid, "side": side} | ({} if hand is None else {"aid_hand": f"{hand} hand"})
-    return Interaction(walked, following, facts, holds, (), 0.0, details)
+    return Interaction((walked, following), facts, holds, (), 0.0, details)
 
 
 def _way(person: Subject, walked: Acted, fps: float) -> tuple[Float[np.ndarray, "time 2"], Float[np.ndarray, "time 2"]]:

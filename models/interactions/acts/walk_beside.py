@@ -50,4 +50,4 @@ def walk_beside(resident: Subject, carer: Subject, fps: float, rng: np.random.Ge
         track = offer_arms(track, posture, (side,), held_share(holds[0], len(labels), fps))
     touch: Touch | None = None if manner == "apart" else "back" if manner == "back" else "arm"
     facts = Facts("walk_beside", role="carer", other="resident", side=side, touch=touch)
-    return Interaction((track, labels), performed[1], facts, holds)
+    return Interaction(((track, labels), performed[1]), facts, holds)

@@ -1,9 +1,10 @@
-"""Whether two people act together: how near, on which side, hands on whom, how far inside one another.
+"""Whether people act together: how near, on which side, hands on whom, how far inside one another.
 
 Of a kind of interaction: sampled scenes, before and after the clean-up, beside the real ones whose captions they were
 sampled for. Contact and volume are what DIGHT and PINO report (seeds/ponimator_supplement.txt names both).
 """
 
+import itertools
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -38,16 +39,16 @@ MEANT_SHARE = 0.9
 
 @dataclass(frozen=True)
 class Pair:
-    """A motion of two people."""
+    """A motion of two people, or of more."""
 
-    features: Float[Tensor, "2 time 268"]
-    rest: Float[Tensor, "2 22 3"]
-    betas: Float[Tensor, "2 10"]
+    features: Float[Tensor, "person time 268"]
+    rest: Float[Tensor, "person 22 3"]
+    betas: Float[Tensor, "person 10"]
 
 
 @dataclass(frozen=True)
 class SampledPair:
-    """What was made of the caption of a real scene of two people, in the same bodies."""
+    """What was made of the caption of a real scene of people together, in the same bodies."""
 
     kind: str
     """Of interaction."""
@@ -58,9 +59,10 @@ class SampledPair:
     cleaned: Pair
 
 
-def pelvis_distances_m(features: Float[Tensor, "person time 268"]) -> Float[np.ndarray, "time"]:
-    """Return how far the pelvises of the first two are apart over the floor, at each frame."""
-    return (features[0, :, :2] - features[1, :, :2]).norm(dim=-1).double().numpy()
+def pelvis_distances_m(features: Float[Tensor, "person time 268"]) -> Float[np.ndarray, "distance"]:
+    """Return how far the pelvises of every two are apart over the floor, at each frame."""
+    apart = [(one[:, :2] - other[:, :2]).norm(dim=-1) for one, other in itertools.combinations(features, 2)]
+    return torch.cat(apart).double().numpy()
 
 
 def side_of(features: Float[Tensor, "person time 268"]) -> Side:
@@ -94,19 +96,20 @@ def contact(real: Sequence[Pair], sampled: Sequence[Pair]) -> tuple[float | None
 
     None where no hand holds at all.
     """
-    ours = np.array([hands_that_hold(pair).sum(-1) for pair in sampled]).ravel()
-    theirs = np.array([hands_that_hold(pair).sum(-1) for pair in real]).ravel()
+    ours = np.concatenate([hands_that_hold(pair).sum(-1) for pair in sampled])
+    theirs = np.concatenate([hands_that_hold(pair).sum(-1) for pair in real])
     right = float(np.minimum(ours, theirs).sum())
     return (right / ours.sum() if ours.any() else None), (right / theirs.sum() if theirs.any() else None)
 
 
 def interpenetration_cm3(body: BodyModel, pair: Pair) -> float:
-    """Compute the mean over frames of the volume that is inside both skins, counted in cubes of VOXEL_M."""
+    """Compute the mean over frames of the volume that is inside two skins, counted in cubes of VOXEL_M."""
     orient, pose, transl = smpl_parameters(pair.features, pair.rest)
     volumes = []
     for frame in range(0, pair.features.shape[1], VOLUME_EVERY):
         posed = body.posed(pair.betas, *(torch.as_tensor(of[:, frame]).float() for of in (orient, pose, transl)))
-        volumes.append(shared_volume_cm3(posed.vertices.numpy(), np.asarray(body.faces)))
+        pairs = itertools.combinations(posed.vertices.numpy(), 2)
+        volumes.append(sum(shared_volume_cm3(np.stack(skins), np.asarray(body.faces)) for skins in pairs))
     return float(np.mean(volumes))
 
 

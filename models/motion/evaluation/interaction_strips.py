@@ -27,7 +27,7 @@ FILE = "interactions"
 
 @dataclass(frozen=True)
 class SampledInteraction:
-    """A sampled scene of two people."""
+    """A sampled scene of people together."""
 
     kind: str
     """Of interaction."""
@@ -73,9 +73,10 @@ def _row(body: BodyModel, scene: SampledInteraction, number: int) -> UInt8[np.nd
     return np.asarray(image)
 
 
-def side_by_side(features: Float[Tensor, "2 image 268"]) -> Float[Tensor, "2 image 268"]:
-    """Rotate a scene so that, when their pelvises are nearest, the two are side by side as `motion_strip` sees them,
-    rather from the front; take those who walk back by whole pairs of tiles, so that its camera seems to follow them."""
+def side_by_side(features: Float[Tensor, "person image 268"]) -> Float[Tensor, "person image 268"]:
+    """Rotate a scene so that, when their pelvises are nearest, the first two are side by side as `motion_strip` sees
+    them, rather from the front; take those who walk back by whole pairs of tiles, so that its camera seems to follow
+    them."""
     away = features[1, :, :2] - features[0, :, :2]
     nearest = away[away.norm(dim=-1).argmin()]
     turn = float(AZIMUTH + np.pi / 2.0) - float(torch.atan2(nearest[1], nearest[0]))

@@ -1,4 +1,6 @@
-"""Two people composed: together in time and place, hands on skin while they are said to be, apart else, said so."""
+"""People composed: together in time and place, hands on skin while they are said to be, apart else, said so."""
+
+import itertools
 
 import numpy as np
 import pytest
@@ -14,13 +16,13 @@ from models.errors import Rejected
 from models.interactions.composition import INSIDE_M, TOUCH_M, compose_interaction, deepest_between
 from models.interactions.hand_holds import Hold
 from models.interactions.interaction import Interaction
-from models.interactions.kinds import ACTS, INTERACTION_KINDS, PAIRS, RESIDENT_AND_CARER, InteractionKind
+from models.interactions.kinds import ACTS, CASTS, INTERACTION_KINDS, RESIDENT_AND_CARER, InteractionKind
 from models.text.captions import Facts, captions
 from models.text.vocabulary import ROLE_WORDS
 from models.types import ACTIONS, SMPL_JOINTS, Motion, take
 
 FPS = 20.0
-WITHOUT_TOUCH: frozenset[InteractionKind] = frozenset({"converse", "pass_by", "hand_over"})
+WITHOUT_TOUCH: frozenset[InteractionKind] = frozenset({"converse", "pass_by", "hand_over", "talk_in_group"})
 
 
 @pytest.fixture(scope="module")
@@ -56,8 +58,9 @@ def skin_of(body: BodyModel, motion: Motion, person: int, frames: np.ndarray) ->
 def palm_gap(body: BodyModel, motion: Motion, touch: dict, frames: np.ndarray) -> float:
     """From the skin of the hand that touches to the nearest skin of the other, at the worst of the frames, metres."""
     index = SMPL_JOINTS.index(f"{touch['hand'].split()[0]}_hand")
-    hands = skin_of(body, motion, 1, frames)[:, body.weights.numpy()[:, index] > 0.3]
-    others = skin_of(body, motion, 0, frames)
+    names = [track.person for track in motion.people]
+    hands = skin_of(body, motion, names.index(touch["person"]), frames)[:, body.weights.numpy()[:, index] > 0.3]
+    others = skin_of(body, motion, names.index(touch["other"]), frames)
     return max(float(KDTree(other).query(hand)[0].min()) for hand, other in zip(hands, others, strict=True))
 
 
@@ -66,13 +69,14 @@ def held_frames(touch: dict) -> np.ndarray:
 
 
 @pytest.mark.parametrize("kind", INTERACTION_KINDS)
-def test_both_share_clock_and_world_but_not_space(body: BodyModel, made: dict, kind: InteractionKind) -> None:
+def test_all_share_clock_and_world_but_not_space(body: BodyModel, made: dict, kind: InteractionKind) -> None:
     motion, facts = made[kind]
     roles = tuple(track.role for track in motion.people)
-    assert roles in PAIRS.get(kind, RESIDENT_AND_CARER) and motion.details["composed"]
-    assert roles == (facts.other, facts.role)
-    assert motion.actions.shape == (2, len(motion.timestamps_s)) and len(motion.timestamps_s) > 60
-    assert deepest_between(body, *motion.people) <= INSIDE_M
+    assert roles in CASTS.get(kind, RESIDENT_AND_CARER) and motion.details["composed"]
+    told = [role for role in (facts.other, *facts.together, facts.role, facts.joined_by) if role]
+    assert sorted(roles) == sorted(told) and (not facts.other or roles[0] == facts.other)
+    assert motion.actions.shape == (len(roles), len(motion.timestamps_s)) and len(motion.timestamps_s) > 60
+    assert all(deepest_between(body, *two) <= INSIDE_M for two in itertools.combinations(motion.people, 2))
     assert all(
         any(word in text for word in ROLE_WORDS[role])
         for text in captions(facts, np.random.default_rng(0))
@@ -96,14 +100,14 @@ def test_hands_are_on_skin_while_they_hold_and_away_before(body: BodyModel, made
 @pytest.mark.parametrize("kind", INTERACTION_KINDS)
 def test_nobody_sinks_in_slides_or_trembles(body: BodyModel, made: dict, kind: str) -> None:
     motion, _ = made[kind]
-    for person in (0, 1):
+    for person in range(len(motion.people)):
         assert skin_of(body, motion, person, np.arange(0, len(motion.timestamps_s), 5))[..., 2].min() > -0.04
-    carer = joints_of(body, motion)[1]
-    ankles = carer[:, [SMPL_JOINTS.index(f"{side}_ankle") for side in ("left", "right")]]
-    speed = np.linalg.norm(np.gradient(ankles[..., :2], 1.0 / FPS, axis=0), axis=-1)
-    assert speed[ankles[..., 2] < 0.1].mean() < 0.08
-    jerk = np.linalg.norm(np.diff(carer, 3, axis=0), axis=-1) * FPS**3
-    assert jerk.mean() < 100.0
+    for carer in joints_of(body, motion)[1:]:
+        ankles = carer[:, [SMPL_JOINTS.index(f"{side}_ankle") for side in ("left", "right")]]
+        speed = np.linalg.norm(np.gradient(ankles[..., :2], 1.0 / FPS, axis=0), axis=-1)
+        assert speed[ankles[..., 2] < 0.1].mean() < 0.08
+        jerk = np.linalg.norm(np.diff(carer, 3, axis=0), axis=-1) * FPS**3
+        assert jerk.mean() < 100.0
 
 
 def test_who_is_walked_beside_is_on_the_side_that_is_said(body: BodyModel, made: dict) -> None:
@@ -163,7 +167,7 @@ def test_who_does_not_get_there_or_stands_in_the_other_is_rejected(
             actor.stand(3.5)
             tracks.append(actor.track(person, actor.frames))
         facts = Facts("walk_beside", role="carer", other="resident")
-        return Interaction(tracks[0], tracks[1], facts, (Hold("left", "back", 0.2, 1.0, 99.0, 99.0),))
+        return Interaction(tuple(tracks), facts, (Hold("left", "back", 0.2, 1.0, 99.0, 99.0),))
 
     monkeypatch.setitem(ACTS, kind, stand_apart)
     with pytest.raises(Rejected, match=reason):

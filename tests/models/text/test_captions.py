@@ -33,10 +33,11 @@ from models.text.vocabulary import (
     Surface,
     Then,
     Touch,
+    Turned,
 )
 
 SAID: dict[str, dict[object, str]] = {
-    "role": {"resident": r"\bresident\b", "carer": r"carer|care worker|caregiver", "visitor": r"visitor"},
+    "role": {"resident": r"\bresidents?\b", "carer": r"carer|care worker|caregiver", "visitor": r"visitor"},
     "sex": {"woman": r"\b(fe|wo)ma(le|n)\b", "man": r"\b(male|man)\b"},
     "age": {"young": "young", "middle_aged": "middle-aged", "elderly": r"\b(elderly|older|old)\b"},
     "cause": {
@@ -70,11 +71,14 @@ SAID: dict[str, dict[object, str]] = {
         "shoulder": "other's shoulder", "both_hands": "both hands",
         "back_and_arm": "back and .*arm",
         "chest": "both hands on the other's chest",
+        "both_sides": "one on (either side|each arm)|from both sides", "shoulder_and_hip": "shoulder and .*hip",
     },
     "aid": {"frame": "walking frame|walker", "cane": "cane|walking stick"},
     "outcome": {
-        "refused": "tr(ies|ying) to .*but .*pulls (the arm )?away",
-        "sinks_back": "tr(ies|ying) to .*but .*(sinks (back|down again)|let .* down again)",
+        "refused": "but .*pulls (the arm )?away",
+        "sinks_back": "but .*(sinks (back|down again)|let .* down again)",
+        "slips": "but the other slips and falls", "falls": "but .* falls",
+        "lowered": "but .*(lower(ed)? .*to the floor|sinks to the floor)",
     },
     "other_is": {
         "sits": "who (sits|is sitting)", "stands": "who (stands|is standing)",
@@ -83,7 +87,16 @@ SAID: dict[str, dict[object, str]] = {
     "before": {
         "walks_up": "(walk|com)(es|s|ing) up and", "bends_down": "bend(s|ing) down and", "argues": "argu(es|ing) and",
     },
-    "then": {"walks_off": "then walks (off|away)"},
+    "then": {"walks_off": "then walks (off|away)", "steps_back": "then .*steps back"},
+    "turned": {"towards": "towards", "away": "away from"},
+    "joined_by": {
+        "resident": "(another|a) (care home )?resident .*join", "carer": "(another|a) care.* .*join",
+        "visitor": "(another|a) visitor .*join",
+    },
+    "together": {
+        ("carer",): r"care|two", ("resident", "visitor"): r"(resident|residents)\b.* visitors?\b|(two|three) visitors",
+        ("resident", "resident"): "(two|three) (care home )?residents",
+    },
     "other": {"resident": r"\bresident\b", "carer": r"carer|care worker|caregiver", "visitor": "visitor",
     "person": "person"},
 }  # fmt: skip
@@ -95,13 +108,15 @@ HAPPENS = {
     "stand_up": "stand.* up|get.* up|ris", "kneel": "kneel", "squat": "squat|crouch", "pick_up": "pick.* up",
     "sitting": r"\bs[i]t", "lying": r"\bl(ies|ying)\b", "standing": r"\bstand",
     "bed_exercises": r"(exercis|gymnastics).* bed", "approach_fallen": "fallen|after a fall",
-    "walk_beside": "beside|accompan|along with", "catch": "stumbles", "help_up": "up from a chair",
+    "walk_beside": "beside|accompan|along with|walk", "catch": "stumbles", "help_up": "up from a chair",
     "steady_at_frame": "who (walks with|has) a ",
     "push_wheelchair": "in a wheelchair|wheelchair with .* in it",
     "help_from_bed": "up from .*bed", "help_from_floor": "up from the (floor|ground)",
     "converse": "talk|chat|conversation|speak", "pass_by": "(walk|go)(es|s|ing) past|pass.* on foot",
     "hand_over": "something", "comfort": "comfort|consol|reassur", "sit_down_beside": "(beside|next to) a",
     "push_away": "(push|shov).* away", "take_arm": "by the arm",
+    "lift_by_two": "up from the (floor|ground)", "turn_in_bed": "(turn|roll).* over in bed|reposition.* in bed",
+    "talk_in_group": "talk|chat|conversation",
 }  # fmt: skip
 
 
@@ -128,6 +143,9 @@ def all_facts(count: int, seed: int = 0) -> list[Facts]:
         "other_is": get_args(OtherIs),
         "before": get_args(Before),
         "then": get_args(Then),
+        "turned": get_args(Turned),
+        "together": (("carer",), ("resident", "visitor"), ("resident", "resident")),
+        "joined_by": ("resident", "carer", "visitor"),
     }
     draw, made = rng(seed), []
     events = itertools.cycle([*get_args(Event), "fall", "fall", "fall"])
@@ -140,7 +158,11 @@ def all_facts(count: int, seed: int = 0) -> list[Facts]:
         }
         # Sorted: the order of a set of words differs from process to process.
         drawn = {name: options[name][draw.integers(len(options[name]))] for name in sorted(SAYABLE[event])}
-        kept = {name: value for name, value in drawn.items() if name == "other" or draw.random() < 0.6}
+        always = ("other", "together")
+        kept = {name: value for name, value in drawn.items() if name in always or draw.random() < 0.6}
+        if "together" in kept:
+            # Several have no one sex or age, and have roles.
+            who |= {"sex": None, "age": None, "role": "carer" if who["role"] == "person" else who["role"]}
         if event == "fall" and kept.get("cause") not in CAUSES_OF_A_SIDE:
             kept.pop("side", None)
         if event == "fall" and kept.get("pace") == "normal":
@@ -153,7 +175,7 @@ def all_facts(count: int, seed: int = 0) -> list[Facts]:
 
 
 def stated(facts: Facts) -> dict[str, object]:
-    return {f.name: getattr(facts, f.name) for f in fields(facts) if getattr(facts, f.name) not in (None, False)}
+    return {f.name: getattr(facts, f.name) for f in fields(facts) if getattr(facts, f.name) not in (None, False, ())}
 
 
 def test_the_first_caption_states_every_fact() -> None:
@@ -223,6 +245,11 @@ def test_the_mirror_changes_sides_and_nothing_else() -> None:
     [
         ({"event": "sitting", "cause": "slip", "pace": "slow"}, "a caption of 'sitting' cannot state cause, pace"),
         ({"event": "help_up"}, "'help_up' is an event of two: `other` is missing"),
+        ({"event": "talk_in_group"}, "'talk_in_group' is done by several: `together` is missing"),
+        (
+            {"event": "talk_in_group", "together": ("carer",), "age": "young"},
+            "several who act together have no one sex or age",
+        ),
         (
             {"event": "fall", "recovers": True, "after": "crawls"},
             "who recovers lands on nothing, and nothing comes after",

@@ -110,8 +110,9 @@ def palm_gaps(body: BodyModel) -> Callable[[Motion], list[float]]:
         for touch in motion.details["touches"]:
             frames = np.arange(round(touch["from_s"] * FPS), round(touch["until_s"] * FPS) + 1, 3)
             joint = SMPL_JOINTS.index(f"{touch['hand'].split()[0]}_hand")
-            hands = skin(motion, 1, frames)[:, body.weights.numpy()[:, joint] > 0.3]
-            others = skin(motion, 0, frames)
+            names = [track.person for track in motion.people]
+            hands = skin(motion, names.index(touch["person"]), frames)[:, body.weights.numpy()[:, joint] > 0.3]
+            others = skin(motion, names.index(touch["other"]), frames)
             found.append(max(KDTree(o).query(h)[0].min() for h, o in zip(hands, others, strict=True)))
         return found
 
