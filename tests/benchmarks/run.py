@@ -15,6 +15,8 @@ ROOT = Path(__file__).parents[2]
 sys.path.insert(0, str(ROOT))
 
 import numpy as np
+import torch
+from motion_arms import arm_costs
 
 from models.files import write_text
 from pipeline.generate import generate
@@ -170,11 +172,9 @@ def motion_costs() -> dict[str, float]:
     """Seconds a clip of the shipped motion model as `careclips sample` runs it, cleaned up, text already encoded; peak
     memory.
 
-    2 people of 210 frames alone and sixteen at a time, the network's share of it apart; and alone, 1 to 4 people and 40
-    to 400 frames.
+    2 people of 210 frames alone and sixteen at a time, the network's share of it apart; and alone, as many people as it
+    knows, with what a person costs beside that of two (1 is linear), and 40 to 400 frames.
     """
-    import torch
-
     from models.motion.cleanup import CleanupConfig
     from models.motion.model import load_motion_model
     from models.motion.sampler import MotionSampler, request_for
@@ -204,8 +204,10 @@ def motion_costs() -> dict[str, float]:
             "motion.seconds_per_clip.b16": seconds(2, 210, 16),
             "motion.seconds_per_clip.b16.sampling": seconds(2, 210, 16, clean=False),
         }
-        for people in (1, 2, 3, 4):
-            figures[f"motion.seconds.people_{people}.frames_120"] = seconds(people, 120)
+        spent = {people: seconds(people, 120) for people in model.config.denoiser.people}
+        figures |= {f"motion.seconds.people_{people}.frames_120": value for people, value in spent.items()}
+        for people in range(3, max(spent) + 1):
+            figures[f"motion.per_person.people_{people}_over_2"] = spent[people] / people / (spent[2] / 2)
         for frames in (40, 100, 200, 400):
             figures[f"motion.seconds.people_2.frames_{frames}"] = seconds(2, frames)
     figures["motion.peak_memory_mib"] = memory.mib
@@ -303,6 +305,7 @@ def main() -> None:
     figures["corpus.batch_ms"] = corpus_batch_ms(folder)
     figures |= lifting_costs(footage)
     figures |= motion_costs()
+    figures |= arm_costs(torch.device("cpu"))
     figures["import.realtime_factor"] = import_realtime_factor(folder / "import")
     figures |= sidecar_costs(folder / "sidecar")
     figures |= long_clip_costs()
