@@ -31,7 +31,7 @@ from models.geometry.rotations import matrix_from_columns
 from models.motion.features import CONTACT_SPEED_M_S, CONTACTS, FEET, ROTATIONS, canonicalise, from_matrices, matrices
 from models.motion.floor_clearance import floor_clearance_of, resolve_floor_penetration
 from models.motion.interpenetration import Apart, move_apart
-from models.motion.kept_holds import held_places, keep_holds
+from models.motion.kept_holds import Meant, held_places, keep_holds
 from models.motion.lying import lay_down
 from models.types import FPS, SMPL_JOINTS
 
@@ -46,10 +46,10 @@ ANKLES = (SMPL_JOINTS.index("left_ankle"), SMPL_JOINTS.index("right_ankle"))
 class CleanupConfig(Config):
     """Standard deviations say how far a correction goes before it costs."""
 
-    cutoff_hz: float = Field(default=4.0, gt=0.0, lt=FPS / 2.0)
+    cutoff_hz: float = Field(default=5.0, gt=0.0, lt=FPS / 2.0)
     """Of the zero-lag low-pass filter (Butterworth, fourth order, there and back) over root and rotations: people move
     slower, jitter is faster."""
-    fall_cutoff_hz: float = Field(default=6.5, gt=0.0, lt=FPS / 2.0)
+    fall_cutoff_hz: float = Field(default=7.0, gt=0.0, lt=FPS / 2.0)
     """Of the same filter over the root while it drops at `fall_speed_m_s` and more: falls are over in half a second,
     and the lower cut-off takes a fifth of their speed; a higher one lets jitter through."""
     fall_speed_m_s: float = Field(default=1.0, gt=0.0)
@@ -77,6 +77,9 @@ class CleanupConfig(Config):
     drift_m: float = Field(default=0.2, gt=0.0)
     """Metres by which a standing foot may drift from where it was set down before it steps; where there are several
     people. Planted all along, it would leave the body that stays with the others behind."""
+    reach_m: float = Field(default=0.25, ge=0.05)
+    """Metres from the skin of a palm that is planned to hold, at most, to be brought there: bodies keep to their plan
+    less well than that. What is farther holds nothing."""
     hold_m: float = Field(default=0.02, ge=0.01)
     """Metres from the skin of the middle of a palm that held, at most: a hand is three centimetres thick."""
     interpenetration_rounds: int = renamed("apart_rounds", "interpenetration_rounds", 12, ge=0)
@@ -90,13 +93,14 @@ def clean_up(
     betas: Float[np.ndarray, "person 10"],
     rest: Float[Tensor, "person 22 3"],
     features: Float[Tensor, "person time 268"],
+    holding: Bool[Tensor, "person time 2"] | None = None,
 ) -> Float[Tensor, "person time 268"]:
-    """Clean a motion up: in the canonical frame, its contacts those that it stated; the floor is z = 0."""
+    """Clean a motion up: in the canonical frame, its contacts those that it stated; the floor is z = 0. `holding`: when
+    hands are meant to be on somebody else, besides those that are."""
     R, root = _smooth(config, features)
     clearance = floor_clearance_of(body)
-    holds = (
-        held_places(_joints_at_rest(body, betas), _with_hands(R), root.double().numpy()) if len(features) > 1 else []
-    )
+    meant = None if holding is None else Meant(holding.numpy(), config.reach_m)
+    holds = held_places(_joints_at_rest(body, betas), _with_hands(R), root.double().numpy(), meant)
     sampled, smooth = (
         forward_kinematics(rest[:, None], *pose) for pose in ((matrices(features), features[..., :3]), (R, root))
     )

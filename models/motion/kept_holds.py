@@ -37,6 +37,8 @@ HANGING = 0.87
 NECK = SMPL_JOINTS.index("neck")
 OFF_SKIN_M = 0.008
 """The middle of a palm is at least so far off the skin: half a hand is thicker, and presses into clothes and skin."""
+FAR_M = 0.06
+"""From the nearest point of the skin: about as far as those are from each other, so that they tell where it is."""
 LEEWAY_M = 0.003
 """A palm as near as this to its place stays."""
 
@@ -67,12 +69,24 @@ class HeldPlace:
         return self.away_s < FADE_S
 
 
+@dataclass(frozen=True)
+class Meant:
+    """Hands that are meant to be on somebody else."""
+
+    holding: Bool[np.ndarray, "person time 2"]
+    """When the left, the right hand of each person is."""
+    reach_m: float
+    """How far from a surface they may still be."""
+
+
 def held_places(
     rest: Float[np.ndarray, "person 24 3"],
     R: Float[np.ndarray, "person time 24 3 3"],
     root: Float[np.ndarray, "person time 3"],
+    meant: Meant | None = None,
 ) -> list[HeldPlace]:
-    """Find the hands that are on somebody else for half a second and more; of several at a time, on the nearest.
+    """Find the hands that are on somebody else for half a second and more, or meant to be and near; of several at a
+    time, on the nearest.
 
     `rest` and `R` are rest joints and rotations (of the root to the world, of the others to their parents), `root` the
     places of the pelvis, metres.
@@ -89,8 +103,10 @@ def held_places(
         for hand in (0, 1):
             nearest = distances[:, :, hand].amin(-1)
             for number, held in enumerate(others):
-                near = (nearest[number] < NEAR_M) & (nearest.argmin(0) == number)
-                on = _lasting((near & ~hanging[holder, :, hand]).numpy())
+                near = ((nearest[number] < NEAR_M) & ~hanging[holder, :, hand]).numpy()
+                if meant is not None:
+                    near |= (nearest[number] < meant.reach_m).numpy() & meant.holding[holder, :, hand]
+                on = _lasting(near & (nearest.argmin(0) == number).numpy())
                 if on.any():
                     # A capsule goes by the joint at its end; what carries it is the one above.
                     end = int(distances[number, torch.as_tensor(on), hand].mean(0).argmin()) + 1
@@ -182,7 +198,8 @@ def _onto_skin(
     off_skin_m: float,
 ) -> Float[np.ndarray, "time 3"]:
     """By what to move points so that they are on the skin about a joint or as little off it as is allowed, smoothly;
-    `posed`: rotations and places of the joints, and those at rest. The skin is the plane through its nearest point."""
+    `posed`: rotations and places of the joints, and those at rest. The skin is the plane through its nearest point; of
+    points far off, that point."""
     (rotations, joints, rest), skin = posed, _skin_of(body)
     about = [one for one in range(24) if joint in (one, SMPL_PARENTS[one]) or one == SMPL_PARENTS[joint]]
     some = skin.weights[:, about].sum(axis=1) > 0.5
@@ -198,4 +215,6 @@ def _onto_skin(
     out = unit((linear[at] @ normals[nearest][..., None])[..., 0])
     height = np.sum((points - places[at]) * out, axis=-1)
     move = (np.clip(height, OFF_SKIN_M, off_skin_m) - height)[:, None] * out
+    far = np.linalg.norm(points - places[at], axis=-1) > FAR_M
+    move[far] = (places[at] + off_skin_m * out - points)[far]
     return gaussian_filter1d(move, 0.1 * FPS, axis=0, mode="nearest")

@@ -43,10 +43,27 @@ from models.networks import half_precision
 from models.types import FPS
 
 
+@dataclass(frozen=True)
+class MotionSample:
+    """One motion, as it was sampled; on the CPU."""
+
+    features: Float[Tensor, "person time 268"]
+    """In the canonical frame, not normalised."""
+    holding: Bool[Tensor, "person time 2"]
+    """When the plan has the left and the right hand on somebody else; never, of a model without one."""
+
+
 def sample(
     model: MotionModel, embed: Embed, requests: Sequence[MotionRequest], config: SamplingConfig
 ) -> list[Float[Tensor, "person time 268"]]:
-    """Sample one motion a request: features in the canonical frame, on the CPU.
+    """Sample one motion a request, as `sample_motions`; features alone."""
+    return [motion.features for motion in sample_motions(model, embed, requests, config)]
+
+
+def sample_motions(
+    model: MotionModel, embed: Embed, requests: Sequence[MotionRequest], config: SamplingConfig
+) -> list[MotionSample]:
+    """Sample one motion a request.
 
     What is longer than the model's longest motion is made of windows that keep the end of the one before. Raises
     InputError as `check_request`.
@@ -57,17 +74,21 @@ def sample(
     longest = model.config.max_frames
     found = _windows(model, bodies, embed, [_first_window(request, longest) for request in requests], config)
     window_number = 1
-    while unfinished := [at for at, request in enumerate(requests) if found[at].shape[1] < request.frames]:
+    while unfinished := [at for at, request in enumerate(requests) if found[at].features.shape[1] < request.frames]:
         overlap = min(config.overlap_frames, longest // 2)
         poses, following = [], []
         for at in unfinished:
-            tail, pose = canonicalise(found[at][None, :, -overlap:])
-            frames = min(longest, requests[at].frames - found[at].shape[1] + overlap)
+            tail, pose = canonicalise(found[at].features[None, :, -overlap:])
+            frames = min(longest, requests[at].frames - found[at].features.shape[1] + overlap)
             following.append(_next_window(requests[at], tail[0], frames, window_number))
             poses.append(pose)
         windows = _windows(model, bodies, embed, following, config)
         for at, pose, window in zip(unfinished, poses, windows, strict=True):
-            found[at] = torch.cat([found[at], transformed(window[None], pose)[0, :, overlap:]], dim=1)
+            following_features = transformed(window.features[None], pose)[0, :, overlap:]
+            found[at] = MotionSample(
+                torch.cat([found[at].features, following_features], dim=1),
+                torch.cat([found[at].holding, window.holding[:, overlap:]], dim=1),
+            )
         window_number += 1
     return found
 
@@ -152,19 +173,24 @@ def _window_of(requests: Sequence[MotionRequest], embed: Embed, device: torch.de
 @torch.no_grad()
 def _windows(
     model: MotionModel, bodies: Denoiser, embed: Embed, requests: Sequence[MotionRequest], config: SamplingConfig
-) -> list[Float[Tensor, "person time 268"]]:
+) -> list[MotionSample]:
     """One window a request, all in one batch."""
     device = model.normaliser.mean.device
     window = _window_of(requests, embed, device)
+    holding = torch.zeros(*window.mask.shape, 2, dtype=torch.bool)
     with torch.autocast(device.type, torch.bfloat16, enabled=half_precision(config.precision, device)):
         if model.config.denoiser.told_pose:
             found = _bodies_around(model, bodies, window, config)
         elif model.planner is None:
             found = _bodies_in_the_world(model, bodies, window, config)
         else:
-            found = _bodies_along(model, bodies, window, _plans(model.planner, window, config), config)
+            plan = _plans(model.planner, window, config)
+            plan = plan_at_frames(plan, window.mask[:, :, ::PLAN_STRIDE], window.mask.shape[2])
+            found = _bodies_along(model, bodies, window, plan, config)
+            holding = (plan[..., HOLDS] > 0.5).cpu()
     found = found.cpu()
-    return [found[at, : len(request.roles), : request.frames] for at, request in enumerate(requests)]
+    parts = [(at, slice(len(request.roles)), slice(request.frames)) for at, request in enumerate(requests)]
+    return [MotionSample(found[part], holding[part]) for part in parts]
 
 
 def _plans(planner: Denoiser, window: _Window, config: SamplingConfig) -> Float[Tensor, "batch person moment 10"]:
@@ -198,18 +224,17 @@ def _bodies_along(
     model: MotionModel,
     bodies: Denoiser,
     window: _Window,
-    plan: Float[Tensor, "batch person moment 10"],
+    plan: Float[Tensor, "batch person time 10"],
     config: SamplingConfig,
 ) -> Float[Tensor, "batch person time 268"]:
     """Bodies, each in the frames that its plan gives, and from there into the world."""
-    at_frames = plan_at_frames(plan, window.mask[:, :, ::PLAN_STRIDE], window.mask.shape[2])
-    frames = plans.frames_of_bodies(at_frames)
+    frames = plans.frames_of_bodies(plan)
     where = _turnable(window.where)
     run = known_run_of(poses_known(where))
     last = run.last[:, 0]
     known = _put(window, last, at_frame(frames[:, :1], last[:, None])[:, 0, 0])
     values = model.normaliser(to_frames(known, frames))
-    condition = replace(window.condition, plan=at_frames)
+    condition = replace(window.condition, plan=plan)
     found = denoise(
         config,
         bodies,

@@ -15,7 +15,7 @@ from models.body.rest_skeleton import skeleton_of
 from models.motion.cleanup import CleanupConfig, clean_up
 from models.motion.model import MotionModel, check_text_encoder
 from models.motion.request import MotionRequest, motion_of
-from models.motion.sample_windows import sample
+from models.motion.sample_windows import MotionSample, sample_motions
 from models.motion.schedulers import SamplingConfig
 from models.types import Motion, Role
 
@@ -71,26 +71,25 @@ class MotionSampler:
 
         A motion is the same, but for rounding, whatever is sampled beside it.
         """
+        return [self.cleaned(*pair) for pair in zip(requests, self.sampled(requests), strict=True)]
+
+    def sampled(self, requests: Sequence[MotionRequest]) -> list[MotionSample]:
+        """Sample one motion a request, and leave it as it is."""
         found = []
         for first in range(0, len(requests), self.batch_size):
             batch = requests[first : first + self.batch_size]
-            for request, sampled in zip(
-                batch, sample(self.model, self.texts.encode, batch, self.sampling), strict=True
-            ):
-                found.append(self.cleaned(request, sampled))
+            found += sample_motions(self.model, self.texts.encode, batch, self.sampling)
             if len(requests) > self.batch_size:
                 progress = ("sampling motion", len(found), len(requests))
                 logger.info("%s: %d of %d", *progress, extra={"progress": progress})
         return found
 
-    def cleaned(
-        self, request: MotionRequest, sampled: Float[Tensor, "person time 268"]
-    ) -> Float[Tensor, "person time 268"]:
+    def cleaned(self, request: MotionRequest, sampled: MotionSample) -> Float[Tensor, "person time 268"]:
         """Clean up what was sampled for a request; without a clean-up it is what it was."""
         if self.cleanup is None:
-            return sampled
+            return sampled.features
         assert request.betas is not None, "cleaning up needs the shapes of the bodies"
-        return clean_up(self.cleanup, self.body, request.betas, request.rest, sampled)
+        return clean_up(self.cleanup, self.body, request.betas, request.rest, sampled.features, sampled.holding)
 
     def motions(self, requests: Sequence[MotionRequest]) -> list[Motion]:
         """Sample one motion a request, 20 Hz, in SMPL's parameters; actions are unknown (-1)."""

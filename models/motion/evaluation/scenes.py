@@ -84,8 +84,13 @@ def sample_scenes(
         requests.append(MotionRequest(scene.text, roles, scene.rest, frames, drawn, known=known, betas=betas))
     # Of about one length together, so that little of a batch is padding.
     order = sorted(range(len(requests)), key=lambda k: (len(requests[k].roles), requests[k].frames))
-    raw = dict(zip(order, replace(sampler, cleanup=None).features([requests[k] for k in order]), strict=True))
+    sampled = dict(zip(order, sampler.sampled([requests[k] for k in order]), strict=True))
     return [
-        replace(scene, features=sampler.cleaned(requests[k], raw[k]), raw=raw[k], asked=scene.features)
+        replace(
+            scene,
+            features=sampler.cleaned(requests[k], sampled[k]),
+            raw=sampled[k].features,
+            asked=scene.features,
+        )
         for k, scene in enumerate(wanted)
     ]

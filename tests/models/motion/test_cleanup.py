@@ -262,6 +262,19 @@ def test_a_hand_that_held_still_holds(body, shift):
     assert ((palms[1] - backs[1]) - (palms[0] - backs[0])).norm(dim=-1).max() < 0.015, "in the same place"
 
 
+def test_a_hand_that_is_planned_to_hold_does(body):
+    """It is 14 cm off, drawn back: brought there where the plan has it on the other, and left alone where not."""
+    betas, rest, features = holding_scene(body)
+    R = matrices(features)
+    R[0, :, SMPL_JOINTS.index("left_elbow")] = matrices_from_axis_angle(torch.tensor([0.0, -1.7, 0.0]))
+    off = from_matrices(rest, R, features[..., :3])
+    holding = torch.zeros(*off.shape[:2], 2, dtype=torch.bool)
+    assert torch.equal(clean_up(CONFIG, body, betas, rest, off, holding), clean_up(CONFIG, body, betas, rest, off))
+    assert palm_to_skin(body, rest, *some_frames(clean_up(CONFIG, body, betas, rest, off))).min() > 0.1
+    holding[0, :, 0] = True
+    assert palm_to_skin(body, rest, *some_frames(clean_up(CONFIG, body, betas, rest, off, holding))).max() < 0.03
+
+
 def positions_of(features, rest):
     return forward_kinematics(rest[:, None], matrices(features), features[..., :3])
 

@@ -12,7 +12,7 @@ from models.body.model import load_body
 from models.body.tracks import rest_joints_of
 from models.geometry.transforms import R_ZUP_YUP, matrix_from_axis_angle
 from models.motion.holding import palms_of
-from models.motion.kept_holds import held_places, keep_holds
+from models.motion.kept_holds import Meant, held_places, keep_holds
 from models.types import SMPL_JOINTS
 
 FRAMES, OFF_SKIN_M = 60, 0.02
@@ -109,6 +109,19 @@ def test_a_hand_near_the_skin_is_brought_onto_it(body):
     assert skin_gap(body, rest, R, root).min() > 0.04
     kept = keep_holds(body, BETAS, OFF_SKIN_M, held_places(rest, R, root), R, root)
     assert skin_gap(body, rest, kept, root).max() < 0.03
+
+
+def test_a_hand_that_is_meant_to_hold_is_brought_there_from_farther(body):
+    rest, R, root = standing_hold(body)
+    R[0, :, LEFT_ELBOW] = matrix_from_axis_angle(np.array([0.0, -1.7, 0.0]))
+    holding = np.zeros((2, FRAMES, 2), dtype=bool)
+    holding[0, :, 0] = True
+    assert held_places(rest, R, root) == [] and held_places(rest, R, root, Meant(np.roll(holding, 1, 2), 0.25)) == []
+    assert held_places(rest, R, root, Meant(holding, 0.06)) == [], "out of reach"
+    holds = held_places(rest, R, root, Meant(holding, 0.25))
+    assert [(hold.holder, hold.hand, hold.held) for hold in holds] == [(0, 0, 1)]
+    assert skin_gap(body, rest, R, root).min() > 0.1
+    assert skin_gap(body, rest, keep_holds(body, BETAS, OFF_SKIN_M, holds, R, root), root).max() < 0.03
 
 
 def test_an_arm_comes_and_goes_smoothly(body):

@@ -18,8 +18,9 @@ from models.motion.features import FEATURES, ROTATIONS, matrices
 from models.motion.interactive_pose import in_world_of, known_pose
 from models.motion.known_frames import KnownFrames
 from models.motion.model import MotionModel, MotionModelConfig, load_motion_model
+from models.motion.plan import HOLDS
 from models.motion.request import KnownPlan, MotionRequest
-from models.motion.sample_windows import sample
+from models.motion.sample_windows import sample, sample_motions
 from models.motion.schedulers import SamplingConfig
 from models.text.encoder import SentenceConfig, TextEncoder
 
@@ -130,6 +131,21 @@ def test_a_part_of_a_plan_may_be_known(embed):
     free = sample(model, embed, [walk(24, 2)], FAST)[0]
     torch.testing.assert_close(found[0, 20, :2], plan[0, 5, :2], atol=1e-5, rtol=0.0)
     assert (free[0, 20, :2] - plan[0, 5, :2]).norm() > 0.1
+
+
+def test_hands_hold_when_the_plan_says_so(embed):
+    """In windows that are chained, too; of a model without a plan, never."""
+    plan, where = torch.zeros(2, 6, 10), torch.zeros(2, 6, 10, dtype=torch.bool)
+    where[..., HOLDS] = True
+    plan[0, 2:, HOLDS.start], plan[1, :3, HOLDS.start + 1] = 1.0, 1.0
+    said = sample_motions(model_of(plan=SMALL), embed, [walk(24, 2, plan=KnownPlan(plan, where))], FAST)[0].holding
+    expected = torch.zeros(2, 24, 2, dtype=torch.bool)
+    # Between two moments, from the middle on.
+    expected[0, 7:, 0], expected[1, :10, 1] = True, True
+    assert torch.equal(said, expected)
+    long, unplanned = (sample_motions(model_of(plan=plan), embed, [walk(70, 2)], FAST)[0] for plan in (SMALL, None))
+    assert long.holding.shape == unplanned.holding.shape == (2, 70, 2)
+    assert long.holding[:, 40:].any() and not unplanned.holding.any()
 
 
 def replace_config(scheduler):
