@@ -1,11 +1,14 @@
-"""`careclips falls report`: can simulated falls be told from the real ones of a store, and by what?"""
+"""`careclips falls report`: can made falls be told from the real ones of a store, and by what?"""
 
+import functools
 import json
 from pathlib import Path
 from typing import Any
 
-from models.body.model import BodyShape
-from models.body.tracks import track_joints
+from models.body.model import BodyModel, BodyShape
+from models.body.tracks import standing_pelvis_height, track_joints
+from models.compare_falls.counterparts import MakeFall, sampled_fall, simulated_fall
+from models.compare_falls.fall_audit import Audit
 from models.compare_falls.real_falls import read_falls
 from models.files import write_text
 from models.mocap.importers.indexed_folder import index_takes, read_take
@@ -13,7 +16,7 @@ from models.motion_sources.captured import UNUSUAL_WORDS
 from models.seeds import generator
 from pipeline.derived import note_derived
 from pipeline.evaluate_people import lifted_clips
-from pipeline.loaders import body_model
+from pipeline.loaders import body_model, sampled_motion
 from pipeline.outcomes import SetAside
 from pipeline.output_folder import holds
 from pipeline.records import read_store_index
@@ -22,7 +25,7 @@ from pipeline.settings import Settings
 from pipeline.simulate_falls import simulate_falls
 from pipeline.store import Store
 from stages import compare_falls as stage
-from stages import people3d
+from stages import label, people3d
 
 
 def compare_window(settings: Settings, window: Any, walks: list) -> dict[str, Any]:
@@ -31,7 +34,8 @@ def compare_window(settings: Settings, window: Any, walks: list) -> dict[str, An
     rng = generator(settings.seed, "compare_falls", f"{window.clip} {window.person.person} {window.times[-1]}")
     kinds = ("real_falls", "simulated_falls") if window.fall is not None else ("real_walks", "captured_walks")
     rows: list[tuple[str, str, dict[str, float]]] = []
-    people = [window.person, *stage.counterparts(config, body, window, walks, rng)]
+    make = _maker(settings, body)
+    people = [window.person, *stage.counterparts(config, body, make, window, walks, rng)]
     for number, person in enumerate(people):
         seen = people3d.Clip([person], window.times, window.camera)
         ((tracks, _),) = people3d.run(settings.people3d, [seen], body)
@@ -40,6 +44,19 @@ def compare_window(settings: Settings, window: Any, walks: list) -> dict[str, An
             found = stage.features(window, track_joints(body, tracks[0]))
             rows.append((kinds[min(number, 1)], event, found))
     return {"rows": rows, "not_lifted": len(people) - len(rows)}
+
+
+def _maker(settings: Settings, body: BodyModel) -> MakeFall:
+    """What makes falls: physics, or the motion model, whose falls are told as labels tell them."""
+    if settings.compare_falls.motion == "simulated":
+        return functools.partial(simulated_fall, body)
+    source = sampled_motion(settings.run.body, settings.sample_motion.model_dump_json())
+    audit = Audit(
+        functools.partial(label.find_fall, settings.label),
+        functools.partial(standing_pelvis_height, body),
+        settings.label.direction_tolerance_deg,
+    )
+    return functools.partial(sampled_fall, body, source, audit)
 
 
 def captured_walks(mocap: Path, settings: Settings) -> list:
@@ -55,8 +72,8 @@ def captured_walks(mocap: Path, settings: Settings) -> list:
 def compare_falls(
     stores: list[str], events: Path, out: Path, count: int, settings: Settings, runner: Runner, mocap: Path | None
 ) -> dict:
-    """Write `falls.json`: figures of `count` simulated falls of all kinds, and how they compare with the real falls of
-    stores.
+    """Write `falls.json`: figures of `count` simulated falls of all kinds, and how falls that are made as
+    `compare_falls.motion` says compare with the real ones of stores.
 
     `mocap` is a folder of captured motion, whose walks are compared with the real ones.
     """

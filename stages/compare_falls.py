@@ -1,7 +1,7 @@
-"""Simulated falls against real ones, like with like. In: clips of real footage as they were lifted, with their table of
-falls.
+"""Made falls, simulated or sampled, against real ones, like with like. In: clips of real footage as they were lifted,
+with their table of falls.
 
-Each real fall is cut out and lifted again; simulated counterparts of it (models/compare_falls/counterparts.py) are seen
+Each real fall is cut out and lifted again; made counterparts of it (models/compare_falls/counterparts.py) are seen
 by the same camera and lifted by the same stage; a classifier on kinematic features then tries to tell the two apart.
 Beside that: captured walks against lifted walks, which says what lifting alone gives away, and one half of the real
 falls against the other.
@@ -9,13 +9,14 @@ falls against the other.
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from typing import Literal
 
 import numpy as np
 from jaxtyping import Float
 from pydantic import Field
 
 from models.body.model import BodyModel
-from models.compare_falls.counterparts import aligned_at_onset, seen_by, simulated_counterpart
+from models.compare_falls.counterparts import MakeFall, aligned_at_onset, counterpart, seen_by
 from models.compare_falls.features import fall_features
 from models.compare_falls.real_falls import Fall, LiftedClip
 from models.compare_falls.two_samples import FEWEST, Separation, classifier_two_sample_test
@@ -31,8 +32,10 @@ _NECK = SMPL_JOINTS.index("neck")
 class CompareFallsConfig(Config):
     """What is cut out and how many counterparts it has."""
 
+    motion: Literal["simulated", "model"] = "simulated"
+    """Where falls come from that are compared with real ones: physics, or the motion model of `sample_motion`."""
     counterparts: int = Field(2, ge=1)
-    """Simulated falls made for each real one."""
+    """Falls made for each real one."""
     before_s: float = Field(1.0, gt=0.0)
     """Seconds before the onset that are compared."""
     after_s: float = Field(3.0, gt=0.0)
@@ -138,18 +141,21 @@ def _window(config: CompareFallsConfig, clip: LiftedClip, who: str, onset_s: flo
 
 
 def counterparts(
-    config: CompareFallsConfig, body: BodyModel, window: Window, walks: Sequence[Motion], rng: np.random.Generator
+    config: CompareFallsConfig,
+    body: BodyModel,
+    make: MakeFall,
+    window: Window,
+    walks: Sequence[Motion],
+    rng: np.random.Generator,
 ) -> list[Person2D]:
-    """Return simulated falls (or, of a walk, captured ones) as the window's camera and a detector would have seen
-    them."""
+    """Return made falls (or, of a walk, captured ones) as the window's camera and a detector would have seen them."""
     found = []
     for _ in range(config.counterparts if window.fall is not None else 1):
         try:
             if window.fall is not None:
                 fall = _since(window)
-                found.append(
-                    simulated_counterpart(body, fall, window.person, window.times, window.joints, window.camera, rng)
-                )
+                seen = (window.person, window.times, window.joints, window.camera)
+                found.append(counterpart(body, make, fall, *seen, rng))
             elif walks:
                 track = walks[int(rng.integers(len(walks)))]
                 found.append(_walked(body, track, window, rng))

@@ -1,11 +1,12 @@
-"""What a real fall would look like if it had been simulated: the same camera, timestamps, place, direction and support.
+"""What a real fall would look like if it had been made: the same camera, timestamps, place, direction and support.
 
-A simulated fall is put where the real one happened, seen by the same camera on the same frames, with an imagined
-detector's noise (models/people2d/simulated_detector.py), and lifted in the same way, so that what tells the two
-apart afterwards is the motion.
+A fall that was simulated, or sampled from the motion model, is put where the real one happened, seen by the same camera
+on the same frames, with an imagined detector's noise (models/people2d/simulated_detector.py), and lifted in the same
+way, so that what tells the two apart afterwards is the motion.
 """
 
-from dataclasses import replace
+from collections.abc import Callable
+from dataclasses import dataclass, replace
 
 import numpy as np
 import torch
@@ -16,6 +17,7 @@ from models.body.model import BodyModel, BodyShape
 from models.body.placement import transform_track
 from models.body.subject import Subject
 from models.body.tracks import rest_root, track_joints, track_keypoints
+from models.compare_falls.fall_audit import Audit
 from models.compare_falls.real_falls import Fall
 from models.errors import Rejected
 from models.falls.causes import DIRECTION_ANGLES, SIMULATED_HZ, PlannedFall
@@ -24,7 +26,8 @@ from models.falls.scenes import fall_scene
 from models.falls.simulation import check_fall_matches_request, simulate_fall
 from models.geometry.camera import Camera
 from models.geometry.transforms import invert, matrix_from_axis_angle, transform, yaw
-from models.order import CAUSE_DIRECTIONS, Cause, Direction
+from models.motion_sources.source import MotionSource
+from models.order import CAUSE_DIRECTIONS, Cause, ClipOrder, Direction
 from models.people2d.simulated_detector import DetectorNoiseConfig, simulate_detections
 from models.physics.humanoid import Box
 from models.types import SMPL_JOINTS, Person2D, PersonTrack
@@ -35,10 +38,31 @@ DETECTOR = DetectorNoiseConfig(noise=0.01, bias=0.015)
 SUPPORTS_M = {"mattress": 0.22, "bed": 0.5}
 """How high what somebody falls onto is taken to be."""
 TRIES = 12
+BEFORE_S = 4.0
+"""That made falls last before what is compared of the real one is over, besides it."""
 
 
-def simulated_counterpart(
+@dataclass(frozen=True)
+class WantedFall:
+    """What is asked of a fall that is made."""
+
+    cause: Cause
+    direction: Direction
+    walks: bool
+    """Before it; else stands."""
+    support: str
+    """What it ends on, as the table of falls has it."""
+    after_s: float
+    """Seconds that are compared from the onset on."""
+
+
+MakeFall = Callable[[WantedFall, np.random.Generator], tuple[PersonTrack, float]]
+"""Makes one fall at SIMULATED_HZ, and says when its onset is, seconds; raises Rejected where it does not succeed."""
+
+
+def counterpart(
     body: BodyModel,
+    make: MakeFall,
     fall: Fall,
     person: Person2D,
     times: Float[np.ndarray, "time"],
@@ -46,10 +70,7 @@ def simulated_counterpart(
     camera: Camera,
     rng: np.random.Generator,
 ) -> Person2D:
-    """Return a simulated fall in the place of a real one that was lifted to `joints`; Rejected where none succeeds.
-
-    A healthy adult falls, as the actors of such recordings are.
-    """
+    """Return a made fall in the place of a real one that was lifted to `joints`; Rejected where none succeeds."""
     assert fall.onset_s is not None and fall.direction in DIRECTION_ANGLES
     onset = int(np.searchsorted(times, fall.onset_s).clip(0, len(times) - 1))
     direction: Direction = fall.direction  # pyright: ignore[reportAssignmentType]
@@ -63,7 +84,8 @@ def simulated_counterpart(
     for _ in range(TRIES):
         cause = causes[int(rng.integers(len(causes)))]
         try:
-            track, onset_s = _fall(body, cause, direction, walks, fall.landing_support, times[-1] - fall.onset_s, rng)
+            wanted = WantedFall(cause, direction, walks, fall.landing_support, float(times[-1] - fall.onset_s))
+            track, onset_s = make(wanted, rng)
         except Rejected as rejected:
             reason = rejected
             continue
@@ -76,30 +98,62 @@ def simulated_counterpart(
     raise reason
 
 
-def _fall(
-    body: BodyModel,
-    cause: Cause,
-    direction: Direction,
-    walks: bool,
-    support: str,
-    after_s: float,
-    rng: np.random.Generator,
-) -> tuple[PersonTrack, float]:
-    """One fall at SIMULATED_HZ onto what the real one landed on, and its onset."""
-    stature, age, build = rng.uniform(1.6, 1.85), rng.uniform(20.0, 60.0), rng.uniform(0.2, 0.7)
-    betas = body.betas_from_shape(BodyShape(age_years=age, sex=rng.uniform(), stature_m=stature, build=build))
-    subject = Subject(body, np.asarray(betas, dtype=np.float64), age, "person", body_mass_kg(stature, build))
-    scene = fall_scene(subject, cause, direction, "walking" if walks else "standing", after_s + 4.0, SIMULATED_HZ, rng)
+def simulated_fall(body: BodyModel, wanted: WantedFall, rng: np.random.Generator) -> tuple[PersonTrack, float]:
+    """Simulate a fall of a healthy adult, as the actors of such recordings are, onto what is wanted; see `MakeFall`."""
+    shape = _adult(rng)
+    betas = np.asarray(body.betas_from_shape(shape), dtype=np.float64)
+    subject = Subject(body, betas, shape.age_years, "person", body_mass_kg(shape.stature_m, shape.build))
+    start, seconds = "walking" if wanted.walks else "standing", wanted.after_s + BEFORE_S
+    scene = fall_scene(subject, wanted.cause, wanted.direction, start, seconds, SIMULATED_HZ, rng)
     boxes = scene.boxes
-    if support in SUPPORTS_M:
+    if wanted.support in SUPPORTS_M:
         track, frame = scene.source.people[0], round(scene.onset_s * SIMULATED_HZ)
-        boxes = (*boxes, _support(body, track, frame, direction, support, rng))
+        boxes = (*boxes, _support(body, track, frame, wanted.direction, wanted.support, rng))
     subject = replace(subject, frailty=float(rng.uniform(0.0, 0.3)))
-    fall = PlannedFall(cause, direction, scene.onset_s)
+    fall = PlannedFall(wanted.cause, wanted.direction, scene.onset_s)
     motion = simulate_fall(subject, scene.source, fall, PhysicsConfig(), rng, boxes)
     track = motion.people[0]
     check_fall_matches_request(motion, track_joints(body, track))
     return track, scene.onset_s
+
+
+def sampled_fall(
+    body: BodyModel, source: MotionSource, audit: Audit, wanted: WantedFall, rng: np.random.Generator
+) -> tuple[PersonTrack, float]:
+    """Order a fall of such an adult from a source of motion that has no furniture; see `MakeFall`. It begins where the
+    audit says, and is lifted onto what it is to end on as it sinks."""
+    shape = _adult(rng)
+    order = ClipOrder(
+        event="fall",
+        cause=wanted.cause,
+        direction=wanted.direction,
+        start="walking" if wanted.walks else "standing",
+        seconds=wanted.after_s + BEFORE_S,
+        fps=SIMULATED_HZ,
+        role="person",
+        age_years=shape.age_years,
+        stature_m=shape.stature_m,
+        build=shape.build,
+        sex=shape.sex,
+        text="",
+    )
+    motion = source.sample(order, None, rng)
+    track, joints = motion.people[0], track_joints(body, motion.people[0])
+    standing_m = audit.standing_m(track.betas)
+    fall = audit.find_fall(joints, motion.timestamps_s, standing_m)
+    if fall is None:
+        raise Rejected("no_fall", "nobody fell who was to")
+    off_deg = fall.direction_deg - np.degrees(DIRECTION_ANGLES[wanted.direction])
+    if abs((off_deg + 180.0) % 360.0 - 180.0) > audit.tolerance_deg:
+        raise Rejected("fall_direction", f"off by {off_deg:.0f} degrees")
+    sunk = np.clip(1.0 - joints[:, 0, 2] / standing_m, 0.0, 1.0)
+    lift = SUPPORTS_M.get(wanted.support, 0.0) * sunk[:, None] * np.array([0.0, 0.0, 1.0])
+    return replace(track, transl=track.transl + lift), fall.onset_s
+
+
+def _adult(rng: np.random.Generator) -> BodyShape:
+    stature_m, age_years, build = rng.uniform(1.6, 1.85), rng.uniform(20.0, 60.0), rng.uniform(0.2, 0.7)
+    return BodyShape(age_years=age_years, sex=rng.uniform(), stature_m=stature_m, build=build)
 
 
 def _support(

@@ -21,6 +21,11 @@ class FoundFall(Protocol):
         """Return the direction from the facing at the onset, counter-clockwise."""
         ...
 
+    @property
+    def onset_s(self) -> float:
+        """Return when support is lost."""
+        ...
+
 
 FindFall = Callable[[np.ndarray, np.ndarray, float], FoundFall | None]
 """Joints (time 24 3), times in seconds, height of the upright pelvis in metres -> the fall in them."""

@@ -131,7 +131,7 @@ def compare_falls(
     seed: Seed = 0,
     prefect: Prefect = False,
 ) -> None:
-    """Compare simulated falls with the real ones of stores: can a classifier tell them apart, and by what?"""
+    """Compare made falls with the real ones of stores: can a classifier tell them apart, and by what?"""
     from pipeline.compare_falls import compare_falls
 
     settings = read_settings(config, seed)

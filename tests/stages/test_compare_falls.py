@@ -1,5 +1,7 @@
 """Cutting out real falls and walks, their counterparts, and the comparison."""
 
+import functools
+
 import numpy as np
 import pytest
 
@@ -7,6 +9,7 @@ from models.animation.gait_curves import procedural_standing, procedural_walking
 from models.body.model import load_body
 from models.body.placement import transform_track
 from models.body.tracks import rest_root, track_joints, track_keypoints
+from models.compare_falls.counterparts import simulated_fall
 from models.compare_falls.real_falls import Fall, LiftedClip
 from models.geometry.camera import Camera, intrinsics_from_focal, normal_from_angles, pose_over_floor
 from models.geometry.transforms import transform, yaw
@@ -97,7 +100,8 @@ def test_counterparts_are_seen_on_the_windows_frames(body):
     windows, _ = compare_falls.falls_of(
         CONFIG, [falling(body, "A01_C1")], {"A01_C1.mp4": Fall(3.0, "floor", "supine", "yes", 2.0, "left", "standing")}
     )
-    seen = compare_falls.counterparts(CONFIG, body, windows[0], [], np.random.default_rng(0))
+    make = functools.partial(simulated_fall, body)
+    seen = compare_falls.counterparts(CONFIG, body, make, windows[0], [], np.random.default_rng(0))
     assert len(seen) == 2 and not np.allclose(seen[0].keypoints_px, seen[1].keypoints_px)
     assert all(person.keypoints_px.shape == windows[0].person.keypoints_px.shape for person in seen)
     walk = procedural_walking(body, np.zeros(10), 9.0, 30.0, np.random.default_rng(0))
@@ -106,8 +110,8 @@ def test_counterparts_are_seen_on_the_windows_frames(body):
         [clip_of(body, "walk", procedural_walking(body, np.zeros(10), 5.0, 15.0, np.random.default_rng(3)).people[0])],
         {},
     )
-    assert len(compare_falls.counterparts(CONFIG, body, walks[0], [walk], np.random.default_rng(0))) == 1
-    assert compare_falls.counterparts(CONFIG, body, walks[0], [], np.random.default_rng(0)) == []
+    assert len(compare_falls.counterparts(CONFIG, body, make, walks[0], [walk], np.random.default_rng(0))) == 1
+    assert compare_falls.counterparts(CONFIG, body, make, walks[0], [], np.random.default_rng(0)) == []
 
 
 def test_the_comparison_names_what_gives_the_simulation_away():
