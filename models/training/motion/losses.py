@@ -3,6 +3,8 @@
 Joints are those of the predicted rotations by forward kinematics: they are what leaves the model.
 """
 
+import itertools
+
 import torch
 from jaxtyping import Bool, Float, Int
 from pydantic import Field
@@ -12,6 +14,8 @@ from models.body.kinematics import bone_lengths, forward_kinematics
 from models.config import Config
 from models.motion.dataset import MotionBatch
 from models.motion.features import CONTACTS, FEET, VELOCITIES, heading, matrices, positions, root_matrices
+from models.motion.holding import NEAR_M as HOLD_M
+from models.motion.holding import capsule_distances, palms_of
 from models.types import FPS
 
 UNDER_M = 0.02
@@ -35,6 +39,9 @@ class LossWeights(Config):
     """On squared depth of joints below UNDER_M."""
     distance: float = Field(default=3.0, ge=0.0)
     """On squared errors of distances between the joints of two people who are near each other."""
+    hold: float = Field(default=0.0, ge=0.0)
+    """On squared errors of where hands that are on somebody else are on them: two of 22 joints, yet all that makes
+    help of standing close by."""
     orientation: float = Field(default=0.1, ge=0.0)
     """On squared errors of how two people face each other."""
     root: float = Field(default=0.0, ge=0.0)
@@ -81,6 +88,7 @@ def losses(
     }
     if mask.shape[1] > 1:
         weighted |= _between(joints, true, rotations[..., 0, :, :], root_matrices(batch.features), calm, weights)
+        weighted["hold"] = weights.hold * _hold(joints, true, calm)
         weighted["beside"] = weights.beside * _beside(found[..., :2] - batch.features[..., :2], mask)
     return weighted
 
@@ -91,6 +99,25 @@ def _beside(off: Float[Tensor, "batch person time 2"], mask: Bool[Tensor, "batch
     pairs = [(a, b) for a in range(people) for b in range(a + 1, people)]
     squares = torch.stack([(off[:, b] - off[:, a]).square().sum(-1) for a, b in pairs])
     return mean_where(squares, torch.stack([mask[:, a] & mask[:, b] for a, b in pairs]))
+
+
+def _hold(
+    joints: Float[Tensor, "batch person time 22 3"],
+    true: Float[Tensor, "batch person time 22 3"],
+    calm: Bool[Tensor, "batch person time"],
+) -> Tensor:
+    """Mean square of how far palms are from where they are on somebody else, as seen from the joint at the end of the
+    limb that they are on."""
+    palms, true_palms = palms_of(joints), palms_of(true)
+    squares, on = [], []
+    for holder, held in itertools.permutations(range(joints.shape[1]), 2):
+        distance, limb = capsule_distances(true_palms[:, holder], true[:, held]).min(-1)
+        end = (limb + 1)[..., None].expand(*limb.shape, 3)
+        place = palms[:, holder] - joints[:, held].gather(2, end)
+        wanted = true_palms[:, holder] - true[:, held].gather(2, end)
+        squares.append((place - wanted).square().sum(-1))
+        on.append((distance < HOLD_M) & (calm[:, holder] & calm[:, held])[..., None])
+    return mean_where(torch.stack(squares), torch.stack(on))
 
 
 def _between(

@@ -1,11 +1,15 @@
 """Losses are zero for the truth, and each rises by what it is there for."""
 
+from dataclasses import replace
+
 import pytest
 import torch
 
 from models.motion.dataset import Piece
-from models.motion.features import POSITIONS, ROTATIONS, Normaliser, from_matrices, matrices
+from models.motion.features import POSITIONS, ROTATIONS, Normaliser, from_matrices, matrices, positions
+from models.motion.holding import palms_of
 from models.training.motion.losses import LossWeights, losses
+from models.types import SMPL_JOINTS
 
 
 @pytest.fixture
@@ -27,7 +31,7 @@ def terms(scene, features, step=10, weights=None):
 
 def test_the_truth_costs_nothing(scene):
     found = terms(scene, scene[0].features)
-    geometry = {"joints", "velocity", "foot", "bone", "floor", "distance", "orientation"}
+    geometry = {"joints", "velocity", "foot", "bone", "floor", "distance", "orientation", "hold"}
     assert set(found) == geometry | {"simple", "root", "beside"}
     slip = found.pop("foot")
     assert max(found.values()) < 1e-6 and slip < 0.2, "standing feet of the truth itself move a little"
@@ -66,6 +70,32 @@ def test_one_who_turns_costs_orientation(scene):
     features[:, 1] = from_matrices(batch.rest, R, features[..., :3])[:, 1]
     # A quarter turn: cosine and sine of the angle between them move from (1, 0) to (0, 1), about.
     assert terms(scene, features)["orientation"] == pytest.approx(0.1 * 2.0, rel=0.15)
+
+
+def test_a_hand_that_holds_costs_by_how_far_it_is_off_whom_it_holds(scene):
+    """The second is put where the first one's left palm is on the trunk."""
+    batch, normaliser = scene
+    R, root = matrices(batch.features).clone(), batch.features[..., :3].clone()
+    R[:, 1], root[:, 1] = R[:, 0], root[:, 0]
+    features = from_matrices(batch.rest[:, :1].expand(-1, 2, -1, -1), R, root)
+    joints = positions(features)
+    root[:, 1] += (
+        palms_of(joints[:, 0])[:, :, 0] - joints[:, 0, :, SMPL_JOINTS.index("spine2")] - torch.tensor([0, 0, 0.02])
+    )
+    batch = replace(batch, rest=batch.rest[:, :1].expand(-1, 2, -1, -1))
+    true = replace(batch, features=from_matrices(batch.rest, R, root))
+    weights = LossWeights(hold=2.0)
+    held = true, normaliser
+    assert terms(held, true.features, weights=weights)["hold"] < 1e-6
+    away = torch.tensor([0.0, 0.0, 0.1])
+    both, one = (
+        from_matrices(batch.rest, R, root + shift) for shift in (away, torch.stack([away, 0.0 * away])[:, None])
+    )
+    assert terms(held, both, weights=weights)["hold"] < 1e-6, "together they hold on"
+    assert terms(held, one, weights=weights)["hold"] == pytest.approx(2.0 * 0.01, rel=1e-3)
+    assert terms(held, one, step=900, weights=weights)["hold"] == 0.0
+    apart = replace(true, features=from_matrices(batch.rest, R, root + torch.stack([3.0 * away, 30.0 * away])[:, None]))
+    assert terms((apart, normaliser), true.features, weights=weights)["hold"] == 0.0, "nobody holds anybody"
 
 
 def test_what_is_in_the_floor_costs_by_its_depth(scene):
