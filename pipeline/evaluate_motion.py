@@ -17,12 +17,13 @@ from models.corpus.reader import read_corpus
 from models.errors import InputError
 from models.files import check_replaceable, replaced, write_text
 from models.motion.dataset import MotionData
+from models.motion.evaluation import inbetweening
 from models.motion.evaluation.evaluator import STARTER, load_motion_evaluator
-from models.motion.evaluation.interaction_strips import FILE, SampledInteraction, interaction_strips
+from models.motion.evaluation.interaction_strips import FILE, SampledInteraction, interaction_of, interaction_strips
 from models.motion.evaluation.memorisation import embedded
 from models.motion.evaluation.physical_metrics import BodySurfaces
 from models.motion.evaluation.report import write_motion_report
-from models.motion.evaluation.scenes import sample_scenes, scenes_of
+from models.motion.evaluation.scenes import Scene, sample_scenes, scenes_of
 from models.motion.model import load_motion_model
 from models.motion.sampler import MotionSampler
 from models.seeds import generator
@@ -67,6 +68,8 @@ def evaluate_motion(
         if not any(stage.is_assisted_rise(row) for row in held.index.rows):
             raise InputError("evaluate_motion.assisted_rises", f"{corpus} holds out no rise with help", "ask for 0")
         rises = read_corpus(corpus, lambda row: row.split in config.splits and stage.is_assisted_rise(row))
+    if config.inbetween and not any(len(row.people) == 2 for row in held.index.rows):
+        raise InputError("evaluate_motion.inbetween", f"{corpus} holds out no scene of two people", "ask for 0")
     data = MotionData(held, skeleton_of(body), config.frames or scorer.config.max_frames)
     real = scenes_of(data, held, data.held_out(data.where(lambda _: True), config.stride))
     taught = read_corpus(corpus, lambda row: row.split == "train" and len(row.people) in config.people)
@@ -88,7 +91,7 @@ def evaluate_motion(
         for name, sampler in samplers.items()
     }
     acted = {name: stage.sampled_interactions(scenes) for name, scenes in made.items()}
-    strips = [_strips_of(name, body, scenes, settings.seed) for name, scenes in acted.items() if scenes]
+    strips = [_strips_of(FILE, name, body, scenes, settings.seed) for name, scenes in acted.items() if scenes]
 
     def standing_m(betas: np.ndarray) -> float:
         return standing_pelvis_height(body, betas)
@@ -105,19 +108,37 @@ def evaluate_motion(
         performed = stage.perform_rises(config.assisted_rises, body, rises, samplers, settings.seed)
         for name, found in performed.items():
             summary[name]["assisted_rises"] = found
+    if config.inbetween:
+        for name, sampler in samplers.items():
+            summary[name]["inbetween"], between = _between(config, sampler, real, settings.seed)
+            if between:
+                strips.append(_strips_of(inbetweening.FILE, name, body, between, settings.seed))
     with replaced(out) as folder:
         write_motion_report(folder, summary)
         for name, image, rows in strips:
-            (folder / f"{FILE}_{name}.jpg").write_bytes(image)
-            write_text(folder / f"{FILE}_{name}.json", json.dumps(rows, indent=1) + "\n")
+            (folder / f"{name}.jpg").write_bytes(image)
+            write_text(folder / f"{name}.json", json.dumps(rows, indent=1) + "\n")
     return summary
 
 
+def _between(
+    config: stage.EvaluateMotionConfig, sampler: MotionSampler, real: list[Scene], seed: int
+) -> tuple[dict[str, Any] | None, list[SampledInteraction]]:
+    """Figures of an arm's in-betweening, and scenes for film strips; None of a model that does not know pairs."""
+    if 2 not in sampler.model.config.people:
+        return None, []
+    pairs = inbetweening.draw_pairs(real, config.inbetween, generator(seed, "evaluate_motion", "inbetween"))
+    found = inbetweening.sample_between(sampler, pairs, seed)
+    figures = inbetweening.summarise(found, generator(seed, "evaluate_motion", "inbetween interval"), config.repeats)
+    return figures, [interaction_of(scene) for scene in found[: inbetweening.STRIPS]]
+
+
 def _strips_of(
-    arm: str, body: BodyModel, scenes: list[SampledInteraction], seed: int
+    file: str, arm: str, body: BodyModel, scenes: list[SampledInteraction], seed: int
 ) -> tuple[str, bytes, list[dict[str, str]]]:
-    """Film strips of an arm's interactions as a JPEG, and what each row is, with room for what somebody saw in it."""
+    """Film strips of an arm's scenes as a JPEG, and what each row is, with room for what somebody saw in it; before
+    them the name of their files."""
     image, shown = interaction_strips(body, scenes, generator(seed, "interaction_strips", arm))
     buffer = BytesIO()
     Image.fromarray(image).save(buffer, "jpeg", quality=75)
-    return arm, buffer.getvalue(), [{"kind": one.kind, "caption": one.text, "seen": ""} for one in shown]
+    return f"{file}_{arm}", buffer.getvalue(), [{"kind": one.kind, "caption": one.text, "seen": ""} for one in shown]

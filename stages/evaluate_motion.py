@@ -31,7 +31,7 @@ from models.motion.dataset import ROLES, MotionData
 from models.motion.evaluation import memorisation, metrics
 from models.motion.evaluation.evaluator import MotionEvaluator, meaning_of
 from models.motion.evaluation.interaction_metrics import Pair, SampledPair, metrics_by_kind, rests_low
-from models.motion.evaluation.interaction_strips import SampledInteraction
+from models.motion.evaluation.interaction_strips import SampledInteraction, interaction_of
 from models.motion.evaluation.physical_metrics import (
     BodySurfaces,
     closest_m,
@@ -86,6 +86,9 @@ class EvaluateMotionConfig(Config):
     assisted_rises: int = Field(0, ge=0)
     """Rises with somebody's help that are sampled, of the captions of each kind in turn, and performed by physics with
     the hands that hold; each takes about a second besides the sampling. 0: none."""
+    inbetween: int = Field(0, ge=0)
+    """Held-out scenes of two people, drawn at random, of which the first and the last tenth of the frames are known and
+    the others are sampled between them; figures, and film strips of the first of them. 0: none."""
     interpenetration_cm: float = renamed("apart_cm", "interpenetration_cm", 3.0, gt=0.0)
     """Centimetres that collision spheres of two people may share; who shares no more is not inside another."""
 
@@ -241,18 +244,7 @@ def _lies_still_on_floor(row: Row) -> bool:
 def sampled_interactions(scenes: Sequence[Scene]) -> list[SampledInteraction]:
     """Return those of an arm's scenes that are composed interactions, as film strips show them: as they leave the
     product."""
-    return [
-        SampledInteraction(
-            scene.row.details["composition"],
-            scene.text,
-            tuple(ROLES[role] for role in scene.roles.tolist()),
-            scene.betas.double().numpy(),
-            scene.rest,
-            scene.features,
-        )
-        for scene in scenes
-        if scene.group == "composed_pairs"
-    ]
+    return [interaction_of(scene) for scene in scenes if scene.group == "composed_pairs" and len(scene.roles) == 2]
 
 
 def _memorisation(

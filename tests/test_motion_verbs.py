@@ -298,14 +298,18 @@ def test_motion_is_judged_by_windows_of_scenes_of_the_people_asked_for(trained, 
     assert windows["real"]["scenes"] == windows["own"]["scenes"]
     assert windows["own"]["scenes"] == sum(len(range(0, row.frames - min(row.frames, 20) + 1, 10)) for row in rows)
     assert not (tmp_path / "out" / "interactions_own.json").exists(), "of single people there are no interactions"
-    judged(people=[1, 2])
-    picture = np.asarray(Image.open(tmp_path / "out" / "interactions_own.jpg"))
+    assert "inbetween" not in whole["own"]
+    between = judged(people=[1, 2], inbetween=2)["own"]["inbetween"]
+    assert between["scenes"] == 1 and between["known_off_cm"][0] < 0.01 < between["between_off_cm"][0]
     row = {"kind": "walk_beside", "caption": "two people walk", "seen": ""}
-    assert picture.shape == (HEIGHT_PX, PICTURES * WIDTH_PX, 3) and picture.std() > 5.0
-    assert json.loads((tmp_path / "out" / "interactions_own.json").read_text()) == [row]
+    for name in ("interactions_own", "inbetween_own"):
+        picture = np.asarray(Image.open(tmp_path / "out" / f"{name}.jpg"))
+        assert picture.shape == (HEIGHT_PX, PICTURES * WIDTH_PX, 3) and picture.std() > 5.0
+        assert json.loads((tmp_path / "out" / f"{name}.json").read_text()) == [row]
     for asked, wrong in (
         ("people: [3]", r"people: names 3; the evaluator knows up to 2"),
         ("frames: 900", r"frames: names 900; the evaluator knows up to 160"),
+        ("splits: [train], people: [1], inbetween: 2", r"inbetween: .* holds out no scene of two people; ask for 0"),
         ("splits: [train], assisted_rises: 2", r"assisted_rises: .* holds out no rise with help; ask for 0"),
     ):
         (tmp_path / "e.yaml").write_text(f"evaluate_motion: {{{asked}}}")

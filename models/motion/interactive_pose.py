@@ -20,7 +20,7 @@ from models.motion.features import (
     positions,
 )
 from models.motion.holding import TOUCH_M, gap
-from models.motion.known_frames import KnownFrames, fade_from_known, known_run_of, moved, poses_known
+from models.motion.known_frames import KnownFrames, fade_from_known, moved, poses_known
 from models.types import FPS
 
 
@@ -50,8 +50,8 @@ def kept_pose(
 ) -> Float[Tensor, "person time 268"]:
     """Give a motion in the known pose's world that pose at its time again, which cleaning up has moved; by how much
     fades away before and after it. Contacts stay as stated."""
-    run = known_run_of(poses_known(known.where[None]))
-    faded = fade_from_known(features[None], known.features[None], known.where[None], run, FPS, 0.0)[0]
+    poses = poses_known(known.where[None])
+    faded = fade_from_known(features[None], known.features[None], known.where[None], poses, FPS, 0.0)[0]
     faded = torch.where(known.where, known.features, faded)
     found = from_matrices(rest, matrices(faded), faded[..., :3])
     return torch.cat([found[..., : CONTACTS.start], features[..., CONTACTS]], dim=-1)

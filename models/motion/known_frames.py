@@ -83,21 +83,36 @@ def fade_from_known(
     predicted: Float[Tensor, "batch person time n"],
     known: Float[Tensor, "batch person time n"],
     where: Bool[Tensor, "batch person time n"],
-    run: KnownRun,
+    poses: Bool[Tensor, "batch person time"],
     frames_per_second: float,
     left: float,
+    spread: bool = False,
 ) -> Float[Tensor, "batch person time n"]:
-    """Let what is predicted meet a run of known frames: what they differ by at its ends fades away before and after it
-    (Bollo 2018, "Inertialization"), as far as it is known there. `left` is the share of the steps of denoising that
-    follow."""
-    fade_s = torch.where(run.leads, FADE_S, FADE_S + left * (FIRST_FADE_S - FADE_S))[..., None]
-    time = torch.arange(predicted.shape[2], device=predicted.device)
-    off = (known - predicted) * where
-    faded = predicted
-    for end, away in ((run.first, run.first[..., None] - time), (run.last, time - run.last[..., None])):
-        share = 0.5 + 0.5 * torch.cos(math.pi * (away / (fade_s * frames_per_second)).clamp(0.0, 1.0))
-        faded = faded + (share * (away > 0))[..., None] * at_frame(off, end)
-    return torch.where(run.there[..., None, None], faded, predicted)
+    """Let what is predicted meet the known frames on both sides of it: what they differ by at their ends fades away
+    from there (Bollo 2018, "Inertialization"), as far as it is known there, and before the next known frame.
+
+    `poses` says which frames are known. `left` is the share of the steps of denoising that follow. `spread` lets what
+    is off at a later known frame fade over all frames since the one before: who would end elsewhere goes another way,
+    and does not slide there at the end.
+    """
+    frames = predicted.shape[2]
+    time = torch.arange(frames, device=predicted.device)
+    before = torch.where(poses, time, -1).cummax(-1).values
+    after = torch.where(poses, time, frames).flip(-1).cummin(-1).values.flip(-1)
+    early_s = FADE_S + left * (FIRST_FADE_S - FADE_S)
+    leads = before < poses.long().cumprod(-1).sum(-1, keepdim=True)
+    between = torch.where((before >= 0) & (after < frames), after - before, torch.inf)
+    off, faded = (known - predicted) * where, predicted
+    for end, away, fade_s in (
+        (before, time - before, torch.where(leads, FADE_S, early_s)),
+        (after, after - time, torch.where(between.isfinite() & spread, torch.inf, early_s)),
+    ):
+        reach = torch.minimum(fade_s * frames_per_second, between).clamp(min=1.0)
+        share = 0.5 + 0.5 * torch.cos(math.pi * (away / reach).clamp(0.0, 1.0))
+        there = (away > 0) & (end >= 0) & (end < frames)
+        met = off.gather(2, end.clamp(0, frames - 1)[..., None].expand_as(off))
+        faded = faded + (share * there)[..., None] * met
+    return faded
 
 
 def place_of(features: Float[Tensor, "batch person time 268"], frame: Int[Tensor, "batch"]) -> Float[Tensor, "batch 3"]:

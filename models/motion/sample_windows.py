@@ -203,7 +203,8 @@ def _plans(planner: Denoiser, window: _Window, config: SamplingConfig) -> Float[
     shown = torch.stack([*3 * [root], *5 * [turn], *2 * [everybody]], dim=-1)
     known = torch.where(shown, plan_of(seen, moments), window.known_plan)
     where = shown | window.where_plan
-    run = known_run_of(where[..., : HOLDS.start].all(-1))
+    poses = where[..., : HOLDS.start].all(-1)
+    run = known_run_of(poses)
     values, last = plans.normalise(known), run.last[:, :1]
 
     def mend(predicted: Tensor, left: float) -> tuple[Tensor, Tensor]:
@@ -214,7 +215,7 @@ def _plans(planner: Denoiser, window: _Window, config: SamplingConfig) -> Float[
         told = torch.where(window.floats[:, None, None, None], put, known)
         found = plans.normalise(plans.continued(found, told, run))
         told = plans.normalise(told)
-        return fade_from_known(found, told, where, run, FPS / PLAN_STRIDE, left), told
+        return fade_from_known(found, told, where, poses, FPS / PLAN_STRIDE, left, spread=True), told
 
     found = denoise(config.plan, planner, window.condition, moments, window.generators, (values, where), mend)
     return plans.denormalise(found)
@@ -230,8 +231,8 @@ def _bodies_along(
     """Bodies, each in the frames that its plan gives, and from there into the world."""
     frames = plans.frames_of_bodies(plan)
     where = _turnable(window.where)
-    run = known_run_of(poses_known(where))
-    last = run.last[:, 0]
+    poses = poses_known(where)
+    last = known_run_of(poses).last[:, 0]
     known = _put(window, last, at_frame(frames[:, :1], last[:, None])[:, 0, 0])
     values = model.normaliser(to_frames(known, frames))
     condition = replace(window.condition, plan=plan)
@@ -242,7 +243,7 @@ def _bodies_along(
         window.mask,
         window.generators,
         (values, where),
-        lambda predicted, left: (fade_from_known(predicted, values, where, run, FPS, left), values),
+        lambda predicted, left: (fade_from_known(predicted, values, where, poses, FPS, left), values),
     )
     found = from_frames(model.normaliser.denormalise(found), frames)
     # Into a moving frame and back again, what is known comes out rounded.
@@ -252,7 +253,8 @@ def _bodies_along(
 def _bodies_in_the_world(
     model: MotionModel, bodies: Denoiser, window: _Window, config: SamplingConfig
 ) -> Float[Tensor, "batch person time 268"]:
-    values, run = model.normaliser(window.known), known_run_of(poses_known(window.where))
+    values, poses = model.normaliser(window.known), poses_known(window.where)
+    run = known_run_of(poses)
     last = run.last[:, 0]
 
     def mend(predicted: Tensor, left: float) -> tuple[Tensor, Tensor]:
@@ -261,7 +263,7 @@ def _bodies_in_the_world(
         found = model.normaliser.denormalise(predicted)
         known = _put(window, last, place_of(found, last))
         found, told = model.normaliser(continued(found, known, run)), model.normaliser(known)
-        return fade_from_known(found, told, window.where, run, FPS, left), told
+        return fade_from_known(found, told, window.where, poses, FPS, left), told
 
     found = denoise(config, bodies, window.condition, window.mask, window.generators, (values, window.where), mend)
     return model.normaliser.denormalise(found)
@@ -275,7 +277,7 @@ def _bodies_around(
     frame = known_run_of(posed).last[:, 0]
     place = place_of(window.known, frame)
     known, where = inverse_transformed(window.known, place), _turnable(window.where)
-    values, run = model.normaliser(known), known_run_of(poses_known(where))
+    values, poses = model.normaliser(known), poses_known(where)
     pose = model.normaliser(still(at_frame(known, frame[:, None])[:, :, 0])) * window.mask.any(-1)[..., None]
     found = denoise(
         config,
@@ -284,7 +286,7 @@ def _bodies_around(
         window.mask,
         window.generators,
         (values, where),
-        lambda predicted, _: (fade_from_known(predicted, values, where, run, FPS, 0.0), values),
+        lambda predicted, _: (fade_from_known(predicted, values, where, poses, FPS, 0.0), values),
     )
     found = torch.where(where, known, model.normaliser.denormalise(found))
     in_place = torch.where(where, window.known, transformed(found, place))

@@ -1,4 +1,5 @@
-"""Film strips of sampled interactions, by which somebody who has not read the captions may say what each shows."""
+"""Film strips of sampled scenes of two people, by which somebody who has not read the captions may say what each
+shows."""
 
 import math
 from collections.abc import Sequence
@@ -11,7 +12,9 @@ from PIL import Image, ImageDraw
 from torch import Tensor
 
 from models.body.model import BodyModel
+from models.motion.dataset import ROLES
 from models.motion.evaluation.physical_metrics import joints_of
+from models.motion.evaluation.scenes import Scene
 from models.motion.features import heading, root_matrices, transformed
 from models.motion.holding import gap
 from models.motion.request import MotionRequest, motion_of
@@ -30,13 +33,25 @@ class SampledInteraction:
     """A sampled scene of people together."""
 
     kind: str
-    """Of interaction."""
+    """Of interaction; of captured ones, their group."""
     text: str
     roles: tuple[Role, ...]
     betas: Float[np.ndarray, "person 10"]
     rest: Float[Tensor, "person 22 3"]
     features: Float[Tensor, "person time 268"]
     """In the canonical frame, not normalised, 20 Hz."""
+
+
+def interaction_of(scene: Scene) -> SampledInteraction:
+    """Return a scene as film strips show it."""
+    return SampledInteraction(
+        scene.row.details.get("composition", scene.group),
+        scene.text,
+        tuple(ROLES[role] for role in scene.roles.tolist()),
+        scene.betas.double().numpy(),
+        scene.rest,
+        scene.features,
+    )
 
 
 def interaction_strips(

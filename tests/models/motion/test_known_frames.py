@@ -43,7 +43,7 @@ def test_what_is_predicted_meets_a_known_frame_on_both_sides(left, seconds):
     predicted, known = torch.zeros(1, 2, 81, 2), torch.full((1, 2, 81, 2), 2.0)
     where = torch.zeros(1, 2, 81, 2, dtype=torch.bool)
     where[0, 0, 40, 0] = True
-    found = fade_from_known(predicted, known, where, known_run_of(where[..., 0]), 20.0, left)
+    found = fade_from_known(predicted, known, where, where[..., 0], 20.0, left)
     half = round(seconds * 10.0)
     assert_close(found[0, 0, [40 - half, 40 + half], 0], torch.ones(2))
     assert 1.9 < found[0, 0, 39, 0] < 2.0 and 1.9 < found[0, 0, 41, 0] < 2.0
@@ -58,10 +58,29 @@ def test_the_end_of_a_lead_fades_alike_in_all_steps():
     predicted, known = torch.randn(2, 1, 1, 60, 3, generator=draw)
     where = torch.zeros(1, 1, 60, 3, dtype=torch.bool)
     where[:, :, :8] = True
-    first, last = (fade_from_known(predicted, known, where, known_run_of(where[..., 0]), 20.0, left) for left in (1, 0))
+    first, last = (fade_from_known(predicted, known, where, where[..., 0], 20.0, left) for left in (1, 0))
     assert torch.equal(first, last) and torch.equal(first[:, :, 18:], predicted[:, :, 18:])
     step = (known - predicted)[0, 0, 7] * (0.5 + 0.5 * math.cos(math.pi * 0.1))
     assert_close(first[0, 0, 8], predicted[0, 0, 8] + step)
+
+
+def test_what_lies_between_known_frames_meets_both_of_them():
+    """1 up to frame 7, -3 from frame 51 on, nothing predicted: beyond half a second nothing is left of either, or,
+    where it is spread, half of the later is left half way. With little between, one goes over into the other."""
+
+    def faded(begin: int, spread: bool):
+        known = torch.ones(1, 1, 60, 1)
+        known[:, :, begin:] = -3.0
+        where = torch.zeros(1, 1, 60, dtype=torch.bool)
+        where[:, :, :8] = where[:, :, begin:] = True
+        found = fade_from_known(torch.zeros_like(known), known, where[..., None], where, 20.0, 0.0, spread)
+        return found[0, 0, :, 0]
+
+    for spread, half_way in ((False, 0.0), (True, -1.5)):
+        found = faded(51, spread)
+        assert 0.9 < found[8] < 1.0 and -3.0 < found[50] < -2.9
+        assert_close(found[29], torch.tensor(half_way), atol=1e-5, rtol=0.0)
+    assert_close(faded(12, False)[8:12], torch.tensor([0.618, -0.382, -1.618, -2.618]), atol=0.01, rtol=0.0)
 
 
 @pytest.fixture
