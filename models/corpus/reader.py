@@ -20,7 +20,7 @@ from models.corpus.block_codec import Tracks, decompress
 from models.errors import InputError
 from models.types import FPS
 
-MAX_PEOPLE = 4
+MAX_PEOPLE = 5
 MAGIC = b"careclips corpus 1\n"
 _PREFIX = len(MAGIC) + 32 + 8
 

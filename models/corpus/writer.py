@@ -33,7 +33,7 @@ class Item:
     name: str
     """Unique in the corpus."""
     motion: Motion
-    """1 to 4 people at 20 Hz, world frame, floor at z = 0; `details` holds plain values, as JSON does."""
+    """1 to 5 people at 20 Hz, world frame, floor at z = 0; `details` holds plain values, as JSON does."""
     texts: tuple[str, ...]
     """Captions, each true of the whole item; at least one."""
     source: str

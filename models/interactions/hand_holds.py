@@ -38,6 +38,7 @@ BONES: dict[str, tuple[str, str, float]] = {
     "upper_arm": ("shoulder", "elbow", 0.62),
     "forearm": ("elbow", "wrist", 0.68),
     "shoulder": ("shoulder", "elbow", 0.12),
+    "hip": ("hip", "knee", 0.05),
 }
 """Of a part that has a side: the joint that moves it, the next one, and how far along from the one to the other."""
 TRUNK_PLACES: dict[str, tuple[str, tuple[float, float, float], tuple[float, float, float]]] = {
@@ -252,7 +253,8 @@ def _place(
         point = rest[joint] + share * (rest[following] - rest[joint])
         toward = shoulder - positions[joint] - rotations[joint] @ (point - rest[joint])
         away = rotations[joint].T @ (toward / np.linalg.norm(toward) + np.array(hold.outwards))
-        skin = np.concatenate([skins[joint], skins[SMPL_PARENTS[joint]]]) if part == "shoulder" else skins[joint]
+        at_trunk = part in ("shoulder", "hip")
+        skin = np.concatenate([skins[joint], skins[SMPL_PARENTS[joint]]]) if at_trunk else skins[joint]
     away = away - (away @ along) * along
     away /= np.linalg.norm(away)
     return Place(joint, point + _thickness(skin, point, along, away) * away - rest[joint], away)

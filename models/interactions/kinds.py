@@ -17,8 +17,10 @@ from models.interactions.acts.push_away import push_away
 from models.interactions.acts.push_wheelchair import push_wheelchair
 from models.interactions.acts.refuse_help import refuse_help
 from models.interactions.acts.sit_down_beside import sit_down_beside
+from models.interactions.acts.slip_while_helped import slip_while_helped
 from models.interactions.acts.steady_at_frame import steady_at_frame
 from models.interactions.acts.talk_in_group import talk_in_group
+from models.interactions.acts.turn_in_bed import turn_in_bed
 from models.interactions.acts.walk_beside import walk_beside
 from models.interactions.interaction import Interaction
 from models.types import Role
@@ -41,6 +43,8 @@ InteractionKind = Literal[
     "refuse_help",
     "lift_by_two",
     "talk_in_group",
+    "turn_in_bed",
+    "slip_while_helped",
 ]
 INTERACTION_KINDS: tuple[InteractionKind, ...] = get_args(InteractionKind)
 ACTS: dict[InteractionKind, Callable[..., Interaction]] = {
@@ -61,6 +65,8 @@ ACTS: dict[InteractionKind, Callable[..., Interaction]] = {
     "refuse_help": refuse_help,
     "lift_by_two": lift_by_two,
     "talk_in_group": talk_in_group,
+    "turn_in_bed": turn_in_bed,
+    "slip_while_helped": slip_while_helped,
 }
 """Called with the people (`Subject`), who is helped, met or talked to first, and `fps` and `rng`."""
 RESIDENT_AND_CARER: tuple[tuple[Role, ...], ...] = (("resident", "carer"),)

@@ -5,22 +5,28 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
+import torch
 
 from models.animation.gait_curves import procedural_walking
 from models.body.model import load_body
-from models.corpus.writer import split_of
+from models.body.rest_skeleton import skeleton_of
+from models.corpus.mirror import mirrored_item
+from models.corpus.reader import read_corpus
+from models.corpus.statistics import summary
+from models.corpus.writer import split_of, write_corpus
 from models.falls.sampling import FallsConfig, simulated
 from models.interactions.kinds import INTERACTION_KINDS
 from models.mocap.bvh import write_bvh
 from models.mocap.export import track_bvh
 from models.mocap.importers.indexed_folder import index_takes
+from models.motion.dataset import ROLES, MotionData
 from models.text.captions import captions
 from models.types import ACTIONS
 from pipeline.build_corpus import corpus_part
 from pipeline.runner import load_value
 from pipeline.settings import Settings
 from pipeline.store import Store
-from stages import corpus
+from stages import corpus, corpus_report
 from stages.corpus import CorpusConfig
 
 CONFIG = CorpusConfig(captions=3, pair_window_s=2.0, pair_stride_s=1.0)
@@ -170,6 +176,27 @@ def test_compositions_are_marked_and_named_by_kind(body):
         alone = corpus.interaction_part(CONFIG, body, "walk_beside", [int(number)], 0)[0][0]
         assert alone.motion.people[1].transl.tobytes() == item.motion.people[1].transl.tobytes()
         assert alone.texts == item.texts
+
+
+def test_groups_are_written_mirrored_reported_and_learned_from(body, tmp_path):
+    """Three to five people go wherever two do."""
+    items, _ = corpus.interaction_part(CONFIG, body, "talk_in_group", range(10), 0)
+    assert {len(item.motion.people) for item in items} == {3, 4, 5}
+    items += [mirrored_item(item, body) for item in items]
+    path = tmp_path / "corpus.bin"
+    write_corpus(path, items, body.name, {})
+    read = read_corpus(path)
+    assert summary(read.index)["two_person"] == len(items) == len(read.index.rows)
+    assert f"<b>{len(items)}</b><span>of two and more people</span>" in corpus_report.run(path, body, strips=2)
+    data = MotionData(read, skeleton_of(body), 40)
+    batch = data.draw(data.where(lambda row: True), np.ones(len(items)), 6, 0, seed=0)
+    people = (batch.roles >= 0).sum(dim=1).tolist()
+    assert max(people) == batch.features.shape[1] and set(people) <= {3, 4, 5}
+    for scene, row in enumerate(read.index.rows[item] for item in batch.items.tolist()):
+        there = batch.roles[scene] >= 0
+        assert people[scene] == len(row.people) and bool(batch.mask[scene, there, :40].all())
+        assert sorted(ROLES[role] for role in batch.roles[scene, there].tolist()) == sorted(row.roles)
+        assert torch.isfinite(batch.features[scene]).all() and batch.features[scene, ~there].abs().sum() == 0.0
 
 
 def test_interactions_are_shared_out_evenly_and_another_kind_takes_from_the_end_of_each():

@@ -50,8 +50,8 @@ def test_the_index_says_what_an_item_is(path: Path, items: tuple[Item, ...]) -> 
 def test_windows_are_the_frames_that_were_picked(corpus: Corpus) -> None:
     pair, stand = place(corpus, "pair"), place(corpus, "stand_1")
     windows = corpus.windows([(pair, 40), (stand, 7)], 30)
-    assert windows.rotations.shape == (2, 4, 30, 24, 3)
-    np.testing.assert_array_equal(windows.present, [[True, True, False, False], [True, False, False, False]])
+    assert windows.rotations.shape == (2, 5, 30, 24, 3)
+    np.testing.assert_array_equal(windows.present, [[True, True, *3 * [False]], [True, *4 * [False]]])
     np.testing.assert_array_equal(windows.valid, [[True] * 20 + [False] * 10, [True] * 30])
     both, one = corpus.tracks(pair), corpus.tracks(stand)
     np.testing.assert_array_equal(windows.rotations[0, :2, :20], both.rotations[:, 40:])

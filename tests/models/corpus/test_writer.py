@@ -72,7 +72,7 @@ def with_nan(motion: Motion) -> Motion:
         ),
         (
             lambda item: replace(item, motion=replace(item.motion, people=())),
-            "item walk_0: has 0 people, 1 to 4 expected; leave some out",
+            "item walk_0: has 0 people, 1 to 5 expected; leave some out",
         ),
         (
             lambda item: replace(item, motion=replace(item.motion, timestamps_s=item.motion.timestamps_s * 2.0)),
