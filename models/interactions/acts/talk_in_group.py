@@ -17,6 +17,7 @@ from models.interactions.meeting import (
     wait_for,
 )
 from models.text.captions import Facts
+from models.types import Role
 
 RADIUS_M = {3: 0.72, 4: 0.84, 5: 0.98}
 """Of the circle, by how many stand on it: neighbours are a good metre apart."""
@@ -54,10 +55,10 @@ def talk_in_group(*people: Subject, fps: float, rng: np.random.Generator) -> Int
         before = [number for number in range(count) if number != joiner]
         spoken = talk_together([actors[number] for number in before], 0.2, joined - 0.6, rng)
         # All look at who comes up.
-        turns = [(before[speaker], *when) for speaker, *when in spoken] + [(joiner, joined - 0.9, joined)]
+        turns = [(before[speaker], begin, end) for speaker, begin, end in spoken] + [(joiner, joined - 0.9, joined)]
     turns += talk_together(actors, joined or 0.3, ends, rng)
     see_each_other(actors, -1.0, ends + 0.5, rng, turns)
-    roles = [person.role for number, person in enumerate(people) if number != joiner]
+    roles: list[Role] = [person.role for number, person in enumerate(people) if number != joiner]
     facts = Facts(
         "talk_in_group",
         role=roles[-1],

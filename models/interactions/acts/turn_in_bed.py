@@ -58,12 +58,12 @@ def turn_in_bed(resident: Subject, carer: Subject, fps: float, rng: np.random.Ge
     # Facing the bed from the resident's left, the right hand is nearer to the head.
     at_head: Side = "right" if sign > 0.0 else "left"
     over = OTHER[side]
+    grasps: tuple[tuple[Side, str, float], ...] = (
+        (at_head, "upper_arm" if towards and rng.random() < 0.5 else "shoulder", grab),
+        (OTHER[at_head], "hip", grab + 0.15),
+    )
     holds = tuple(
-        Hold(hand, f"{over}_{part}", at, at + 0.9, until, until + 0.7, (0.0, 0.0, 0.3))
-        for hand, part, at in (
-            (at_head, "upper_arm" if towards and rng.random() < 0.5 else "shoulder", grab),
-            (OTHER[at_head], "hip", grab + 0.15),
-        )
+        Hold(hand, f"{over}_{part}", at, at + 0.9, until, until + 0.7, (0.0, 0.0, 0.3)) for hand, part, at in grasps
     )
     facts = facts_of(
         "turn_in_bed",
