@@ -43,6 +43,7 @@ def corpus_part(store: Store, settings: Settings, kind: str, numbers: list[int])
     if kind == "captured":
         takes = [index_takes(mocap)[number] for number in numbers]
         inputs["files"] = [[file_digest(path) if path.is_file() else None for path in take.paths] for take in takes]
+        inputs["index"] = [[take.episodes, take.texts, take.licence, config.left_out(take)] for take in takes]
 
     def compute() -> tuple[dict[str, Any], dict[str, Any]]:
         make = {"falls": corpus.fall_part, "look_alikes": corpus.look_alike_part}

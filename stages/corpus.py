@@ -41,6 +41,7 @@ CAPTURED = BodyShape(age_years=40.0, sex=0.5, stature_m=1.72, build=0.5)
 """Whose body captured people are given: files do not say how heavy or old they were."""
 LICENCES = {"cmu": "CMU Graphics Lab Motion Capture Database: free for any use", "deepmimic": "MIT", "idle": "MIT"}
 OURS = "Apache-2.0"
+_REPETITION = re.compile(r"(_e\d+(_inc)?|_\d{3}_120)$")
 SURFACES: dict[str, Surface] = {
     "floor": "floor",
     "bed": "bed",
@@ -55,6 +56,9 @@ class CorpusConfig(Config):
 
     mocap: Path | None = None
     """Folder of captured motion with an `index.csv`."""
+    mocap_use: tuple[str, ...] = ("ship",)
+    """Captures that are taken, by what the column `use` of their index says; an index without it is taken whole.
+    `ship`: what networks that are given away may learn from."""
     falls: int = Field(1600, ge=0)
     """Simulated falls of all causes and directions."""
     look_alikes: int = Field(1050, ge=0)
@@ -72,18 +76,31 @@ class CorpusConfig(Config):
     part: int = Field(40, ge=1)
     """Items made at a time: what is lost when a build is stopped."""
 
+    def key_values(self) -> dict[str, Any]:
+        """Without `mocap_use`: a part's inputs tell which of its captures may be taken, and other parts have none."""
+        return {key: value for key, value in super().key_values().items() if key != "mocap_use"}
+
+    def left_out(self, capture: IndexedTake) -> str:
+        """Return why a capture may not be taken, empty where it may."""
+        refused = sorted(set(capture.uses) - set(self.mocap_use))
+        licence = capture.licence or "unknown"
+        return f"capture is for {' and '.join(map(repr, refused))} (licence: {licence})" if refused else ""
+
 
 Part = tuple[list[Item], Counter[str]]
 
 
 def captured_part(config: CorpusConfig, body: BodyModel, takes: Sequence[IndexedTake], root: Path, seed: int) -> Part:
-    """Return items of captured takes; of two people also windows and their mirrors. Takes that cannot be read are
-    skipped."""
+    """Return items of captured takes; of two people also windows and their mirrors. Takes that cannot be read, or are
+    not for `mocap_use`, are skipped."""
     items: list[Item] = []
     skipped: Counter[str] = Counter()
     betas = np.asarray(body.betas_from_shape(CAPTURED), dtype=np.float64)
     for one in takes:
-        name = "+".join(str(path.relative_to(root).with_suffix("")) for path in one.paths)
+        name = one.name(root)
+        if reason := config.left_out(one):
+            skipped[reason] += 1
+            continue
         try:
             motion = read_take(one, body, betas, FPS)
         except InputError as error:
@@ -94,7 +111,7 @@ def captured_part(config: CorpusConfig, body: BodyModel, takes: Sequence[Indexed
         described = one.texts[0] if one.texts else "a person moves"
         texts = captured_captions(described, locomotion, rng, config.captions)
         source = one.paths[0].relative_to(root).parts[0]
-        licence = LICENCES.get(source.split("_")[0], "unknown")
+        licence = one.licence or LICENCES.get(source.split("_")[0], "unknown")
         # Details are kept plain; what the importer counted is of no use to who trains.
         motion = replace(motion, details={"description": described})
         item = Item(name, motion, texts, source, licence, take_of(name), "mocap")
@@ -107,8 +124,12 @@ def captured_part(config: CorpusConfig, body: BodyModel, takes: Sequence[Indexed
 
 
 def take_of(name: str) -> str:
-    """Return one name for a take however it was exported: CMU's subject and trial where the name tells them."""
+    """Return one name for a take however it was exported and cut: CMU's subject and trial where the name tells them;
+    repetitions of one exercise by one person (m01_s02_e03, m01_s02_e03_inc; HDM_bd_squat1Reps_001_120) are one."""
     collection, _, rest = name.partition("/")
+    repetition = _REPETITION.search(rest)
+    if repetition:
+        return f"{collection}/{rest[: repetition.start()].rpartition('/')[2]}"
     found = re.fullmatch(r"0*(\d+)_0*(\d+)", rest)
     return f"cmu {found[1]}_{found[2]}" if found and collection in ("cmu_amc", "cmu_iclone") else name
 

@@ -112,12 +112,14 @@ def _blocks(lines: list[list[str]]) -> list[dict[str, list[str]]]:
 
 
 def skeleton_beside(path: Path) -> Path:
-    """Find the ASF file of an AMC file: of its name, of its subject (01.asf of 01_02.amc), or the folder's only one."""
-    named = [path.with_suffix(".asf"), path.with_name(f"{path.stem.partition('_')[0]}.asf")]
+    """Find the ASF file of an AMC file: of its name, of its subject (01.asf of 01_02.amc, HDM_bd.asf of
+    HDM_bd_squat_001_120.amc), or the folder's only one."""
+    words = path.stem.split("_")
+    named = [path.with_name(f"{'_'.join(words[:count])}.asf") for count in range(len(words), 0, -1)]
     found = [candidate for candidate in named if candidate.exists()] or sorted(path.parent.glob("*.asf"))
     if len(found) != 1 and not (found and found[0] in named):
         raise InputError(
-            path, f"has no skeleton {named[0].name} or {named[1].name} beside it", "put the subject's .asf file there"
+            path, f"has no skeleton {named[0].name} or {named[-1].name} beside it", "put the subject's .asf file there"
         )
     return found[0]
 

@@ -167,7 +167,11 @@ def measure(mocap: Path, fps: float = 20.0, only: str = "") -> dict[str, Any]:
     joints: dict[tuple[str, str], np.ndarray] = {}
     spent = 0.0
     for take in index_takes(mocap):
-        if only not in str(take.paths[0].relative_to(mocap)):
+        files = [
+            str(path.relative_to(mocap)) + (f"#{episode}" if episode else "")
+            for path, episode in zip(take.paths, take.episodes, strict=True)
+        ]
+        if only not in files[0]:
             continue
         started = time.perf_counter()
         try:
@@ -177,8 +181,8 @@ def measure(mocap: Path, fps: float = 20.0, only: str = "") -> dict[str, Any]:
             failures.append(str(error))
             continue
         spent += time.perf_counter() - started
-        for person, (path, source) in enumerate(zip(take.paths, sources, strict=True)):
-            rows[str(path.relative_to(mocap))] = retargeting_metrics(source, motion, person, body)
+        for person, (file, source) in enumerate(zip(files, sources, strict=True)):
+            rows[file] = retargeting_metrics(source, motion, person, body)
         numbers = [part.lstrip("0") for part in take.paths[0].stem.split("_")]
         joints[take.kind, "_".join(numbers)] = track_joints(body, motion.people[0])
     if not rows:

@@ -1,6 +1,8 @@
 """What motion-capture files call the joints of SMPL's tree."""
 
+from collections.abc import Sequence
 from os.path import commonprefix
+from pathlib import Path
 
 import numpy as np
 
@@ -49,8 +51,8 @@ _SIDED = {
     "wrist": ("{Side}wrist", "{Side}hand", "{s}hand", "hand{s}"),
 }
 NAMES: dict[str, tuple[str, ...]] = {
-    "pelvis": ("hips", "hip", "pelvis", "root"),
-    "neck": ("neck", "neck01", "necktwist01", "lowerneck"),
+    "pelvis": ("hips", "hip", "pelvis", "root", "hipcentre"),
+    "neck": ("neck", "neck01", "necktwist01", "lowerneck", "shouldercentre"),
     "head": ("head", "face"),
 } | {
     f"{side}_{joint}": tuple(name.format(Side=side, s=side[0]) for name in names)
@@ -64,35 +66,46 @@ The spine is the path from pelvis to neck.
 OPTIONAL = tuple(f"{side}_{joint}" for side in SIDES for joint in ("foot", "collar", "wrist"))
 
 
-def match_joints(motion: SkeletonMotion) -> dict[str, int]:
-    """Return source joint of each SMPL joint but the spine's; InputError lists what has no partner."""
-    shared = commonprefix([name.lower() for name in motion.names])
+def match_names(names: Sequence[str]) -> dict[str, int]:
+    """Return the index of the name of each SMPL joint but the spine's, as far as names tell."""
+    shared = commonprefix([name.lower() for name in names])
     plain = {}
-    for index, name in enumerate(motion.names):
+    for index, name in enumerate(names):
         short = name.lower().removeprefix(shared).removeprefix("cc_base_").rpartition(":")[2]
         plain.setdefault("".join(letter for letter in short if letter.isalnum()), index)
     found: dict[str, int] = {}
-    for joint, names in NAMES.items():
-        candidates = [plain[name] for name in names if name in plain and plain[name] not in found.values()]
+    for joint, known in NAMES.items():
+        candidates = [plain[name] for name in known if name in plain and plain[name] not in found.values()]
         if candidates:
             found[joint] = candidates[0]
+    return found
+
+
+def match_joints(motion: SkeletonMotion) -> dict[str, int]:
+    """Return source joint of each SMPL joint but the spine's; InputError lists what has no partner."""
+    found = match_names(motion.names)
     for side in SIDES:
         # A file without hand or toe may still say where the limb ends.
         for joint, above in (("wrist", "elbow"), ("foot", "ankle")):
             ends = [c for c, parent in enumerate(motion.parents) if parent == found.get(f"{side}_{above}")]
             if f"{side}_{joint}" not in found and ends:
                 found[f"{side}_{joint}"] = ends[0]
+    check_complete(motion.path, motion.names, found)
+    _check_limbs(motion, found)
+    return found
+
+
+def check_complete(path: Path, names: Sequence[str], found: dict[str, int]) -> None:
+    """Raise InputError where names told of no joint that we cannot do without."""
     missing = [joint for joint in NAMES if joint not in found and joint not in OPTIONAL]
     missing += [f"{side}_wrist" for side in SIDES if f"{side}_wrist" not in found and f"{side}_elbow" in found]
     if missing:
-        shown = ", ".join(motion.names[:12]) + (", ..." if len(motion.names) > 12 else "")
+        shown = ", ".join(names[:12]) + (", ..." if len(names) > 12 else "")
         raise InputError(
-            motion.path,
+            path,
             f"has no joint that is {', '.join(missing)} (its joints: {shown})",
             "rename them to Hips, LeftUpLeg, LeftLeg, LeftFoot, Neck, Head, LeftArm, LeftForeArm, LeftHand, ...",
         )
-    _check_limbs(motion, found)
-    return found
 
 
 def _check_limbs(motion: SkeletonMotion, found: dict[str, int]) -> None:

@@ -5,6 +5,8 @@ and collars with the spine between them, thighs and upper arms from the plane in
 legs from the feet, straight arms from the collar. Wrists, head and toes go along with the bone before them.
 """
 
+from collections.abc import Mapping
+
 import numpy as np
 from jaxtyping import Float
 from scipy.spatial.transform import Rotation
@@ -18,13 +20,17 @@ AT = {name: index for index, name in enumerate(SMPL_JOINTS)}
 
 
 def rotations_from_positions(
-    positions: Float[np.ndarray, "time 22 3"], offsets: Float[np.ndarray, "24 3"]
+    positions: Float[np.ndarray, "time 22 3"],
+    offsets: Float[np.ndarray, "24 3"],
+    known: Mapping[str, Float[np.ndarray, "time 3 3"]] | None = None,
 ) -> Float[np.ndarray, "time 24 3 3"]:
     """Return rotations of the root in the world and of the other joints in their parents, for bones that rest along
     `offsets`.
 
     `offsets` are from the parent joint in the T-pose, in the body's own axes (y up, facing z); only directions matter.
+    `known` are rotations of joints in the world that were measured: they stand in the place of what follows from bones.
     """
+    known = known or {}
     bones = positions[:, 1:] - positions[:, SMPL_PARENTS[1:22]]
     bones = np.concatenate([positions[:, :1], bones / np.linalg.norm(bones, axis=-1, keepdims=True)], axis=1)
     rest = offsets / np.maximum(np.linalg.norm(offsets, axis=-1, keepdims=True), 1e-9)
@@ -36,13 +42,14 @@ def rotations_from_positions(
         world[:, AT[joint]] = rotation_between(base @ rest[tip], bones[:, tip]) @ base
 
     for joint, children in (("pelvis", (1, 2, 3)), ("spine3", (12, 13, 14))):
-        world[:, AT[joint]] = fitted(rest[list(children)], bones[:, list(children)])
+        world[:, AT[joint]] = known.get(joint, fitted(rest[list(children)], bones[:, list(children)]))
     whole = axis_angle_from_matrix(np.swapaxes(world[:, 0], -1, -2) @ world[:, AT["spine3"]])
     for joint, child, share in (("spine1", "spine2", 1.0 / 3.0), ("spine2", "spine3", 2.0 / 3.0)):
         world[:, AT[joint]] = world[:, 0] @ matrix_from_axis_angle(share * whole)
         swung(joint, joint, child)
     swung("spine3", "neck", "head")
-    world[:, AT["head"]] = world[:, AT["neck"]]
+    world[:, AT["neck"]] = known.get("neck", world[:, AT["neck"]])
+    world[:, AT["head"]] = known.get("head", world[:, AT["neck"]])
     for side, sign in (("left", -1.0), ("right", 1.0)):
         names = [f"{side}_{name}" for name in ("hip", "knee", "ankle", "foot")]
         hip, knee, ankle, foot = (AT[name] for name in names)
@@ -62,7 +69,7 @@ def rotations_from_positions(
         up = np.array([0.0, 1.0, 0.0])
         world[:, shoulder] = _aligned(rest[elbow], up, bones[:, elbow], upward)
         world[:, elbow] = _aligned(rest[wrist], up, bones[:, wrist], upward)
-        world[:, wrist] = world[:, hand] = world[:, elbow]
+        world[:, wrist] = world[:, hand] = known.get(f"{side}_wrist", world[:, elbow])
     return relative_rotations(world)
 
 

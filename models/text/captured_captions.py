@@ -21,6 +21,8 @@ BASE_VERBS = {
 }  # fmt: skip
 """How collections name motions, and the third person of it."""
 _SENTENCE = re.compile(r"^(a|an|the|one|two|three|some\w+|both|people)\b(?!.*:)", re.IGNORECASE)
+_ADJECTIVE = re.compile(r"standing (?!about|at|in|on|still|up|with)\w")
+"""`standing shoulder abduction` names an exercise, `standing on one leg` says what somebody does."""
 _SUBJECTS = ("a person", "somebody", "someone")
 
 
@@ -46,8 +48,10 @@ def captured_captions(
 
 
 def _sentence(description: str, rng: np.random.Generator) -> str:
-    """The description as one sentence of the third person."""
-    said = re.sub(r"\([^)]*\)", "", description).replace("/", " or ").strip(" .")
+    """The description as one sentence of the third person; what stands in brackets is left out, but for how it was done
+    (`(done badly on purpose)`)."""
+    manner = re.search(r"\((done [^)]*)\)", description)
+    said = " ".join(re.sub(r"\([^)]*\)", "", description).replace("/", " or ").split()).strip(" .")
     if _SENTENCE.match(said):
         forms = (said, f"here {said}", f"in this scene {said}")
     else:
@@ -57,16 +61,18 @@ def _sentence(description: str, rng: np.random.Generator) -> str:
             verbs = [_third_person(part) for part in parts]
             listed = ", ".join(verbs[:-1]) + (" and " if len(verbs) > 1 else "") + verbs[-1]
             forms = (f"{subject} {listed}", f"here {subject} {listed}", f"in this scene {subject} {listed}")
-        elif parts[0].split(" ")[0].endswith("ing") and len(parts) == 1:
+        elif said.split(" ")[0].strip(",") in BASE_VERBS.values():
+            forms = (f"{subject} {said}", f"here {subject} {said}", f"in this scene {subject} {said}")
+        elif parts[0].split(" ")[0].endswith("ing") and len(parts) == 1 and not _ADJECTIVE.match(said):
             forms = (f"{subject} is {said}", f"{subject} can be seen {said}", f"we see {subject} {said}")
         else:
-            label = said.replace(" - ", ", ")
+            said = said.replace(" - ", ", ")
             forms = (
-                f"the movements of {subject}: {label}",
-                f"{subject} shows this: {label}",
-                f"{subject} in motion: {label}",
+                f"the movements of {subject}: {said}",
+                f"{subject} shows this: {said}",
+                f"{subject} in motion: {said}",
             )
-    said = str(rng.choice(forms))
+    said = str(rng.choice(forms)) + (f", {manner[1]}" if manner else "")
     return said[0].upper() + said[1:] + "."
 
 

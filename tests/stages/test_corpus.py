@@ -1,6 +1,7 @@
 """Parts of the corpus: captions that are true, takes that keep their split, rejects that are counted."""
 
 import csv
+import shutil
 from dataclasses import replace
 
 import numpy as np
@@ -94,6 +95,40 @@ def test_takes_that_cannot_be_read_never_end_the_build(body, tmp_path):
     store, settings = Store(tmp_path / "store"), Settings({"corpus": {"mocap": str(tmp_path)}})
     made = corpus_part(store, settings, "captured", [0, 1, 2, 3])
     assert sum(load_value(store, "corpus_part", made["key"])["dropped"].values()) == 4
+
+
+def test_captures_are_taken_for_what_their_index_allows(body, captures, tmp_path):
+    shutil.copytree(captures, tmp_path / "captures")
+    root = tmp_path / "captures"
+    (root / "index.csv").write_text(
+        "file,format,fps,pair,description,licence,use\n"
+        "cmu_iclone/001_02.bvh,bvh,,,walk,CC BY 4.0,ship\n"
+        "cmu_pair/a.bvh,bvh,,,walk (done badly on purpose),CC BY-NC 4.0,evaluate\n"
+        "cmu_pair/b.bvh,bvh,,,walk,,\n"
+    )
+    items, aside = corpus.captured_part(CONFIG, body, index_takes(root), root, 0)
+    assert [(item.name, item.licence) for item in items] == [("cmu_iclone/001_02", "CC BY 4.0")]
+    assert dict(aside) == {
+        "capture is for 'evaluate' (licence: CC BY-NC 4.0)": 1,
+        "capture is for '' (licence: unknown)": 1,
+    }
+    asked = CONFIG.model_copy(update={"mocap_use": ("ship", "evaluate")})
+    items, aside = corpus.captured_part(asked, body, index_takes(root), root, 0)
+    assert [item.licence for item in items] == ["CC BY 4.0", "CC BY-NC 4.0"] and sum(aside.values()) == 1
+    assert "done badly on purpose" in items[1].texts[0]
+    # What may be taken is part of what a stored part was made of, and of no part without captures.
+    keys = set()
+    for use in (["ship"], ["evaluate"]):
+        settings = Settings({"corpus": {"mocap": str(root), "mocap_use": use, "falls": 1}})
+        keys.add(corpus_part(Store(tmp_path / "store"), settings, "captured", [0, 1])["key"])
+        assert "mocap_use" not in settings.corpus.key_values()
+    assert len(keys) == 2
+
+
+def test_repetitions_of_an_exercise_are_one_take():
+    named = ["uiprmd/m01_correct/m01_s02_e03", "uiprmd/m01_incorrect/m01_s02_e10_inc"]
+    assert {corpus.take_of(name) for name in named} == {"uiprmd/m01_s02"}
+    assert corpus.take_of("hdm05/HDM_bd_squat1Reps_003_120") == "hdm05/HDM_bd_squat1Reps"
 
 
 def test_a_take_has_one_name_however_it_was_exported():

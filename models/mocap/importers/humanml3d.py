@@ -20,10 +20,9 @@ from models.errors import InputError
 from models.files import finite, read_arrays
 from models.mocap.importers.caption_files import read_lines
 from models.mocap.importers.folder import read_all
-from models.mocap.position_ik import rotations_from_positions
+from models.mocap.joint_positions import motion_from_positions
 from models.mocap.retarget import retarget
-from models.mocap.smpl_skeleton import SMPL_OFFSETS, smpl_motion
-from models.types import SMPL_PARENTS, Motion
+from models.types import Motion
 
 HZ = 20.0
 WIDTH = 263
@@ -43,11 +42,7 @@ def read(path: Path, body: BodyModel, betas: Float[np.ndarray, "10"], fps: float
         raise InputError(folder, f"has no folder {', '.join(missing)}", REMEDY)
 
     def take(file: Path) -> list[Motion]:
-        positions = read_positions(file)
-        offsets = SMPL_OFFSETS.copy()
-        lengths = np.median(np.linalg.norm(positions[:, 1:] - positions[:, SMPL_PARENTS[1:22]], axis=-1), axis=0)
-        offsets[1:22] *= (lengths / np.linalg.norm(offsets[1:22], axis=-1))[:, None]
-        source = smpl_motion(file, rotations_from_positions(positions, offsets), positions[:, 0], HZ, offsets)
+        source = motion_from_positions(file, read_positions(file), HZ)
         motions = []
         for (start, end), captions in read_captions(texts / f"{file.stem}.txt").items():
             window = None if end == 0.0 else (start, end)

@@ -1,9 +1,12 @@
-"""A folder of motion capture with an `index.csv`: file, format, fps, pair, description.
+"""A folder of motion capture with an `index.csv`: file, format, fps, pair, description; and licence, use, subject where
+it has them.
 
-`fps` is the frame rate of files that have none; of the others it is not read. Rows with the same `pair` are people of
-one world at the same timestamps: one `Motion`.
+The first word of `format` says which; more may follow. `file` is `<npz>#<episode>` where a file holds many. `fps` is
+the frame rate of files that have none; of the others it is not read. Rows with the same `pair` are people of one world
+at the same timestamps: one `Motion`.
 """
 
+import re
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -31,10 +34,23 @@ class IndexedTake:
     """A key of `READERS`."""
     hz: float
     texts: tuple[str, ...]
+    episodes: tuple[str, ...]
+    """Of each file; empty where it holds but one."""
+    licence: str = ""
+    """What the index says; empty where it says nothing."""
+    uses: tuple[str, ...] = ()
+    """What the index allows each file to be used for; nothing of an index without that column."""
 
     def sources(self) -> tuple[SkeletonMotion, ...]:
         """Read the skeletons of everyone; raises InputError where a file cannot be read."""
-        return tuple(READERS[self.kind](path, self.hz) for path in self.paths)
+        return tuple(
+            READERS[self.kind](path, self.hz, episode) for path, episode in zip(self.paths, self.episodes, strict=True)
+        )
+
+    def name(self, root: Path) -> str:
+        """Return one name in the folder for the take: its files without suffix, and the episode in each."""
+        files = [path.relative_to(root).with_suffix("") for path in self.paths]
+        return "+".join(str(file / episode) for file, episode in zip(files, self.episodes, strict=True))
 
 
 def index_takes(folder: Path) -> list[IndexedTake]:
@@ -47,9 +63,10 @@ def index_takes(folder: Path) -> list[IndexedTake]:
     takes: dict[str, IndexedTake] = {}
     files: set[str] = set()
     for row in read_table(path, COLUMNS):
-        file, kind, pair = row.text("file"), row.cells["format"], row.cells["pair"]
+        file, form, pair = row.text("file"), row.cells["format"], row.cells["pair"]
+        kind = re.match(r"[\w-]*", form)[0]  # pyright: ignore[reportOptionalSubscript]
         if kind not in READERS:
-            raise row.fail(f"format {kind!r} is none of {', '.join(READERS)}", "correct the line")
+            raise row.fail(f"format {form!r} is none of {', '.join(READERS)}", "correct the line")
         if Path(file).is_absolute() or ".." in Path(file).parts:
             raise row.fail(f"{file} leaves the folder", "give paths below it")
         if file in files:
@@ -61,14 +78,25 @@ def index_takes(folder: Path) -> list[IndexedTake]:
             if not SLOWEST_HZ <= hz <= FASTEST_HZ:
                 raise row.fail(f"fps is {hz:g}, expected 1 to 1000 frames a second", "correct the line")
         texts = tuple(filter(None, [row.cells["description"]]))
-        take = IndexedTake((folder / file,), kind, hz, texts)
+        path_in, _, episode = file.rpartition("#") if kind == "npz" else (file, "", "")
+        if not path_in:
+            raise row.fail(f"{file} names no episode", "write <file>#<episode>")
+        uses = (row.cells["use"],) if "use" in row.cells else ()
+        take = IndexedTake((folder / path_in,), kind, hz, texts, (episode,), row.cells.get("licence", ""), uses)
         key = f"pair {pair}" if pair else file
         if key in takes:
             together = takes[key]
             if (together.kind, together.hz) != (kind, hz):
                 raise row.fail(f"pair {pair} is of several formats or rates", "give people of a pair in one format")
-            texts = tuple(dict.fromkeys(together.texts + texts))
-            take = replace(together, paths=together.paths + take.paths, texts=texts)
+            if together.licence != take.licence:
+                raise row.fail(f"pair {pair} is under several licences", "give people of a pair under one")
+            take = replace(
+                together,
+                paths=together.paths + take.paths,
+                texts=tuple(dict.fromkeys(together.texts + texts)),
+                episodes=together.episodes + take.episodes,
+                uses=together.uses + take.uses,
+            )
         takes[key] = take
     return list(takes.values())
 
@@ -82,5 +110,5 @@ def read_take(take: IndexedTake, body: BodyModel, betas: Float[np.ndarray, "10"]
 
 def read(path: Path, body: BodyModel, betas: Float[np.ndarray, "10"], fps: float = 20.0) -> list[Motion]:
     """Read all takes of the folder; one that cannot be read is skipped, and that is logged. InputError if none can."""
-    takes = {take.paths[0]: take for take in index_takes(path)}
-    return read_all(list(takes), lambda file: read_take(takes[file], body, betas, fps), path, "takes in index.csv")
+    takes = {Path(take.name(path)): take for take in index_takes(path)}
+    return read_all(list(takes), lambda name: read_take(takes[name], body, betas, fps), path, "takes in index.csv")

@@ -97,6 +97,15 @@ def test_the_skeleton_is_found_by_name_or_alone(arm: Path) -> None:
     )
 
 
+def test_the_longest_beginning_of_a_name_is_the_subject(arm: Path) -> None:
+    """HDM_bd.asf is of HDM_bd_squat_001.amc, HDM.asf and HDM_tr.asf are not."""
+    take = arm.with_name("HDM_bd_squat_001.amc")
+    take.write_bytes(b"# recorded in K\xf6ln\n" + arm.read_bytes())
+    for name in ("HDM_bd", "HDM_tr", "HDM"):
+        take.with_name(f"{name}.asf").write_text(ASF if name == "HDM_bd" else "no skeleton")
+    assert len(read_amc(take).timestamps_s) == 3
+
+
 @pytest.mark.parametrize(
     ("broken", "message"),
     [

@@ -21,6 +21,14 @@ STILL = Locomotion(0.0, 0.0, 0.0, None)
             "two people dance salsa together",
             {"Two people dance salsa together.", "Here two people dance salsa together."},
         ),
+        (
+            "a person: sits down on a chair and stands up again (done badly on purpose) (pelvis min 0.55 m)",
+            {"Somebody sits down on a chair and stands up again, done badly on purpose."},
+        ),
+        (
+            "a person: standing shoulder abduction (pelvis min 0.97 m)",
+            {"A person shows this: standing shoulder abduction.", "Someone in motion: standing shoulder abduction."},
+        ),
         ("swordplay", {"The movements of someone: swordplay.", "Somebody shows this: swordplay."}),
         ("basketball - forward dribble", {"A person shows this: basketball, forward dribble."}),
     ],

@@ -16,11 +16,14 @@ from models.mocap.evaluate_retargeting import agreement, retargeting_metrics
 from models.mocap.importers import IMPORTERS
 from models.mocap.importers.indexed_folder import index_takes, read, read_take
 from models.mocap.joint_names import match_joints
+from models.mocap.plug_in_gait import MARKERS
 from models.mocap.retarget import retarget
 from models.mocap.skeleton_motion import SkeletonMotion
 from models.types import SMPL_JOINTS
 
 SHARED = Path(__file__).parents[4].parent / "shared" / "mocap"
+MORE = SHARED.with_name("mocap_more")
+needs_more = pytest.mark.skipif(not MORE.exists(), reason="no ../shared/mocap_more beside the repository")
 needs_mocap = pytest.mark.skipif(not SHARED.exists(), reason="no ../shared/mocap beside the repository")
 HEAD = "file,format,frames,fps,captured_fps,subject,pair,description\n"
 
@@ -54,7 +57,7 @@ def test_pairs_are_one_motion_and_captions_come_along(body: BodyModel, betas: np
         ("file,fps\na.bvh,30\n", "has no column 'format'; give at least the columns file,format,fps,pair,description"),
         (
             HEAD + "a.bvh,c3d,90,30,30,1,,x\n",
-            "line 2: format 'c3d' is none of bvh, amc, expmap, deepmimic-json; correct",
+            "line 2: format 'c3d' is none of bvh, amc, expmap, deepmimic-json, npy, json, npz; correct",
         ),
         (HEAD + "a.amc,amc,90,fast,30,1,,x\n", "line 2: fps is 'fast', expected a number; correct it"),
         (HEAD + "a.amc,amc,90,0,30,1,,x\n", "line 2: fps is 0, expected 1 to 1000 frames a second; correct the line"),
@@ -65,6 +68,11 @@ def test_pairs_are_one_motion_and_captions_come_along(body: BodyModel, betas: np
         (
             HEAD + "a.amc,amc,90,120,30,1,p,x\nb.amc,amc,90,60,30,1,p,x\n",
             "line 3: pair p is of several formats or rates; give people of a pair in one format",
+        ),
+        (HEAD + "a.npz,npz,90,30,30,1,,x\n", "line 2: a.npz names no episode; write <file>#<episode>"),
+        (
+            "file,format,fps,pair,description,licence\na.bvh,bvh,,p,x,MIT\nb.bvh,bvh,,p,x,CC BY 4.0\n",
+            "line 3: pair p is under several licences; give people of a pair under one",
         ),
         (None, "cannot be opened (No such file or directory)"),
     ],
@@ -97,6 +105,37 @@ def test_a_pair_of_different_length_says_so(
     with pytest.raises(InputError, match=r"is not on one clock with the others \(.*a.bvh: 90 .*b.bvh: 60 frames"):
         read_take(take, body, betas)
     assert len(read(folder, body, betas)) == 1, "who cannot be read costs nobody else"
+
+
+def test_episodes_of_one_file_are_takes_of_their_own(
+    body: BodyModel, betas: np.ndarray, marker_take, tmp_path: Path
+) -> None:
+    """Two exercises in one npz, what may be done with them, and words behind the format."""
+    data = np.stack([marker_take.markers[name] for name in MARKERS], axis=1) * 1e4
+    whole = np.concatenate([data, data[::-1][:40]]).astype(np.int16)
+    (tmp_path / "gym").mkdir()
+    np.savez(
+        tmp_path / "gym" / "m.npz", data=whole, starts=np.array([0, 90, 130]), names=["a", "b"], markers=list(MARKERS)
+    )
+    (tmp_path / "index.csv").write_text(
+        "file,format,fps,pair,description,licence,use\n"
+        'gym/m.npz#a,"npz int16, 39 markers",30,,a person crouches,CC0,ship\n'
+        'gym/m.npz#b,"npz int16, 39 markers",60,,a person stands up,unknown,evaluate\n'
+    )
+    takes = index_takes(tmp_path)
+    assert [take.name(tmp_path) for take in takes] == ["gym/m/a", "gym/m/b"]
+    assert [(take.licence, take.uses) for take in takes] == [("CC0", ("ship",)), ("unknown", ("evaluate",))]
+    first, second = read(tmp_path, body, betas)
+    assert first.timestamps_s[-1] == pytest.approx(2.95) and second.timestamps_s[-1] == pytest.approx(0.65)
+    assert first.source == "m.npz#a" and second.details["texts"] == ("a person stands up",)
+    heights = [track_joints(body, motion.people[0])[:, 0, 2] for motion in (first, second)]
+    assert np.ptp(heights[0]) > 0.3 and heights[1][-1] < heights[1][0], "it is the end of the crouch, backwards"
+    whole_file = IMPORTERS["npz"](tmp_path / "gym" / "m.npz", body, betas)
+    assert len(whole_file) == 2 and whole_file[0].details["assumed_hz"] == 30.0
+
+
+def test_an_index_without_licence_and_use_says_nothing_of_them(folder: Path) -> None:
+    assert {(take.licence, take.uses) for take in index_takes(folder)} == {("", ())}
 
 
 def test_an_index_as_excel_writes_it(folder: Path) -> None:
@@ -145,6 +184,35 @@ def test_captured_takes_slide_and_sink_no_more_than_they_did(body: BodyModel, be
 
         ours = handed(joints, {name: index for index, name in enumerate(SMPL_JOINTS)})
         assert ours == pytest.approx(handed(theirs, joint_of), abs=0.35)
+
+
+@needs_more
+@pytest.mark.parametrize(
+    ("name", "lowest_m"),
+    [
+        ("uiprmd/m01_correct/m01_s06_e02", (0.25, 0.55)),
+        ("uiprmd/m02_incorrect/m02_s08_e05_inc", (0.75, 1.05)),
+        ("uiprmd/m03_correct/m03_s04_e06", (0.35, 0.65)),
+        ("uiprmd/m05_incorrect/m05_s07_e04_inc", (0.35, 0.65)),
+        ("holosoma_climb/mocap_climb_seq_3_joint_positions_f200-2600", (0.35, 1.0)),
+        ("hdm05/HDM_dg_squat1Reps_026_120", (0.2, 0.5)),
+        ("hdm05/HDM_tr_lieDownFloor_020_120", (0.05, 0.25)),
+        ("cml_inlab/09_bring_somewhere_to_somewhere", (0.2, 0.8)),
+    ],
+)
+def test_markers_and_positions_stand_and_go_as_low_as_people_did(
+    body: BodyModel, betas: np.ndarray, name: str, lowest_m: tuple[float, float]
+) -> None:
+    take = next(take for take in index_takes(MORE) if take.name(MORE) == name)
+    motion, (source,) = read_take(take, body, betas), take.sources()
+    told = retargeting_metrics(source, motion, 0, body)
+    assert told["skate_added_cm_s"] < 2.0 and told["penetration_cm"] < 1.0
+    assert told["ankle_cm"] < 4.0 and told["wrist_cm"] < 4.0
+    joints = track_joints(body, motion.people[0])
+    assert lowest_m[0] < joints[:, 0, 2].min() < lowest_m[1]
+    ahead = np.cross(joints[:, 1] - joints[:, 2], [0.0, 0.0, 1.0])
+    toes = joints[:, 10] + joints[:, 11] - joints[:, 7] - joints[:, 8]
+    assert np.mean(np.sum(ahead * toes, axis=-1) > 0.0) > 0.9, "toes point where the hips face"
 
 
 @needs_mocap
