@@ -29,6 +29,7 @@ def rotations_from_positions(
 
     `offsets` are from the parent joint in the T-pose, in the body's own axes (y up, facing z); only directions matter.
     `known` are rotations of joints in the world that were measured: they stand in the place of what follows from bones.
+    Where pelvis and spine3 are, nobody knows the spine's own joints, and it turns evenly between them.
     """
     known = known or {}
     bones = positions[:, 1:] - positions[:, SMPL_PARENTS[1:22]]
@@ -46,7 +47,8 @@ def rotations_from_positions(
     whole = axis_angle_from_matrix(np.swapaxes(world[:, 0], -1, -2) @ world[:, AT["spine3"]])
     for joint, child, share in (("spine1", "spine2", 1.0 / 3.0), ("spine2", "spine3", 2.0 / 3.0)):
         world[:, AT[joint]] = world[:, 0] @ matrix_from_axis_angle(share * whole)
-        swung(joint, joint, child)
+        if not {"pelvis", "spine3"} <= known.keys():
+            swung(joint, joint, child)
     swung("spine3", "neck", "head")
     world[:, AT["neck"]] = known.get("neck", world[:, AT["neck"]])
     world[:, AT["head"]] = known.get("head", world[:, AT["neck"]])

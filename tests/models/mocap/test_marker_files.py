@@ -39,7 +39,7 @@ def test_an_episode_is_read_from_its_beginning_to_its_end(marker_take, arrays, t
 
 def test_short_gaps_are_bridged_and_long_ones_refused(marker_take, arrays, tmp_path: Path) -> None:
     path, column = tmp_path / "m.npz", MARKERS.index("LKNE")
-    arrays["data"][50:56, column] = arrays["data"][45:48, MARKERS.index("LASI")] = -32768
+    arrays["data"][50:56, column] = arrays["data"][45:48, MARKERS.index("LASI")] = -32768  # held, or filled
     arrays["data"][45:, MARKERS.index("LTHI")] = -32768  # is not needed
     np.savez(path, **arrays)
     found = read_markers(path, 30.0, "b").forward()[1] @ R_ZUP_YUP.T
@@ -52,6 +52,21 @@ def test_short_gaps_are_bridged_and_long_ones_refused(marker_take, arrays, tmp_p
         f"{path}#b: marker LKNE is missing for 0.33 s from frame 5 on; "
         "give takes with gaps of at most 0.25 s, or fill them before"
     )
+
+
+@pytest.mark.parametrize("marker", ["LASI", "RPSI", "STRN", "C7", "RBHD"])
+def test_one_marker_of_a_rigid_part_follows_from_the_others(marker_take, arrays, tmp_path: Path, marker: str) -> None:
+    """Missing in the whole episode, it is known from the same person's other one, and from nobody else's."""
+    path = tmp_path / "m.npz"
+    arrays["data"][45:, MARKERS.index(marker)] = -32768
+    np.savez(path, **arrays, subject=np.array([7, 7]))
+    found = read_markers(path, 30.0, "b").forward()[1] @ R_ZUP_YUP.T
+    for joint in ("left_hip", "right_hip", "neck", "left_knee", "right_shoulder"):
+        np.testing.assert_allclose(found[:, AT[joint]], marker_take.joints[:, AT[joint]], atol=0.006)
+    for others in (arrays, arrays | {"subject": np.array([7, 8])}):
+        np.savez(path, **others)
+        with pytest.raises(InputError, match=f"#b: marker {marker} is missing for 3.00 s from frame 0 on"):
+            read_markers(path, 30.0, "b")
 
 
 def test_a_gap_is_a_straight_line_and_an_end_is_held() -> None:
@@ -76,6 +91,7 @@ def test_a_gap_is_a_straight_line_and_an_end_is_held() -> None:
         ({"data": np.zeros((135, 39, 3))}, f"data is float64 (135, 39, 3), {EXPECTED}"),
         ({"starts": np.array([0, 45, 136])}, f"starts does not cut its 135 frames into 2 episodes; {REMEDY}"),
         ({"starts": np.array([0, 45])}, f"starts does not cut its 135 frames into 2 episodes; {REMEDY}"),
+        ({"subject": np.array([1])}, f"subject is (1,), expected one of each of 2 episodes; {REMEDY}"),
         ({"names": np.array(["a", "c"])}, "has no episode 'b' among its 2; correct the name"),
     ],
 )

@@ -39,8 +39,8 @@ def test_a_pose_comes_back_on_the_same_body(marker_take) -> None:
     assert motion.details["metres_per_unit"][0] == pytest.approx(1.0, abs=0.005)
     ours, theirs = track_joints(body, motion.people[0]), marker_take.joints
     # The whole take is put where the first pelvis faces +x: undone by one turn about z.
-    across = [joints[:, 1, :2] - joints[:, 2, :2] for joints in (ours, theirs)]
-    heading = np.arctan2(np.sum(np.cross(*across)), np.sum(across[0] * across[1]))
+    (x, y), (to_x, to_y) = ((joints[:, 1, :2] - joints[:, 2, :2]).T for joints in (ours, theirs))
+    heading = np.arctan2(np.sum(x * to_y - y * to_x), np.sum(x * to_x + y * to_y))
     turn = Rotation.from_euler("z", heading)
     for side in ("left", "right"):
         for a, b in (("hip", "knee"), ("knee", "ankle"), ("shoulder", "elbow"), ("elbow", "wrist")):
