@@ -41,8 +41,11 @@ def corpus_part(store: Store, settings: Settings, kind: str, numbers: list[int])
     inputs: dict[str, Any] = {"kind": kind, "numbers": numbers, "seed": settings.seed, "body": body.digest}
     takes, mocap = [], config.mocap or Path()
     if kind == "captured":
-        takes = [index_takes(mocap)[number] for number in numbers]
-        inputs["files"] = [[file_digest(path) if path.is_file() else None for path in take.paths] for take in takes]
+        index = index_takes(mocap)
+        takes = [index[number] for number in numbers]
+        paths = {path for take in takes for path in take.paths}
+        digests = {path: file_digest(path) for path in paths if path.is_file()}
+        inputs["files"] = [[digests.get(path) for path in take.paths] for take in takes]
         inputs["index"] = [[take.episodes, take.texts, take.licence, config.left_out(take)] for take in takes]
 
     def compute() -> tuple[dict[str, Any], dict[str, Any]]:

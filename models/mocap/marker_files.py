@@ -6,6 +6,7 @@ names of Plug-in Gait; and `subject` of each episode where the file has it. One 
 may be missing for as long as it likes: it follows from the other three, by where the same person's is elsewhere.
 """
 
+import functools
 from pathlib import Path
 
 import numpy as np
@@ -110,6 +111,13 @@ def bridged(
 
 
 def _checked(path: Path) -> dict[str, np.ndarray]:
+    """The arrays of a file, which is unpacked once for all its episodes."""
+    stamp = path.stat() if path.is_file() else None
+    return _unpacked(path, stamp and (stamp.st_mtime_ns, stamp.st_size))
+
+
+@functools.lru_cache(maxsize=2)
+def _unpacked(path: Path, stamp: tuple[int, int] | None) -> dict[str, np.ndarray]:
     arrays = read_arrays(path, REMEDY)
     missing = [name for name in ("data", "starts", "names", "markers") if name not in arrays]
     if missing:
