@@ -7,8 +7,8 @@ BIN := $(VENV)/bin
 export OMP_NUM_THREADS ?= 1
 
 CORPUS ?= corpus
-DENOISERS := pairs_identity pairs_intergen pairs_timotion_transformer pairs_timotion_mamba pairs_timotion_rwkv \
-  pairs_ponimator singles_identity singles_mdm
+DENOISERS := pairs_identity pairs_intergen pairs_ponimator pairs_plan_identity pairs_plan_timotion_transformer \
+  pairs_plan_timotion_mamba pairs_plan_timotion_rwkv singles_identity singles_mdm
 
 .PHONY: demo test check bench bench-gpu soak rare-falls compare setup system clean
 

@@ -29,35 +29,28 @@ from models.motion.plan import PLAN_FEATURES
 from models.motion.request import MotionRequest
 from models.motion.sample_windows import sample
 from models.motion.schedulers import SamplingConfig
-from models.training.motion.train import MotionTrainConfig
 from pipeline.settings import read_settings
 
 PEOPLE, FRAMES = 2, 210
 TEXT = 576
 MEMORY_FRAMES = (50, 100, 200, 500, 1000)
-ARMS = {
-    "identity": ("identity", False),
-    "plan_identity": ("identity", True),
-    "intergen": ("intergen", False),
-    "ponimator": ("ponimator", False),
-    "plan_timotion_transformer": ("timotion_transformer", True),
-    "plan_timotion_mamba": ("timotion_mamba", True),
-    "plan_timotion_rwkv": ("timotion_rwkv", True),
-}
-"""By name: the file that says how large its bodies' network is, and whether a plan of the usual size goes before."""
+ARMS = (
+    "identity",
+    "plan_identity",
+    "intergen",
+    "ponimator",
+    "plan_timotion_transformer",
+    "plan_timotion_mamba",
+    "plan_timotion_rwkv",
+)
+"""By the name of its file."""
 
 
 def arm_config(name: str) -> MotionModelConfig:
     """Sizes of an arm, for motion of FRAMES at once."""
-    file, planned = ARMS[name]
-    denoiser = read_settings(ROOT / "configs" / "compare" / f"pairs_{file}.yaml", 0).train_motion.denoiser
-    plan = MotionTrainConfig.model_validate({}).plan
-    assert plan is not None
-    return MotionModelConfig(
-        denoiser=denoiser.model_copy(update={"text": TEXT}),
-        plan=plan.denoiser.model_copy(update={"text": TEXT}) if planned else None,
-        max_frames=FRAMES,
-    )
+    config = read_settings(ROOT / "configs" / "compare" / f"pairs_{name}.yaml", 0).train_motion.told_by(TEXT)
+    plan = None if config.plan is None else config.plan.denoiser
+    return MotionModelConfig(denoiser=config.denoiser, plan=plan, max_frames=FRAMES)
 
 
 def random_model(config: MotionModelConfig, device: torch.device) -> MotionModel:
