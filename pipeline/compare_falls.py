@@ -29,13 +29,15 @@ from stages import label, people3d
 
 
 def compare_window(settings: Settings, window: Any, walks: list) -> dict[str, Any]:
-    """Return kinematic figures of one real fall or walk and of its counterparts, all lifted by the same stage."""
+    """Return kinematic figures of one real fall or walk and of its counterparts, all lifted by the same stage, and why
+    counterparts are missing; a real one without any is left out, too."""
     config, body = settings.compare_falls, body_model(settings.run.body)
     rng = generator(settings.seed, "compare_falls", f"{window.clip} {window.person.person} {window.times[-1]}")
     kinds = ("real_falls", "simulated_falls") if window.fall is not None else ("real_walks", "captured_walks")
     rows: list[tuple[str, str, dict[str, float]]] = []
-    make = _maker(settings, body)
-    people = [window.person, *stage.counterparts(config, body, make, window, walks, rng)]
+    make = fall_maker(settings, body)
+    made, missing = stage.counterparts(config, body, make, window, walks, rng)
+    people = [window.person, *made] if made or window.fall is None else []
     for number, person in enumerate(people):
         seen = people3d.Clip([person], window.times, window.camera)
         ((tracks, _),) = people3d.run(settings.people3d, [seen], body)
@@ -43,11 +45,11 @@ def compare_window(settings: Settings, window: Any, walks: list) -> dict[str, An
             event = f"{window.event} {window.clip} {number}" if number else window.event
             found = stage.features(window, track_joints(body, tracks[0]))
             rows.append((kinds[min(number, 1)], event, found))
-    return {"rows": rows, "not_lifted": len(people) - len(rows)}
+    return {"rows": rows, "missing": missing + ["counterpart or original not lifted"] * (len(people) - len(rows))}
 
 
-def _maker(settings: Settings, body: BodyModel) -> MakeFall:
-    """What makes falls: physics, or the motion model, whose falls are told as labels tell them."""
+def fall_maker(settings: Settings, body: BodyModel) -> MakeFall:
+    """Return what makes falls: physics, or the motion model, whose falls are told as labels tell them."""
     if settings.compare_falls.motion == "simulated":
         return functools.partial(simulated_fall, body)
     source = sampled_motion(settings.run.body, settings.sample_motion.model_dump_json())
@@ -56,7 +58,7 @@ def _maker(settings: Settings, body: BodyModel) -> MakeFall:
         functools.partial(standing_pelvis_height, body),
         settings.label.direction_tolerance_deg,
     )
-    return functools.partial(sampled_fall, body, source, audit)
+    return functools.partial(sampled_fall, body, source.sample, audit)
 
 
 def captured_walks(mocap: Path, settings: Settings) -> list:
@@ -99,12 +101,18 @@ def compare_falls(
     found = set_aside.values(step, runner(step, compare_window, work))
     dropped += [{"item": one["item"], "reason": one["reason"]} for one in set_aside.skipped]
     samples: dict[str, list] = {"real_falls": [], "simulated_falls": [], "real_walks": [], "captured_walks": []}
-    for value in found.values():
+    for item, value in found.items():
+        dropped += [{"item": item, "reason": reason} for reason in value["missing"]]
         for kind, event, features in value["rows"]:
             samples[kind].append((event, features))
     compared = stage.run(config, samples, generator(settings.seed, "compare_falls", ""))
     keep = ("impact_time_s", "hip_speed_m_s", "dropped_share", "realtime_factor", "recovered", "dropped")
-    summary = {key: made[key] for key in keep} | compared | {"rejected": dropped, "seed": settings.seed}
+    summary = (
+        {"motion": config.motion}
+        | {key: made[key] for key in keep}
+        | compared
+        | {"rejected": dropped, "seed": settings.seed}
+    )
     summary |= set_aside.summary()
     write_text(out / "falls.json", json.dumps(summary, indent=1))
     set_aside.write_tracebacks(out)

@@ -147,9 +147,10 @@ def counterparts(
     window: Window,
     walks: Sequence[Motion],
     rng: np.random.Generator,
-) -> list[Person2D]:
-    """Return made falls (or, of a walk, captured ones) as the window's camera and a detector would have seen them."""
-    found = []
+) -> tuple[list[Person2D], list[str]]:
+    """Return made falls (or, of a walk, captured ones) as the window's camera and a detector would have seen them, and
+    why others were not made."""
+    found, missing = [], []
     for _ in range(config.counterparts if window.fall is not None else 1):
         try:
             if window.fall is not None:
@@ -159,9 +160,9 @@ def counterparts(
             elif walks:
                 track = walks[int(rng.integers(len(walks)))]
                 found.append(_walked(body, track, window, rng))
-        except Rejected:
-            continue
-    return found
+        except Rejected as rejected:
+            missing.append(rejected.reason)
+    return found, missing
 
 
 def _since(window: Window) -> Fall:

@@ -144,7 +144,7 @@ DEFAULT_KEYS = {
     "corpus_part/falls": "1934143a9e5c777515f1514dc86ec37a",
     "corpus_part/look_alikes": "e46264b09739461db403fbded485f11c",
     "corpus_part/composed": "59b0dceafef1021e5ef543bf6d330ae8",
-    "clip": "0e44139a968bd4bb37f1e6d2b1ab8b5f",
+    "clip": "3a1695b03d7e058890b610314d212393",
     "sample_footage": "f01ed5e2a4a0d001331767aefe5c2f63",
 }
 """Of the settings that nobody changed."""
@@ -161,7 +161,7 @@ KEYS = {
     "corpus_part/falls": "41f87fcb627123126da6ecb8d296b835",
     "corpus_part/look_alikes": "6432019b79c19686ed794418bd6c47fb",
     "corpus_part/composed": "f75f0b8c75074b7be0ca43318cebc7f9",
-    "clip": "2e39b8b012cb552faffa76c89fde6f07",
+    "clip": "f1ed4c1ebe170480717ca2fa03727aca",
     "sample_footage": "a98be5749f2b2fc7bf10891f4d0776b8",
 }
 """Of `VALUES`."""

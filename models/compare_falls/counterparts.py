@@ -26,11 +26,10 @@ from models.falls.scenes import fall_scene
 from models.falls.simulation import check_fall_matches_request, simulate_fall
 from models.geometry.camera import Camera
 from models.geometry.transforms import invert, matrix_from_axis_angle, transform, yaw
-from models.motion_sources.source import MotionSource
 from models.order import CAUSE_DIRECTIONS, Cause, ClipOrder, Direction
 from models.people2d.simulated_detector import DetectorNoiseConfig, simulate_detections
 from models.physics.humanoid import Box
-from models.types import SMPL_JOINTS, Person2D, PersonTrack
+from models.types import SMPL_JOINTS, Motion, Person2D, PersonTrack, Room
 
 CAUSES: tuple[Cause, ...] = ("push", "slip", "faint", "trip", "misstep", "stand_to_sit", "lean")
 DETECTOR = DetectorNoiseConfig(noise=0.01, bias=0.015)
@@ -117,17 +116,24 @@ def simulated_fall(body: BodyModel, wanted: WantedFall, rng: np.random.Generator
     return track, scene.onset_s
 
 
+PerformOrder = Callable[[ClipOrder, Room | None, np.random.Generator], Motion]
+"""`sample` of a source of motion (`models.motion_sources.source`)."""
+
+
 def sampled_fall(
-    body: BodyModel, source: MotionSource, audit: Audit, wanted: WantedFall, rng: np.random.Generator
+    body: BodyModel, perform: PerformOrder, audit: Audit, wanted: WantedFall, rng: np.random.Generator
 ) -> tuple[PersonTrack, float]:
     """Order a fall of such an adult from a source of motion that has no furniture; see `MakeFall`. It begins where the
-    audit says, and is lifted onto what it is to end on as it sinks."""
+    audit says, and is lifted onto what it is to end on as it sinks. Rejected where somebody is to walk before: the
+    words of an order do not say so."""
+    if wanted.walks:
+        raise Rejected("begins_walking", "what comes before a fall is not asked for in words")
     shape = _adult(rng)
     order = ClipOrder(
         event="fall",
         cause=wanted.cause,
         direction=wanted.direction,
-        start="walking" if wanted.walks else "standing",
+        start="standing",
         seconds=wanted.after_s + BEFORE_S,
         fps=SIMULATED_HZ,
         role="person",
@@ -137,7 +143,7 @@ def sampled_fall(
         sex=shape.sex,
         text="",
     )
-    motion = source.sample(order, None, rng)
+    motion = perform(order, None, rng)
     track, joints = motion.people[0], track_joints(body, motion.people[0])
     standing_m = audit.standing_m(track.betas)
     fall = audit.find_fall(joints, motion.timestamps_s, standing_m)

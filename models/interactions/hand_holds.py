@@ -108,14 +108,17 @@ def check_holds(holds: Sequence[Hold], people: int) -> None:
                 "name two who are there",
             )
         others = [*holds[:place], *holds[place + 1 :]]
-        meanwhile = [other for other in others if one.from_s < other.until_s and other.from_s < one.until_s]
-        if any((other.holder, other.hand) == (one.holder, one.hand) for other in meanwhile):
+        own = [other for other in others if (other.holder, other.hand) == (one.holder, one.hand)]
+        # It sets out for the next when it has let go.
+        if any(one.begin_s < other.until_s and other.begin_s < one.until_s for other in own):
             raise InputError(
                 "holds",
                 f"the {one.hand} hand of person {one.holder} is to hold two things at once",
                 "give it one after the other, or use the other hand",
             )
-        hands = 1 + sum(_same_place(one, other) for other in meanwhile)
+        # Most hands are there at once when one of them comes.
+        there = [other for other in others if other.from_s <= one.from_s < other.until_s]
+        hands = 1 + sum(_same_place(one, other) for other in there)
         room = HANDS_ON_TRUNK if one.part in TRUNK_PLACES else 1
         if hands > room:
             raise InputError(
@@ -192,7 +195,8 @@ def _reaching(
             others[hold.held] = held_rest, held_skins, *world
         held_rest, held_skins, other_rotations, other_positions = others[hold.held]
         _, positions = forward_kinematics_numpy(rest, local, pelvis)
-        middle = min(round((hold.from_s + min(hold.until_s, len(local) / fps)) / 2.0 * fps), len(local) - 1)
+        middle = round((max(0.0, hold.from_s) + min(hold.until_s, len(local) / fps)) / 2.0 * fps)
+        middle = min(middle, len(local) - 1)
         shoulder = positions[middle, LIMBS[f"{hold.hand}_hand"].upper]
         place = _place(held_rest, held_skins, hold, shoulder, other_rotations[middle], other_positions[middle])
         rotated = other_rotations[:, place.joint]

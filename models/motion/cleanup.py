@@ -32,7 +32,6 @@ from models.motion.features import (
     CONTACT_SPEED_M_S,
     CONTACTS,
     FEET,
-    POSITIONS,
     ROTATIONS,
     canonicalise,
     from_matrices,
@@ -46,8 +45,6 @@ from models.types import FPS, SMPL_JOINTS
 
 FALL_S = 0.1
 """Before and after somebody drops fast the filter changes."""
-REST_S = 0.15
-"""Standard deviation of how one filter gives way to the other."""
 RUNNING_S = 0.2
 STEP_FRAMES = 5
 """That a step after the body takes: a quarter of a second."""
@@ -57,20 +54,14 @@ ANKLES = (SMPL_JOINTS.index("left_ankle"), SMPL_JOINTS.index("right_ankle"))
 class CleanupConfig(Config):
     """Standard deviations say how far a correction goes before it costs."""
 
-    cutoff_hz: float = Field(default=6.0, gt=0.0, lt=FPS / 2.0)
+    cutoff_hz: float = Field(default=5.0, gt=0.0, lt=FPS / 2.0)
     """Of the zero-lag low-pass filter (Butterworth, fourth order, there and back) over root and rotations: people move
     slower, jitter is faster."""
-    fall_cutoff_hz: float = Field(default=7.5, gt=0.0, lt=FPS / 2.0)
+    fall_cutoff_hz: float = Field(default=7.0, gt=0.0, lt=FPS / 2.0)
     """Of the same filter over the root while it drops at `fall_speed_m_s` and more: falls are over in half a second,
     and lower cut-offs take of their speed (4 Hz a fifth); a higher one lets jitter through."""
     fall_speed_m_s: float = Field(default=1.0, gt=0.0)
     """Metres per second downwards: more than of who sits down; from half of it on the cut-off begins to rise."""
-    rest_cutoff_hz: float = Field(default=0.7, gt=0.0, lt=FPS / 2.0)
-    """Of the same filter over who is at rest: whoever lies, sits or stands still breathes and sways slower, and what
-    trembles then is seen."""
-    rest_speed_m_s: float = Field(default=0.2, gt=0.0)
-    """Metres per second, the mean of the joints, seen through that filter: who is faster is not at rest; from half of
-    it on the cut-off begins to rise."""
     rest_head_m: float = Field(default=0.25, gt=0.0)
     """Metres over the floor of the head, at most, of who rests lying: a head higher than that is borne by nothing."""
     planted_speed_m_s: float = Field(default=0.35, gt=0.0)
@@ -178,8 +169,7 @@ def _plant_feet(
 def _smooth(
     config: CleanupConfig, features: Float[Tensor, "person time 268"]
 ) -> tuple[Float[Tensor, "person time 22 3 3"], Float[Tensor, "person time 3"]]:
-    """Rotations and root, low-pass filtered by `cutoff_hz`; the root by `fall_cutoff_hz` while it drops fast, both by
-    `rest_cutoff_hz` at rest."""
+    """Rotations and root, low-pass filtered by `cutoff_hz`; the root by `fall_cutoff_hz` while it drops fast."""
 
     def filtered(values: Float[Tensor, "person time n"], cutoff_hz: float) -> Float[np.ndarray, "person time n"]:
         sections = butter(4, cutoff_hz, fs=FPS, output="sos")
@@ -193,11 +183,6 @@ def _smooth(
         share = gaussian_filter1d(share, 0.5 * FALL_S * FPS, axis=1, mode="nearest")[..., None]
         if share.any():
             root = (1.0 - share) * root + share * filtered(features[..., :3], config.fall_cutoff_hz)
-        places = filtered(features[..., POSITIONS], config.rest_cutoff_hz).reshape(*root.shape[:2], -1, 3)
-        speed = np.linalg.norm(np.gradient(places, axis=1), axis=-1).mean(axis=-1) * FPS / config.rest_speed_m_s
-        moving = gaussian_filter1d(smoothstep(2.0 * speed - 1.0), REST_S * FPS, axis=1, mode="nearest")[..., None]
-        columns = moving * columns + (1.0 - moving) * filtered(features[..., ROTATIONS], config.rest_cutoff_hz)
-        root = moving * root + (1.0 - moving) * filtered(features[..., :3], config.rest_cutoff_hz)
     columns, root = (torch.as_tensor(values, dtype=torch.float32) for values in (columns, root))
     return matrix_from_columns(columns.unflatten(-1, (22, 6))), root
 

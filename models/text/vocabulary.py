@@ -148,9 +148,8 @@ VERBS: dict[Event, tuple[str, ...]] = {
     "turn_in_bed": ("turns {whom} over in bed", "rolls {whom} over in bed", "repositions {whom} in bed"),
     "talk_in_group": (
         "talks with each other",
-        "chats in a group",
+        "chats with one another",
         "has a conversation together",
-        "gathers in a circle and talks",
     ),
 }
 

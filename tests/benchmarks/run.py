@@ -127,7 +127,8 @@ def import_realtime_factor(folder: Path) -> float:
 
 
 def corpus_batch_ms(folder: Path) -> float:
-    """Time to read 64 windows of 80 frames of a corpus in memory, people in four slots; median of 20 batches."""
+    """Time to read 64 windows of 80 frames of a corpus in memory, with room for as many people as it has; median of 20
+    batches."""
     from models.corpus.reader import read_corpus
     from models.corpus.writer import Item, write_corpus
     from models.motion_sources.procedural import ProceduralEveryday

@@ -8,14 +8,17 @@ import pytest
 from models.animation.gait_curves import procedural_standing, procedural_walking
 from models.body.model import load_body
 from models.body.placement import transform_track
-from models.body.tracks import rest_root, track_joints, track_keypoints
-from models.compare_falls.counterparts import simulated_fall
+from models.body.tracks import rest_root, standing_pelvis_height, track_joints, track_keypoints
+from models.compare_falls.counterparts import sampled_fall, simulated_fall
+from models.compare_falls.fall_audit import Audit
 from models.compare_falls.real_falls import Fall, LiftedClip
 from models.geometry.camera import Camera, intrinsics_from_focal, normal_from_angles, pose_over_floor
 from models.geometry.transforms import transform, yaw
+from models.motion_sources.simulated import PhysicsFalls
 from models.types import Footage, Person2D, Room
 from stages import compare_falls
 from stages.compare_falls import CompareFallsConfig
+from stages.label import LabelConfig, find_fall
 
 CAMERA = Camera(
     intrinsics_from_focal(600, 640, 480), 640, 480, pose_over_floor(normal_from_angles(np.radians(20), 0.0), 2.2)
@@ -101,8 +104,8 @@ def test_counterparts_are_seen_on_the_windows_frames(body):
         CONFIG, [falling(body, "A01_C1")], {"A01_C1.mp4": Fall(3.0, "floor", "supine", "yes", 2.0, "left", "standing")}
     )
     make = functools.partial(simulated_fall, body)
-    seen = compare_falls.counterparts(CONFIG, body, make, windows[0], [], np.random.default_rng(0))
-    assert len(seen) == 2 and not np.allclose(seen[0].keypoints_px, seen[1].keypoints_px)
+    seen, missing = compare_falls.counterparts(CONFIG, body, make, windows[0], [], np.random.default_rng(0))
+    assert len(seen) == 2 and not missing and not np.allclose(seen[0].keypoints_px, seen[1].keypoints_px)
     assert all(person.keypoints_px.shape == windows[0].person.keypoints_px.shape for person in seen)
     walk = procedural_walking(body, np.zeros(10), 9.0, 30.0, np.random.default_rng(0))
     walks = compare_falls.walks_of(
@@ -110,8 +113,18 @@ def test_counterparts_are_seen_on_the_windows_frames(body):
         [clip_of(body, "walk", procedural_walking(body, np.zeros(10), 5.0, 15.0, np.random.default_rng(3)).people[0])],
         {},
     )
-    assert len(compare_falls.counterparts(CONFIG, body, make, walks[0], [walk], np.random.default_rng(0))) == 1
-    assert compare_falls.counterparts(CONFIG, body, make, walks[0], [], np.random.default_rng(0)) == []
+    assert len(compare_falls.counterparts(CONFIG, body, make, walks[0], [walk], np.random.default_rng(0))[0]) == 1
+    assert compare_falls.counterparts(CONFIG, body, make, walks[0], [], np.random.default_rng(0)) == ([], [])
+
+
+def test_why_a_counterpart_is_missing_is_told(body):
+    """The motion model is not told what comes before a fall."""
+    walked = Fall(3.0, "floor", "supine", "yes", 2.0, "left", "walking")
+    windows, _ = compare_falls.falls_of(CONFIG, [falling(body, "A01_C1")], {"A01_C1.mp4": walked})
+    audit = Audit(functools.partial(find_fall, LabelConfig()), functools.partial(standing_pelvis_height, body), 60.0)
+    make = functools.partial(sampled_fall, body, PhysicsFalls(body).sample, audit)
+    found = compare_falls.counterparts(CONFIG, body, make, windows[0], [], np.random.default_rng(0))
+    assert found == ([], ["begins_walking"] * 2)
 
 
 def test_the_comparison_names_what_gives_the_simulation_away():

@@ -20,6 +20,7 @@ from models.motion.evaluation.scenes import Scene
 from models.motion.features import from_matrices, matrices
 from models.motion.interactive_pose import kept_pose
 from models.motion.known_frames import KnownFrames
+from models.motion.plan import PLAN_STRIDE
 from models.motion.request import MotionRequest
 from models.motion.sampler import MotionSampler
 from models.seeds import generator
@@ -45,8 +46,8 @@ MEASURES = (
 
 
 def known_count(frames: int) -> int:
-    """Count the frames that are known at either end; at least two, so that it is known how fast somebody is."""
-    return max(2, round(SHARE * frames))
+    """Count the frames that are known at either end; at least so many that a moment of a plan is among them."""
+    return max(min(PLAN_STRIDE, frames // 2), round(SHARE * frames))
 
 
 def known_ends(features: Float[Tensor, "person time 268"]) -> KnownFrames:
@@ -89,12 +90,12 @@ def sample_between(sampler: MotionSampler, scenes: Sequence[Scene], seed: int) -
     wanted = [replace(scene, features=scene.features[:, :longest]) for scene in scenes]
     requests = [_request(scene, seed) for scene in wanted]
     order = sorted(range(len(requests)), key=lambda k: requests[k].frames)
-    raw = dict(zip(order, replace(sampler, cleanup=None).features([requests[k] for k in order]), strict=True))
+    sampled = dict(zip(order, sampler.sampled([requests[k] for k in order]), strict=True))
     found = []
     for at, (scene, request) in enumerate(zip(wanted, requests, strict=True)):
         assert request.known is not None
-        cleaned = kept_pose(request.known, request.rest, sampler.cleaned(request, raw[at]))
-        found.append(replace(scene, features=cleaned, raw=raw[at], asked=scene.features))
+        cleaned = kept_pose(request.known, request.rest, sampler.cleaned(request, sampled[at]))
+        found.append(replace(scene, features=cleaned, raw=sampled[at].features, asked=scene.features))
     return found
 
 

@@ -92,7 +92,7 @@ def test_an_ordered_fall_begins_when_the_audit_says_and_ends_as_high_as_the_matt
     """By physics as the source: half a second and more after it began to stand, on the floor or lifted onto it."""
     audit = Audit(functools.partial(find_fall, LabelConfig()), functools.partial(standing_pelvis_height, body), 60.0)
     wanted = WantedFall("push", "backward", False, "floor", 3.0)
-    make = functools.partial(sampled_fall, body, PhysicsFalls(body), audit)
+    make = functools.partial(sampled_fall, body, PhysicsFalls(body).sample, audit)
     for seed in range(12):
         try:
             low, onset_s = make(wanted, np.random.default_rng(seed))
@@ -104,7 +104,7 @@ def test_an_ordered_fall_begins_when_the_audit_says_and_ends_as_high_as_the_matt
     first, last = high.transl[[0, -1], 2] - low.transl[[0, -1], 2]
     assert abs(first) < 0.02 and 0.14 < last < 0.22, "who lies is about as much higher"
     with pytest.raises(Rejected, match="no_fall"):
-        sampled_fall(body, Stands(body), audit, wanted, np.random.default_rng(0))
+        sampled_fall(body, Stands(body).sample, audit, wanted, np.random.default_rng(0))
 
 
 class Stands(ProceduralEveryday):

@@ -18,7 +18,7 @@ ARM = Hold("left", "left_forearm", 0.0, 1.0, 3.0, 4.0)
 
 
 def test_hands_that_have_room_are_accepted() -> None:
-    later = replace(ARM, from_s=3.0, until_s=5.0, part="left_upper_arm")
+    later = replace(ARM, begin_s=3.0, from_s=3.5, until_s=5.0, part="left_upper_arm")
     backs = [Hold(side, "back", 0.0, 1.0, 3.0, 4.0, holder=holder) for holder, side in ((1, "right"), (2, "left"))]
     check_holds([ARM, later, *backs, replace(ARM, part="right_forearm", holder=2, hand="right")], 3)
     handles = [Handle(np.array([-0.4, y, 0.2]), np.array([0.0, 0.0, 1.0])) for y in (0.2, -0.2)]
