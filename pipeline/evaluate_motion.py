@@ -68,8 +68,12 @@ def evaluate_motion(
         if not any(stage.is_assisted_rise(row) for row in held.index.rows):
             raise InputError("evaluate_motion.assisted_rises", f"{corpus} holds out no rise with help", "ask for 0")
         rises = read_corpus(corpus, lambda row: row.split in config.splits and stage.is_assisted_rise(row))
-    if config.inbetween and not any(len(row.people) == 2 for row in held.index.rows):
-        raise InputError("evaluate_motion.inbetween", f"{corpus} holds out no scene of two people", "ask for 0")
+    if config.inbetween and not any(
+        len(row.people) == 2 and min(row.frames, config.frames or row.frames) >= inbetweening.MIN_FRAMES
+        for row in held.index.rows
+    ):
+        found = f"{corpus} holds out no scene of two people of {inbetweening.MIN_FRAMES} frames"
+        raise InputError("evaluate_motion.inbetween", found, "ask for 0, or for longer scenes")
     data = MotionData(held, skeleton_of(body), config.frames or scorer.config.max_frames)
     real = scenes_of(data, held, data.held_out(data.where(lambda _: True), config.stride))
     taught = read_corpus(corpus, lambda row: row.split == "train" and len(row.people) in config.people)

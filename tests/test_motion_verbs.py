@@ -309,7 +309,7 @@ def test_motion_is_judged_by_windows_of_scenes_of_the_people_asked_for(trained, 
     for asked, wrong in (
         ("people: [3]", r"people: names 3; the evaluator knows up to 2"),
         ("frames: 900", r"frames: names 900; the evaluator knows up to 160"),
-        ("splits: [train], people: [1], inbetween: 2", r"inbetween: .* holds out no scene of two people; ask for 0"),
+        ("splits: [train], people: [1], inbetween: 2", r"inbetween: .* holds out no scene of two people of 16 frames"),
         ("splits: [train], assisted_rises: 2", r"assisted_rises: .* holds out no rise with help; ask for 0"),
     ):
         (tmp_path / "e.yaml").write_text(f"evaluate_motion: {{{asked}}}")

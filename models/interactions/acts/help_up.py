@@ -4,24 +4,32 @@ from dataclasses import replace
 
 import numpy as np
 
-from models.animation.actor import actor_of
+from models.animation.actor import Actor, actor_of
 from models.animation.props import chair_behind, lowered
+from models.animation.support import Support
 from models.body.subject import Subject
 from models.falls.look_alikes import HULL_M
 from models.interactions.hand_holds import Side, held_share, offer_arms
 from models.interactions.interaction import OFFERED, Interaction, rising_holds
+from models.physics.humanoid import Box
 from models.text.captions import Facts
 from models.types import ACTIONS, take
 
 
-def help_up(resident: Subject, carer: Subject, fps: float, rng: np.random.Generator) -> Interaction:
-    """Return how the resident rises from a chair; the carer holds both forearms from the front, or arm and back from
-    the side."""
+def seated(resident: Subject, fps: float, rng: np.random.Generator) -> tuple[Actor, Support, tuple[Box, ...], int]:
+    """Return somebody who has sat on a chair for a while, the chair and its boxes, and the first frame of sitting."""
     sitter = actor_of(resident, fps, rng, np.zeros(2), 0.0)
     support, boxes = chair_behind(sitter, float(rng.uniform(0.42, 0.5)), np.zeros(2))
     sitter.sit_down(support, 1.5)
     first = sitter.frames
     sitter.sit(support, float(rng.uniform(2.0, 2.8)))
+    return sitter, support, boxes, first
+
+
+def help_up(resident: Subject, carer: Subject, fps: float, rng: np.random.Generator) -> Interaction:
+    """Return how the resident rises from a chair; the carer holds both forearms from the front, or arm and back from
+    the side."""
+    sitter, support, boxes, first = seated(resident, fps, rng)
     begins = (sitter.frames - first) / fps
     seconds = float(rng.uniform(2.2, 3.4))
     sitter.stand_up(support, seconds)

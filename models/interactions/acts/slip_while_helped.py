@@ -12,11 +12,12 @@ from models.animation.floor_transitions import key, upright
 from models.animation.gestures import bend_down, draw_arm, share_of
 from models.animation.keyframes import mirrored_key, perform
 from models.animation.postures import kneeling, on_side, varied
-from models.animation.props import chair_behind, lowered
+from models.animation.props import lowered
 from models.animation.stepping import step_to
 from models.body.subject import Subject
 from models.body.tracks import rest_root, track_joints
 from models.falls.look_alikes import HULL_M
+from models.interactions.acts.help_up import seated
 from models.interactions.hand_holds import Hold, Side, held_share, offer_arms
 from models.interactions.interaction import (
     CHANGE_S,
@@ -155,11 +156,7 @@ def _sinks_walking(resident: Subject, carer: Subject, side: Side, fps: float, rn
 
 def _sinks_risen(resident: Subject, carer: Subject, side: Side, fps: float, rng: np.random.Generator) -> Interaction:
     sign = 1.0 if side == "left" else -1.0
-    sitter = actor_of(resident, fps, rng, np.zeros(2), 0.0)
-    support, boxes = chair_behind(sitter, float(rng.uniform(0.42, 0.5)), np.zeros(2))
-    sitter.sit_down(support, 1.5)
-    first = sitter.frames
-    sitter.sit(support, float(rng.uniform(2.0, 2.8)))
+    sitter, support, boxes, first = seated(resident, fps, rng)
     begins = (sitter.frames - first) / fps
     sitter.stand_up(support, float(rng.uniform(2.2, 3.2)))
     sitter.stand(float(rng.uniform(0.2, 0.8)))

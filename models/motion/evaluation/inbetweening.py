@@ -30,6 +30,8 @@ STRIPS = 8
 """Scenes that film strips show."""
 SHARE = 0.1
 """Of a scene's frames that are known at its begin, and at its end."""
+MIN_FRAMES = 4 * PLAN_STRIDE
+"""Of shorter scenes too little lies between."""
 FILE = "inbetween"
 """Under this name, and that of the arm, film strips are written, and what is known of each row."""
 MEASURES = (
@@ -47,7 +49,7 @@ MEASURES = (
 
 def known_count(frames: int) -> int:
     """Count the frames that are known at either end; at least so many that a moment of a plan is among them."""
-    return max(min(PLAN_STRIDE, frames // 2), round(SHARE * frames))
+    return max(PLAN_STRIDE, round(SHARE * frames))
 
 
 def known_ends(features: Float[Tensor, "person time 268"]) -> KnownFrames:
@@ -78,8 +80,8 @@ def interpolated(
 
 
 def draw_pairs(scenes: Sequence[Scene], count: int, rng: np.random.Generator) -> list[Scene]:
-    """Draw scenes of two people, or take all where there are not so many."""
-    pairs = [scene for scene in scenes if len(scene.roles) == 2]
+    """Draw scenes of two people of MIN_FRAMES and more, or take all where there are not so many."""
+    pairs = [scene for scene in scenes if len(scene.roles) == 2 and scene.features.shape[1] >= MIN_FRAMES]
     return [pairs[k] for k in rng.permutation(len(pairs))[:count]]
 
 
