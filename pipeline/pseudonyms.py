@@ -109,7 +109,7 @@ def _numbers(row: Any) -> dict[str, Any]:
     for key, value in row.items():
         if value is None or isinstance(value, int | float) or (isinstance(value, list) and _all_numbers(value)):
             kept[key] = value
-        elif key == "truth":
+        elif key in ("truth", "uses", "floor_mask"):
             kept[key] = _numbers(value)
     return kept
 

@@ -14,7 +14,7 @@ from pipeline.loaders import body_model
 from pipeline.outcomes import TRACEBACKS, Outcome, SetAside, attempt
 from pipeline.output_folder import holds
 from pipeline.reconstruct_people import find_people, fit_people, ingest_clip
-from pipeline.reconstruct_rooms import build_room
+from pipeline.reconstruct_rooms import build_room, find_floor
 from pipeline.records import ClipRecord, RoomRecord, StoreIndex
 from pipeline.runner import Runner, cached, load_value
 from pipeline.settings import Settings
@@ -75,6 +75,11 @@ def reconstruct(footage: Path, out: str | Path, settings: Settings, runner: Runn
         if record.people2d and cameras[name] in rooms
     ]
     clips |= set_aside.values("lifting people", _lift(store, settings, footage, ready, runner))
+    work = [
+        (name, (store, settings, name, record, [clip for clip in clips.values() if clip.room == name]))
+        for name, record in rooms.items()
+    ]
+    rooms |= set_aside.values("finding floors", runner("finding floors", find_floor, work))
 
     work = [(name, (footage, store, name, record, rooms)) for name, record in clips.items()]
     truths = set_aside.values(

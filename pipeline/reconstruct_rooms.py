@@ -1,24 +1,29 @@
-"""The step of reconstruct that works on cameras: plate, calibration, depth, floor and room from all clips of one."""
+"""The steps of reconstruct that work on cameras: plate, calibration, depth, floor and room from all clips of one; and,
+once people are lifted, the floor that they were on."""
 
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
 from models import types
+from models.body.tracks import track_joints
 from models.depth import checkpoint_digests
+from models.errors import Rejected
 from models.files import file_digest
 from models.footage.coco_sidecar import merged_surfaces
 from models.footage.person_masks import feet_px, sample_key_frames
 from models.geometry.camera_file import moved_from, read_camera
+from models.room.known_floor import seen_joints
 from models.seeds import generator
-from pipeline.loaders import depth_models
+from pipeline.loaders import body_model, depth_models
 from pipeline.reconstruct_plates import CameraClips, load_clips, make_plate
 from pipeline.records import ClipRecord, RoomRecord
-from pipeline.runner import cached
+from pipeline.runner import cached, load_value
 from pipeline.settings import Settings
 from pipeline.store import Artefact, Store
-from stages import calibrate, dataset_report, depth, floor, room
+from stages import calibrate, dataset_report, depth, floor, floor_mask, room
 
 
 def build_room(
@@ -45,6 +50,55 @@ def build_room(
         row["camera_file"] = note
     recomputed = new_plate or new_calibration or new_depth or new_room
     return RoomRecord(artefact.key, plated.key, calibrated.key, scanned.key, row, recomputed)
+
+
+def find_floor(
+    store: Store, settings: Settings, camera: str, record: RoomRecord, clips: list[ClipRecord]
+) -> RoomRecord:
+    """Give a room whose depth is not believed, and of which no sidecar speaks, the floor that people were on; the row
+    says of what it was grown, or why there is none."""
+    built: types.Room = load_value(store, "room", record.room)
+    if built.occlusion or (built.surfaces >= 0).any():
+        return record
+    keys: dict[str, Any] = {
+        "room": record.room,
+        "depth": record.depth,
+        "people2d": [clip.people2d for clip in clips],
+        "people3d": [clip.people3d for clip in clips],
+        "seed": settings.seed,
+    }
+
+    def find() -> tuple[dict[str, np.ndarray], dict[str, float]]:
+        scan: types.DepthScan = load_value(store, "depth", record.depth)
+        people = [one for key in keys["people2d"] if key for one in load_value(store, "people2d", key)]
+        body = body_model(settings.run.body)
+        lifted = []
+        for seen, key in zip(keys["people2d"], keys["people3d"], strict=True):
+            if key is not None:
+                by_name = {one.person: seen_joints(one) for one in load_value(store, "people2d", seen)}
+                tracks = load_value(store, "people3d", key).people
+                lifted += [(track_joints(body, one), by_name[one.person]) for one in tracks if one.person in by_name]
+        rng = generator(settings.seed, "floor_mask", camera)
+        value = floor_mask.run(settings.floor_mask, built.plate, scan.depth, built.camera, people, lifted, rng)
+        return {"floor": value.floor}, {"known_share": value.known_share, "area_m2": value.area_m2}
+
+    clips_read = [clip.ingest for clip in clips]
+    try:
+        found, mask, new_mask = cached(store, "floor_mask", floor_mask.VERSION, settings.floor_mask, keys, find)
+        inputs = {"room": record.room, "floor_mask": mask.key, "ingest": clips_read, "camera": camera}
+        version = room.VERSION * 100 + floor.VERSION
+        value, artefact, new_room = cached(
+            store,
+            "room",
+            version,
+            settings.room,
+            inputs,
+            lambda: (room.with_floor(settings.room, built, found["floor"]), {}),
+        )
+    except Rejected as rejected:
+        return replace(record, row=record.row | {"floor_mask": {"of": None, "why": rejected.detail}})
+    row = record.row | dataset_report.floor_row(value, mask.meta["figures"])
+    return replace(record, room=artefact.key, row=row, recomputed=record.recomputed or new_mask or new_room)
 
 
 def _calibrate(

@@ -153,6 +153,7 @@ class Settings:
     depth_models: Section["DepthModelsConfig"] = Section("models.depth:DepthModelsConfig")
     depth: Section["DepthConfig"] = Section("stages.depth:DepthConfig")
     floor: Section["FloorConfig"] = Section("models.geometry.plane_fit:FloorConfig")
+    floor_mask: Section["FloorMaskConfig"] = Section("stages.floor_mask:FloorMaskConfig")
     room: Section["RoomConfig"] = Section("stages.room:RoomConfig")
     people3d: Section["People3DConfig"] = Section("stages.people3d:People3DConfig")
     smooth: Section["SmoothConfig"] = Section("stages.smooth:SmoothConfig")

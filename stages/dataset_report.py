@@ -207,6 +207,7 @@ def room_row(
         "floor_residual_m": room.floor_residual_m,
         "scale_disagreement": room.scale_disagreement,
         "occlusion": room.occlusion,
+        "uses": uses(room),
         "calibration": calibration.method,
         "calibration_residual_px": calibration.residual_px,
         "calibration_frames": calibration.frames_used,
@@ -216,6 +217,25 @@ def room_row(
         "walkable_m2": float(room.walkable.sum() * room.grid_cell_m**2),
         "people_removed_from_plate": plate["sitters_removed"],
         **{name: plate[name] for name in PLATE_FIGURES},
+        "verdict": room.verdict,
+    }
+
+
+def uses(room: Room) -> dict[str, bool]:
+    """Say what a room is good for: to stand on its floor, to be hidden in it, to touch its furniture."""
+    return {
+        "floor": bool(room.walkable.any()),
+        "occlusion": room.occlusion,
+        "contact": room.occlusion and bool(room.supports),
+    }
+
+
+def floor_row(room: Room, figures: Mapping[str, float]) -> dict[str, Any]:
+    """Return what a summary says of a room differently, and besides, once its floor was grown from people."""
+    return {
+        "uses": uses(room),
+        "walkable_m2": float(room.walkable.sum() * room.grid_cell_m**2),
+        "floor_mask": {"of": "people", **figures, "image_share": float((room.surfaces >= 0).mean())},
         "verdict": room.verdict,
     }
 
@@ -237,6 +257,9 @@ def stand_ins(
     lines += [f"2D poses: {backend}." for backend in backends]
     if any(room["calibration"] == "people" for room in reconstruction["rooms"]):
         lines.append("Camera: no camera file; height, pitch and focal length found from the people seen.")
+    grown = sum(room.get("floor_mask", {}).get("known_share") is not None for room in reconstruction["rooms"])
+    if grown:
+        lines.append(f"Floor of {grown} room(s): grown from where people stood and lay, in place of the depth's.")
     if not own_body:
         lines.append("Body: baked from Anny, in place of a licensed SMPL file.")
     if "starter" in motion:

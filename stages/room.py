@@ -8,28 +8,30 @@ where the floor mask says, or where people were seen to stand. DESIGN §4, room.
 """
 
 import logging
-from typing import Any, Protocol, cast, runtime_checkable
+from dataclasses import replace
+from typing import Any, Protocol, runtime_checkable
 
 import numpy as np
 from jaxtyping import Bool, Float, Int, UInt8
 from pydantic import Field, model_validator
 from scipy import ndimage
-from scipy.spatial import ConvexHull, QhullError
 
-from models.config import Config
+from models.errors import Rejected
 from models.geometry.camera import Camera
-from models.types import SURFACE_LABELS, Room, SupportSurface
+from models.room.supports import SupportsConfig, support_surfaces
+from models.types import SURFACE_LABELS, Room
 
 log = logging.getLogger(__name__)
 
 FREE, OCCUPIED, UNSEEN = 0, 1, 2
+NOWHERE = "nowhere to stand"
 
 VERSION = 1
 _RETIRED = {"stature_m": [1.45, 2.0]}
 """Keys that no longer say anything, and the defaults that they had."""
 
 
-class RoomConfig(Config):
+class RoomConfig(SupportsConfig):
     """How finely the room is cut up, and when its depth is believed."""
 
     cell_m: float = Field(0.08, ge=0.03, le=0.3)
@@ -46,12 +48,6 @@ class RoomConfig(Config):
     """Walkable cells keep this distance, metres, from everything else."""
     footprint_m: float = Field(0.35, gt=0.0)
     """Without a trusted depth, one can stand this close, metres, to where people stood."""
-    seat_heights_m: tuple[float, float] = (0.3, 0.7)
-    """Chairs and sofas, and level things that nothing labels, have their tops between these heights, metres."""
-    bed_heights_m: tuple[float, float] = (0.2, 1.0)
-    """Beds have their tops between these heights, metres."""
-    support_area_m2: float = Field(0.12, gt=0.0)
-    """Tops of a smaller area, square metres, support nobody."""
     max_scale_disagreement: float = Field(0.15, gt=0.0)
     """Relative difference of the depth's own scale from the people's or the file's beyond which occlusion is off."""
     max_shape_disagreement: float = Field(0.15, gt=0.0)
@@ -142,10 +138,8 @@ def run(
         signed = signed_distance(occupancy, config.cell_m)
     else:
         walkable = _walkable_believed(config, flat, floor_z, camera, feet_world, origin, shape)
-        occupancy = np.full(shape, UNSEEN, dtype=np.int64)
-        occupancy[walkable] = FREE
+        occupancy, signed = _nothing_solid(config, walkable, shape)
         supports = ()
-        signed = np.full(shape, float(np.linalg.norm(shape)) * config.cell_m)
     return Room(
         room=room,
         camera=camera,
@@ -164,6 +158,43 @@ def run(
         occlusion=trusted,
         verdict=verdict(config, floor, walkable),
     )
+
+
+def with_floor(config: RoomConfig, room: Room, floor: Bool[np.ndarray, "height width"]) -> Room:
+    """Return a room whose depth is not believed with a mask of its floor: one can stand there, away from all else.
+
+    Raises Rejected("floor_mask") where that is less than near where people stood.
+    """
+    assert not room.occlusion
+    camera, label = room.camera, SURFACE_LABELS.index("floor")
+    floor_z = _floor_depth(camera)
+    depth = lay_floor(room.depth, floor_z, floor)
+    origin, shape = _grid_extent(config, camera.unproject(camera.pixel_grid(), depth), depth)
+    walkable = _walkable_believed(config, floor, floor_z, camera, None, origin, shape)
+    if walkable.sum() * config.cell_m**2 < room.walkable.sum() * room.grid_cell_m**2:
+        raise Rejected("floor_mask", "one can stand on less of it than near where people stood")
+    occupancy, signed = _nothing_solid(config, walkable, shape)
+    problems = [problem for problem in room.verdict.split("; ") if problem != NOWHERE]
+    return replace(
+        room,
+        depth=depth,
+        surfaces=np.where(floor, label, room.surfaces),
+        walkable=walkable,
+        occupancy=occupancy,
+        signed_distance=signed,
+        grid_origin=origin,
+        grid_cell_m=config.cell_m,
+        verdict="; ".join(problems if walkable.any() else [*problems, NOWHERE]),
+    )
+
+
+def _nothing_solid(
+    config: RoomConfig, walkable: Bool[np.ndarray, "x y"], shape: tuple[int, int, int]
+) -> tuple[Int[np.ndarray, "x y z"], Float[np.ndarray, "x y z"]]:
+    """Occupancy and signed distance of a room of which only the floor is known."""
+    occupancy = np.full(shape, UNSEEN, dtype=np.int64)
+    occupancy[walkable] = FREE
+    return occupancy, np.full(shape, float(np.linalg.norm(shape)) * config.cell_m)
 
 
 def lay_floor(
@@ -215,40 +246,6 @@ def signed_distance(occupancy: Int[np.ndarray, "x y z"], cell_m: float) -> Float
     return np.where(occupied, cell_m / 2 - inside, outside - cell_m / 2)
 
 
-def support_surfaces(
-    config: RoomConfig, points: Float[np.ndarray, "height width 3"], surfaces: Int[np.ndarray, "height width"]
-) -> tuple[SupportSurface, ...]:
-    """Find tops of beds, chairs and sofas: by label, or, where nothing is labelled, level patches of that height."""
-    up, height = upward(points), points[..., 2]
-    wanted = {label: surfaces == SURFACE_LABELS.index(label) for label in ("bed", "sofa", "chair")}
-    if not any(mask.any() for mask in wanted.values()):
-        wanted = {"other": surfaces == -1}
-    supports = []
-    for label, mask in wanted.items():
-        low, high = config.bed_heights_m if label == "bed" else config.seat_heights_m
-        level = up & (height > low) & (height < high)
-        # A labelled piece is one piece, backrest and all; unlabelled tops are separated by their edges.
-        piece = mask if label != "other" else mask & level
-        pieces, count = cast(tuple[np.ndarray, int], ndimage.label(piece, structure=np.ones((3, 3))))
-        for number in range(1, count + 1):
-            top = points[(pieces == number) & level]
-            if len(top) < 30:
-                continue
-            middle = _main_height(top[:, 2])
-            support = _support(config, label, middle, top[np.abs(top[:, 2] - middle) < 0.1, :2])
-            if support is not None:
-                supports.append(support)
-    return tuple(supports)
-
-
-def upward(points: Float[np.ndarray, "height width 3"], lean_deg: float = 30.0) -> Bool[np.ndarray, "height width"]:
-    """Mark pixels whose surface faces up, by differences between neighbours a few pixels apart."""
-    smooth = np.stack([ndimage.gaussian_filter(points[..., axis], 1.5) for axis in range(3)], axis=-1)
-    normals = np.cross(np.gradient(smooth, axis=0), np.gradient(smooth, axis=1))
-    length = np.maximum(np.linalg.norm(normals, axis=-1), 1e-12)
-    return np.abs(normals[..., 2]) / length > np.cos(np.radians(lean_deg))
-
-
 def verdict(config: RoomConfig, floor: Floor, walkable: Bool[np.ndarray, "x y"]) -> str:
     """Say 'ok', or everything that is wrong with the room, in words."""
     problems = []
@@ -263,7 +260,7 @@ def verdict(config: RoomConfig, floor: Floor, walkable: Bool[np.ndarray, "x y"])
     if floor.found and floor.inlier_ratio < config.min_inlier_ratio:
         problems.append(f"only {100 * floor.inlier_ratio:.0f} % of the floor is flat")
     if not walkable.any():
-        problems.append("nowhere to stand")
+        problems.append(NOWHERE)
     return "; ".join(problems) or "ok"
 
 
@@ -361,28 +358,3 @@ def _walkable_believed(
     if free.all():
         return np.zeros(shape[:2], dtype=bool)
     return np.asarray(ndimage.distance_transform_edt(free, sampling=config.cell_m)) <= config.footprint_m
-
-
-def _main_height(heights: Float[np.ndarray, "point"]) -> float:
-    """Median height of the largest level part: the 10 cm band that holds most points."""
-    counts, edges = np.histogram(heights, bins=np.arange(heights.min() - 0.05, heights.max() + 0.1, 0.05))
-    band = np.convolve(counts, np.ones(2), mode="valid") if len(counts) > 1 else counts
-    start = int(np.argmax(band))
-    chosen = heights[(heights >= edges[start]) & (heights <= edges[min(start + 2, len(edges) - 1)])]
-    return float(np.median(chosen))
-
-
-def _support(config: RoomConfig, label: str, height: float, top: Float[np.ndarray, "point 2"]) -> SupportSurface | None:
-    """The convex outline of a level top, or None if it is too small; the outermost twentieth are mixed edge pixels."""
-    if len(top) < 10:
-        return None
-    # Cells, so that near parts, of more pixels, do not outweigh far ones.
-    cells = np.unique(np.floor(top / 0.05).astype(np.int64), return_counts=True, axis=0)
-    solid = cells[0][cells[1] >= 2]
-    if len(solid) * 0.05**2 < config.support_area_m2:
-        return None
-    try:
-        hull = ConvexHull((solid + 0.5) * 0.05)
-    except QhullError:
-        return None
-    return SupportSurface(label=label, height_m=height, outline=(solid[hull.vertices] + 0.5) * 0.05)

@@ -1,16 +1,64 @@
 """Shapes are checked at run time in every test: jaxtyping + beartype over our packages; and a small corpus to test
 with."""
 
+from collections.abc import Callable
 from dataclasses import replace
 
 import numpy as np
 import pytest
 from jaxtyping import install_import_hook
+from scipy import ndimage
 
 # A whole number is a fine float, as in PEP 484.
 install_import_hook(
     ["pipeline", "stages", "models"], "beartype.beartype(conf=beartype.BeartypeConf(is_pep484_tower=True))"
 )
+
+
+@pytest.fixture(scope="session")
+def standing() -> Callable:
+    """Return what puts somebody as thin as a stick before a camera, at each of some places in turn, each twice."""
+    from models.geometry.camera import Camera
+    from models.types import Person2D
+
+    heights = np.full(17, 1.45)
+    heights[[0, 5, 6, 7, 8, 9, 10]] = 1.5, 1.38, 1.38, 1.1, 1.1, 0.85, 0.85
+    heights[[11, 12, 13, 14, 15, 16]] = 0.9, 0.9, 0.48, 0.48, 0.09, 0.09
+
+    def put(camera: Camera, places: list[tuple[float, float]], lifted: float = 0.0, score: float = 0.9) -> Person2D:
+        pixels = camera.project(np.array([[[x, y, z + lifted] for z in heights] for x, y in (*places, *places)]))
+        return Person2D(
+            person="person_1",
+            role="person",
+            visible=np.ones(len(pixels), dtype=bool),
+            boxes_px=np.concatenate([pixels.min(axis=1), pixels.max(axis=1)], axis=1),
+            keypoints_px=pixels,
+            scores=np.full(pixels.shape[:2], score),
+        )
+
+    return put
+
+
+@pytest.fixture(scope="session")
+def drawn_room() -> tuple:
+    """Camera, plate, depth and floor of a room: a rug on tiles, and three walls, lit differently, of about the tiles'
+    grey."""
+    from models.geometry.camera import Camera, intrinsics_from_focal, normal_from_angles, pose_over_floor
+
+    rng, pose = np.random.default_rng(0), pose_over_floor(normal_from_angles(0.3, 0.0), 2.0)
+    camera = Camera(intrinsics_from_focal(520.0, 640, 480), 640, 480, pose)
+    rays, start = camera.rays_camera(camera.pixel_grid()) @ pose[:3, :3].T, pose[:3, 3]
+    with np.errstate(divide="ignore", invalid="ignore"):
+        planes = [(2, 0.0), (0, 6.0), (1, -2.2), (1, 2.4)]
+        hits = np.stack([(at - start[axis]) / rays[..., axis] for axis, at in planes])
+    hits = np.where(hits > 1e-9, hits, np.inf)
+    which, depth = hits.argmin(axis=0), hits.min(axis=0)
+    x, y, _ = np.moveaxis(start + rays * depth[..., None], -1, 0)
+    colour = np.array([(150, 140, 130), (186, 180, 170), (205, 200, 190), (170, 165, 158)])[which].astype(float)
+    colour[(which == 0) & (np.abs(y) < 1.0) & (x > 2.4) & (x < 4.6)] = (150, 60, 60)
+    texture = ndimage.gaussian_filter(rng.normal(0.0, 1.0, depth.shape), 1.5)
+    colour += (texture / texture.std() * np.where(which == 0, 7.0, 2.0))[..., None]
+    return camera, np.clip(colour, 0, 255).astype(np.uint8), depth, which == 0
 
 
 @pytest.fixture(scope="session")

@@ -1,4 +1,5 @@
-"""Commands that measure: `careclips evaluate` (the gain), `evaluate people`, `evaluate motion`."""
+"""Commands that measure: `careclips evaluate` (the gain), `evaluate people`, `evaluate rooms`,
+`evaluate motion`."""
 
 from pathlib import Path
 from typing import Annotated, Any
@@ -78,6 +79,19 @@ def people(
         settings.run.workers,
     )
     print_summary(summary)
+
+
+@evaluate_app.command("rooms")
+def rooms(
+    store: Annotated[str, typer.Option(help="Store that `reconstruct` made.")],
+    truth: Annotated[Path, typer.Option(help="JSON file of rooms drawn by hand (docs/formats.md).")],
+    out: Figures,
+    prefect: Prefect = False,
+) -> None:
+    """Measure rebuilt rooms: their floors against floors drawn by hand."""
+    from pipeline.evaluate_rooms import evaluate_rooms
+
+    print_summary(run_verb("evaluate-rooms", prefect, lambda _: evaluate_rooms(store, truth, out)))
 
 
 @evaluate_app.command("motion")

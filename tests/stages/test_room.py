@@ -5,9 +5,10 @@ from dataclasses import dataclass, replace
 import numpy as np
 import pytest
 
+from models.errors import Rejected
 from models.geometry.camera import Camera, intrinsics_from_focal, normal_from_angles, pose_over_floor
 from models.types import SURFACE_LABELS
-from stages.room import FREE, OCCUPIED, UNSEEN, RoomConfig, lay_floor, run
+from stages.room import FREE, OCCUPIED, UNSEEN, RoomConfig, lay_floor, run, with_floor
 
 WIDTH, HEIGHT = 320, 240
 BED = ((1.6, -1.9, 0.0), (3.6, -0.9, 0.5))
@@ -146,6 +147,25 @@ def test_without_mask_or_trust_one_stands_where_people_stood():
     assert abs(stood.sum() * room.grid_cell_m**2 - 2 * np.pi * 0.35**2) < 0.15
     nowhere = build(fit=bad, surfaces=None)
     assert not nowhere.walkable.any() and nowhere.verdict.endswith("nowhere to stand")
+
+
+def test_a_floor_that_is_found_later_is_stood_on_away_from_all_else():
+    bad = replace(FIT, found=False)
+    nowhere = build(fit=bad, surfaces=None, depth=DEPTH * 1.4)
+    room = with_floor(RoomConfig(), nowhere, LABELS == 0)
+    assert room.verdict == "no floor in the depth: occlusion is off" and not room.occlusion
+    assert room.walkable[cell(room, 3.0, 0.5)] and room.occupancy[cell(room, 3.0, 0.5, 0.3)] == FREE
+    assert not room.walkable[cell(room, 2.5, -1.2)] and not room.walkable[cell(room, 3.0, 1.95)]
+    np.testing.assert_allclose(room.depth[LABELS == 0], DEPTH[LABELS == 0], rtol=1e-6)
+    np.testing.assert_array_equal(room.surfaces == 0, LABELS == 0)
+    labelled = build(fit=bad)
+    assert abs(int(room.walkable.sum()) - int(labelled.walkable.sum())) / labelled.walkable.sum() < 0.02
+    nothing = with_floor(RoomConfig(), nowhere, np.zeros_like(LABELS, dtype=bool))
+    assert nothing.verdict == nowhere.verdict and not nothing.walkable.any()
+    feet = np.array([[2.0, 0.5, 0.0], [3.0, 0.6, 0.0]])
+    stood = build(fit=bad, surfaces=None, feet_world=feet)
+    with pytest.raises(Rejected, match="one can stand on less of it than near where people stood"):
+        with_floor(RoomConfig(), stood, np.zeros_like(LABELS, dtype=bool))
 
 
 def test_a_retired_key_is_passed_over_and_stays_in_artefact_keys(caplog):
