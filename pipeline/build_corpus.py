@@ -16,6 +16,7 @@ from models.corpus.reader import read_index
 from models.corpus.statistics import index_rows, summary
 from models.corpus.writer import join_corpora, write_corpus, write_pack
 from models.errors import InputError
+from models.falls.sampling import RESIDENT_YEARS
 from models.files import file_digest, write_text
 from models.interactions.kinds import INTERACTION_KINDS, InteractionKind
 from models.mocap.importers.indexed_folder import index_takes
@@ -47,6 +48,9 @@ def corpus_part(store: Store, settings: Settings, kind: str, numbers: list[int])
         digests = {path: file_digest(path) for path in paths if path.is_file()}
         inputs["files"] = [[digests.get(path) for path in take.paths] for take in takes]
         inputs["index"] = [[take.episodes, take.texts, take.licence, config.left_out(take)] for take in takes]
+
+    if kind == "falls" and config.fall.age_years[0] < RESIDENT_YEARS:
+        inputs["called"] = "by age"  # parts of before called everybody a resident
 
     def compute() -> tuple[dict[str, Any], dict[str, Any]]:
         make = {"falls": corpus.fall_part, "look_alikes": corpus.look_alike_part}

@@ -188,9 +188,10 @@ def fall_facts(motion: Motion) -> Facts:
     """Return what a caption may say of a simulated fall: as it happened, not as it was asked for."""
     details = motion.details
     recovered = bool(details["recovered"])
+    role = motion.people[0].role
     facts = Facts(
         "fall",
-        role="resident",
+        role=role,
         sex=sex_of(details["sex"]),
         age=age_of(details["age_years"]),
         cause=details["cause"],
@@ -199,7 +200,7 @@ def fall_facts(motion: Motion) -> Facts:
     )
     if recovered and details["ends"] != "standing":
         # Still on the bed or the chair: nobody who sees it would speak of a fall.
-        return Facts(details["ends"], role="resident", sex=facts.sex, age=facts.age)
+        return Facts(details["ends"], role=role, sex=facts.sex, age=facts.age)
     if recovered:
         return facts
     pace = pace_of("fall", details["impact_s"] - details["onset_s"])

@@ -346,7 +346,17 @@ def compute_metrics(
     distances = [row["closest"] for row in evaluated.measured if row["closest"] is not None]
     theirs = [row["closest"] for row in real.measured if row["closest"] is not None]
     result["closest_shift_cm"] = distance_shift_cm(distances, theirs) if distances and theirs else None
+    result["fell_by_cause"] = _fell_by_cause(evaluated)
     return result
+
+
+def _fell_by_cause(evaluated: EvaluatedScenes) -> dict[str, dict[str, float]]:
+    """Of falls by what caused them: how many there are, and the share that the audit finds."""
+    found: dict[str, list[float]] = {}
+    for scene, row in zip(evaluated.scenes, evaluated.measured, strict=True):
+        if (fell := row["action"]) is not None and "cause" in scene.row.details:
+            found.setdefault(scene.row.details["cause"], []).append(fell)
+    return {cause: {"scenes": len(fell), "fell": float(np.mean(fell))} for cause, fell in sorted(found.items())}
 
 
 def _mean(

@@ -22,8 +22,10 @@ from models.geometry.transforms import invert, matrix_from_axis_angle, transform
 from models.order import CAUSE_DIRECTIONS, Cause, Direction
 from models.physics.humanoid import Box
 from models.physics.room_boxes import in_frame, room_boxes
-from models.types import Motion, Room, take
+from models.types import Motion, Role, Room, take
 
+RESIDENT_YEARS = 60.0
+"""Age from which somebody who falls is a resident; who is younger may be anybody, and is called a person."""
 RISINGS: tuple[Aftermath, ...] = ("tries_to_get_up", "crawls", "gets_up")
 
 
@@ -39,7 +41,7 @@ class FallsConfig(Config):
     rest_seconds: tuple[float, float] = (1.0, 3.0)
     """How long somebody is seen lying after coming to rest."""
     age_years: tuple[float, float] = (60.0, 97.0)
-    """Youngest and oldest who fall."""
+    """Youngest and oldest who fall: a resident from 60 on, else anybody."""
     stature_m: tuple[float, float] = (1.45, 1.88)
     """Shortest and tallest who fall, standing height in metres."""
     build: tuple[float, float] = (0.1, 0.9)
@@ -81,7 +83,8 @@ def simulated(
     )
     every = int(np.ceil(SIMULATED_HZ / config.hz))
     start = "walking" if rng.random() < 0.5 else "standing"
-    subject = Subject(body, betas, age, "resident", body_mass_kg(stature, build), sex)
+    role: Role = "resident" if age >= RESIDENT_YEARS else "person"
+    subject = Subject(body, betas, age, role, body_mass_kg(stature, build), sex)
     scene = fall_scene(subject, cause, direction, start, config.seconds, config.hz * every, rng)
     recovers = CAUSES[cause].can_recover and rng.random() < config.recovering
     T = np.eye(4)

@@ -176,6 +176,16 @@ def test_falls_say_what_happened(body):
     ), "a part depends on its numbers alone"
 
 
+def test_who_is_too_young_for_a_resident_is_a_person(body):
+    young = CorpusConfig(fall=FallsConfig(age_years=(20.0, 44.0)), captions=4)
+    (item, *_), _ = corpus.fall_part(young, body, range(3), 0)
+    assert item.motion.people[0].role == "person" and 20.0 <= item.motion.details["age_years"] <= 44.0
+    words = " ".join(item.texts).lower()
+    assert "resident" not in words and "elderly" not in words and "young" in words
+    motion = simulated(FallsConfig(age_years=(60.0, 61.0)), body, "slip", "backward", np.random.default_rng(0))
+    assert motion.people[0].role == "resident"
+
+
 def test_who_is_held_up_by_furniture_teaches_no_rest_on_nothing(body):
     items, _ = corpus.fall_part(CONFIG, body, range(8), 0)
     lies = next(i.motion for i in items if i.kind == "fall" and i.motion.details["landing"] == "floor")

@@ -1,6 +1,7 @@
 import functools
 import itertools
 import json
+from collections import Counter
 from dataclasses import replace
 
 import numpy as np
@@ -103,6 +104,9 @@ def test_an_arm_of_real_motion_is_as_real_and_a_spoiled_one_is_not(scenes, judge
     assert bad["jerk_ratio"][0] > 5.0 and bad["penetration_cm"][0] > 25.0 > copy["penetration_cm"][0]
     assert bad["foot_skate_cm_s"][0] > 50.0 > real["foot_skate_cm_s"][0]
     assert copy["fall_action_agreement"][0] == 1.0 and copy["closest_shift_cm"] == 0.0
+    causes = [scene.row.details["cause"] for scene in scenes if scene.row.kind == "fall"]
+    assert {cause: row["scenes"] for cause, row in copy["fell_by_cause"].items()} == Counter(causes)
+    assert all(row["fell"] == 1.0 for row in copy["fell_by_cause"].values())
     for row in summary.values():
         for name in ("fid", "kid", "mm_dist", "diversity", "penetration_cm", "jerk_ratio"):
             if row[name] is None:

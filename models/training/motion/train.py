@@ -61,8 +61,8 @@ class MotionTrainConfig(TrainConfig):
     text_dropout: float = renamed("withheld", "text_dropout", 0.1, ge=0.0, le=1.0)
     """Share of captions withheld, for classifier-free guidance."""
     role_dropout: float = renamed("veiled", "role_dropout", 0.3, ge=0.0, le=1.0)
-    """Share of scenes whose people are called by other roles than theirs: falls are residents' in the corpus, yet a
-    visitor falls as a resident does."""
+    """Share of scenes whose people are called by other roles than theirs: most falls are residents' in the corpus,
+    yet a visitor falls as a resident does."""
     high_noise_fraction: float = renamed("noisier", "high_noise_fraction", 0.5, ge=0.0, le=1.0)
     """Share of diffusion steps drawn where a motion can be told by its caption alone
     (`models.motion.noise_schedule.sample_timesteps`)."""
@@ -121,7 +121,7 @@ def drop_roles(
     """Return roles, but in a share of the scenes others: who is alone is called anything, people together are all
     `person`.
 
-    Falls are residents' and captures nobody's in particular, yet a visitor falls as a resident does.
+    Most falls are residents' and captures nobody's in particular, yet a visitor falls as a resident does.
     """
     people = (roles >= 0).sum(1, keepdim=True)
     drawn = torch.randint(len(ROLES), (len(roles), 1), generator=generator).to(roles)
