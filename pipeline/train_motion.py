@@ -101,7 +101,9 @@ def train_motion(
         )
     data = MotionData(read, skeleton, config.max_frames)
     if first and not texts.exists():
-        write_texts(texts, encoder(), [caption for row in read.index.rows for caption in row.texts])
+        captions = [caption for row in read.index.rows for caption in row.texts]
+        log.info("encoding %d captions, once", len(captions))
+        write_texts(texts, encoder(), captions)
     training.wait_for_everyone(machine.device)
     # Machines that only train have no text network; where one is named, it has to be the file's.
     cache = TextCache(texts, encoder() if "text" in (settings.values.get("sample_motion") or {}) else None)
