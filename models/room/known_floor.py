@@ -13,7 +13,7 @@ from scipy import ndimage
 from scipy.spatial import ConvexHull, QhullError
 
 from models.geometry.camera import Camera
-from models.types import SMPL_JOINTS, Person2D
+from models.types import COCO_KEYPOINTS, SMPL_JOINTS, Person2D
 
 ANKLE_M = 0.09
 """Height of an ankle over the floor it stands on, metres."""
@@ -32,11 +32,9 @@ MIN_ISLAND = 0.1
 """Of the largest island; smaller ones are images in mirrors and windows."""
 _SHOULDERS, _LEGS = [5, 6], ((11, 13, 15), (12, 14, 16))
 _PELVIS, _NECK = SMPL_JOINTS.index("pelvis"), SMPL_JOINTS.index("neck")
-_KEYPOINTS = {
-    0: "head", 5: "left_shoulder", 6: "right_shoulder", 7: "left_elbow", 8: "right_elbow", 9: "left_wrist",
-    10: "right_wrist", 11: "left_hip", 12: "right_hip", 13: "left_knee", 14: "right_knee", 15: "left_ankle",
-    16: "right_ankle",
-}  # fmt: skip
+_KEYPOINTS = {name: COCO_KEYPOINTS.index(name) for name in SMPL_JOINTS if name in COCO_KEYPOINTS} | {
+    "head": COCO_KEYPOINTS.index("nose")
+}
 
 
 def standing_places(camera: Camera, people: Iterable[Person2D], min_score: float = 0.3) -> Float[np.ndarray, "place 2"]:
@@ -62,7 +60,7 @@ def standing_places(camera: Camera, people: Iterable[Person2D], min_score: float
 def seen_joints(person: Person2D, min_score: float = 0.3) -> Bool[np.ndarray, "time 24"]:
     """Tell which of SMPL's joints were seen in each frame: those that are keypoints, too."""
     seen = np.zeros((len(person.visible), len(SMPL_JOINTS)), dtype=bool)
-    for keypoint, name in _KEYPOINTS.items():
+    for name, keypoint in _KEYPOINTS.items():
         seen[:, SMPL_JOINTS.index(name)] = person.visible & (person.scores[:, keypoint] >= min_score)
     return seen
 
