@@ -62,6 +62,34 @@ def drawn_room() -> tuple:
 
 
 @pytest.fixture(scope="session")
+def bare_room() -> Callable:
+    """Return what makes a room of which nothing is known but how it looks, and what surfaces show there."""
+    from models.types import Room
+
+    def made(camera, plate: np.ndarray, depth: np.ndarray, surfaces: np.ndarray, verdict: str = "ok") -> Room:
+        return Room(
+            room="ward/cam",
+            camera=camera,
+            plate=plate,
+            depth=depth,
+            surfaces=surfaces,
+            floor_inlier_ratio=0.0,
+            floor_residual_m=0.0,
+            walkable=np.zeros((4, 4), dtype=bool),
+            occupancy=np.full((4, 4, 4), 2),
+            signed_distance=np.ones((4, 4, 4)),
+            grid_origin=np.zeros(3),
+            grid_cell_m=0.08,
+            supports=(),
+            scale_disagreement=1.0,
+            occlusion=False,
+            verdict=verdict,
+        )
+
+    return made
+
+
+@pytest.fixture(scope="session")
 def items() -> tuple:
     """Corpus items of the default body: walk_0 to walk_5 (3 s), stand_0 and stand_1, fall_0 and fall_1 (5 s), and pair,
     two walkers."""

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from models.errors import InputError
-from models.types import DepthScan, Room
+from models.types import DepthScan
 from pipeline.evaluate_rooms import evaluate_rooms
 from pipeline.reconstruct_rooms import find_floor
 from pipeline.records import ClipRecord, RoomRecord, StoreIndex
@@ -24,28 +24,11 @@ def kept(store: Store, stage: str, value, **inputs) -> str:
 
 
 @pytest.fixture
-def night(drawn_room, standing, tmp_path):
+def night(bare_room, drawn_room, standing, tmp_path):
     """A store with one room whose depth is not believed, and two clips: of one who walks, and of one who stands."""
     camera, plate, depth, _ = drawn_room
-    store, cells = Store(tmp_path / "store"), (4, 4, 4)
-    built = Room(
-        room="ward/cam",
-        camera=camera,
-        plate=plate,
-        depth=depth * 1.5,
-        surfaces=np.full(depth.shape, -1),
-        floor_inlier_ratio=0.0,
-        floor_residual_m=0.0,
-        walkable=np.zeros((4, 4), dtype=bool),
-        occupancy=np.full(cells, 2),
-        signed_distance=np.ones(cells),
-        grid_origin=np.zeros(3),
-        grid_cell_m=0.08,
-        supports=(),
-        scale_disagreement=1.0,
-        occlusion=False,
-        verdict=PROBLEM,
-    )
+    store = Store(tmp_path / "store")
+    built = bare_room(camera, plate, depth * 1.5, np.full(depth.shape, -1), PROBLEM)
     walk = [(x, y) for x in np.arange(3.0, 5.4, 0.15) for y in (-0.6, 0.0, 0.7)]
     clips = {}
     for name, places in (("walks", walk), ("stands", [(3.0, 0.0), (3.05, 0.0)])):

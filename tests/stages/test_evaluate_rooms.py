@@ -8,32 +8,15 @@ import pytest
 
 from models.errors import InputError
 from models.geometry.camera import Camera, intrinsics_from_focal, normal_from_angles, pose_over_floor
-from models.types import Room
 from stages.evaluate_rooms import drawn_floor, picture, read_drawn_rooms, run
 
 CAMERA = Camera(intrinsics_from_focal(50.0, 64, 48), 64, 48, pose_over_floor(normal_from_angles(0.4, 0.0), 2.0))
 
 
-def room(floor: np.ndarray) -> Room:
-    cells = (2, 2, 2)
-    return Room(
-        room="ward/cam",
-        camera=CAMERA,
-        plate=np.full((48, 64, 3), 100, dtype=np.uint8),
-        depth=np.full((48, 64), 3.0),
-        surfaces=np.where(floor, 0, -1),
-        floor_inlier_ratio=0.0,
-        floor_residual_m=0.0,
-        walkable=np.zeros((2, 2), dtype=bool),
-        occupancy=np.zeros(cells, dtype=np.int64),
-        signed_distance=np.zeros(cells),
-        grid_origin=np.zeros(3),
-        grid_cell_m=0.1,
-        supports=(),
-        scale_disagreement=0.0,
-        occlusion=False,
-        verdict="ok",
-    )
+@pytest.fixture
+def room(bare_room):
+    plate, depth = np.full((48, 64, 3), 100, dtype=np.uint8), np.full((48, 64), 3.0)
+    return lambda floor: bare_room(CAMERA, plate, depth, np.where(floor, 0, -1))
 
 
 def written(path: Path, **changes) -> Path:
@@ -42,7 +25,7 @@ def written(path: Path, **changes) -> Path:
     return path
 
 
-def test_a_floor_is_compared_in_the_plates_own_size(tmp_path):
+def test_a_floor_is_compared_in_the_plates_own_size(room, tmp_path):
     drawn = read_drawn_rooms(written(tmp_path / "rooms.json"))
     below = np.zeros((48, 64), dtype=bool)
     below[12:] = True
